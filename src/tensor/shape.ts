@@ -1,0 +1,21 @@
+/** Shapes, as PyTorch writes them: `[N, C, H, W]` for images, `[N, F]` for features. */
+
+/** Sizes from the outermost to the innermost axis, in elements. */
+export type Shape = readonly number[];
+
+/** The product of all sizes: 1 for a scalar's `[]`. */
+export function numel(shape: Shape): number {
+  let n = 1;
+  for (const size of shape) n *= size;
+  return n;
+}
+
+/** True where both shapes have the same rank and sizes. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/** `[2, 3, 97, 131]`, for messages. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
