@@ -1,0 +1,222 @@
+/**
+ * Convolution as an indirect GEMM on channels-last rows (the scheme of XNNPACK's IGEMM, arXiv:1907.02129): a table of
+ * addresses names, for each output pixel and filter tap, where its input channels begin, so that padding, stride and
+ * dilation cost nothing here. Linear layers are the case of one tap. Depthwise convolution is in dwconv2d.ts.
+ */
+
+import { clamp, madd, storeLanes } from "./simd";
+
+/**
+ * One tile: `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
+ *
+ * The loop over channels has one step and takes rows in descending order: other forms spill registers
+ * on V8 before 13. `o1`…`o5` are distances from row 0, so that one pointer moves.
+ */
+// @ts-ignore: decorator
+@inline
+function tile(
+  rows: i32, table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize,
+  out: usize, outBytes: usize, lanes: i32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+): void {
+  const bias0 = v128.load(bias), bias1 = v128.load(bias, 16);
+  let c00 = bias0, c01 = bias1, c10 = bias0, c11 = bias1, c20 = bias0, c21 = bias1;
+  let c30 = bias0, c31 = bias1, c40 = bias0, c41 = bias1, c50 = bias0, c51 = bias1;
+  while (table < tableEnd) {
+    let a = load<usize>(table);
+    let o1: usize = 0, o2: usize = 0, o3: usize = 0, o4: usize = 0, o5: usize = 0;
+    if (rows > 1) o1 = load<usize>(table, 4) - a;
+    if (rows > 2) o2 = load<usize>(table, 8) - a;
+    if (rows > 3) o3 = load<usize>(table, 12) - a;
+    if (rows > 4) o4 = load<usize>(table, 16) - a;
+    if (rows > 5) o5 = load<usize>(table, 20) - a;
+    a += group;
+    const end = weights + panelStep;
+    do {
+      const b0 = v128.load(weights), b1 = v128.load(weights, 16);
+      if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+      if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+      if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+      if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+      if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+      const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
+      a += 4;
+      weights += 32;
+    } while (weights < end);
+    table += tableStep;
+  }
+  if (scale) {
+    const s0 = v128.load(scale), s1 = v128.load(scale, 16), h0 = v128.load(shift), h1 = v128.load(shift, 16);
+    c00 = madd(h0, c00, s0); c01 = madd(h1, c01, s1);
+    if (rows > 1) { c10 = madd(h0, c10, s0); c11 = madd(h1, c11, s1); }
+    if (rows > 2) { c20 = madd(h0, c20, s0); c21 = madd(h1, c21, s1); }
+    if (rows > 3) { c30 = madd(h0, c30, s0); c31 = madd(h1, c31, s1); }
+    if (rows > 4) { c40 = madd(h0, c40, s0); c41 = madd(h1, c41, s1); }
+    if (rows > 5) { c50 = madd(h0, c50, s0); c51 = madd(h1, c51, s1); }
+  }
+  if (residual) {
+    let r = residual;
+    c00 = f32x4.add(c00, v128.load(r)); c01 = f32x4.add(c01, v128.load(r, 16));
+    if (rows > 1) { r += residualBytes; c10 = f32x4.add(c10, v128.load(r)); c11 = f32x4.add(c11, v128.load(r, 16)); }
+    if (rows > 2) { r += residualBytes; c20 = f32x4.add(c20, v128.load(r)); c21 = f32x4.add(c21, v128.load(r, 16)); }
+    if (rows > 3) { r += residualBytes; c30 = f32x4.add(c30, v128.load(r)); c31 = f32x4.add(c31, v128.load(r, 16)); }
+    if (rows > 4) { r += residualBytes; c40 = f32x4.add(c40, v128.load(r)); c41 = f32x4.add(c41, v128.load(r, 16)); }
+    if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
+  }
+  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  store8(out, clamp(c00, l, h), clamp(c01, l, h), lanes);
+  if (rows > 1) { out += outBytes; store8(out, clamp(c10, l, h), clamp(c11, l, h), lanes); }
+  if (rows > 2) { out += outBytes; store8(out, clamp(c20, l, h), clamp(c21, l, h), lanes); }
+  if (rows > 3) { out += outBytes; store8(out, clamp(c30, l, h), clamp(c31, l, h), lanes); }
+  if (rows > 4) { out += outBytes; store8(out, clamp(c40, l, h), clamp(c41, l, h), lanes); }
+  if (rows > 5) { out += outBytes; store8(out, clamp(c50, l, h), clamp(c51, l, h), lanes); }
+}
+
+/** Stores the first `lanes` (1 to 8) of two vectors. */
+// @ts-ignore: decorator
+@inline
+function store8(to: usize, v0: v128, v1: v128, lanes: i32): void {
+  if (lanes == 8) {
+    v128.store(to, v0);
+    v128.store(to, v1, 16);
+  } else {
+    storeLanes(to, v0, lanes);
+    if (lanes > 4) storeLanes(to + 16, v1, lanes - 4);
+  }
+}
+
+// Functions of their own, so that each tiers up while the first convolution still runs.
+function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+}
+
+/**
+ * Convolution of `rows` output pixels: out = clamp((bias + Σ x·w)·scale + shift + residual, lo, hi).
+ *
+ * Rows are cut into ceil(rows / tileRows) tiles whose sizes differ by at most one. Each sum runs over taps, then
+ * channels, in ascending order, whatever the tile. Tiles are taken in blocks of `blockTiles`, all panels for each block,
+ * so that a block of the input stays in the cache.
+ *
+ * @param rows output pixels of all images
+ * @param channelsIn, channelsOut of one group
+ * @param taps entries of the table for one pixel: kernel height × width, or kernel height where `channelsIn` is a filter row
+ * @param tileRows 1 to 6
+ * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses
+ * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], read to the last panel's end
+ * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are written in each
+ * @param bias, scale, shift groups × ceil8(channelsOut) floats, each group's in its own panels; scale 0 for none (then shift isn't read)
+ * @param residual 0 for none; laid out as `out`; may be read 28 bytes beyond a pixel's last channel
+ */
+export function f32_conv2d(
+  rows: i32, groups: i32, channelsIn: i32, channelsOut: i32, taps: i32,
+  tileRows: i32, blockTiles: i32,
+  table: usize, weights: usize, out: usize, outBytes: usize,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+): void {
+  assert(rows > 0 && groups > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
+  assert(tileRows >= 1 && tileRows <= 6 && blockTiles > 0, "the schedule is in range");
+  const tiles = (rows + tileRows - 1) / tileRows;
+  const base = rows / tiles;
+  const larger = rows - base * tiles;
+  const panels = (channelsOut + 7) >> 3;
+  const panelStep = <usize>channelsIn << 5;
+  const panelBytes = panelStep * <usize>taps;
+  const tableStep = <usize>tileRows << 2;
+  const tileTable = tableStep * <usize>taps;
+  for (let g = 0; g < groups; g++) {
+    const groupIn = <usize>(g * channelsIn) << 2;
+    for (let first = 0; first < tiles; first += blockTiles) {
+      const last = min(first + blockTiles, tiles);
+      const row = <usize>(first * base + min(first, larger));
+      for (let p = 0; p < panels; p++) {
+        const lanes = min(8, channelsOut - (p << 3));
+        const channel = <usize>(g * channelsOut + (p << 3)) << 2;
+        const panel = <usize>(g * panels + p);
+        const w = weights + panel * panelBytes;
+        const b = bias + (panel << 5);
+        const s = scale ? scale + (panel << 5) : 0;
+        const h = shift + (panel << 5);
+        let o = out + channel + row * outBytes;
+        let r = residual ? residual + channel + row * residualBytes : 0;
+        let t = table + <usize>first * tileTable;
+        for (let i = first; i < last; i++) {
+          const size = base + i32(i < larger);
+          const end = t + tileTable;
+          switch (size) {
+            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
+            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
+            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
+            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
+            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
+            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi);
+          }
+          t = end;
+          o += <usize>size * outBytes;
+          if (r) r += <usize>size * residualBytes;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Writes the table that {@link f32_conv2d} reads: for each tile, tap and row of the tile, the address of the tap's pixel,
+ * or `zeros` where the tap lies in the padding.
+ *
+ * @param images, height, width of the input; outHeight, outWidth of the output
+ * @param x the first pixel; `pixelBytes` from pixel to pixel, rows and images dense
+ * @param zeros as many zero bytes as one pixel has
+ * @param table ceil(rows / tileRows) · kernelHeight · kernelWidth · tileRows addresses of 4 bytes
+ */
+export function f32_conv2d_table(
+  images: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
+  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
+  dilationHeight: i32, dilationWidth: i32, tileRows: i32,
+  x: usize, pixelBytes: usize, zeros: usize, table: usize,
+): void {
+  const area = outHeight * outWidth;
+  const rows = images * area;
+  const tiles = (rows + tileRows - 1) / tileRows;
+  const base = rows / tiles;
+  const larger = rows - base * tiles;
+  const tapStep = <usize>tileRows << 2;
+  let row = 0, image = 0, oy = 0, ox = 0;
+  for (let t = 0; t < tiles; t++) {
+    const size = base + i32(t < larger);
+    for (let i = 0; i < size; i++) {
+      let at = table + (<usize>i << 2);
+      const y0 = oy * strideHeight - top, x0 = ox * strideWidth - left;
+      for (let ky = 0; ky < kernelHeight; ky++) {
+        const iy = y0 + ky * dilationHeight;
+        const rowAt = x + <usize>((image * height + iy) * width) * pixelBytes;
+        for (let kx = 0; kx < kernelWidth; kx++) {
+          const ix = x0 + kx * dilationWidth;
+          const inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
+          store<usize>(at, inside ? rowAt + <usize>ix * pixelBytes : zeros);
+          at += tapStep;
+        }
+      }
+      row++;
+      if (++ox == outWidth) {
+        ox = 0;
+        if (++oy == outHeight) { oy = 0; image++; }
+      }
+    }
+    table += tapStep * <usize>(kernelHeight * kernelWidth);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * Element by element on channels-last pixels, for what no epilogue took up. Whole vectors are read and written:
+ * ceil4(channels) floats of a pixel, except in {@link f32_copy}.
+ */
+
+import { clamp, madd } from "./simd";
+
+/** out = clamp(x·scale + shift + residual, lo, hi); scale and residual 0 for none. Rounds as a convolution's epilogue does. */
+export function f32_affine(
+  pixels: i32, channels: i32,
+  x: usize, pixelBytes: usize, out: usize, outBytes: usize,
+  scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+): void {
+  assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
+  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  const channelBytes = <usize>((channels + 3) & ~3) << 2;
+  for (let i = 0; i < pixels; i++) {
+    for (let c: usize = 0; c < channelBytes; c += 16) {
+      let v = v128.load(x + c);
+      if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
+      if (residual) v = f32x4.add(v, v128.load(residual + c));
+      v128.store(out + c, clamp(v, l, h));
+    }
+    x += pixelBytes;
+    out += outBytes;
+    if (residual) residual += residualBytes;
+  }
+}
+
+/** Copies exactly `channels` floats of each pixel. */
+export function f32_copy(pixels: i32, channels: i32, x: usize, pixelBytes: usize, out: usize, outBytes: usize): void {
+  for (let i = 0; i < pixels; i++) {
+    let c = 0;
+    for (; c + 4 <= channels; c += 4) v128.store(out + (<usize>c << 2), v128.load(x + (<usize>c << 2)));
+    for (; c < channels; c++) store<f32>(out + (<usize>c << 2), load<f32>(x + (<usize>c << 2)));
+    x += pixelBytes;
+    out += outBytes;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; everything here is scalar.
+ */
+
+/**
+ * Packs one group of a convolution's weight [channelsOut, channelsIn, taps] for f32_conv2d.
+ *
+ *     out  ┌ panel 0: channels 0…7 ───────────────────────────────┬ panel 1: channels 8…15 ┐
+ *          │ tap 0: [in 0: 8 floats][in 1: 8 floats]… │ tap 1: …  │ …                      │
+ *          └──────────────────────────────────────────┴───────────┴────────────────────────┘
+ *
+ * Channels beyond the last are zero. Writes ceil8(channelsOut) · channelsIn · taps floats. A linear layer has one tap.
+ */
+export function f32_pack_conv2d(channelsOut: i32, channelsIn: i32, taps: i32, weight: usize, out: usize): void {
+  const outStep = <usize>(channelsIn * taps) << 2;
+  for (let n = 0; n < channelsOut; n += 8) {
+    const lanes = min(8, channelsOut - n);
+    for (let t = 0; t < taps; t++) {
+      for (let c = 0; c < channelsIn; c++) {
+        let from = weight + <usize>n * outStep + (<usize>(c * taps + t) << 2);
+        for (let j = 0; j < 8; j++) {
+          store<f32>(out, j < lanes ? load<f32>(from) : 0);
+          from += outStep;
+          out += 4;
+        }
+      }
+    }
+  }
+}
+
+/** Packs a depthwise weight [channels, 1, taps] as [tap][ceil4(channels)]; channels beyond the last are zero. */
+export function f32_pack_dwconv2d(channels: i32, taps: i32, weight: usize, out: usize): void {
+  const padded = (channels + 3) & ~3;
+  for (let t = 0; t < taps; t++) {
+    for (let c = 0; c < padded; c++) {
+      store<f32>(out, c < channels ? load<f32>(weight + (<usize>(c * taps + t) << 2)) : 0);
+      out += 4;
+    }
+  }
+}
+
+/**
+ * Copies one image from planes to channels-last.
+ *
+ * @param channels planes of `pixels` floats each
+ * @param out `pixelBytes` from pixel to pixel; exactly `channels` floats are written in each
+ */
+export function f32_nchw_to_nhwc(channels: i32, pixels: i32, x: usize, out: usize, pixelBytes: usize): void {
+  const plane = <usize>pixels << 2;
+  let c = 0;
+  for (; c + 4 <= channels; c += 4) {
+    let from = x + <usize>c * plane, to = out + (<usize>c << 2);
+    for (let i = 0; i < pixels; i++) {
+      let v = v128.load32_zero(from);
+      v = v128.load32_lane(from + plane, v, 1);
+      v = v128.load32_lane(from + 2 * plane, v, 2);
+      v = v128.load32_lane(from + 3 * plane, v, 3);
+      v128.store(to, v);
+      from += 4;
+      to += pixelBytes;
+    }
+  }
+  for (; c < channels; c++) {
+    let from = x + <usize>c * plane, to = out + (<usize>c << 2);
+    for (let i = 0; i < pixels; i++) {
+      store<f32>(to, load<f32>(from));
+      from += 4;
+      to += pixelBytes;
+    }
+  }
+}
+
+/**
+ * Copies one image from channels-last to planes.
+ *
+ * @param x `pixelBytes` from pixel to pixel
+ * @param out exactly channels · pixels floats
+ */
+export function f32_nhwc_to_nchw(channels: i32, pixels: i32, x: usize, pixelBytes: usize, out: usize): void {
+  const plane = <usize>pixels << 2;
+  let c = 0;
+  for (; c + 4 <= channels; c += 4) {
+    let from = x + (<usize>c << 2), to = out + <usize>c * plane;
+    for (let i = 0; i < pixels; i++) {
+      const v = v128.load(from);
+      v128.store32_lane(to, v, 0);
+      v128.store32_lane(to + plane, v, 1);
+      v128.store32_lane(to + 2 * plane, v, 2);
+      v128.store32_lane(to + 3 * plane, v, 3);
+      from += pixelBytes;
+      to += 4;
+    }
+  }
+  for (; c < channels; c++) {
+    let from = x + (<usize>c << 2), to = out + <usize>c * plane;
+    for (let i = 0; i < pixels; i++) {
+      store<f32>(to, load<f32>(from));
+      from += pixelBytes;
+      to += 4;
+    }
+  }
+}
+
+/**
+ * Copies images into larger ones whose border is zero.
+ *
+ * @param channels floats of a pixel, all copied
+ * @param x `pixelBytes` from pixel to pixel, rows and images dense
+ * @param out images of outHeight × outWidth pixels, `outPixelBytes` apart; exactly `channels` floats of each are written
+ */
+export function f32_pad2d(
+  images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32,
+  x: usize, pixelBytes: usize, out: usize, outPixelBytes: usize,
+): void {
+  for (let n = 0; n < images; n++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      const iy = oy - top;
+      const row = x + <usize>((n * height + iy) * width) * pixelBytes;
+      for (let ox = 0; ox < outWidth; ox++) {
+        const ix = ox - left;
+        if (iy >= 0 && iy < height && ix >= 0 && ix < width) copyFloats(out, row + <usize>ix * pixelBytes, channels);
+        else zeroFloats(out, channels);
+        out += outPixelBytes;
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function copyFloats(to: usize, from: usize, n: i32): void {
+  let i = 0;
+  for (; i + 4 <= n; i += 4) v128.store(to + (<usize>i << 2), v128.load(from + (<usize>i << 2)));
+  for (; i < n; i++) store<f32>(to + (<usize>i << 2), load<f32>(from + (<usize>i << 2)));
+}
+
+// @ts-ignore: decorator
+@inline
+function zeroFloats(to: usize, n: i32): void {
+  let i = 0;
+  for (; i + 4 <= n; i += 4) v128.store(to + (<usize>i << 2), f32x4.splat(0));
+  for (; i < n; i++) store<f32>(to + (<usize>i << 2), 0);
+}
