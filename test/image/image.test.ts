@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { imageFromRgb, imageFromRgba, imageToRgba } from '../../src/image/image.ts';
+import { synthetic, thrown } from './synthetic.ts';
+
+describe('imageFromRgba', () => {
+  it('drops alpha without blending', () => {
+    const pixels = Uint8ClampedArray.of(1, 2, 3, 255, 4, 5, 6, 0, 7, 8, 9, 128);
+    expect(imageFromRgba(pixels, 1, 3)).toEqual({
+      data: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
+      width: 1,
+      height: 3,
+    });
+  });
+
+  it('copies', () => {
+    const pixels = new Uint8Array(4);
+    const image = imageFromRgba(pixels, 1, 1);
+    pixels.fill(9);
+    expect([...image.data]).toEqual([0, 0, 0]);
+  });
+
+  it('refuses another number of bytes', () => {
+    expect(thrown(() => imageFromRgba(new Uint8Array(23), 3, 2))).toBe(
+      'ShapeError: imageFromRgba: expected 24 bytes for 3 x 2 pixels of 4, got 23',
+    );
+  });
+
+  it('refuses sizes that are zero, negative, fractions or not numbers', () => {
+    const sizes = 'ValueError: imageFromRgba: expected whole numbers >= 1 as width and height, got';
+    expect(thrown(() => imageFromRgba(new Uint8Array(0), 0, 2))).toBe(`${sizes} 0 x 2`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), -1, -2))).toBe(`${sizes} -1 x -2`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), 1, 2.5))).toBe(`${sizes} 1 x 2.5`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), Number.NaN, 2))).toBe(`${sizes} NaN x 2`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), '2' as never, 1))).toBe(`${sizes} 2 x 1`);
+  });
+
+  it('refuses sizes whose product is too large, without allocating', () => {
+    expect(thrown(() => imageFromRgba(new Uint8Array(4), 100000, 100000))).toBe(
+      'ValueError: imageFromRgba: expected an image of at most 2147483647 bytes, got 40000000000 for 100000 x 100000 pixels of 4',
+    );
+  });
+
+  it('refuses what is not bytes', () => {
+    expect(thrown(() => imageFromRgba(new Float32Array(4) as never, 1, 1))).toBe(
+      'DtypeError: imageFromRgba: expected a Uint8Array or a Uint8ClampedArray, got Float32Array',
+    );
+    expect(thrown(() => imageFromRgba([1, 2, 3, 4] as never, 1, 1))).toContain('got Array');
+    expect(thrown(() => imageFromRgba(undefined as never, 1, 1))).toContain('got Undefined');
+  });
+});
+
+describe('imageFromRgb', () => {
+  it('shares the memory of its pixels, from their offset on', () => {
+    const pixels = Uint8ClampedArray.of(0, 0, 1, 2, 3).subarray(2);
+    const image = imageFromRgb(pixels, 1, 1);
+    expect(image).toEqual({ data: Uint8Array.of(1, 2, 3), width: 1, height: 1 });
+    expect(image.data.buffer).toBe(pixels.buffer);
+  });
+
+  it('refuses another number of bytes', () => {
+    expect(thrown(() => imageFromRgb(new Uint8Array(24), 3, 2))).toBe(
+      'ShapeError: imageFromRgb: expected 18 bytes for 3 x 2 pixels of 3, got 24',
+    );
+  });
+});
+
+describe('imageToRgba', () => {
+  it('is the inverse of imageFromRgba with alpha 255', () => {
+    const image = synthetic('noise', 5, 3);
+    const pixels = imageToRgba(image);
+    expect(pixels.filter((_, i) => i % 4 === 3).every((alpha) => alpha === 255)).toBe(true);
+    expect(imageFromRgba(pixels, 5, 3)).toEqual(image);
+  });
+
+  it('refuses an image whose fields do not fit', () => {
+    expect(thrown(() => imageToRgba({ data: new Uint8Array(5), width: 1, height: 2 }))).toBe(
+      'ShapeError: imageToRgba: expected 6 bytes for 1 x 2 pixels of 3, got 5',
+    );
+  });
+});
