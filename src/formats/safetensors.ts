@@ -70,8 +70,8 @@ export interface SafetensorsHeader {
 /** An opened file: its checked header, and its tensors one by one. */
 export interface SafetensorsFile extends SafetensorsHeader {
   /**
-   * The tensor of that name: a view of the file's bytes where they are aligned for its dtype (they are in files whose
-   * writer pads the header, as all do), else a copy made on each call.
+   * The tensor of that name: a view of the file's bytes where they are aligned for its dtype, as they are where the
+   * writer padded the header and put wide dtypes first; else a copy, made on each call.
    *
    * @throws {@link KeyError} where the file has no such tensor
    * @throws {@link FormatError} where layertap has no such dtype (F4, F6, F8, U16, U32, U64, C64)
