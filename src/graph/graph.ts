@@ -1,0 +1,123 @@
+/**
+ * The graph that tracing records: values without data, and the nodes that make them, in order of execution. What it computes
+ * is specified by interpret.ts; how fast, is the business of src/plan.
+ */
+
+import { ValueError } from '../errors.ts';
+import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from '../ops/op.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import type { Shape } from '../tensor/shape.ts';
+
+/** An edge of a graph: the shape of a tensor that a run will compute. A module's `forward` runs on values. */
+export class Value {
+  readonly graph: Graph;
+  readonly shape: Shape;
+
+  /** @internal */
+  constructor(graph: Graph, shape: Shape) {
+    this.graph = graph;
+    this.shape = shape;
+  }
+}
+
+/** One application of an op. */
+export interface Node {
+  readonly op: Op<any>;
+  readonly attrs: unknown;
+  /** The op's inputs; last the epilogue's residual, where it has one. */
+  readonly inputs: readonly Value[];
+  readonly epilogue: Epilogue;
+  readonly output: Value;
+}
+
+/** Nodes in order of execution, and what of them is asked for. Passes turn one program into another. */
+export interface Program {
+  readonly inputs: readonly Value[];
+  readonly nodes: readonly Node[];
+  readonly taps: readonly Value[];
+}
+
+/** What a trace records into. */
+export class Graph {
+  readonly inputs: readonly Value[];
+  readonly #nodes: Node[] = [];
+  readonly #completed = new Map<object, unknown>();
+
+  constructor(inputShapes: readonly Shape[]) {
+    this.inputs = inputShapes.map((shape) => new Value(this, shape));
+  }
+
+  /** All nodes recorded so far, in order. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  /** Records an op and returns its output. @throws ShapeError as the op's shape rule does */
+  record<A>(op: Op<A>, inputs: readonly Value[], attrs: A): Value {
+    const shape = op.inferShape(
+      inputs.map((x) => x.shape),
+      attrs,
+    );
+    const output = new Value(this, Object.freeze([...shape]));
+    this.#nodes.push({ op, attrs, inputs, epilogue: NO_EPILOGUE, output });
+    return output;
+  }
+
+  /** Remembers what a module returned; of several calls, the last. */
+  complete(module: object, output: unknown): void {
+    this.#completed.delete(module);
+    this.#completed.set(module, output);
+  }
+
+  /** What a module returned while tracing, or undefined where it wasn't called. */
+  outputOf(module: object): unknown {
+    return this.#completed.get(module);
+  }
+
+  /** Modules in the order in which they completed. */
+  get completed(): Iterable<object> {
+    return this.#completed.keys();
+  }
+
+  /** The program that computes `taps`, before any pass. */
+  program(taps: readonly Value[]): Program {
+    return { inputs: this.inputs, nodes: this.#nodes, taps };
+  }
+}
+
+/**
+ * Records an op on values.
+ *
+ * @throws {@link ValueError} where an input isn't a value of one graph, e.g. a Tensor
+ */
+export function apply<A>(op: Op<A>, inputs: readonly Value[], attrs: A): Value {
+  const graph = inputs[0]?.graph;
+  for (const x of inputs) {
+    if (!(x instanceof Value)) {
+      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
+      throw new ValueError(
+        `${op.name}: expected values, as forward() gets them, got ${got}; to compute with a Tensor, call the module: module.call(x)`,
+      );
+    }
+    if (x.graph !== graph) throw new ValueError(`${op.name}: expected values of one trace, got values of two`);
+  }
+  return graph!.record(op, inputs, attrs);
+}
+
+/** The parameters that a program reads, each once, in order of execution. */
+export function parametersOf(program: Program): readonly Parameter[] {
+  const found = new Set<Parameter>();
+  const collect = (attrs: object | null) => {
+    for (const value of Object.values(attrs ?? {})) if (value instanceof Parameter) found.add(value);
+  };
+  for (const { attrs, epilogue } of program.nodes) {
+    collect(attrs as object | null);
+    collect(epilogue.norm as Norm | null);
+  }
+  return [...found];
+}
+
+/** Multiply-accumulates of each node. */
+export function macsOf({ op, attrs, inputs, output }: Node): number {
+  return op.macs?.(inputs.map((x) => x.shape), output.shape, attrs) ?? 0;
+}

@@ -1,0 +1,61 @@
+/**
+ * Lets a node's kernel do what the next nodes would: batch norm, residual addition, activation. Never across a tap, and in
+ * the epilogue's one order, so that no value changes by a bit.
+ */
+
+import { EPILOGUE_ORDER, type Epilogue, type EpiloguePart, NO_EPILOGUE } from '../../ops/op.ts';
+import type { Node, Program, Value } from '../graph.ts';
+
+/** The same program with nodes joined into the epilogues of the nodes before them. */
+export function fuseEpilogues(program: Program): Program {
+  const taps = new Set(program.taps);
+  const uses = new Map<Value, number>();
+  for (const { inputs } of program.nodes) for (const x of inputs) uses.set(x, (uses.get(x) ?? 0) + 1);
+
+  const nodes: Node[] = [];
+  const positions = new Map<Value, number>();
+  for (const node of program.nodes) {
+    const at = absorber(node);
+    if (at === -1) {
+      positions.set(node.output, nodes.length);
+      nodes.push(node);
+    } else {
+      nodes[at] = joined(nodes[at]!, node);
+      positions.set(node.output, at);
+    }
+  }
+  return { ...program, nodes };
+
+  /** The position of the node that can take up `node`, or -1. Of an addition's two inputs, the one computed last. */
+  function absorber(node: Node): number {
+    const part = node.op.joins?.(node.attrs);
+    if (!part || node.epilogue !== NO_EPILOGUE) return -1;
+    const at = Math.max(...node.inputs.map((x) => positions.get(x) ?? -1));
+    const before = nodes[at];
+    if (!before || taps.has(before.output) || uses.get(before.output) !== 1) return -1;
+    return takes(before, part.kind) ? at : -1;
+  }
+}
+
+/** True where the node's op applies parts of this kind, and none of its epilogue's parts comes at or after it. */
+function takes({ op, epilogue }: Node, kind: EpiloguePart['kind']): boolean {
+  const order = EPILOGUE_ORDER.indexOf(kind);
+  const last = isClamped(epilogue) ? 2 : epilogue.residual ? 1 : epilogue.norm ? 0 : -1;
+  return last < order && op.takes?.includes(kind) === true;
+}
+
+function isClamped({ min, max }: Epilogue): boolean {
+  return min !== -Infinity || max !== Infinity;
+}
+
+function joined(before: Node, node: Node): Node {
+  const part = node.op.joins!(node.attrs);
+  const others = node.inputs.filter((x) => x !== before.output);
+  const epilogue: Epilogue =
+    part.kind === 'norm'
+      ? { ...before.epilogue, norm: part.norm }
+      : part.kind === 'residual'
+        ? { ...before.epilogue, residual: true }
+        : { ...before.epilogue, min: part.min, max: part.max };
+  return { ...before, inputs: [...before.inputs, ...others], epilogue, output: node.output };
+}

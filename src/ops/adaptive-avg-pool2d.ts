@@ -1,0 +1,52 @@
+/** Average pooling to a given size. */
+
+import { ShapeError } from '../errors.ts';
+import { formatShape, numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { channelsOf, type Op, stepOf } from './op.ts';
+
+/** Attributes of {@link adaptiveAvgPool2d}; null keeps the input's size. */
+export interface AdaptiveAvgPool2dAttrs {
+  readonly outputSize: readonly [height: number | null, width: number | null];
+}
+
+/** @see torch.nn.functional.adaptive_avg_pool2d */
+export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
+  name: 'adaptive_avg_pool2d',
+
+  inferShape([x], { outputSize }) {
+    if (x!.length !== 4 || x![2] === 0 || x![3] === 0) {
+      throw new ShapeError(`adaptive_avg_pool2d: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
+    }
+    return [x![0]!, x![1]!, outputSize[0] ?? x![2]!, outputSize[1] ?? x![3]!];
+  },
+
+  reference([x], attrs) {
+    const shape = adaptiveAvgPool2d.inferShape([x!.shape], attrs);
+    const [height, width] = x!.shape.slice(2) as [number, number];
+    const [outHeight, outWidth] = shape.slice(2) as [number, number];
+    const y = new Float32Array(numel(shape));
+    for (let i = 0; i < y.length; i++) {
+      const ox = i % outWidth;
+      const oy = Math.floor(i / outWidth) % outHeight;
+      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+      const [y0, y1] = [Math.floor((oy * height) / outHeight), Math.ceil(((oy + 1) * height) / outHeight)];
+      const [x0, x1] = [Math.floor((ox * width) / outWidth), Math.ceil(((ox + 1) * width) / outWidth)];
+      let sum = 0;
+      for (let iy = y0; iy < y1; iy++) for (let ix = x0; ix < x1; ix++) sum += x!.data[plane + iy * width + ix]!;
+      y[i] = sum / ((y1 - y0) * (x1 - x0));
+    }
+    return new Tensor(y, shape);
+  },
+
+  bind({ kernels, inputs, output }) {
+    const x = inputs[0]!;
+    const [images, , height, width] = x.shape as [number, number, number, number];
+    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+    return stepOf(
+      kernels.f32_adaptive_avgpool2d,
+      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+    );
+  },
+};

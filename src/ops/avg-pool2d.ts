@@ -1,0 +1,60 @@
+/** Average pooling. By default padding counts as zeros that are averaged too. */
+
+import { numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { channelsOf, type Op, stepOf } from './op.ts';
+import { type Window, windowCounts } from './window.ts';
+
+/** Attributes of {@link avgPool2d}; dilation is 1. */
+export interface AvgPool2dAttrs extends Window {
+  readonly countIncludePad: boolean;
+  /** What sums are divided by, instead of the window's size; null for the window's size. */
+  readonly divisorOverride: number | null;
+}
+
+/** @see torch.nn.functional.avg_pool2d */
+export const avgPool2d: Op<AvgPool2dAttrs> = {
+  name: 'avg_pool2d',
+
+  inferShape([x], attrs) {
+    const counts = windowCounts('avg_pool2d', x!, attrs);
+    return [x![0]!, x![1]!, ...counts];
+  },
+
+  reference([x], attrs) {
+    const { kernelSize, stride, padding, countIncludePad, divisorOverride } = attrs;
+    const shape = avgPool2d.inferShape([x!.shape], attrs);
+    const [height, width] = x!.shape.slice(2) as [number, number];
+    const [outHeight, outWidth] = shape.slice(2) as [number, number];
+    const y = new Float32Array(numel(shape));
+    for (let i = 0; i < y.length; i++) {
+      const x0 = (i % outWidth) * stride[1] - padding.left;
+      const y0 = (Math.floor(i / outWidth) % outHeight) * stride[0] - padding.top;
+      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+      const [x1, y1] = [Math.min(x0 + kernelSize[1], width + padding.right), Math.min(y0 + kernelSize[0], height + padding.bottom)];
+      let sum = 0;
+      let inside = 0;
+      for (let iy = Math.max(y0, 0); iy < Math.min(y1, height); iy++) {
+        for (let ix = Math.max(x0, 0); ix < Math.min(x1, width); ix++) {
+          sum += x!.data[plane + iy * width + ix]!;
+          inside++;
+        }
+      }
+      y[i] = sum / (divisorOverride ?? (countIncludePad ? (y1 - y0) * (x1 - x0) : inside));
+    }
+    return new Tensor(y, shape);
+  },
+
+  bind({ kernels, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
+    const x = inputs[0]!;
+    const [images, , height, width] = x.shape as [number, number, number, number];
+    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+    const { top, left, bottom, right } = padding;
+    return stepOf(
+      kernels.f32_avgpool2d,
+      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+      ...([...kernelSize, ...stride, top, left, bottom, right, Number(countIncludePad), divisorOverride ?? 0] as const),
+      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+    );
+  },
+};

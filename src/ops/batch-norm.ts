@@ -1,0 +1,31 @@
+/** Batch norm with running statistics, as PyTorch computes it in eval mode. */
+
+import { ShapeError } from '../errors.ts';
+import { formatShape } from '../tensor/shape.ts';
+import { bindAffine } from './affine.ts';
+import { normConstants, referenceEpilogue, type VectorForm } from './epilogue.ts';
+import { type Epilogue, type Norm, NO_EPILOGUE, type Op } from './op.ts';
+
+/** The vectors are in plain order, eight at a time as in a convolution's epilogue: one packing serves both. */
+const vectorForm = ({ runningVar }: Norm): VectorForm => ({ channels: runningVar.shape[0]!, groups: 1, panel: 8 });
+
+const withNorm = (norm: Norm, epilogue: Epilogue): Epilogue => ({ ...epilogue, norm });
+
+/** @see torch.nn.functional.batch_norm */
+export const batchNorm: Op<Norm> = {
+  name: 'batch_norm',
+  takes: ['residual', 'clamp'],
+  joins: (norm) => ({ kind: 'norm', norm }),
+
+  inferShape([x], { runningVar }) {
+    const channels = runningVar.shape[0]!;
+    if (x!.length < 2 || x![1] !== channels) {
+      throw new ShapeError(`batch_norm: expected x of shape [N, ${channels}, …], got ${formatShape(x!)}`);
+    }
+    return x!;
+  },
+
+  reference: ([x], norm) => referenceEpilogue(x!, withNorm(norm, NO_EPILOGUE), null),
+  constants: (norm) => normConstants(withNorm(norm, NO_EPILOGUE), vectorForm(norm)),
+  bind: (binding, norm) => bindAffine(binding, withNorm(norm, binding.epilogue)),
+};

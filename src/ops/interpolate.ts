@@ -1,0 +1,84 @@
+/** Resizing of feature maps, bilinear or nearest, with PyTorch's coordinates. */
+
+import { ShapeError } from '../errors.ts';
+import { formatShape, numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { channelsOf, type Op, stepOf } from './op.ts';
+
+/** Attributes of {@link interpolate}: one of size and scale factor is given. */
+export interface InterpolateAttrs {
+  readonly mode: 'nearest' | 'bilinear';
+  readonly size: readonly [height: number, width: number] | null;
+  readonly scaleFactor: readonly [height: number, width: number] | null;
+  readonly alignCorners: boolean;
+}
+
+/** Input pixels for each output pixel, in float32 as PyTorch computes it. */
+function scaleOf(from: number, to: number, axis: 0 | 1, { scaleFactor, alignCorners, mode }: InterpolateAttrs): number {
+  if (mode === 'bilinear' && alignCorners) return to > 1 ? Math.fround((from - 1) / (to - 1)) : 0;
+  return Math.fround(scaleFactor ? 1 / scaleFactor[axis] : from / to);
+}
+
+/** @see torch.nn.functional.interpolate */
+export const interpolate: Op<InterpolateAttrs> = {
+  name: 'interpolate',
+
+  inferShape([x], { size, scaleFactor }) {
+    if (x!.length !== 4) throw new ShapeError(`interpolate: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
+    const [images, channels, height, width] = x as unknown as [number, number, number, number];
+    const [outHeight, outWidth] = size ?? [Math.floor(height * scaleFactor![0]), Math.floor(width * scaleFactor![1])];
+    if (height < 1 || width < 1 || outHeight < 1 || outWidth < 1) {
+      throw new ShapeError(
+        `interpolate: expected input and output of at least 1x1 pixels, got ${height}x${width} and ${outHeight}x${outWidth}`,
+      );
+    }
+    return [images, channels, outHeight, outWidth];
+  },
+
+  reference([x], attrs) {
+    const shape = interpolate.inferShape([x!.shape], attrs);
+    const [height, width] = x!.shape.slice(2) as [number, number];
+    const [outHeight, outWidth] = shape.slice(2) as [number, number];
+    const rows = sources(height, outHeight, 0, attrs);
+    const columns = sources(width, outWidth, 1, attrs);
+    const y = new Float32Array(numel(shape));
+    for (let i = 0; i < y.length; i++) {
+      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+      const row = rows[Math.floor(i / outWidth) % outHeight]!;
+      const column = columns[i % outWidth]!;
+      const at = (iy: number) => {
+        const line = plane + iy * width;
+        return x!.data[line + column.from]! * (1 - column.weight) + x!.data[line + column.to]! * column.weight;
+      };
+      y[i] = at(row.from) * (1 - row.weight) + at(row.to) * row.weight;
+    }
+    return new Tensor(y, shape);
+  },
+
+  bind({ kernels, inputs, output }, attrs) {
+    const x = inputs[0]!;
+    const [images, , height, width] = x.shape as [number, number, number, number];
+    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+    const sizes = [images, channelsOf(x.shape), height, width, outHeight, outWidth] as const;
+    const scales = [scaleOf(height, outHeight, 0, attrs), scaleOf(width, outWidth, 1, attrs)] as const;
+    const addresses = [x.address, x.pixelBytes, output.address, output.pixelBytes] as const;
+    return attrs.mode === 'nearest'
+      ? stepOf(kernels.f32_resize2d_nearest, ...sizes, ...scales, ...addresses)
+      : stepOf(kernels.f32_resize2d_bilinear, ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
+  },
+};
+
+/** For each output index, the two input indices and the second one's weight. */
+function sources(size: number, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs) {
+  const scale = scaleOf(size, outSize, axis, attrs);
+  return Array.from({ length: outSize }, (_, i) => {
+    if (attrs.mode === 'nearest') {
+      const from = Math.min(Math.floor(Math.fround(i * scale)), size - 1);
+      return { from, to: from, weight: 0 };
+    }
+    const halfPixel = Math.max(0, Math.fround(Math.fround((i + 0.5) * scale) - 0.5));
+    const source = attrs.alignCorners ? Math.fround(i * scale) : halfPixel;
+    const from = Math.min(Math.floor(source), size - 1);
+    return { from, to: Math.min(from + 1, size - 1), weight: Math.fround(source - from) };
+  });
+}

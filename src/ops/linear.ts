@@ -1,0 +1,84 @@
+/** y = x·Wᵀ + b: a convolution of one tap whose pixels are the rows of x. */
+
+import { ShapeError } from '../errors.ts';
+import type { Parameter } from '../tensor/parameter.ts';
+import { formatShape, numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
+import { biasConstant, blockTiles, panelConstant, tableBytes } from './gemm.ts';
+import { type Op, stepOf } from './op.ts';
+
+/** Attributes of {@link linear}. */
+export interface LinearAttrs {
+  /** `[out, in]` */
+  readonly weight: Parameter;
+  /** `[out]` */
+  readonly bias: Parameter | null;
+}
+
+const vectorForm = ({ weight }: LinearAttrs): VectorForm => ({ channels: weight.shape[0]!, groups: 1, panel: 8 });
+
+/** @see torch.nn.functional.linear */
+export const linear: Op<LinearAttrs> = {
+  name: 'linear',
+  takes: ['norm', 'residual', 'clamp'],
+
+  inferShape([x], { weight }) {
+    const [out, features] = weight.shape as [number, number];
+    const last = x!.at(-1) ?? 1;
+    if (last !== features) {
+      const rows = numel(x!.slice(0, -1));
+      throw new ShapeError(
+        `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${last} and ${features}x${out}): expected x of shape ` +
+          `[N, ${features}], got ${formatShape(x!)}${x!.length > 2 ? '; is a flatten missing before it?' : ''}`,
+      );
+    }
+    if (x!.length !== 2) throw new ShapeError(`linear: expected x of shape [N, ${features}], got ${formatShape(x!)}`);
+    return [x![0]!, out];
+  },
+
+  macs: (_inputs, output, { weight }) => output[0]! * weight.numel(),
+
+  reference([x], attrs) {
+    const shape = linear.inferShape([x!.shape], attrs);
+    const [rows, out] = shape as [number, number];
+    const features = attrs.weight.shape[1]!;
+    const w = attrs.weight.values();
+    const b = attrs.bias?.values();
+    const y = new Float32Array(rows * out);
+    for (let n = 0; n < rows; n++) {
+      for (let o = 0; o < out; o++) {
+        let sum = b ? b[o]! : 0;
+        for (let i = 0; i < features; i++) sum += x!.data[n * features + i]! * w[o * features + i]!;
+        y[n * out + o] = sum;
+      }
+    }
+    return new Tensor(y, shape);
+  },
+
+  constants(attrs, epilogue) {
+    const form = vectorForm(attrs);
+    return [panelConstant(attrs.weight, 1), biasConstant(attrs.bias, form), ...normConstants(epilogue, form)];
+  },
+
+  workspace: (_inputs, output, _attrs, { tileRows }) => ({
+    tableBytes: tableBytes(output[0]!, 1, tileRows),
+    scratchBytes: 0,
+    zeroBytes: 0,
+  }),
+
+  bind(binding, { weight }) {
+    const { kernels, engine, output, constants, table } = binding;
+    const x = binding.inputs[0]!;
+    const [out, features] = weight.shape as [number, number];
+    const rows = output.shape[0]!;
+    const { tileRows } = engine;
+    kernels.f32_conv2d_table(rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, x.address, x.pixelBytes, 0, table);
+    return stepOf(
+      kernels.f32_conv2d,
+      ...([rows, 1, features, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows)] as const),
+      ...([table, constants[0]!, output.address, output.pixelBytes, constants[1]!] as const),
+      ...epilogueArguments(binding),
+    );
+  },
+};

@@ -1,0 +1,52 @@
+/** Max pooling. Padding counts as −∞; a NaN in a window is its maximum. */
+
+import { numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { channelsOf, type Op, stepOf } from './op.ts';
+import { type Window, windowCounts } from './window.ts';
+
+/** @see torch.nn.functional.max_pool2d */
+export const maxPool2d: Op<Window> = {
+  name: 'max_pool2d',
+
+  inferShape([x], window) {
+    const counts = windowCounts('max_pool2d', x!, window);
+    return [x![0]!, x![1]!, ...counts];
+  },
+
+  reference([x], window) {
+    const { kernelSize, stride, padding, dilation } = window;
+    const shape = maxPool2d.inferShape([x!.shape], window);
+    const [height, width] = x!.shape.slice(2) as [number, number];
+    const [outHeight, outWidth] = shape.slice(2) as [number, number];
+    const y = new Float32Array(numel(shape));
+    for (let i = 0; i < y.length; i++) {
+      const ox = i % outWidth;
+      const oy = Math.floor(i / outWidth) % outHeight;
+      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+      let max = -Infinity;
+      for (let ky = 0; ky < kernelSize[0]; ky++) {
+        const iy = oy * stride[0] - padding.top + ky * dilation[0];
+        if (iy < 0 || iy >= height) continue;
+        for (let kx = 0; kx < kernelSize[1]; kx++) {
+          const ix = ox * stride[1] - padding.left + kx * dilation[1];
+          if (ix >= 0 && ix < width) max = Math.max(max, x!.data[plane + iy * width + ix]!);
+        }
+      }
+      y[i] = max;
+    }
+    return new Tensor(y, shape);
+  },
+
+  bind({ kernels, inputs, output }, { kernelSize, stride, padding, dilation }) {
+    const x = inputs[0]!;
+    const [images, , height, width] = x.shape as [number, number, number, number];
+    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+    return stepOf(
+      kernels.f32_maxpool2d,
+      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+      ...([...kernelSize, ...stride, padding.top, padding.left, ...dilation] as const),
+      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+    );
+  },
+};

@@ -1,0 +1,150 @@
+/**
+ * What an operator is: a shape rule, a reference in plain TypeScript that specifies it, and the binding to kernels. A module
+ * imports the ops that it uses; nothing lists them.
+ */
+
+import type { Parameter } from '../tensor/parameter.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Kernels } from '../wasm/kernels.gen.ts';
+
+/** Batch norm's tensors, each of one element for each channel. */
+export interface Norm {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  readonly runningMean: Parameter;
+  readonly runningVar: Parameter;
+  readonly eps: number;
+}
+
+/**
+ * What a kernel does to its sums before storing: clamp(sum·scale + shift + residual, min, max). The order is fixed, and each
+ * part rounds as the op of its own would, so fusing never changes a bit.
+ */
+export interface Epilogue {
+  readonly norm: Norm | null;
+  /** True where the node's last input is added. */
+  readonly residual: boolean;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** An epilogue that does nothing. */
+export const NO_EPILOGUE: Epilogue = { norm: null, residual: false, min: -Infinity, max: Infinity };
+
+/** The parts of an epilogue, in the order in which kernels apply them. */
+export const EPILOGUE_ORDER = ['norm', 'residual', 'clamp'] as const;
+
+/** One part of an {@link Epilogue}. */
+export type EpiloguePart =
+  | { readonly kind: 'norm'; readonly norm: Norm }
+  | { readonly kind: 'residual' }
+  | { readonly kind: 'clamp'; readonly min: number; readonly max: number };
+
+/** Where a value lies in WASM memory: channels-last, pixels `pixelBytes` apart, rows and images dense. */
+export interface Slot {
+  readonly address: number;
+  /** PyTorch's shape: `[N, C, H, W]`, or `[N, C]` for N pixels. */
+  readonly shape: Shape;
+  readonly pixelBytes: number;
+}
+
+/** A tensor derived from parameters in the order that a kernel reads, written once into WASM memory. */
+export interface Constant {
+  /** With `form` the constant's identity: the same owner and form are packed once for all plans. */
+  readonly owner: object;
+  readonly form: string;
+  readonly bytes: number;
+  write(packer: Packer): void;
+}
+
+/** What a {@link Constant} writes with. */
+export interface Packer {
+  readonly kernels: Kernels;
+  /** Where the constant goes. */
+  readonly address: number;
+  /** Copies values into scratch memory, overwriting what was staged before, and returns their address. */
+  stage(values: Float32Array): number;
+}
+
+/** Bytes that a node needs beside its values: a table that lives as long as the plan is bound, scratch for its step alone. */
+export interface Workspace {
+  readonly tableBytes: number;
+  readonly scratchBytes: number;
+  /** Zero bytes that the node reads as padding. */
+  readonly zeroBytes: number;
+}
+
+/** What is known of the engine that will run a plan. */
+export interface Engine {
+  /** Rows of a convolution's tile that the engine keeps in registers. */
+  readonly tileRows: number;
+}
+
+/** All addresses of one node, for {@link Op.bind}. */
+export interface Binding {
+  readonly kernels: Kernels;
+  readonly engine: Engine;
+  /** The op's own inputs; a residual isn't among them. */
+  readonly inputs: readonly Slot[];
+  readonly output: Slot;
+  /** Addresses of {@link Op.constants}, in their order. */
+  readonly constants: readonly number[];
+  readonly residual: Slot | null;
+  readonly epilogue: Epilogue;
+  readonly table: number;
+  readonly scratch: number;
+  readonly zeros: number;
+}
+
+/** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
+export interface Op<A> {
+  /** PyTorch's name in torch.nn.functional. */
+  readonly name: string;
+  /** The output's shape. Every check of shapes is here, with its message. */
+  inferShape(inputs: readonly Shape[], attrs: A): Shape;
+  /** The output, by plain loops: the specification of every kernel. Sums are in float64. */
+  reference(inputs: readonly Tensor<Float32Array>[], attrs: A): Tensor<Float32Array>;
+  /** Multiply-accumulates; none where absent. */
+  macs?(inputs: readonly Shape[], output: Shape, attrs: A): number;
+  /** The parts of an epilogue that the op's kernels can apply. */
+  readonly takes?: readonly EpiloguePart['kind'][];
+  /** The op as a part of the epilogue of the node before it. */
+  joins?(attrs: A): EpiloguePart;
+  /** True where the op does nothing but place its inputs side by side in its output's channels. */
+  readonly concatenates?: boolean;
+  /** What has to be packed. */
+  constants?(attrs: A, epilogue: Epilogue, inputs: readonly Shape[]): readonly Constant[];
+  /** What the op needs beside its values. */
+  workspace?(inputs: readonly Shape[], output: Shape, attrs: A, engine: Engine): Workspace;
+  /** A step: a call without arguments that runs the op's kernels on the bound addresses. */
+  bind(binding: Binding, attrs: A): () => void;
+}
+
+/** Channels of a slot's pixel. */
+export function channelsOf(shape: Shape): number {
+  return shape[1]!;
+}
+
+/** Pixels of all images: N·H·W, or N for `[N, C]`. */
+export function pixelsOf(shape: Shape): number {
+  return shape[0]! * (shape[2] ?? 1) * (shape[3] ?? 1);
+}
+
+/** Bytes from pixel to pixel in a slot of its own: whole vectors of four floats. */
+export function pixelBytesOf(shape: Shape): number {
+  return Math.ceil(channelsOf(shape) / 4) * 16;
+}
+
+/** A kernel call with all its arguments known: running it computes nothing and allocates nothing. */
+export function stepOf<A extends readonly number[]>(kernel: (...args: A) => void, ...args: A): () => void {
+  return Function.prototype.bind.call(kernel, null, ...args);
+}
+
+/** Two steps as one. */
+export function inOrder(first: () => void, second: () => void): () => void {
+  return () => {
+    first();
+    second();
+  };
+}

@@ -1,0 +1,78 @@
+/** Sliding windows: the shape rules that convolution and pooling share. */
+
+import { ShapeError, ValueError } from '../errors.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
+
+/** Height, then width. */
+export type Pair = readonly [height: number, width: number];
+
+/** Padding of each side, in pixels. */
+export interface Sides {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+/** A kernel that slides over an image. */
+export interface Window {
+  readonly kernelSize: Pair;
+  readonly stride: Pair;
+  readonly padding: Sides;
+  readonly dilation: Pair;
+  readonly ceilMode?: boolean;
+}
+
+/** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers ≥ `least` */
+export function toPair(name: string, value: number | readonly number[], least: number): Pair {
+  const pair = typeof value === 'number' ? [value, value] : value;
+  if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((v) => Number.isSafeInteger(v) && v >= least)) {
+    const got = Array.isArray(value) ? formatShape(value) : String(value);
+    throw new ValueError(`${name}: expected a whole number >= ${least} or a pair of them, got ${got}`);
+  }
+  return [pair[0]!, pair[1]!];
+}
+
+/** The four sides of a number, a pair `[height, width]`, or sides. */
+export function toSides(name: string, padding: number | readonly number[] | Sides): Sides {
+  if (typeof padding === 'object' && padding !== null && 'top' in padding) {
+    const { top, left, bottom, right } = padding;
+    toPair(name, [top, left], 0);
+    toPair(name, [bottom, right], 0);
+    return { top, left, bottom, right };
+  }
+  const [height, width] = toPair(name, padding as number | readonly number[], 0);
+  return { top: height, left: width, bottom: height, right: width };
+}
+
+/**
+ * The number of windows in height and width: floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1, or ceil with
+ * `ceilMode`, where a last window that would start in the far padding is dropped.
+ *
+ * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or a window doesn't fit into the padded image
+ * @see torch.nn.functional.max_pool2d
+ */
+export function windowCounts(name: string, x: Shape, window: Window): Pair {
+  if (x.length !== 4) throw new ShapeError(`${name}: expected x of shape [N, C, H, W], got ${formatShape(x)}`);
+  const { padding: p } = window;
+  const height = count(x[2]!, p.top, p.bottom, 0);
+  const width = count(x[3]!, p.left, p.right, 1);
+  if (height < 1 || width < 1) {
+    const padded = [x[2]! + p.top + p.bottom, x[3]! + p.left + p.right];
+    const extent = [0, 1].map((i) => window.dilation[i]! * (window.kernelSize[i]! - 1) + 1);
+    throw new ShapeError(
+      `${name}: expected an input of at least ${extent.join('x')} pixels with padding (kernel ${window.kernelSize.join('x')}, ` +
+        `dilation ${window.dilation.join('x')}), got ${padded.join('x')} from x ${formatShape(x)}`,
+    );
+  }
+  return [height, width];
+
+  function count(size: number, before: number, after: number, axis: 0 | 1): number {
+    const [kernel, stride, dilation] = [window.kernelSize[axis], window.stride[axis], window.dilation[axis]];
+    const room = size + before + after - dilation * (kernel - 1) - 1;
+    if (room < 0) return 0;
+    if (!window.ceilMode) return Math.floor(room / stride) + 1;
+    const windows = Math.ceil(room / stride) + 1;
+    return (windows - 1) * stride >= size + before ? windows - 1 : windows;
+  }
+}

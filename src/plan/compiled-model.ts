@@ -1,0 +1,147 @@
+/**
+ * A compiled model: one WASM instance whose memory holds packed weights and, above them, the block of the plan that ran last.
+ *
+ *     memory  ┌ packed constants, once for all plans ┬ block of the bound plan: zeros, tables, arena ┐
+ *
+ * Only one plan is bound at a time (a run is synchronous), so memory is the constants and the largest block, however many
+ * input shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
+ */
+
+import { MemoryError } from '../errors.ts';
+import type { Program } from '../graph/graph.ts';
+import type { Constant, Engine, Packer } from '../ops/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Binary, chooseBinary, type Instance, instantiate } from '../wasm/instantiate.ts';
+import { aligned } from './arena.ts';
+import { Plan } from './plan.ts';
+
+/** What can be chosen when a model is compiled. */
+export interface CompileOptions {
+  /** True for the same bits on every engine: the plain SIMD binary, which rounds each product. False unless given. */
+  readonly deterministic?: boolean;
+}
+
+/** Addresses below are left free, so that 0 stands for none. */
+const FIRST_ADDRESS = 64;
+
+const PAGE_BYTES = 65536;
+const MAX_PAGES = 65536;
+
+/** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
+const MAX_PLANS = 16;
+
+/** One WASM instance with a model's packed weights, and its plans. */
+export class CompiledModel {
+  readonly engine: Engine;
+  readonly #instance: Instance;
+  readonly #plans = new Map<string, Plan>();
+  readonly #addresses = new Map<object, Map<string, number>>();
+  #constantsEnd = FIRST_ADDRESS;
+  #bound: Plan | null = null;
+
+  constructor({ deterministic = false }: CompileOptions = {}, instance = instantiate(chooseBinary(deterministic))) {
+    this.#instance = instance;
+    this.engine = { tileRows: tileRowsOf(instance.binary) };
+  }
+
+  /** The binary that runs. */
+  get binary(): Binary {
+    return this.#instance.binary;
+  }
+
+  /** Bytes of the instance's memory: packed weights and the largest plan's block. It never shrinks. */
+  get memoryBytes(): number {
+    return this.#instance.kernels.memory.buffer.byteLength;
+  }
+
+  /** Bytes of packed weights. */
+  get constantBytes(): number {
+    return this.#constantsEnd - FIRST_ADDRESS;
+  }
+
+  /** The plan kept under `key`, or the one made of `trace`'s program. */
+  plan(key: string, trace: () => Program): Plan {
+    const plan = this.#plans.get(key) ?? new Plan(trace(), this.engine);
+    this.#plans.delete(key);
+    this.#plans.set(key, plan);
+    if (this.#plans.size > MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+    return plan;
+  }
+
+  /**
+   * Runs a plan of this model: binds it first where another one ran last.
+   *
+   * @throws {@link MemoryError} where the plan needs more memory than the host gives
+   */
+  run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
+    const { kernels } = this.#instance;
+    if (this.#bound !== plan) {
+      this.#bound = null;
+      this.#reserve(plan);
+      for (const constant of plan.constants) this.#pack(constant);
+      const constant = (wanted: Constant) => this.#addresses.get(wanted.owner)!.get(wanted.form)!;
+      plan.bind({ kernels, base: this.#constantsEnd, constant }, this.engine);
+      this.#bound = plan;
+    }
+    return plan.run(kernels, inputs);
+  }
+
+  /** Grows the memory once, for all that the plan will need. */
+  #reserve(plan: Plan): void {
+    let end = this.#constantsEnd;
+    const counted = new Map<object, Set<string>>();
+    for (const { owner, form, bytes } of plan.constants) {
+      if (this.#addresses.get(owner)?.has(form) || counted.get(owner)?.has(form)) continue;
+      counted.set(owner, (counted.get(owner) ?? new Set()).add(form));
+      end += aligned(bytes);
+    }
+    this.#grow(end + plan.blockBytes);
+  }
+
+  #pack(constant: Constant): void {
+    const { owner, form, bytes, write } = constant;
+    let forms = this.#addresses.get(owner);
+    if (!forms) {
+      forms = new Map();
+      this.#addresses.set(owner, forms);
+    }
+    if (forms.has(form)) return;
+    const { kernels } = this.#instance;
+    const address = this.#constantsEnd;
+    const staging = address + aligned(bytes);
+    const stage: Packer['stage'] = (values) => {
+      this.#grow(staging + values.byteLength);
+      new Float32Array(kernels.memory.buffer, staging, values.length).set(values);
+      return staging;
+    };
+    this.#grow(staging);
+    write.call(constant, { kernels, address, stage });
+    this.#constantsEnd = staging;
+    forms.set(form, address);
+  }
+
+  #grow(bytes: number): void {
+    const { memory } = this.#instance.kernels;
+    const pages = Math.ceil((bytes - memory.buffer.byteLength) / PAGE_BYTES);
+    if (pages <= 0) return;
+    try {
+      if (bytes > MAX_PAGES * PAGE_BYTES) throw new RangeError('a WebAssembly memory holds 4 GiB');
+      memory.grow(pages);
+    } catch (cause) {
+      throw new MemoryError(
+        `layertap: expected ${bytes} bytes of WebAssembly memory for weights and activations, got ${memory.buffer.byteLength} ` +
+          `(${(cause as Error).message}); use a smaller input or fewer layers`,
+        { cause },
+      );
+    }
+  }
+}
+
+/**
+ * Rows of a convolution's tile. V8 before 13 spills registers in tiles of more than four rows; whether an engine is as new
+ * is told by Float16Array, which came at the same time. Results don't depend on it.
+ */
+function tileRowsOf(binary: Binary): number {
+  if (!('Float16Array' in globalThis)) return 4;
+  return binary === 'relaxed' ? 6 : 5;
+}

@@ -1,0 +1,219 @@
+/**
+ * A plan: a program whose values have places, and whose steps are bound kernel calls. Deciding (what fuses, what lies where)
+ * happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the memory.
+ */
+
+import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
+import { placeConcats } from '../graph/passes/place-concats.ts';
+import { prune } from '../graph/passes/prune.ts';
+import type { Node, Program, Value } from '../graph/graph.ts';
+import {
+  type Constant,
+  type Engine,
+  pixelBytesOf,
+  pixelsOf,
+  type Slot,
+  stepOf,
+  type Workspace,
+} from '../ops/op.ts';
+import { numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import type { Kernels } from '../wasm/kernels.gen.ts';
+import { aligned, type Lifetime, packArena } from './arena.ts';
+
+/** Bytes after a plan's block that kernels may read, never write. */
+const OVERREAD_BYTES = 64;
+
+/** One node with what it needs beside its values. */
+interface Placed {
+  readonly node: Node;
+  readonly constants: readonly Constant[];
+  readonly workspace: Workspace;
+  readonly table: number;
+}
+
+/** What a plan takes from the memory that it is bound to. */
+export interface Memory {
+  readonly kernels: Kernels;
+  /** The address of the plan's block of {@link Plan.blockBytes}. */
+  readonly base: number;
+  /** The address of a packed constant. */
+  constant(constant: Constant): number;
+}
+
+/** A program for one input shape and one set of taps, ready to run. */
+export class Plan {
+  /** The program that runs: pruned and fused. */
+  readonly program: Program;
+  /** Bytes of activations, tables and padding that the plan needs; packed constants aren't counted. */
+  readonly blockBytes: number;
+  /** Of {@link blockBytes}, the activations'. */
+  readonly arenaBytes: number;
+  readonly #placed: readonly Placed[];
+  /** Offsets in the block of: values, nodes' scratch, inputs' and taps' planes. */
+  readonly #offsets: ReadonlyMap<object, number>;
+  readonly #placements: ReturnType<typeof placeConcats>;
+  readonly #zeroBytes: number;
+  #steps: readonly (() => void)[] = [];
+  #inputs: readonly { readonly address: number; readonly numel: number }[] = [];
+  #taps: readonly { readonly copy: () => void; readonly address: number; readonly value: Value }[] = [];
+
+  constructor(program: Program, engine: Engine) {
+    this.program = fuseEpilogues(prune(program));
+    this.#placements = placeConcats(this.program);
+    let tables = 0;
+    let zeroBytes = 0;
+    const placed = this.program.nodes.map((node) => {
+      const inputs = ownInputs(node).map((x) => x.shape);
+      const constants = node.op.constants?.(node.attrs, node.epilogue, inputs) ?? [];
+      const workspace = node.op.workspace?.(inputs, node.output.shape, node.attrs, engine) ?? NO_WORKSPACE;
+      const table = tables;
+      tables += aligned(workspace.tableBytes);
+      zeroBytes = Math.max(zeroBytes, workspace.zeroBytes);
+      return { node, constants, workspace, table };
+    });
+    const tableStart = aligned(zeroBytes);
+    const arenaStart = tableStart + tables;
+    const { owners, lifetimes } = lifetimesOf(this.program, placed, this.#placements);
+    const { offsets, bytes } = packArena(lifetimes);
+    this.#offsets = new Map(owners.map((owner, i) => [owner, arenaStart + offsets[i]!]));
+    this.#placed = placed.map((node) => ({ ...node, table: tableStart + node.table }));
+    this.#zeroBytes = zeroBytes;
+    this.arenaBytes = bytes;
+    this.blockBytes = arenaStart + bytes + OVERREAD_BYTES;
+  }
+
+  /** The constants of all nodes. */
+  get constants(): readonly Constant[] {
+    return this.#placed.flatMap(({ constants }) => constants);
+  }
+
+  /** Gives every step its addresses and writes the tables. */
+  bind({ kernels, base, constant }: Memory, engine: Engine): void {
+    new Uint8Array(kernels.memory.buffer, base, this.#zeroBytes).fill(0);
+    const address = (owner: object) => base + this.#offsets.get(owner)!;
+    const slot = (value: Value): Slot => {
+      const placement = this.#placements.get(value);
+      if (!placement) return { address: address(value), shape: value.shape, pixelBytes: pixelBytesOf(value.shape) };
+      const { inside, channel } = placement;
+      return { address: address(inside) + channel * 4, shape: value.shape, pixelBytes: pixelBytesOf(inside.shape) };
+    };
+    const { inputs, taps } = this.program;
+
+    this.#inputs = inputs.map((value) => ({ address: address(planes(value)), numel: numel(value.shape) }));
+    const steps = inputs.flatMap((value) => transposes(kernels, 'f32_nchw_to_nhwc', slot(value), address(planes(value))));
+    for (const { node, constants, workspace, table } of this.#placed) {
+      steps.push(
+        node.op.bind(
+          {
+            kernels,
+            engine,
+            inputs: ownInputs(node).map(slot),
+            output: slot(node.output),
+            constants: constants.map(constant),
+            residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
+            epilogue: node.epilogue,
+            table: base + table,
+            scratch: workspace.scratchBytes > 0 ? address(node) : 0,
+            zeros: base,
+          },
+          node.attrs,
+        ),
+      );
+    }
+    this.#steps = steps;
+    this.#taps = [...new Set(taps)].map((value) => {
+      const copies = transposes(kernels, 'f32_nhwc_to_nchw', slot(value), address(TAP_PLANES));
+      return { value, address: address(TAP_PLANES), copy: () => copies.forEach((copy) => void copy()) };
+    });
+  }
+
+  /** The taps' tensors, in the order of `program.taps`. The plan must be bound. */
+  run(kernels: Kernels, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
+    const { buffer } = kernels.memory;
+    for (const [i, { address, numel }] of this.#inputs.entries()) {
+      new Float32Array(buffer, address, numel).set(inputs[i]!.data);
+    }
+    for (const step of this.#steps) step();
+    const tensors = new Map<Value, Tensor<Float32Array>>();
+    for (const { copy, address, value } of this.#taps) {
+      copy();
+      tensors.set(value, new Tensor(new Float32Array(buffer, address, numel(value.shape)).slice(), value.shape));
+    }
+    return this.program.taps.map((tap) => tensors.get(tap)!);
+  }
+}
+
+const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 };
+
+/** The owner of the planes that taps pass through on their way out. */
+const TAP_PLANES = {};
+
+const PLANES = new WeakMap<Value, object>();
+
+/** The owner of the planes that an input comes in as. */
+function planes(input: Value): object {
+  let owner = PLANES.get(input);
+  if (!owner) {
+    owner = {};
+    PLANES.set(input, owner);
+  }
+  return owner;
+}
+
+/** A node's inputs without its epilogue's residual. */
+function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
+  return epilogue.residual ? inputs.slice(0, -1) : inputs;
+}
+
+/** The steps that move a slot from or to planes: one for each image. */
+function transposes(
+  kernels: Kernels,
+  direction: 'f32_nchw_to_nhwc' | 'f32_nhwc_to_nchw',
+  { address, shape, pixelBytes }: Slot,
+  planesAddress: number,
+): (() => void)[] {
+  const [images, channels] = shape as [number, number];
+  const pixels = pixelsOf(shape) / images;
+  return Array.from({ length: images }, (_, n) => {
+    const slotAt = address + n * pixels * pixelBytes;
+    const planesAt = planesAddress + n * channels * pixels * 4;
+    return direction === 'f32_nchw_to_nhwc'
+      ? stepOf(kernels.f32_nchw_to_nhwc, channels, pixels, planesAt, slotAt, pixelBytes)
+      : stepOf(kernels.f32_nhwc_to_nchw, channels, pixels, slotAt, pixelBytes, planesAt);
+  });
+}
+
+/** Everything that needs a place in the arena, and from which step to which. */
+function lifetimesOf(
+  { inputs, nodes, taps }: Program,
+  placed: readonly Placed[],
+  placements: ReturnType<typeof placeConcats>,
+): { owners: object[]; lifetimes: Lifetime[] } {
+  const spans = new Map<object, { bytes: number; first: number; last: number }>();
+  const touch = (owner: object, bytes: number, step: number) => {
+    const span = spans.get(owner);
+    if (!span) spans.set(owner, { bytes, first: step, last: step });
+    else {
+      span.first = Math.min(span.first, step);
+      span.last = Math.max(span.last, step);
+    }
+  };
+  // A value inside another one keeps the other one alive.
+  const touchValue = (value: Value, step: number) => {
+    const owner = placements.get(value)?.inside ?? value;
+    touch(owner, pixelsOf(owner.shape) * pixelBytesOf(owner.shape), step);
+  };
+  for (const value of inputs) {
+    touch(planes(value), numel(value.shape) * 4, -1);
+    touchValue(value, -1);
+  }
+  nodes.forEach((node, step) => {
+    for (const value of [...node.inputs, node.output]) touchValue(value, step);
+    const { scratchBytes } = placed[step]!.workspace;
+    if (scratchBytes > 0) touch(node, scratchBytes, step);
+  });
+  for (const value of taps) touchValue(value, nodes.length);
+  touch(TAP_PLANES, Math.max(0, ...taps.map(({ shape }) => numel(shape) * 4)), nodes.length);
+  return { owners: [...spans.keys()], lifetimes: [...spans.values()] };
+}

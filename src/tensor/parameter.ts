@@ -1,0 +1,81 @@
+/** Places for a module's tensors: they have a shape from the start, and values once a state dict is loaded. */
+
+import { ShapeError, ValueError } from '../errors.ts';
+import { type Dtype, itemBytes } from './dtype.ts';
+import { formatShape, numel, type Shape, sameShape } from './shape.ts';
+import { Tensor } from './tensor.ts';
+
+/**
+ * A learned tensor of a module, e.g. a weight. Constructing one allocates nothing: its values are `fill` where that is given
+ * (as batch norm's ones and zeros), otherwise none until a state dict is loaded.
+ */
+export class Parameter {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly #fill: number | null;
+  #tensor: Tensor | null = null;
+  #version = 0;
+
+  constructor(shape: Shape, options: { readonly fill?: number; readonly dtype?: Dtype } = {}) {
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+      throw new ShapeError(`Parameter: expected sizes that are whole numbers >= 0, got ${formatShape(shape)}`);
+    }
+    this.shape = Object.freeze([...shape]);
+    this.dtype = options.dtype ?? 'float32';
+    this.#fill = options.fill ?? null;
+  }
+
+  /** The number of elements. */
+  numel(): number {
+    return numel(this.shape);
+  }
+
+  /** Bytes of all elements in the parameter's own dtype. */
+  get byteLength(): number {
+    return this.numel() * itemBytes(this.dtype);
+  }
+
+  /** Counts the times that values were set, so that what was derived from them can be made anew. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** True where values are known: loaded, or given by `fill`. */
+  get hasValues(): boolean {
+    return this.#tensor !== null || this.#fill !== null;
+  }
+
+  /** The values in the dtype they came in. @throws {@link ValueError} where there are none yet */
+  get tensor(): Tensor {
+    if (this.#tensor) return this.#tensor;
+    if (this.#fill === null) {
+      throw new ValueError(
+        `Parameter: expected values for shape ${formatShape(this.shape)}, got none; load a state dict first`,
+      );
+    }
+    const isInteger = this.dtype === 'int64';
+    const data = isInteger
+      ? new BigInt64Array(this.numel()).fill(BigInt(this.#fill))
+      : new Float32Array(this.numel()).fill(this.#fill);
+    return new Tensor(data, this.shape, isInteger ? 'int64' : 'float32');
+  }
+
+  /** Sets the values: kept as they are, not copied. @throws {@link ShapeError} where the shape differs */
+  set tensor(tensor: Tensor) {
+    if (!sameShape(tensor.shape, this.shape)) {
+      throw new ShapeError(
+        `Parameter: expected a tensor of shape ${formatShape(this.shape)}, got ${formatShape(tensor.shape)}`,
+      );
+    }
+    this.#tensor = tensor;
+    this.#version++;
+  }
+
+  /** The values as float32. */
+  values(): Float32Array {
+    return this.tensor.float().data;
+  }
+}
+
+/** A tensor of a module that isn't learned but saved with it, e.g. running statistics. */
+export class Buffer extends Parameter {}
