@@ -1,1 +1,34 @@
-export {};
+/** layertap's public names. */
+
+export * from './errors.ts';
+export * from './features/intermediate-layer-getter.ts';
+export * from './formats/safetensors.ts';
+export { apply, Graph, type Node, type Program, Value } from './graph/graph.ts';
+export { interpret } from './graph/interpret.ts';
+export * from './image/image.ts';
+export * from './image/presets.ts';
+export * from './image/resize.ts';
+export * from './image/to-tensor.ts';
+export * from './models/index.ts';
+export * as models from './models/index.ts';
+export * from './nn/activation.ts';
+export * from './nn/batchnorm.ts';
+export * from './nn/container.ts';
+export * from './nn/conv.ts';
+export * from './nn/dropout.ts';
+export * from './nn/flatten.ts';
+export * as functional from './nn/functional.ts';
+export { add, cat, interpolate, relu, relu6 } from './nn/functional.ts';
+export * from './nn/linear.ts';
+export * from './nn/module.ts';
+export type { Materialized } from './nn/output.ts';
+export * from './nn/pooling.ts';
+export * from './nn/state-dict.ts';
+export * from './nn/upsampling.ts';
+export { CompiledModel, type CompileOptions } from './plan/compiled-model.ts';
+export type { Pair, Sides } from './ops/window.ts';
+export { DTYPES, type Dtype, float16ToNumber, numberToFloat16, type TensorData } from './tensor/dtype.ts';
+export { Buffer, Parameter } from './tensor/parameter.ts';
+export type { Shape } from './tensor/shape.ts';
+export { Tensor, tensor, zeros } from './tensor/tensor.ts';
+export type { Binary } from './wasm/instantiate.ts';

@@ -1,0 +1,185 @@
+/**
+ * IntermediateLayerGetter: a model cut after the last layer that is asked for. It behaves as torchvision's does, and takes
+ * dotted paths and subsets besides; every difference is in the README's table.
+ */
+
+import { ValueError } from '../errors.ts';
+import { Graph, macsOf, Value } from '../graph/graph.ts';
+import { prune } from '../graph/passes/prune.ts';
+import { ModuleDict } from '../nn/container.ts';
+import type { Module } from '../nn/module.ts';
+import { numel, type Shape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+
+/** What a feature is returned as. */
+export type FeatureName = string | number;
+
+/** Layers and the names of their features: a Map, entries, or a plain object. */
+export type ReturnLayers =
+  | ReadonlyMap<string, FeatureName>
+  | Iterable<readonly [string, FeatureName]>
+  | Readonly<Record<string, FeatureName>>;
+
+/** Options of {@link IntermediateLayerGetter.forward}. */
+export interface ForwardOptions {
+  /** The features to return, all unless given; what follows the last of them isn't run. */
+  readonly only?: readonly FeatureName[];
+}
+
+/** What a feature will be for an input shape. */
+export interface FeatureInfo {
+  readonly name: FeatureName;
+  /** The path of its layer. */
+  readonly module: string;
+  readonly shape: Shape;
+  readonly channels: number;
+  /** Input height over the feature's, rounded up: 8, 16, 32. */
+  readonly reduction: number;
+  /** Multiply-accumulates from the input to this feature. */
+  readonly macs: number;
+  /** Bytes of the feature as float32. */
+  readonly bytes: number;
+}
+
+/**
+ * Runs a model's children in order and returns the named ones' outputs, as in PyTorch:
+ *
+ *     const getter = new IntermediateLayerGetter(resnet50(), { layer4: 'out', layer3: 'aux' });
+ *     const features = getter.forward(x); // Map { 'aux' → Tensor, 'out' → Tensor }
+ *
+ * Children after the last requested one are dropped, those before are shared with the model. Right only where the model's own
+ * `forward` runs its children in that order: functional steps between them are lost.
+ *
+ * @see torchvision.models._utils.IntermediateLayerGetter
+ */
+export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>> {
+  /** The requested paths and their features' names, as given. */
+  readonly returnLayers: ReadonlyMap<string, FeatureName>;
+
+  /**
+   * @param returnLayers keys are direct children or dotted paths below them (`layer3.5`); of two layers with one name, the
+   * last executed wins; without any, the first child is kept
+   * @throws {@link ValueError} naming the layers that aren't there, and the children that are
+   */
+  constructor(model: Module<any>, returnLayers: ReturnLayers) {
+    const layers = new Map(Symbol.iterator in returnLayers ? returnLayers : Object.entries(returnLayers));
+    const children = [...model.namedChildren()];
+    checkLayers(children, layers);
+    const wanted = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
+    const kept: [string, Module<any>][] = [];
+    for (const [name, child] of children) {
+      kept.push([name, child]);
+      wanted.delete(name);
+      if (wanted.size === 0) break;
+    }
+    super(kept);
+    this.returnLayers = layers;
+  }
+
+  protected override get version(): number {
+    return 2;
+  }
+
+  /**
+   * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of another
+   * module's `forward`, it records them.
+   *
+   * @throws {@link ValueError} where `only` names a feature that isn't returned
+   */
+  override forward(x: Tensor, options?: ForwardOptions): Map<FeatureName, Tensor<Float32Array>>;
+  override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
+  override forward(x: Tensor | Value, { only }: ForwardOptions = {}): Map<FeatureName, any> {
+    const layers = only ? this.#subset(only) : this.returnLayers;
+    if (x instanceof Tensor) {
+      const variant = JSON.stringify([...layers]);
+      return this.execution().run([x], variant, ([value]) => this.#trace(value!, layers).features);
+    }
+    return this.#trace(x, layers).features;
+  }
+
+  /**
+   * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are needed.
+   *
+   * @param inputShape `[N, C, H, W]`
+   */
+  featureInfo(inputShape: Shape): FeatureInfo[] {
+    const graph = new Graph([inputShape]);
+    const { features, paths } = this.#trace(graph.inputs[0]!, this.returnLayers);
+    return [...features].map(([name, value]) => {
+      const { shape } = value;
+      const { nodes } = prune(graph.program([value]));
+      return {
+        name,
+        module: paths.get(name)!,
+        shape,
+        channels: shape[1]!,
+        reduction: Math.ceil(inputShape[2]! / (shape[2] ?? 1)),
+        macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
+        bytes: numel(shape) * 4,
+      };
+    });
+  }
+
+  #subset(only: readonly FeatureName[]): ReadonlyMap<string, FeatureName> {
+    const names = new Set(this.returnLayers.values());
+    const unknown = only.filter((name) => !names.has(name));
+    if (unknown.length > 0) {
+      throw new ValueError(`IntermediateLayerGetter: expected only to name features of ${list(names)}, got ${list(unknown)}`);
+    }
+    return new Map([...this.returnLayers].filter(([, name]) => only.includes(name)));
+  }
+
+  /** Records the children up to the last of `layers`; features and their paths in order of execution. */
+  #trace(x: Value, layers: ReadonlyMap<string, FeatureName>) {
+    const children = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
+    const outputs = new Map<object, unknown>();
+    let y: any = x;
+    for (const [name, child] of this.items()) {
+      y = child!.call(y);
+      outputs.set(child!, y);
+      children.delete(name);
+      if (children.size === 0) break;
+    }
+    const modules = new Map<object, string>();
+    for (const path of layers.keys()) modules.set(this.getSubmodule(path), path);
+    const features = new Map<FeatureName, Value>();
+    const paths = new Map<FeatureName, string>();
+    for (const module of [...(x?.graph.completed ?? [])]) {
+      const path = modules.get(module);
+      if (path === undefined) continue;
+      const name = layers.get(path)!;
+      features.set(name, x.graph.outputOf(module) as Value);
+      paths.set(name, path);
+    }
+    return { features, paths };
+  }
+}
+
+/** @throws {@link ValueError} where a path's first part isn't a child, or the rest isn't below it */
+function checkLayers(children: readonly [string, Module<any>][], layers: ReadonlyMap<string, FeatureName>): void {
+  const byName = new Map(children);
+  const problems: string[] = [];
+  for (const path of layers.keys()) {
+    if (typeof path !== 'string') {
+      problems.push(`${String(path)} (a ${typeof path}, not a string)`);
+      continue;
+    }
+    const [first, ...rest] = path.split('.');
+    const child = byName.get(first!);
+    if (!child || (rest.length > 0 && !has(child, rest))) problems.push(`"${path}"`);
+  }
+  if (problems.length === 0) return;
+  throw new ValueError(
+    `return_layers are not present in model: ${problems.join(', ')}; its children are ${list(byName.keys())}`,
+  );
+}
+
+function has(module: Module<any>, names: readonly string[]): boolean {
+  let at: Module<any> | undefined = module;
+  for (const name of names) at = new Map(at?.namedChildren()).get(name);
+  return at !== undefined;
+}
+
+function list(names: Iterable<FeatureName>): string {
+  return [...names].map((name) => JSON.stringify(name)).join(', ') || 'none';
+}

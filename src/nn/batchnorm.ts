@@ -1,0 +1,86 @@
+/** Batch norm, always with its running statistics, as in PyTorch's eval mode. */
+
+import { apply, type Value } from '../graph/graph.ts';
+import { batchNorm } from '../ops/batch-norm.ts';
+import { Buffer, Parameter } from '../tensor/parameter.ts';
+import { Module } from './module.ts';
+import { bool, float } from './repr.ts';
+
+/** Options of {@link BatchNorm2d}, with PyTorch's defaults. */
+export interface BatchNorm2dOptions {
+  /** Added to the variance; 1e-5 unless given. Some models use 1e-3: it belongs to the layer. */
+  readonly eps?: number;
+  /** Kept for printing; it has no part in inference. */
+  readonly momentum?: number | null;
+  /** False for neither weight nor bias. */
+  readonly affine?: boolean;
+}
+
+/** Batch norm over the channels of `[N, C, H, W]`. @see torch.nn.BatchNorm2d */
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  readonly running_mean: Buffer;
+  readonly running_var: Buffer;
+  readonly num_batches_tracked: Buffer;
+  readonly numFeatures: number;
+  readonly eps: number;
+  readonly momentum: number | null;
+
+  constructor(numFeatures: number, { eps = 1e-5, momentum = 0.1, affine = true }: BatchNorm2dOptions = {}) {
+    super();
+    this.numFeatures = numFeatures;
+    this.eps = eps;
+    this.momentum = momentum;
+    this.weight = affine ? new Parameter([numFeatures], { fill: 1 }) : null;
+    this.bias = affine ? new Parameter([numFeatures], { fill: 0 }) : null;
+    this.running_mean = new Buffer([numFeatures], { fill: 0 });
+    this.running_var = new Buffer([numFeatures], { fill: 1 });
+    this.num_batches_tracked = new Buffer([], { fill: 0, dtype: 'int64' });
+  }
+
+  protected override get version(): number {
+    return 2;
+  }
+
+  forward(x: Value): Value {
+    const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
+    return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
+  }
+
+  protected override extraRepr(): string {
+    const momentum = this.momentum === null ? 'None' : float(this.momentum);
+    return `${this.numFeatures}, eps=${float(this.eps)}, momentum=${momentum}, affine=${bool(this.weight !== null)}, track_running_stats=True`;
+  }
+}
+
+/** Batch norm whose statistics and affine parameters are all buffers. @see torchvision.ops.FrozenBatchNorm2d */
+export class FrozenBatchNorm2d extends Module {
+  readonly weight: Buffer;
+  readonly bias: Buffer;
+  readonly running_mean: Buffer;
+  readonly running_var: Buffer;
+  readonly eps: number;
+
+  constructor(numFeatures: number, { eps = 1e-5 }: { readonly eps?: number } = {}) {
+    super();
+    this.eps = eps;
+    this.weight = new Buffer([numFeatures], { fill: 1 });
+    this.bias = new Buffer([numFeatures], { fill: 0 });
+    this.running_mean = new Buffer([numFeatures], { fill: 0 });
+    this.running_var = new Buffer([numFeatures], { fill: 1 });
+  }
+
+  protected override ignoredKeys(): readonly string[] {
+    return ['num_batches_tracked'];
+  }
+
+  forward(x: Value): Value {
+    const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
+    return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
+  }
+
+  protected override extraRepr(): string {
+    return `${this.weight.shape[0]}, eps=${this.eps === 0 ? '0.0' : float(this.eps)}`;
+  }
+}

@@ -1,0 +1,28 @@
+/** Dropout, which does nothing in inference. */
+
+import { ValueError } from '../errors.ts';
+import type { Value } from '../graph/graph.ts';
+import { Module } from './module.ts';
+import { bool, float } from './repr.ts';
+
+/** Returns what it gets, as PyTorch's does in eval mode. @see torch.nn.Dropout */
+export class Dropout extends Module {
+  readonly p: number;
+  readonly inplace: boolean;
+
+  /** @throws {@link ValueError} where `p` isn't a probability */
+  constructor(p = 0.5, { inplace = false }: { readonly inplace?: boolean } = {}) {
+    super();
+    if (!(p >= 0 && p <= 1)) throw new ValueError(`dropout probability has to be between 0 and 1, but got ${p}`);
+    this.p = p;
+    this.inplace = inplace;
+  }
+
+  forward(x: Value): Value {
+    return x;
+  }
+
+  protected override extraRepr(): string {
+    return `p=${Number.isInteger(this.p) ? this.p : float(this.p)}, inplace=${bool(this.inplace)}`;
+  }
+}

@@ -1,0 +1,90 @@
+/** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
+
+import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
+import { prune } from '../graph/passes/prune.ts';
+import { Graph, parametersOf, type Program, type Value } from '../graph/graph.ts';
+import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
+import type { Plan } from '../plan/plan.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import { formatShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Module } from './module.ts';
+import { materialize, type Materialized, valuesOf } from './output.ts';
+
+/** A module compiled for tensors, as long as its structure stays what it was. */
+export class Execution<Out> {
+  readonly model: CompiledModel;
+  readonly #root: Module<any>;
+  readonly #structure: readonly unknown[];
+  readonly #outputs = new WeakMap<Plan, unknown>();
+
+  constructor(root: Module<any>, structure: readonly unknown[], options: CompileOptions) {
+    this.model = new CompiledModel(options);
+    this.#root = root;
+    this.#structure = structure;
+  }
+
+  /** True where `structure` is still the compiled module's. */
+  isOf(structure: readonly unknown[]): boolean {
+    return structure.length === this.#structure.length && structure.every((part, i) => part === this.#structure[i]);
+  }
+
+  /**
+   * The outputs of `trace` for these tensors.
+   *
+   * @param variant tells apart what is traced for the same shapes
+   */
+  run<Traced = Out>(
+    inputs: readonly Tensor[],
+    variant: string,
+    trace: (values: readonly Value[]) => Traced,
+  ): Materialized<Traced> {
+    const name = this.#root.constructor.name;
+    for (const { dtype, shape } of inputs) {
+      if (dtype !== 'float32') throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
+      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0)) {
+        throw new ShapeError(`${name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got ${formatShape(shape)}`);
+      }
+    }
+    const shapes = inputs.map(({ shape }) => shape);
+    let traced: unknown;
+    const plan = this.model.plan(`${variant} ${shapes.join(' ')}`, () => {
+      const graph = new Graph(shapes);
+      traced = trace(graph.inputs);
+      const program = prune(graph.program(valuesOf(traced)));
+      this.#checkValues(program);
+      return program;
+    });
+    if (traced !== undefined) this.#outputs.set(plan, traced);
+    const tensors = this.model.run(plan, inputs as readonly Tensor<Float32Array>[]);
+    const ofValue = new Map(plan.program.taps.map((tap, i) => [tap, tensors[i]!]));
+    return materialize(this.#outputs.get(plan) as Traced, (value) => ofValue.get(value)!);
+  }
+
+  /** @throws {@link StateDictError} naming the parameters that the program reads and that have no values */
+  #checkValues(program: Program): void {
+    const missing = new Set(parametersOf(program).filter((parameter) => !parameter.hasValues));
+    if (missing.size === 0) return;
+    const names = [...this.#root.namedParameters()].filter(([, parameter]) => missing.has(parameter)).map(([path]) => `"${path}"`);
+    const listed = names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');
+    throw new StateDictError(
+      `${this.#root.constructor.name}: expected values for all parameters that run, got none for ${listed}; call loadStateDict first`,
+    );
+  }
+}
+
+/** What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
+export function structureOf(root: Module<any>): readonly unknown[] {
+  const structure: unknown[] = [];
+  const visit = (module: Module<any>) => {
+    structure.push(module, ...module.hooks);
+    for (const [, member] of module.members()) {
+      if (member instanceof Parameter) structure.push(member, member.version);
+      else if (isModule(member)) visit(member);
+    }
+  };
+  // Told by its method: importing the class from here would close a circle.
+  const isModule = (member: unknown): member is Module<any> => typeof (member as Module | null)?.namedModules === 'function';
+  visit(root);
+  return structure;
+}

@@ -1,0 +1,23 @@
+/** Flattening layers. */
+
+import type { Value } from '../graph/graph.ts';
+import { flatten } from './functional.ts';
+import { Module } from './module.ts';
+
+/** `[N, C·H·W]` of `[N, C, H, W]`. @see torch.nn.Flatten */
+export class Flatten extends Module {
+  readonly startDim: number;
+
+  constructor(startDim = 1) {
+    super();
+    this.startDim = startDim;
+  }
+
+  forward(x: Value): Value {
+    return flatten(x, this.startDim);
+  }
+
+  protected override extraRepr(): string {
+    return `start_dim=${this.startDim}, end_dim=-1`;
+  }
+}

@@ -1,0 +1,39 @@
+/** Linear layers, and the one that does nothing. */
+
+import { apply, type Value } from '../graph/graph.ts';
+import { linear } from '../ops/linear.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import { Module } from './module.ts';
+import { bool } from './repr.ts';
+
+/** x·Wᵀ + b on `[N, inFeatures]`. @see torch.nn.Linear */
+export class Linear extends Module {
+  /** `[outFeatures, inFeatures]` */
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+
+  constructor(inFeatures: number, outFeatures: number, { bias = true }: { readonly bias?: boolean } = {}) {
+    super();
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
+    this.weight = new Parameter([outFeatures, inFeatures]);
+    this.bias = bias ? new Parameter([outFeatures]) : null;
+  }
+
+  forward(x: Value): Value {
+    return apply(linear, [x], { weight: this.weight, bias: this.bias });
+  }
+
+  protected override extraRepr(): string {
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bool(this.bias !== null)}`;
+  }
+}
+
+/** Returns what it gets. @see torch.nn.Identity */
+export class Identity extends Module {
+  forward(x: Value): Value {
+    return x;
+  }
+}

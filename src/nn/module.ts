@@ -1,0 +1,321 @@
+/**
+ * Module: the node of a model's hierarchy, as in torch.nn. Children, parameters and buffers are a module's own properties in
+ * the order of their assignment, and a property's name is its state-dict key.
+ */
+
+import { KeyError, StateDictError } from '../errors.ts';
+import { Value } from '../graph/graph.ts';
+import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
+import { Buffer, Parameter } from '../tensor/parameter.ts';
+import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { Execution, structureOf } from './execution.ts';
+import type { Materialized } from './output.ts';
+import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
+
+/** Called with a module, its inputs and its output while tracing; what it returns, if anything, replaces the output. */
+export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[], output: Out) => Out | undefined;
+
+/** What {@link Module.loadStateDict} found. */
+export interface IncompatibleKeys {
+  readonly missingKeys: readonly string[];
+  readonly unexpectedKeys: readonly string[];
+}
+
+/**
+ * The base class of all modules. A subclass assigns children and parameters in its constructor and defines `forward` on values:
+ *
+ *     class Block extends Module {
+ *       readonly conv = new Conv2d(3, 8, 3, { padding: 1 });
+ *       forward(x: Value) { return relu(this.conv.call(x)); }
+ *     }
+ *
+ * Every module computes as PyTorch's in eval mode, whatever its `training` flag says.
+ *
+ * @typeParam Out what `forward` returns: a value, or a Map or array of them
+ * @see torch.nn.Module
+ */
+export abstract class Module<Out = Value> {
+  /** PyTorch's flag: true until `eval()`. It is kept for `train` and `eval`; no computation depends on it. */
+  training = true;
+  /** What state_dict's metadata says of this class. */
+  protected get version(): number {
+    return 1;
+  }
+
+  readonly #hooks = new Set<ForwardHook<Out>>();
+  #execution: Execution<Out> | null = null;
+  #options: CompileOptions = {};
+
+  /** The module's computation, recorded once for each input shape. Children are run with their `call`. */
+  abstract forward(...inputs: any[]): Out;
+
+  /**
+   * Runs the module. On values, inside of another module's `forward`, it records the computation; on float32 tensors it
+   * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep.
+   *
+   * @throws {@link ShapeError} where an input doesn't fit, with both sizes in the message
+   * @throws {@link StateDictError} where a parameter that is needed has no values yet
+   */
+  call(...inputs: Tensor[]): Materialized<Out>;
+  call(...inputs: any[]): Out;
+  call(...inputs: any[]): Out | Materialized<Out> {
+    if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
+      return this.execution().run(inputs, '', (values) => this.call(...(values as any[])) as Out);
+    }
+    let output = this.forward(...inputs);
+    for (const hook of this.#hooks) output = hook(this, inputs, output) ?? output;
+    for (const x of inputs) if (x instanceof Value) x.graph.complete(this, output);
+    return output;
+  }
+
+  /**
+   * Sets how the module is compiled when it is called with tensors, and drops what was compiled.
+   *
+   * @see torch.nn.Module.compile
+   */
+  compile(options: CompileOptions = {}): this {
+    this.#options = { ...options };
+    this.#execution = null;
+    return this;
+  }
+
+  /** What compiled the module for tensors: made anew when parameters, children or hooks have changed. */
+  protected execution(): Execution<Out> {
+    const structure = structureOf(this);
+    if (!this.#execution?.isOf(structure)) this.#execution = new Execution(this, structure, this.#options);
+    return this.#execution;
+  }
+
+  /** The compiled model behind `call` with tensors, or null before the first such call: its binary and memory, for reports. */
+  get compiled(): CompiledModel | null {
+    return this.#execution?.model ?? null;
+  }
+
+  /**
+   * Registers a hook that runs whenever the module is traced, and returns a function that removes it. On values, not tensors:
+   * what it records becomes part of the plan.
+   *
+   * @see torch.nn.Module.register_forward_hook
+   */
+  registerForwardHook(hook: ForwardHook<Out>): () => void {
+    this.#hooks.add(hook);
+    return () => void this.#hooks.delete(hook);
+  }
+
+  /** @internal */
+  get hooks(): Iterable<unknown> {
+    return this.#hooks;
+  }
+
+  /** @internal Own properties in the order of their assignment. Containers yield their items instead. */
+  *members(): Iterable<[name: string, member: unknown]> {
+    yield* Object.entries(this);
+  }
+
+  /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
+  *namedChildren(): Iterable<[name: string, child: Module<any>]> {
+    const seen = new Set<unknown>();
+    for (const [name, member] of this.members()) {
+      if (!(member instanceof Module) || seen.has(member)) continue;
+      seen.add(member);
+      yield [name, member];
+    }
+  }
+
+  /** Direct children. */
+  *children(): Iterable<Module<any>> {
+    for (const [, child] of this.namedChildren()) yield child;
+  }
+
+  /** This module and all below it, each once, with dotted paths; this one's is ''. @see torch.nn.Module.named_modules */
+  *namedModules(prefix = '', seen: Set<unknown> = new Set()): Iterable<[path: string, module: Module<any>]> {
+    if (seen.has(this)) return;
+    seen.add(this);
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name), seen);
+  }
+
+  /** This module and all below it, each once. */
+  *modules(): Iterable<Module<any>> {
+    for (const [, module] of this.namedModules()) yield module;
+  }
+
+  /** Parameters of this module and all below it, each once, with dotted paths. @see torch.nn.Module.named_parameters */
+  *namedParameters(): Iterable<[path: string, parameter: Parameter]> {
+    yield* distinct(this.namedState(), (state) => !(state instanceof Buffer));
+  }
+
+  /** Parameters of this module and all below it. */
+  *parameters(): Iterable<Parameter> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  /** Buffers of this module and all below it, each once, with dotted paths. @see torch.nn.Module.named_buffers */
+  *namedBuffers(): Iterable<[path: string, buffer: Buffer]> {
+    yield* distinct(this.namedState(), (state) => state instanceof Buffer);
+  }
+
+  /** Buffers of this module and all below it. */
+  *buffers(): Iterable<Buffer> {
+    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  }
+
+  /** Parameters and buffers by their state-dict keys: a shared module's under each of its names. */
+  protected *namedState(prefix = ''): Iterable<[path: string, state: Parameter]> {
+    const members = [...this.members()];
+    for (const [name, member] of members) if (member instanceof Parameter) yield [join(prefix, name), member];
+    for (const [name, member] of members) if (member instanceof Module) yield* member.namedState(join(prefix, name));
+  }
+
+  /** Keys below this module that a state dict may hold although the module has no use for them. */
+  protected ignoredKeys(): readonly string[] {
+    return [];
+  }
+
+  /**
+   * The module at a dotted path, e.g. `layer1.0.conv2`; '' is this one.
+   *
+   * @throws {@link KeyError} naming the part that is missing and what there is
+   * @see torch.nn.Module.get_submodule
+   */
+  getSubmodule(path: string): Module<any> {
+    let module: Module<any> = this;
+    for (const name of path === '' ? [] : path.split('.')) {
+      const member = [...module.members()].find(([key]) => key === name)?.[1];
+      if (!(member instanceof Module)) {
+        const names = [...module.namedChildren()].map(([child]) => `"${child}"`).join(', ');
+        throw new KeyError(
+          `getSubmodule: ${module.constructor.name} has no attribute \`${name}\` (in "${path}"); its children are ${names || 'none'}`,
+        );
+      }
+      module = member;
+    }
+    return module;
+  }
+
+  /**
+   * All parameters and buffers with their values, by PyTorch's keys.
+   *
+   * @throws {@link ValueError} where one has no values yet
+   */
+  stateDict(): StateDict {
+    const dict = new StateDict();
+    for (const [path, state] of this.namedState()) dict.set(path, state.tensor);
+    for (const [path, module] of this.namedModules()) dict.metadata.set(path, { version: module.version });
+    return dict;
+  }
+
+  /** The state dict's keys and shapes, which are known before any values are. */
+  stateShapes(): Map<string, Shape> {
+    return new Map([...this.namedState()].map(([path, state]) => [path, state.shape]));
+  }
+
+  /**
+   * Takes over tensors by their keys, without copying them. With `strict` (the default) keys must match exactly; shapes always must.
+   * `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. Nothing is changed where it throws.
+   *
+   * @param stateDict a Map, entries, or a plain object
+   * @returns the keys that were missing and those that weren't used
+   * @throws {@link StateDictError} with all problems at once, in PyTorch's words
+   * @see torch.nn.Module.load_state_dict
+   */
+  loadStateDict(stateDict: StateDictLike, { strict = true }: { readonly strict?: boolean } = {}): IncompatibleKeys {
+    const given = entriesOf(stateDict);
+    const used = new Set<string>();
+    const missingKeys: string[] = [];
+    const mismatches: string[] = [];
+    const loads: [Parameter, Tensor][] = [];
+    for (const [path, state] of this.namedState()) {
+      const tensor = given.get(path);
+      used.add(path);
+      if (tensor === undefined) {
+        if (!path.endsWith('num_batches_tracked')) missingKeys.push(path);
+      } else if (!(tensor instanceof Tensor)) {
+        const got = (tensor as object | null)?.constructor?.name ?? String(tensor);
+        mismatches.push(
+          `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${got}`,
+        );
+      } else if (!sameShape(tensor.shape, state.shape)) {
+        mismatches.push(
+          `size mismatch for ${path}: copying a param with shape ${torchSize(tensor.shape)} from checkpoint, ` +
+            `the shape in current model is ${torchSize(state.shape)}.`,
+        );
+      } else loads.push([state, tensor]);
+    }
+    const ignored = new Set<string>();
+    for (const [path, module] of this.namedModules()) for (const key of module.ignoredKeys()) ignored.add(join(path, key));
+    const unexpectedKeys = [...given.keys()].filter((key) => !used.has(key) && !ignored.has(key));
+    const problems = [...mismatches];
+    if (strict && unexpectedKeys.length > 0) problems.unshift(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}. `);
+    if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${quoted(missingKeys)}. `);
+    if (problems.length > 0) {
+      throw new StateDictError(
+        `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
+      );
+    }
+    for (const [state, tensor] of loads) state.tensor = tensor;
+    return { missingKeys, unexpectedKeys };
+  }
+
+  /** Sets the training flag of this module and all below it. */
+  train(mode = true): this {
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  /** Clears the training flag of this module and all below it. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Calls `fn` on every module below and then on this one. @see torch.nn.Module.apply */
+  apply(fn: (module: Module<any>) => void): this {
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  /** What {@link toString} prints between a leaf's parentheses, in PyTorch's words. */
+  protected extraRepr(): string {
+    return '';
+  }
+
+  /** The hierarchy as PyTorch prints it. */
+  toString(): string {
+    const extra = this.extraRepr();
+    const children = [...this.members()]
+      .filter(([, member]) => member instanceof Module)
+      .map(([name, child]) => `(${name}): ${String(child)}`.replaceAll('\n', '\n  '));
+    const name = this.constructor.name;
+    if (children.length === 0) return `${name}(${extra})`;
+    const lines = extra ? [extra, ...children] : children;
+    return `${name}(\n  ${lines.join('\n  ')}\n)`;
+  }
+}
+
+/** PyTorch's way of joining a path. */
+function join(prefix: string, name: string): string {
+  return prefix ? `${prefix}.${name}` : name;
+}
+
+/** Each state once, under its first name. */
+function* distinct(
+  named: Iterable<[string, Parameter]>,
+  filter: (state: Parameter) => boolean,
+): Iterable<[string, Parameter]> {
+  const seen = new Set<Parameter>();
+  for (const [path, state] of named) {
+    if (!filter(state) || seen.has(state)) continue;
+    seen.add(state);
+    yield [path, state];
+  }
+}
+
+function quoted(keys: readonly string[]): string {
+  return keys.map((key) => `"${key}"`).join(', ');
+}
+
+function torchSize(shape: Shape): string {
+  return `torch.Size(${formatShape(shape)})`;
+}

@@ -1,0 +1,31 @@
+/** What `forward` may return: a value, or Maps and arrays of them; and the same with tensors in their place. */
+
+import { ValueError } from '../errors.ts';
+import { Value } from '../graph/graph.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The type of an output whose values have become tensors. */
+export type Materialized<Out> = Out extends Value
+  ? Tensor<Float32Array>
+  : Out extends ReadonlyMap<infer Key, infer Item>
+    ? Map<Key, Materialized<Item>>
+    : Out extends readonly (infer Item)[]
+      ? Materialized<Item>[]
+      : Out;
+
+/** The values of an output, in order. @throws {@link ValueError} where it holds something else */
+export function valuesOf(output: unknown): Value[] {
+  if (output instanceof Value) return [output];
+  if (output instanceof Map || Array.isArray(output)) return [...output.values()].flatMap(valuesOf);
+  const got = (output as object | null | undefined)?.constructor?.name ?? String(output);
+  throw new ValueError(`forward: expected to return a value, or a Map or array of values, got ${got}`);
+}
+
+/** The output with `of(value)` in each value's place. */
+export function materialize<Out>(output: Out, of: (value: Value) => Tensor<Float32Array>): Materialized<Out> {
+  const replace = (part: unknown): unknown => {
+    if (part instanceof Map) return new Map([...part].map(([key, item]) => [key, replace(item)]));
+    return Array.isArray(part) ? part.map(replace) : of(part as Value);
+  };
+  return replace(output) as Materialized<Out>;
+}

@@ -1,0 +1,27 @@
+/** Upsampling layers. */
+
+import type { Value } from '../graph/graph.ts';
+import { interpolate, type InterpolateOptions } from './functional.ts';
+import { Module } from './module.ts';
+import { float, tuple } from './repr.ts';
+
+/** The image in another size. @see torch.nn.Upsample */
+export class Upsample extends Module {
+  readonly options: InterpolateOptions;
+
+  constructor(options: InterpolateOptions) {
+    super();
+    this.options = { ...options };
+  }
+
+  forward(x: Value): Value {
+    return interpolate(x, this.options);
+  }
+
+  protected override extraRepr(): string {
+    const { size, scaleFactor, mode = 'nearest' } = this.options;
+    const factors = typeof scaleFactor === 'number' ? float(scaleFactor) : tuple(scaleFactor ?? []);
+    const sizes = typeof size === 'number' ? size : tuple(size ?? []);
+    return `${size === undefined ? `scale_factor=${factors}` : `size=${sizes}`}, mode='${mode}'`;
+  }
+}
