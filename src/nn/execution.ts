@@ -5,27 +5,34 @@ import { prune } from '../graph/passes/prune.ts';
 import { Graph, parametersOf, type Program, type Value } from '../graph/graph.ts';
 import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Module } from './module.ts';
 import { materialize, type Materialized, valuesOf } from './output.ts';
+
+/** What an execution asks of the module that it runs. */
+export interface Root {
+  namedParameters(): Iterable<readonly [path: string, parameter: Parameter]>;
+  /** Everything that a compiled module depends on: another list means compiling anew. */
+  structure(): readonly unknown[];
+}
 
 /** A module compiled for tensors, as long as its structure stays what it was. */
 export class Execution<Out> {
   readonly model: CompiledModel;
-  readonly #root: Module<any>;
+  readonly #root: Root;
   readonly #structure: readonly unknown[];
   readonly #outputs = new WeakMap<Plan, unknown>();
 
-  constructor(root: Module<any>, structure: readonly unknown[], options: CompileOptions) {
+  constructor(root: Root, options: CompileOptions) {
     this.model = new CompiledModel(options);
     this.#root = root;
-    this.#structure = structure;
+    this.#structure = root.structure();
   }
 
-  /** True where `structure` is still the compiled module's. */
-  isOf(structure: readonly unknown[]): boolean {
+  /** True as long as the module is what was compiled. */
+  get isCurrent(): boolean {
+    const structure = this.#root.structure();
     return structure.length === this.#structure.length && structure.every((part, i) => part === this.#structure[i]);
   }
 
@@ -71,20 +78,4 @@ export class Execution<Out> {
       `${this.#root.constructor.name}: expected values for all parameters that run, got none for ${listed}; call loadStateDict first`,
     );
   }
-}
-
-/** What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
-export function structureOf(root: Module<any>): readonly unknown[] {
-  const structure: unknown[] = [];
-  const visit = (module: Module<any>) => {
-    structure.push(module, ...module.hooks);
-    for (const [, member] of module.members()) {
-      if (member instanceof Parameter) structure.push(member, member.version);
-      else if (isModule(member)) visit(member);
-    }
-  };
-  // Told by its method: importing the class from here would close a circle.
-  const isModule = (member: unknown): member is Module<any> => typeof (member as Module | null)?.namedModules === 'function';
-  visit(root);
-  return structure;
 }

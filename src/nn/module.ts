@@ -9,7 +9,7 @@ import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { Execution, structureOf } from './execution.ts';
+import { Execution } from './execution.ts';
 import type { Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
@@ -82,8 +82,7 @@ export abstract class Module<Out = Value> {
 
   /** What compiled the module for tensors: made anew when parameters, children or hooks have changed. */
   protected execution(): Execution<Out> {
-    const structure = structureOf(this);
-    if (!this.#execution?.isOf(structure)) this.#execution = new Execution(this, structure, this.#options);
+    if (!this.#execution?.isCurrent) this.#execution = new Execution(this, this.#options);
     return this.#execution;
   }
 
@@ -103,9 +102,14 @@ export abstract class Module<Out = Value> {
     return () => void this.#hooks.delete(hook);
   }
 
-  /** @internal */
-  get hooks(): Iterable<unknown> {
-    return this.#hooks;
+  /** @internal What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
+  structure(into: unknown[] = []): readonly unknown[] {
+    into.push(this, ...this.#hooks);
+    for (const [, member] of this.members()) {
+      if (member instanceof Parameter) into.push(member, member.version);
+      else if (member instanceof Module) member.structure(into);
+    }
+    return into;
   }
 
   /** @internal Own properties in the order of their assignment. Containers yield their items instead. */
