@@ -50,7 +50,11 @@ export const interpolate: Op<InterpolateAttrs> = {
         const line = plane + iy * width;
         return x!.data[line + column.from]! * (1 - column.weight) + x!.data[line + column.to]! * column.weight;
       };
-      y[i] = at(row.from) * (1 - row.weight) + at(row.to) * row.weight;
+      // Not weighted where nothing is mixed: 0 times an infinite neighbour would be NaN.
+      y[i] =
+        attrs.mode === 'nearest'
+          ? x!.data[plane + row.from * width + column.from]!
+          : at(row.from) * (1 - row.weight) + at(row.to) * row.weight;
     }
     return new Tensor(y, shape);
   },
