@@ -1,0 +1,37 @@
+/** Every op equals PyTorch's, by its reference and by its kernels in both binaries. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadSafetensors } from '../../src/formats/safetensors.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { binaries, compiledModel } from '../support/binaries.ts';
+import { boundsOf, inputsOf, type OpCase, opCases, programOf } from '../support/op-cases.ts';
+import { worstDisagreement } from '../support/tolerance.ts';
+
+const goldens = loadSafetensors(readFileSync(new URL('ops.safetensors', import.meta.url)));
+
+function expectGolden(opCase: OpCase, actual: Tensor<Float32Array>): void {
+  const golden = goldens.get(opCase.name)!;
+  expect(actual.shape).toEqual(golden.shape);
+  const worst = worstDisagreement(actual.data, golden.float().data, boundsOf(opCase));
+  expect(worst.ratio, `${opCase.name}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+}
+
+it('has a golden for each case, each under its own name', () => {
+  expect([...goldens.keys()].sort()).toEqual(opCases.map(({ name }) => name).sort());
+});
+
+describe("a reference gives PyTorch's result", () => {
+  it.each(opCases)('$name', (opCase) => {
+    expectGolden(opCase, interpret(programOf(opCase), inputsOf(opCase))[0]!);
+  });
+});
+
+describe.each(binaries)("a plan gives PyTorch's result in the %s binary", (binary) => {
+  it.each(opCases)('$name', (opCase) => {
+    const model = compiledModel(binary);
+    const plan = model.plan('', () => programOf(opCase));
+    expectGolden(opCase, model.run(plan, inputsOf(opCase))[0]!);
+  });
+});

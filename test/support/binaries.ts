@@ -1,0 +1,14 @@
+/** The two binaries, and models pinned to one of them. */
+
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
+import { type Binary, chooseBinary, instantiate } from '../../src/wasm/instantiate.ts';
+
+/** Both, or simd alone where the engine has no relaxed SIMD: said aloud. */
+export const binaries: readonly Binary[] = chooseBinary() === 'relaxed' ? ['simd', 'relaxed'] : ['simd'];
+
+if (binaries.length === 1) console.warn('The relaxed binary is not tested: this engine has no relaxed SIMD.');
+
+/** A compiled model without plans whose instance is of that binary. */
+export function compiledModel(binary: Binary): CompiledModel {
+  return new CompiledModel({}, instantiate(binary));
+}
