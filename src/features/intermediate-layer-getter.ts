@@ -3,12 +3,13 @@
  * dotted paths and subsets besides; every difference is in the README's table.
  */
 
-import { ValueError } from '../errors.ts';
+import { ShapeError, ValueError } from '../errors.ts';
 import { Graph, macsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { Module } from '../nn/module.ts';
-import { numel, type Shape } from '../tensor/shape.ts';
+import { graphOf } from '../nn/output.ts';
+import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
 /** What a feature is returned as. */
@@ -62,9 +63,9 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
   constructor(model: Module<any>, returnLayers: ReturnLayers) {
-    const layers = new Map(Symbol.iterator in returnLayers ? returnLayers : Object.entries(returnLayers));
+    const layers = layersOf(returnLayers);
     const children = [...model.namedChildren()];
-    checkLayers(children, layers);
+    checkLayers(model, children, layers);
     const wanted = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
     const kept: [string, Module<any>][] = [];
     for (const [name, child] of children) {
@@ -84,12 +85,16 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of another
    * module's `forward`, it records them.
    *
-   * @throws {@link ValueError} where `only` names a feature that isn't returned
+   * @throws {@link ValueError} where `only` names a feature that isn't returned, or the child that holds a layer doesn't run it
    */
   override forward(x: Tensor, options?: ForwardOptions): Map<FeatureName, Tensor<Float32Array>>;
   override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
   override forward(x: Tensor | Value, { only }: ForwardOptions = {}): Map<FeatureName, any> {
     const layers = only ? this.#subset(only) : this.returnLayers;
+    if (!(x instanceof Tensor) && !graphOf(x)) {
+      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
+      throw new ValueError(`IntermediateLayerGetter: expected a Tensor or a Value, got ${got}`);
+    }
     if (x instanceof Tensor) {
       const variant = JSON.stringify([...layers]);
       return this.execution().run([x], variant, ([value]) => this.#trace(value!, layers).features);
@@ -101,11 +106,23 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are needed.
    *
    * @param inputShape `[N, C, H, W]`
+   * @throws {@link ValueError} where a feature is a Map or an array
    */
   featureInfo(inputShape: Shape): FeatureInfo[] {
+    if (inputShape.length !== 4 || !inputShape.every((size) => Number.isSafeInteger(size) && size > 0)) {
+      throw new ShapeError(
+        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] without empty axes, got ${formatShape(inputShape)}`,
+      );
+    }
     const graph = new Graph([inputShape]);
     const { features, paths } = this.#trace(graph.inputs[0]!, this.returnLayers);
     return [...features].map(([name, value]) => {
+      if (!(value instanceof Value)) {
+        const got = (value as object).constructor.name;
+        throw new ValueError(
+          `IntermediateLayerGetter: expected features that are single tensors, got ${got} for "${paths.get(name)}"`,
+        );
+      }
       const { shape } = value;
       const { nodes } = prune(graph.program([value]));
       return {
@@ -124,7 +141,9 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     const names = new Set(this.returnLayers.values());
     const unknown = only.filter((name) => !names.has(name));
     if (unknown.length > 0) {
-      throw new ValueError(`IntermediateLayerGetter: expected only to name features of ${list(names)}, got ${list(unknown)}`);
+      throw new ValueError(
+        `IntermediateLayerGetter: expected only to name features of ${list(names)}, got ${list(unknown)}`,
+      );
     }
     return new Map([...this.returnLayers].filter(([, name]) => only.includes(name)));
   }
@@ -132,52 +151,63 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   /** Records the children up to the last of `layers`; features and their paths in order of execution. */
   #trace(x: Value, layers: ReadonlyMap<string, FeatureName>) {
     const children = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
-    const outputs = new Map<object, unknown>();
     let y: any = x;
     for (const [name, child] of this.items()) {
       y = child!.call(y);
-      outputs.set(child!, y);
       children.delete(name);
       if (children.size === 0) break;
     }
     const modules = new Map<object, string>();
-    for (const path of layers.keys()) modules.set(this.getSubmodule(path), path);
+    for (const path of layers.keys()) if (this.has(path.split('.')[0]!)) modules.set(this.getSubmodule(path), path);
     const features = new Map<FeatureName, Value>();
     const paths = new Map<FeatureName, string>();
-    for (const module of [...(x?.graph.completed ?? [])]) {
+    const graph = graphOf(x)!;
+    for (const module of graph.completed) {
       const path = modules.get(module);
       if (path === undefined) continue;
       const name = layers.get(path)!;
-      features.set(name, x.graph.outputOf(module) as Value);
+      features.set(name, graph.outputOf(module) as Value);
       paths.set(name, path);
+      modules.delete(module);
+    }
+    if (modules.size > 0) {
+      throw new ValueError(
+        `IntermediateLayerGetter: expected every requested layer to run, got no output of ${list(modules.values())}`,
+      );
     }
     return { features, paths };
   }
 }
 
-/** @throws {@link ValueError} where a path's first part isn't a child, or the rest isn't below it */
-function checkLayers(children: readonly [string, Module<any>][], layers: ReadonlyMap<string, FeatureName>): void {
-  const byName = new Map(children);
-  const problems: string[] = [];
-  for (const path of layers.keys()) {
-    if (typeof path !== 'string') {
-      problems.push(`${String(path)} (a ${typeof path}, not a string)`);
-      continue;
-    }
-    const [first, ...rest] = path.split('.');
-    const child = byName.get(first!);
-    if (!child || (rest.length > 0 && !has(child, rest))) problems.push(`"${path}"`);
+/** @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers} */
+function layersOf(returnLayers: ReturnLayers): Map<string, FeatureName> {
+  if (typeof returnLayers === 'object' && returnLayers !== null) {
+    const entries = Symbol.iterator in returnLayers ? [...returnLayers] : Object.entries(returnLayers);
+    if (entries.every((entry) => Array.isArray(entry) && entry.length === 2)) return new Map(entries);
   }
-  if (problems.length === 0) return;
+  const got = JSON.stringify(returnLayers);
   throw new ValueError(
-    `return_layers are not present in model: ${problems.join(', ')}; its children are ${list(byName.keys())}`,
+    `IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries, got ${got}`,
   );
 }
 
-function has(module: Module<any>, names: readonly string[]): boolean {
-  let at: Module<any> | undefined = module;
-  for (const name of names) at = new Map(at?.namedChildren()).get(name);
-  return at !== undefined;
+/** @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once */
+function checkLayers(
+  model: Module<any>,
+  children: readonly (readonly [string, Module<any>])[],
+  layers: ReadonlyMap<string, FeatureName>,
+): void {
+  const names = children.map(([name]) => name);
+  const below = [...model.namedModules()].map(([path]) => path).filter((path) => path.includes('.'));
+  const present = new Set([...names, ...below]);
+  const missing = [...layers.keys()].filter((path) => !present.has(path));
+  if (missing.length === 0) return;
+  const problems = missing.map((path) =>
+    typeof path === 'string' ? `"${path}"` : `${String(path)} (a ${typeof path}, not a string)`,
+  );
+  throw new ValueError(
+    `return_layers are not present in model: ${problems.join(', ')}; its children are ${list(names)}`,
+  );
 }
 
 function list(names: Iterable<FeatureName>): string {

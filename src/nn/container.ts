@@ -79,7 +79,7 @@ function itemAt(name: string, items: readonly Item[], index: number): Module<any
 }
 
 /** A list of modules; it has no forward of its own. @see torch.nn.ModuleList */
-export class ModuleList extends Module<never> {
+export class ModuleList extends Module<any> {
   readonly #items: Item[] = [];
 
   constructor(items: Iterable<Module<any>> = []) {
@@ -135,7 +135,7 @@ export type ModuleDictItems =
   | Readonly<Record<string, Module<any> | null>>;
 
 /** Modules by name, in order of insertion; it has no forward of its own. @see torch.nn.ModuleDict */
-export class ModuleDict<Out = never> extends Module<Out> {
+export class ModuleDict<Out = any> extends Module<Out> {
   readonly #items = new Map<string, Item>();
 
   constructor(items: ModuleDictItems = []) {

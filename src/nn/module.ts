@@ -4,13 +4,13 @@
  */
 
 import { KeyError, StateDictError } from '../errors.ts';
-import { Value } from '../graph/graph.ts';
+import type { Value } from '../graph/graph.ts';
 import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { Execution } from './execution.ts';
-import type { Materialized } from './output.ts';
+import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
 /** Called with a module, its inputs and its output while tracing; what it returns, if anything, replaces the output. */
@@ -65,7 +65,7 @@ export abstract class Module<Out = Value> {
     }
     let output = this.forward(...inputs);
     for (const hook of this.#hooks) output = hook(this, inputs, output) ?? output;
-    for (const x of inputs) if (x instanceof Value) x.graph.complete(this, output);
+    graphOf(inputs)?.complete(this, output);
     return output;
   }
 

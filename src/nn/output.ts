@@ -1,7 +1,7 @@
 /** What `forward` may return: a value, or Maps and arrays of them; and the same with tensors in their place. */
 
 import { ValueError } from '../errors.ts';
-import { Value } from '../graph/graph.ts';
+import { type Graph, Value } from '../graph/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** The type of an output whose values have become tensors. */
@@ -19,6 +19,17 @@ export function valuesOf(output: unknown): Value[] {
   if (output instanceof Map || Array.isArray(output)) return [...output.values()].flatMap(valuesOf);
   const got = (output as object | null | undefined)?.constructor?.name ?? String(output);
   throw new ValueError(`forward: expected to return a value, or a Map or array of values, got ${got}`);
+}
+
+/** The graph that a value, or the values of a Map or array, belong to; undefined where there are none. */
+export function graphOf(part: unknown): Graph | undefined {
+  if (part instanceof Value) return part.graph;
+  if (!(part instanceof Map) && !Array.isArray(part)) return undefined;
+  for (const item of part.values()) {
+    const graph = graphOf(item);
+    if (graph) return graph;
+  }
+  return undefined;
 }
 
 /** The output with `of(value)` in each value's place. */

@@ -1,0 +1,629 @@
+/** One test for each row I1 to I22 of torchvision's contract, the models that the getter is right for, and what it adds. */
+
+import { describe, expect, it } from 'vitest';
+import { ValueError } from '../../src/errors.ts';
+import { type FeatureName, IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import { Graph, type Value } from '../../src/graph/graph.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import { prune } from '../../src/graph/passes/prune.ts';
+import { BasicBlock, Bottleneck, ResNet, resnet18, resnet50 } from '../../src/models/resnet.ts';
+import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
+import { ReLU } from '../../src/nn/activation.ts';
+import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
+import { ModuleDict, Sequential } from '../../src/nn/container.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { add, relu } from '../../src/nn/functional.ts';
+import { Identity, Linear } from '../../src/nn/linear.ts';
+import { Module } from '../../src/nn/module.ts';
+import { numel } from '../../src/tensor/shape.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { ChildrenOf, noise, smallest, TinyResNet, thrown } from '../nn/support.ts';
+import { fillParameters } from '../support/generator.ts';
+
+const CHILDREN = ['conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2', 'layer3', 'layer4', 'avgpool', 'fc'];
+const THERE_IS = CHILDREN.map((name) => `"${name}"`).join(', ');
+
+const model = fillParameters(new TinyResNet());
+const x = noise('input', [2, 3, 33, 47]);
+const own = new ChildrenOf(model).call(x);
+
+function getter(layers: ConstructorParameters<typeof IntermediateLayerGetter>[1]): IntermediateLayerGetter {
+  return new IntermediateLayerGetter(model, layers);
+}
+
+describe("torchvision's contract: construction", () => {
+  it('I1: is a ModuleDict of the kept children', () => {
+    const features = getter({ relu: 'c1', bn1: 'norm' });
+    expect(features).toBeInstanceOf(ModuleDict);
+    expect(features.size).toBe(3);
+    expect(features.has('bn1')).toBe(true);
+    expect(features.has('maxpool')).toBe(false);
+    expect([...features]).toEqual(['conv1', 'bn1', 'relu']);
+    expect([...features.keys()]).toEqual(['conv1', 'bn1', 'relu']);
+    expect([...features.values()]).toEqual([model.conv1, model.bn1, model.relu]);
+    expect([...features.items()].map(([name]) => name)).toEqual(['conv1', 'bn1', 'relu']);
+    expect(features.get('relu')).toBe(model.relu);
+    expect(features.pop('relu')).toBe(model.relu);
+    expect([...features]).toEqual(['conv1', 'bn1']);
+    expect([...features.forward(x).keys()]).toEqual(['norm']);
+    features.set('relu', new Identity());
+    expect(features.forward(x).get('c1')).toEqual(features.forward(x).get('norm'));
+    features.clear();
+    expect(features.size).toBe(0);
+  });
+
+  it("I2: a name that isn't there is refused in torchvision's words, with what is missing and what there is", () => {
+    const attempt = () => getter({ layer9: 'a', layer2: 'b', 'layer1.7': 'c', '': 'd' });
+    expect(attempt).toThrow(ValueError);
+    expect(thrown(attempt)).toBe(
+      `ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ${THERE_IS}`,
+    );
+    expect(thrown(() => new IntermediateLayerGetter(new ReLU(), { a: 'a' }))).toBe(
+      'ValueError: return_layers are not present in model: "a"; its children are none',
+    );
+  });
+
+  it('I3: keeps children in their order up to the last requested one, and none of the later ones', () => {
+    const features = getter({ layer2: 'b', conv1: 'a' });
+    expect([...features]).toEqual(CHILDREN.slice(0, 6));
+    const later = [...features.stateShapes().keys()].filter((key) => /^(layer[34]|fc)/.test(key));
+    expect(later).toEqual([]);
+    const parameters = (layers: Record<string, string>) =>
+      [...new IntermediateLayerGetter(resnet50(), layers).parameters()].reduce((sum, p) => sum + p.numel(), 0);
+    expect(parameters({ layer4: 'out' })).toBe(23_508_032);
+    expect(parameters({ layer2: 'out' })).toBe(1_444_928);
+  });
+
+  it("I4: shares the model's modules and leaves the model as it was", () => {
+    const before = String(model);
+    const features = getter({ layer1: 'x' });
+    features.pop('conv1');
+    expect(features.get('layer1')).toBe(model.layer1);
+    expect(String(model)).toBe(before);
+  });
+
+  it('I5, differs: returnLayers is copied, so changing it later changes nothing', () => {
+    const layers = new Map([['layer1', 'a']]);
+    const features = getter(layers);
+    layers.set('conv1', 'b');
+    layers.delete('layer1');
+    expect(features.returnLayers).toEqual(new Map([['layer1', 'a']]));
+    expect([...features.forward(x).keys()]).toEqual(['a']);
+  });
+
+  it('I6: without any request the first child is kept and nothing returned', () => {
+    const features = getter({});
+    expect([...features]).toEqual(['conv1']);
+    expect(features.forward(x)).toEqual(new Map());
+    expect(features.call(x)).toEqual(new Map());
+    expect(features.featureInfo([1, 3, 32, 32])).toEqual([]);
+  });
+
+  it('I7: numbers stay numbers as names of features; a number as a layer is refused', () => {
+    const features = getter({ layer1: 0, layer2: 1 });
+    expect([...features.forward(x).keys()]).toEqual([0, 1]);
+    expect([...features.forward(x, { only: [1] }).keys()]).toEqual([1]);
+    expect(thrown(() => getter(new Map([[1, 'a']]) as never))).toBe(
+      `ValueError: return_layers are not present in model: 1 (a number, not a string); its children are ${THERE_IS}`,
+    );
+  });
+
+  it("I8: of two layers with one name the last executed wins, in the first one's place", () => {
+    const features = getter({ layer2: 'a', layer3: 'a', layer1: 'b', layer4: 'c' }).forward(x);
+    expect([...features.keys()]).toEqual(['b', 'a', 'c']);
+    expect(features.get('a')).toEqual(own.get('layer3'));
+    const first = getter({ layer4: 'a', layer2: 'a', layer3: 'b' });
+    expect([...first.forward(x).keys()]).toEqual(['a', 'b']);
+    expect(first.featureInfo(x.shape).map(({ module }) => module)).toEqual(['layer4', 'layer3']);
+  });
+
+  it('I9: a child under two names is there under the first only', () => {
+    const twice = new ReLU();
+    const sequence = new Sequential([
+      ['a', twice],
+      ['b', twice],
+      ['c', new Identity()],
+    ]);
+    expect(thrown(() => new IntermediateLayerGetter(sequence, { b: 'x' }))).toBe(
+      'ValueError: return_layers are not present in model: "b"; its children are "a", "c"',
+    );
+    expect([...new IntermediateLayerGetter(sequence, { c: 'x' })]).toEqual(['a', 'c']);
+  });
+
+  it('I10: a child that is null is skipped, and asking for it refused', () => {
+    const dict = new ModuleDict({ a: new Identity(), b: null, c: new ReLU() });
+    expect([...new IntermediateLayerGetter(dict, { c: 'x' })]).toEqual(['a', 'c']);
+    expect(thrown(() => new IntermediateLayerGetter(dict, { b: 'x' }))).toBe(
+      'ValueError: return_layers are not present in model: "b"; its children are "a", "c"',
+    );
+  });
+
+  it('I11, differs: no name of a child clashes with a method or property', () => {
+    const names = [
+      'items',
+      'keys',
+      'values',
+      'pop',
+      'get',
+      'type',
+      'to',
+      'training',
+      'forward',
+      'call',
+      'returnLayers',
+    ];
+    const features = new IntermediateLayerGetter(new Sequential(names.map((name) => [name, new Identity()] as const)), {
+      items: 'first',
+      returnLayers: 'last',
+    });
+    expect([...features]).toEqual(names);
+    const image = noise('x', [1, 2, 3, 3]);
+    expect(features.forward(image)).toEqual(
+      new Map([
+        ['first', image],
+        ['last', image],
+      ]),
+    );
+    expect(features.getSubmodule('call')).toBeInstanceOf(Identity);
+  });
+
+  it("I12: training is true although the model's is false, and its children keep their own flag", () => {
+    const evaluated = new TinyResNet().eval();
+    const features = new IntermediateLayerGetter(evaluated, { relu: 'x' });
+    expect(features.training).toBe(true);
+    expect([...features.values()].map((child) => child!.training)).toEqual([false, false, false]);
+    features.train();
+    expect(evaluated.conv1.training).toBe(true);
+    expect(evaluated.training).toBe(false);
+    expect(features.eval().training).toBe(false);
+  });
+
+  it('I13: prints its name and the kept children', () => {
+    expect(String(new IntermediateLayerGetter(resnet18(), { relu: 'x' }))).toBe(
+      [
+        'IntermediateLayerGetter(',
+        '  (conv1): Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)',
+        '  (bn1): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)',
+        '  (relu): ReLU(inplace=True)',
+        ')',
+      ].join('\n'),
+    );
+  });
+});
+
+describe("torchvision's contract: forward", () => {
+  it("I14: runs every kept child in order whatever the model's own forward does", () => {
+    class Backwards extends Module {
+      readonly a = new Conv2d(2, 3, 1);
+      readonly b = new Conv2d(3, 4, 1);
+      forward(): Value {
+        throw new Error('the model itself is not run');
+      }
+    }
+    const backwards = fillParameters(new Backwards());
+    const image = noise('x', [1, 2, 3, 3]);
+    const features = new IntermediateLayerGetter(backwards, { b: 'y' }).forward(image);
+    expect(features.get('y')).toEqual(backwards.b.call(backwards.a.call(image) as Tensor));
+  });
+
+  it("I14: functional steps are lost, so asking for ResNet's fc fails", () => {
+    const network = new ResNet(BasicBlock, [1, 1, 1, 1]);
+    const features = new IntermediateLayerGetter(network, { fc: 'logits' });
+    expect(thrown(() => features.featureInfo([1, 3, 32, 32]))).toBe(
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of shape [N, 512], ' +
+        'got [1, 512, 1, 1]; is a flatten missing before it?',
+    );
+  });
+
+  it('I15: the result is a Map in order of execution, whatever the request was and its order', () => {
+    const expected = new Map([
+      ['aux', own.get('layer3')],
+      ['out', own.get('layer4')],
+    ]);
+    const entries = [
+      ['layer4', 'out'],
+      ['layer3', 'aux'],
+    ] as const;
+    for (const layers of [Object.fromEntries(entries), entries, new Map(entries)]) {
+      const features = getter(layers).forward(x);
+      expect(features).toBeInstanceOf(Map);
+      expect([...features.keys()]).toEqual(['aux', 'out']);
+      expect(features).toEqual(expected);
+    }
+    expect(getter(new Map(entries)).call(x)).toEqual(expected);
+  });
+
+  it('I16: what a child returns is passed on as it is, and returned as it is', () => {
+    class Both extends Module<Value[]> {
+      forward(image: Value): Value[] {
+        return [image, relu(image)];
+      }
+    }
+    class Named extends Module<Map<string, Value>> {
+      forward([a, b]: Value[]): Map<string, Value> {
+        return new Map([
+          ['sum', add(a!, b!)],
+          ['first', a!],
+        ]);
+      }
+    }
+    class Pick extends Module {
+      forward(values: Map<string, Value>): Value {
+        return values.get('sum')!;
+      }
+    }
+    const sequence = new Sequential([
+      ['both', new Both()],
+      ['named', new Named()],
+      ['pick', new Pick()],
+    ]);
+    const image = noise('x', [1, 2, 3, 3]);
+    const rectified = new ReLU().call(image);
+    const layers = { both: 'array', named: 'map', pick: 'value' };
+    const features: Map<FeatureName, unknown> = new IntermediateLayerGetter(sequence, layers).forward(image);
+    expect([...features.keys()]).toEqual(['array', 'map', 'value']);
+    expect(features.get('array')).toEqual([image, rectified]);
+    const sum = features.get('value') as Tensor<Float32Array>;
+    expect([...sum.data]).toEqual([...image.data].map((v, i) => Math.fround(v + rectified.data[i]!)));
+    expect(features.get('map')).toEqual(
+      new Map([
+        ['sum', sum],
+        ['first', image],
+      ]),
+    );
+    expect([...new IntermediateLayerGetter(sequence, { named: 'map' }).forward(image).keys()]).toEqual(['map']);
+  });
+
+  it("I17, differs: a feature is its layer's own output, not overwritten by a later in-place layer", () => {
+    const alone = getter({ bn1: 'norm' }).forward(x).get('norm');
+    const before = getter({ bn1: 'norm', relu: 'c1', layer2: 'c2' }).forward(x);
+    expect(smallest(alone)).toBeLessThan(-0.5);
+    expect(before.get('norm')).toEqual(alone);
+    expect(smallest(before.get('c1'))).toBe(0);
+    expect([...before.get('c1')!.data]).toEqual([...alone!.data].map((v) => Math.max(v, 0)));
+  });
+
+  it("I18: the model's hooks never run, those of kept children do, those of dropped ones don't", () => {
+    const network = fillParameters(new TinyResNet());
+    const ran: string[] = [];
+    network.registerForwardHook(() => void ran.push('model'));
+    network.layer1.registerForwardHook(() => void ran.push('layer1'));
+    network.layer3.registerForwardHook(() => void ran.push('layer3'));
+    const features = new IntermediateLayerGetter(network, { layer2: 'x' });
+    features.forward(x);
+    expect(ran).toEqual(['layer1']);
+  });
+
+  it("I18: what a kept child's hook returns is passed on and is the feature", () => {
+    const network = fillParameters(new TinyResNet());
+    const remove = network.bn1.registerForwardHook((_module, _inputs, output) => relu(output));
+    const features = new IntermediateLayerGetter(network, { bn1: 'norm' });
+    expect(smallest(features.forward(x).get('norm'))).toBe(0);
+    remove();
+    expect(smallest(features.forward(x).get('norm'))).toBeLessThan(-0.5);
+  });
+
+  it('I19, differs: no gradients and no scripting; inside another module it is traced as a part of it', () => {
+    class Head extends Module {
+      readonly backbone = getter({ layer2: 'c2', layer1: 'c1' });
+      readonly head = fillParameters(new Conv2d(16, 4, 1));
+      forward(image: Value): Value {
+        const features = this.backbone.call(image);
+        expect([...features.keys()]).toEqual(['c1', 'c2']);
+        return this.head.call(features.get('c2'));
+      }
+    }
+    const whole = new Head();
+    expect(whole.call(x)).toEqual(whole.head.call(getter({ layer2: 'x' }).forward(x).get('x') as Tensor));
+    expect(whole.backbone.compiled).toBeNull();
+    expect([...whole.stateShapes().keys()][0]).toBe('backbone.conv1.weight');
+  });
+});
+
+describe("torchvision's contract: state", () => {
+  it("I20: keys are the model's own, without a prefix", () => {
+    const keys = [...getter({ layer1: 'x' }).stateDict().keys()];
+    expect(keys).toEqual([...model.stateDict().keys()].slice(0, keys.length));
+    expect(keys).toHaveLength(6 + 2 * 12 + 6);
+    expect(keys[0]).toBe('conv1.weight');
+    expect(keys.at(-1)).toBe('layer1.1.bn2.num_batches_tracked');
+  });
+
+  it("I21: loading the full model's dict strictly fails in PyTorch's words; otherwise the rest is listed", () => {
+    const features = new IntermediateLayerGetter(new TinyResNet(), { avgpool: 'out' });
+    const full = model.stateDict();
+    expect(thrown(() => features.loadStateDict(full))).toBe(
+      'StateDictError: Error(s) in loading state_dict for IntermediateLayerGetter:\n' +
+        '\tUnexpected key(s) in state_dict: "fc.weight", "fc.bias". ',
+    );
+    expect(features.loadStateDict(full, { strict: false })).toEqual({
+      missingKeys: [],
+      unexpectedKeys: ['fc.weight', 'fc.bias'],
+    });
+    expect(features.forward(x).get('out')).toEqual(own.get('avgpool'));
+  });
+
+  it('I22: its version in the metadata is 2', () => {
+    const { metadata } = getter({ layer1: 'x' }).stateDict();
+    expect(metadata.get('')).toEqual({ version: 2 });
+    expect(metadata.get('bn1')).toEqual({ version: 2 });
+    expect(metadata.get('conv1')).toEqual({ version: 1 });
+  });
+});
+
+describe('the models that it is right for', () => {
+  const narrow = (layers: readonly [number, number, number, number], options: object) =>
+    fillParameters(new ResNet(Bottleneck, layers, options));
+  const image = noise('image', [1, 3, 35, 41]);
+  const resnetChildren = CHILDREN.slice(0, -1);
+  const cases: [name: string, network: () => Module<any>, valid: readonly string[]][] = [
+    ['ResNet', () => fillParameters(new ResNet(BasicBlock, [1, 1, 1, 1])), resnetChildren],
+    ['ResNeXt', () => narrow([1, 1, 1, 1], { groups: 32, widthPerGroup: 2 }), resnetChildren],
+    ['Wide ResNet', () => narrow([1, 1, 1, 1], { widthPerGroup: 96 }), resnetChildren],
+    ['SqueezeNet', () => fillParameters(squeezenet1_1()), ['features', 'classifier']],
+    [
+      'SqueezeNet.features',
+      () => fillParameters(squeezenet1_1().features),
+      Array.from({ length: 13 }, (_, i) => String(i)),
+    ],
+  ];
+
+  it.each(cases)(
+    "%s: each valid child's feature is what the model's own forward gives, bit for bit",
+    (_, make, valid) => {
+      const network = make();
+      const expected = new ChildrenOf(network).call(image);
+      const features = new IntermediateLayerGetter(
+        network,
+        valid.map((name) => [name, name] as const),
+      ).forward(image);
+      expect([...features.keys()]).toEqual(valid);
+      for (const name of valid) expect(features.get(name), name).toEqual(expected.get(name));
+    },
+  );
+
+  it.each(cases.slice(0, 3))('%s: fc is not one of them', (_, make) => {
+    expect(thrown(() => new IntermediateLayerGetter(make(), { fc: 'x' }).forward(image))).toContain(
+      'mat1 and mat2 shapes cannot be multiplied',
+    );
+  });
+
+  it('equals the interpreter within the error of its sums', () => {
+    const features = getter(CHILDREN.slice(0, -1).map((name) => [name, name] as const));
+    const graph = new Graph([x.shape]);
+    const values = features.call(graph.inputs[0]) as Map<FeatureName, Value>;
+    const expected = interpret(graph.program([...values.values()]), [x]);
+    for (const [i, [name, { data }]] of [...features.forward(x)].entries()) {
+      const scale = expected[i]!.data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+      const error = data.reduce((max, v, at) => Math.max(max, Math.abs(v - expected[i]!.data[at]!)), 0);
+      expect(error / scale, String(name)).toBeLessThan(1e-5);
+    }
+  });
+});
+
+describe('beyond torchvision: dotted paths', () => {
+  it('taps layers inside of a child', () => {
+    const layers = { 'layer1.0.conv2': 'conv', 'layer3.1': 'block', layer3: 'stage', 'layer2.0.downsample.1': 'short' };
+    const features = getter(layers).forward(x);
+    expect([...features.keys()]).toEqual(['conv', 'short', 'block', 'stage']);
+    expect(features.get('block')).toEqual(own.get('layer3'));
+    expect(features.get('stage')).toEqual(own.get('layer3'));
+    expect(features.get('conv')!.shape).toEqual([2, 8, 9, 12]);
+    expect(features.get('short')!.shape).toEqual([2, 16, 5, 6]);
+    const block = model.layer1.at(0) as BasicBlock;
+    const before = block.relu.call(block.bn1.call(block.conv1.call(own.get('maxpool') as Tensor) as Tensor) as Tensor);
+    expect(features.get('conv')).toEqual(block.conv2.call(before as Tensor));
+  });
+
+  it('keeps whole children, so that state-dict keys stay those of the model', () => {
+    expect([...getter({ 'layer1.0': 'x' })]).toEqual(CHILDREN.slice(0, 5));
+  });
+
+  it('stops inside of the child: what follows the last tap needs no values, is not packed and not run', () => {
+    const network = new TinyResNet();
+    const [first, second] = [network.layer2.at(0), network.layer2.at(1)];
+    for (const part of [network.conv1, network.bn1, network.layer1, first]) fillParameters(part);
+    const features = new IntermediateLayerGetter(network, { 'layer2.0': 'x' });
+    expect(features.forward(x).get('x')!.shape).toEqual([2, 16, 5, 6]);
+    const packed = features.compiled!.constantBytes;
+    expect(thrown(() => new IntermediateLayerGetter(network, { layer2: 'x' }).forward(x))).toBe(
+      'StateDictError: IntermediateLayerGetter: expected values for all parameters that run, got none for ' +
+        '"layer2.1.conv1.weight", "layer2.1.conv2.weight"; call loadStateDict first',
+    );
+    fillParameters(second);
+    const whole = new IntermediateLayerGetter(network, { layer2: 'x' });
+    whole.forward(x);
+    expect(packed).toBeLessThan(whole.compiled!.constantBytes - 2 * 16 * 16 * 9 * 4 + 1);
+  });
+
+  it('of a module that runs several times in one forward, the last output is the feature', () => {
+    const features = getter({ 'layer1.0.relu': 'relu', 'layer1.0': 'block' }).forward(x);
+    expect(features.get('relu')).toEqual(features.get('block'));
+  });
+
+  it('refuses a module under its second name, as for direct children', () => {
+    const shared = new ReLU();
+    const network = new Sequential(new Sequential(shared), new Sequential(shared, new Identity()));
+    expect(thrown(() => new IntermediateLayerGetter(network, { '1.0': 'x', '0.0': 'y' }))).toBe(
+      'ValueError: return_layers are not present in model: "1.0"; its children are "0", "1"',
+    );
+  });
+
+  it("says when a layer isn't run by the forward of the child that holds it", () => {
+    class Unused extends Module {
+      readonly used = new Identity();
+      readonly unused = new Identity();
+      forward(image: Value): Value {
+        return this.used.call(image);
+      }
+    }
+    const features = new IntermediateLayerGetter(new Sequential(new Unused()), { '0.used': 'a', '0.unused': 'b' });
+    expect(thrown(() => features.forward(x))).toBe(
+      'ValueError: IntermediateLayerGetter: expected every requested layer to run, got no output of "0.unused"',
+    );
+    expect([...features.forward(x, { only: ['a'] }).keys()]).toEqual(['a']);
+  });
+});
+
+describe('beyond torchvision: featureInfo', () => {
+  it("knows ResNet-50's features without weights", () => {
+    const layers = { conv1: 'c', layer1: 1, layer2: 2, layer3: 'aux', layer4: 'out', 'layer2.3.conv2': 'inner' };
+    const info = new IntermediateLayerGetter(resnet50(), layers).featureInfo([1, 3, 224, 224]);
+    // Multiply-accumulates from torchvision, by hooks on its convolutions.
+    const rows = [
+      ['c', 'conv1', [1, 64, 112, 112], 64, 2, 118_013_952],
+      [1, 'layer1', [1, 256, 56, 56], 256, 4, 785_956_864],
+      ['inner', 'layer2.3.conv2', [1, 128, 28, 28], 128, 8, 1_813_561_344 - 28 * 28 * 128 * 512],
+      [2, 'layer2', [1, 512, 28, 28], 512, 8, 1_813_561_344],
+      ['aux', 'layer3', [1, 1024, 14, 14], 1024, 16, 3_277_897_728],
+      ['out', 'layer4', [1, 2048, 7, 7], 2048, 32, 4_087_136_256],
+    ] as const;
+    expect(info).toEqual(
+      rows.map(([name, module, shape, channels, reduction, macs]) => {
+        return { name, module, shape, channels, reduction, macs, bytes: numel(shape) * 4 };
+      }),
+    );
+  });
+
+  it('counts the images of a batch, and grouped convolutions as they are', () => {
+    const network = new ResNet(Bottleneck, [3, 4, 6, 3], { groups: 32, widthPerGroup: 4 });
+    const info = new IntermediateLayerGetter(network, { layer2: 'a', layer4: 'b' }).featureInfo([2, 3, 64, 64]);
+    expect(info.map(({ macs }) => macs)).toEqual([2 * 150_011_904, 2 * 345_178_112]);
+  });
+
+  it('has the shapes that a run gives', () => {
+    const features = getter(CHILDREN.slice(0, -1).map((name) => [name, name] as const));
+    const shapes = features.featureInfo(x.shape).map(({ name, shape }) => [name, shape]);
+    expect(shapes).toEqual([...features.forward(x)].map(([name, { shape }]) => [name, shape]));
+  });
+
+  it('refuses a shape that no image has', () => {
+    const features = getter({ layer1: 'x' });
+    for (const [shape, printed] of [
+      [[3, 32, 32], '[3, 32, 32]'],
+      [[1, 3, NaN, 32], '[1, 3, NaN, 32]'],
+      [[1, 3, 32.5, 32], '[1, 3, 32.5, 32]'],
+      [[0, 3, 32, 32], '[0, 3, 32, 32]'],
+      [[1, 3, -32, 32], '[1, 3, -32, 32]'],
+    ] as const) {
+      expect(thrown(() => features.featureInfo(shape))).toBe(
+        `ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] without empty axes, got ${printed}`,
+      );
+    }
+  });
+
+  it('tells of features that are Maps or arrays by their parts', () => {
+    class Both extends Module<Value[]> {
+      readonly conv = new Conv2d(3, 4, 1);
+      forward(image: Value): Value[] {
+        return [image, this.conv.call(image)];
+      }
+    }
+    const features = new IntermediateLayerGetter(new Sequential(new Both()), { 0: 'both' });
+    expect(thrown(() => features.featureInfo([1, 3, 8, 8]))).toBe(
+      'ValueError: IntermediateLayerGetter: expected features that are single tensors, got Array for "0"',
+    );
+  });
+});
+
+describe('beyond torchvision: subsets', () => {
+  const layers = { layer1: 'c1', layer2: 'c2', layer3: 'c3' };
+
+  it('gives each feature the same bits as without a subset, in order of execution', () => {
+    const features = getter(layers);
+    const all = features.forward(x);
+    expect(features.forward(x, { only: ['c2'] })).toEqual(new Map([['c2', all.get('c2')]]));
+    expect([...features.forward(x, { only: ['c3', 'c1'] }).keys()]).toEqual(['c1', 'c3']);
+    expect(features.forward(x, { only: [] })).toEqual(new Map());
+    expect(features.forward(x)).toEqual(all);
+  });
+
+  it('stops after the last feature of the subset: nothing later is packed', () => {
+    const features = getter(layers);
+    features.forward(x, { only: ['c1'] });
+    const small = getter({ layer1: 'c1' });
+    small.forward(x);
+    expect(features.compiled!.constantBytes).toBe(small.compiled!.constantBytes);
+    features.forward(x);
+    expect(features.compiled!.constantBytes).toBeGreaterThan(2 * small.compiled!.constantBytes);
+  });
+
+  it('works inside of another module too', () => {
+    const graph = new Graph([x.shape]);
+    const features = getter(layers).forward(graph.inputs[0]!, { only: ['c1'] });
+    expect([...features.keys()]).toEqual(['c1']);
+    expect(graph.nodes).toEqual(prune(graph.program([...features.values()])).nodes);
+  });
+
+  it('refuses a name that no feature has', () => {
+    expect(thrown(() => getter(layers).forward(x, { only: ['c1', 'out', 7] }))).toBe(
+      'ValueError: IntermediateLayerGetter: expected only to name features of "c1", "c2", "c3", got "out", 7',
+    );
+  });
+});
+
+describe('what follows the last request', () => {
+  const image = noise('x', [1, 3, 8, 8]);
+
+  it('needs no values and no memory, however large it is', () => {
+    const network = new Sequential([
+      ['conv', fillParameters(new Conv2d(3, 8, 3))],
+      ['next', fillParameters(new Conv2d(8, 8, 3))],
+      ['huge', new Linear(2 ** 20, 2 ** 20)],
+    ]);
+    const features = new IntermediateLayerGetter(network, { next: 'x' });
+    expect(features.forward(image).get('x')!.shape).toEqual([1, 8, 4, 4]);
+    expect(features.compiled!.memoryBytes).toBeLessThan(2 ** 18);
+  });
+
+  it('is not part of what is packed: as many bytes as in a model that ends there', () => {
+    const parts = [fillParameters(new Conv2d(3, 8, 3)), fillParameters(new BatchNorm2d(8)), new ReLU()];
+    const long = new IntermediateLayerGetter(new Sequential(...parts, fillParameters(new Conv2d(8, 64, 3))), {
+      2: 'x',
+    });
+    const short = new Sequential(...parts);
+    expect(long.forward(image).get('x')).toEqual(short.call(image));
+    expect(long.compiled!.constantBytes).toBe(short.compiled!.constantBytes);
+    expect(long.compiled!.memoryBytes).toBe(short.compiled!.memoryBytes);
+  });
+
+  it('is not recorded', () => {
+    const graph = new Graph([[1, 3, 32, 32]]);
+    const features = getter({ relu: 'x' }).call(graph.inputs[0]) as Map<FeatureName, Value>;
+    expect(graph.nodes.map(({ op }) => op.name)).toEqual(['conv2d', 'batch_norm', 'clamp']);
+    expect(graph.nodes.at(-1)!.output).toBe(features.get('x'));
+  });
+});
+
+describe('bad input', () => {
+  it('is refused before anything runs, with what was expected and what came', () => {
+    const features = getter({ layer1: 'x' });
+    expect(thrown(() => features.forward(noise('x', [1, 4, 32, 32])))).toBe(
+      'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), got 4 in x [1, 4, 32, 32]',
+    );
+    expect(thrown(() => features.forward(noise('x', [3, 32, 32])))).toBe(
+      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got [3, 32, 32]',
+    );
+    expect(features.forward(x).get('x')).toEqual(own.get('layer1'));
+  });
+
+  it('refuses layers that are neither a Map, nor entries, nor an object', () => {
+    for (const [layers, got] of [
+      ['layer4', '"layer4"'],
+      [['layer3', 'layer4'], '["layer3","layer4"]'],
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [4, '4'],
+    ] as const) {
+      expect(thrown(() => getter(layers as never))).toBe(
+        `ValueError: IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries, got ${got}`,
+      );
+    }
+  });
+
+  it('refuses an input that is neither a tensor nor a value', () => {
+    expect(thrown(() => getter({ layer1: 'x' }).forward(new Float32Array(4) as never))).toBe(
+      'ValueError: IntermediateLayerGetter: expected a Tensor or a Value, got Float32Array',
+    );
+  });
+});
