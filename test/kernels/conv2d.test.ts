@@ -1,0 +1,361 @@
+import { describe, expect, it } from 'vitest';
+import {
+  Bounded,
+  BUILDS,
+  type Build,
+  ceil8,
+  expectBits,
+  expectWithin,
+  type KernelMemory,
+  loadKernels,
+  Random,
+  withCanaries,
+} from '../support/kernels.ts';
+
+/** A convolution whose table names pixels at random: what a table may hold is the table's own test. */
+interface Case {
+  readonly rows: number;
+  readonly groups: number;
+  readonly channelsIn: number;
+  readonly channelsOut: number;
+  readonly taps: number;
+  readonly tileRows: number;
+  readonly blockTiles: number;
+  readonly norm: boolean;
+  readonly residual: boolean;
+  readonly lo: number;
+  readonly hi: number;
+  /** Floats between a pixel's channels and the next pixel. */
+  readonly gap: number;
+}
+
+const PLAIN: Case = {
+  rows: 7,
+  groups: 1,
+  channelsIn: 3,
+  channelsOut: 9,
+  taps: 2,
+  tileRows: 4,
+  blockTiles: 2,
+  norm: false,
+  residual: false,
+  lo: -Infinity,
+  hi: Infinity,
+  gap: 3,
+};
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+const CASES: readonly Partial<Case>[] = [
+  ...range(1, 13).flatMap((rows) => range(1, 6).map((tileRows) => ({ rows, tileRows }))),
+  ...[...range(1, 17), 24].flatMap((channelsOut) => range(1, 3).map((groups) => ({ channelsOut, groups }))),
+  ...range(1, 9).flatMap((taps) => range(1, 5).map((channelsIn) => ({ taps, channelsIn, rows: 5 }))),
+  ...range(1, 6).map((blockTiles) => ({ blockTiles, rows: 23, tileRows: 4, channelsOut: 17 })),
+  ...range(0, 15).map((bits) => ({
+    norm: (bits & 1) > 0,
+    residual: (bits & 2) > 0,
+    lo: bits & 4 ? 0 : -Infinity,
+    hi: bits & 8 ? 0.5 : Infinity,
+    groups: 2,
+    channelsOut: 11,
+  })),
+  // A filter row as one tap: kernel height 3, kernel width 3 of 3 channels.
+  { taps: 3, channelsIn: 9, rows: 13, tileRows: 6, channelsOut: 24, norm: true, lo: 0 },
+];
+
+/** The sizes of tiles: as many as needed, differing by at most one. */
+function tileSizes(rows: number, tileRows: number): number[] {
+  const tiles = Math.ceil(rows / tileRows);
+  return range(0, tiles - 1).map((i) => Math.floor(rows / tiles) + (i < rows % tiles ? 1 : 0));
+}
+
+interface Data {
+  /** Dense pixels of groups·channelsIn floats. */
+  readonly x: Float32Array;
+  /** For each row and tap a pixel of x, or -1 for padding. */
+  readonly pixels: readonly number[];
+  /** [groups·channelsOut, channelsIn, taps] */
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly scale: Float32Array;
+  readonly shift: Float32Array;
+  readonly residual: Float32Array;
+}
+
+const PIXELS = 9;
+
+function dataOf({ rows, groups, channelsIn, channelsOut, taps }: Case, seed: number): Data {
+  const random = new Random(seed);
+  const channels = groups * channelsOut;
+  return {
+    x: random.floats(PIXELS * groups * channelsIn),
+    pixels: range(1, rows * taps).map(() => random.whole(-1, PIXELS - 1)),
+    weight: random.floats(channels * channelsIn * taps),
+    bias: random.floats(channels),
+    scale: random.floats(channels),
+    shift: random.floats(channels),
+    residual: random.floats(rows * channels),
+  };
+}
+
+/** Each group's vector in whole panels, filled up with NaN: no kernel may let it into a result. */
+function inPanels(values: Float32Array, groups: number): Float32Array {
+  const channels = values.length / groups;
+  const out = new Float32Array(groups * ceil8(channels)).fill(Number.NaN);
+  for (let c = 0; c < values.length; c++) out[Math.floor(c / channels) * ceil8(channels) + (c % channels)] = values[c]!;
+  return out;
+}
+
+/** The packed weight, by the formula in f32_pack_conv2d's docstring. */
+function packed(weight: Float32Array, { groups, channelsIn, channelsOut, taps }: Case): Float32Array {
+  const out: number[] = [];
+  for (let g = 0; g < groups; g++) {
+    for (let panel = 0; panel < channelsOut; panel += 8) {
+      for (let tap = 0; tap < taps; tap++) {
+        for (let c = 0; c < channelsIn; c++) {
+          for (let o = panel; o < panel + 8; o++) {
+            out.push(o < channelsOut ? weight[((g * channelsOut + o) * channelsIn + c) * taps + tap]! : 0);
+          }
+        }
+      }
+    }
+  }
+  return Float32Array.from(out);
+}
+
+/** Runs the kernel, and returns rows of groups·channelsOut floats. */
+function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
+  const { rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, lo, hi, gap } = of;
+  const channels = groups * channelsOut;
+  const pixelBytes = (channels + gap) * 4;
+  const x = memory.inputPixels(data.x, groups * channelsIn, { pixelBytes: (groups * channelsIn + gap) * 4 });
+  const zeros = memory.input(new Float32Array(groups * channelsIn));
+  const table: number[] = [];
+  let first = 0;
+  for (const size of tileSizes(rows, tileRows)) {
+    for (let tap = 0; tap < taps; tap++) {
+      for (let i = 0; i < tileRows; i++) {
+        const pixel = i < size ? data.pixels[(first + i) * taps + tap]! : 0;
+        // Nothing may read what lies beyond a tile's own rows: address 2³² − 4 traps.
+        table.push(i >= size ? 2 ** 32 - 4 : pixel < 0 ? zeros : x.address + pixel * x.pixelBytes);
+      }
+    }
+    first += size;
+  }
+  const weights = memory.input(packed(data.weight, of));
+  const bias = memory.input(inPanels(data.bias, groups));
+  const scale = of.norm ? memory.input(inPanels(data.scale, groups)) : 0;
+  const shift = of.norm ? memory.input(inPanels(data.shift, groups)) : 0;
+  const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, overread: 28 }) : null;
+  const out = memory.outputPixels(rows, channels, { pixelBytes });
+  memory.kernels.f32_conv2d(
+    ...([rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),
+    ...([memory.words(table), weights, out.address, out.pixelBytes] as const),
+    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, lo, hi] as const),
+  );
+  return memory.readPixels(out);
+}
+
+/** Calls `visit` with an output's products in the kernel's order: taps, then channels. */
+function eachProduct(of: Case, data: Data, row: number, channel: number, visit: (x: number, w: number) => void): void {
+  const { groups, channelsIn, channelsOut, taps } = of;
+  const group = Math.floor(channel / channelsOut);
+  for (let tap = 0; tap < taps; tap++) {
+    const pixel = data.pixels[row * taps + tap]!;
+    for (let c = 0; c < channelsIn; c++) {
+      const x = pixel < 0 ? 0 : data.x[(pixel * groups + group) * channelsIn + c]!;
+      visit(x, data.weight[(channel * channelsIn + c) * taps + tap]!);
+    }
+  }
+}
+
+/** The outputs in float64, with the bounds of what float32 may lose. */
+function reference(of: Case, data: Data): { values: number[]; bounds: number[] } {
+  const channels = of.groups * of.channelsOut;
+  const values: number[] = [];
+  const bounds: number[] = [];
+  for (let i = 0; i < of.rows * channels; i++) {
+    const channel = i % channels;
+    const sum = new Bounded(data.bias[channel]!);
+    eachProduct(of, data, Math.floor(i / channels), channel, (x, w) => sum.accumulate(x, w));
+    if (of.norm) sum.madd(data.scale[channel]!, data.shift[channel]!);
+    if (of.residual) sum.add(data.residual[i]!);
+    sum.clamp(of.lo, of.hi);
+    values.push(sum.value);
+    bounds.push(sum.bound);
+  }
+  return { values, bounds };
+}
+
+/** The outputs with each operation rounded to float32, in the order that the kernel states. */
+function rounded(of: Case, data: Data): Float32Array {
+  const channels = of.groups * of.channelsOut;
+  return Float32Array.from({ length: of.rows * channels }, (_, i) => {
+    const channel = i % channels;
+    let v = data.bias[channel]!;
+    const madd = (c: number, a: number, b: number) => Math.fround(c + Math.fround(a * b));
+    eachProduct(of, data, Math.floor(i / channels), channel, (x, w) => {
+      v = madd(v, x, w);
+    });
+    if (of.norm) v = madd(data.shift[channel]!, v, data.scale[channel]!);
+    if (of.residual) v = Math.fround(v + data.residual[i]!);
+    return Math.min(Math.max(v, of.lo), of.hi);
+  });
+}
+
+const named = (build: Build, seed: number, of: Case) => `${build}, seed ${seed}, ${JSON.stringify(of)}`;
+
+describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it('equals the sum of products within float32, and writes its channels only', () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...PLAIN, ...part };
+      const data = dataOf(of, seed);
+      const { values, bounds } = reference(of, data);
+      withCanaries(kernels, (memory) => expectWithin(run(memory, of, data), values, bounds, named(build, seed, of)));
+    });
+  });
+
+  it('gives the same bits for every tileRows and blockTiles', () => {
+    for (const rows of [1, 6, 13, 29]) {
+      const of = { ...PLAIN, rows, groups: 2, channelsOut: 13, taps: 4, norm: true, residual: true };
+      const data = dataOf(of, rows);
+      let first: Float32Array | null = null;
+      for (const tileRows of range(1, 6)) {
+        for (const blockTiles of [1, 2, 3, 100]) {
+          withCanaries(kernels, (memory) => {
+            const out = run(memory, { ...of, tileRows, blockTiles }, data);
+            first ??= out;
+            expectBits(out, first, named(build, rows, { ...of, tileRows, blockTiles }));
+          });
+        }
+      }
+    }
+  });
+
+  it('reads nothing beyond its operands, but 28 bytes of the residual', () => {
+    for (const [channelsOut, groups] of [
+      [1, 1],
+      [8, 1],
+      [9, 2],
+      [15, 1],
+    ] as const) {
+      const of = { ...PLAIN, channelsOut, groups, norm: true, residual: true, lo: 0, gap: 0 };
+      const data = dataOf(of, channelsOut);
+      const { values, bounds } = reference(of, data);
+      const compare = (memory: KernelMemory) =>
+        expectWithin(run(memory, of, data), values, bounds, named(build, 0, of));
+      withCanaries(kernels, compare, { edges: true });
+    }
+  });
+
+  it('keeps a NaN through the clamp, and infinities up to it', () => {
+    const of = { ...PLAIN, rows: 3, channelsIn: 1, channelsOut: 5, taps: 1, lo: 0, hi: 6 };
+    const data = {
+      ...dataOf(of, 1),
+      x: Float32Array.of(Number.NaN, Infinity, -Infinity, ...new Float32Array(6)),
+      pixels: [0, 1, 2],
+    };
+    data.weight.fill(1);
+    withCanaries(kernels, (memory) => {
+      const nans = Array(5).fill(Number.NaN);
+      expectBits(run(memory, of, data), [...nans, ...Array(5).fill(6), ...Array(5).fill(0)], named(build, 1, of));
+    });
+  });
+});
+
+describe('f32_conv2d (debug)', () => {
+  const kernels = loadKernels('debug');
+  const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1 }) =>
+    kernels.f32_conv2d(rows, 1, 1, 1, taps, tileRows, blockTiles, 64, 64, 64, 4, 64, 0, 0, 0, 0, 0, 0);
+
+  it('asserts that sizes are positive', () => {
+    expect(() => call({ rows: 0 })).toThrow('assert: sizes are positive');
+    expect(() => call({ taps: 0 })).toThrow('assert: sizes are positive');
+  });
+
+  it('asserts that the schedule is in range', () => {
+    for (const tileRows of [0, 7]) expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
+    expect(() => call({ blockTiles: 0 })).toThrow('assert: the schedule is in range');
+  });
+});
+
+interface Geometry {
+  readonly images: number;
+  readonly size: readonly [number, number];
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [top: number, left: number, bottom: number, right: number];
+  readonly dilation: readonly [number, number];
+}
+
+const GEOMETRIES: readonly Geometry[] = [
+  { images: 1, size: [1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] },
+  { images: 1, size: [1, 1], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] },
+  { images: 2, size: [5, 7], kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] },
+  { images: 3, size: [7, 4], kernel: [3, 2], stride: [2, 3], padding: [1, 0, 2, 1], dilation: [1, 2] },
+  { images: 1, size: [9, 9], kernel: [2, 3], stride: [1, 2], padding: [4, 4, 4, 4], dilation: [3, 4] },
+  { images: 2, size: [6, 5], kernel: [1, 1], stride: [100, 100], padding: [0, 0, 0, 0], dilation: [1, 1] },
+];
+
+describe.each(BUILDS)('f32_conv2d_table (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it("holds each tap's pixel, or zeros in the padding, tile by tile", () => {
+    for (const geometry of GEOMETRIES) {
+      for (const tileRows of range(1, 6)) {
+        const { images, size, kernel, stride, padding, dilation } = geometry;
+        const [outHeight, outWidth] = [0, 1].map(
+          (i) =>
+            Math.floor((size[i]! + padding[i]! + padding[i + 2]! - dilation[i]! * (kernel[i]! - 1) - 1) / stride[i]!) +
+            1,
+        ) as [number, number];
+        const rows = images * outHeight * outWidth;
+        const taps = kernel[0] * kernel[1];
+        const [x, pixelBytes, zeros] = [40_000, 48, 400];
+        const expected: (number | null)[] = [];
+        let first = 0;
+        for (const count of tileSizes(rows, tileRows)) {
+          for (let tap = 0; tap < taps; tap++) {
+            for (let i = 0; i < tileRows; i++) {
+              const row = first + i;
+              const image = Math.floor(row / (outHeight * outWidth));
+              const iy =
+                (Math.floor(row / outWidth) % outHeight) * stride[0] -
+                padding[0] +
+                Math.floor(tap / kernel[1]) * dilation[0];
+              const ix = (row % outWidth) * stride[1] - padding[1] + (tap % kernel[1]) * dilation[1];
+              const inside = iy >= 0 && iy < size[0] && ix >= 0 && ix < size[1];
+              const pixel = (image * size[0] + iy) * size[1] + ix;
+              expected.push(i >= count ? null : inside ? x + pixel * pixelBytes : zeros);
+            }
+          }
+          first += count;
+        }
+        withCanaries(kernels, (memory) => {
+          const table = memory.output(Math.ceil(rows / tileRows) * tileRows * taps);
+          kernels.f32_conv2d_table(
+            ...([images, ...size, outHeight, outWidth, ...kernel, ...stride, padding[0], padding[1]] as const),
+            ...([...dilation, tileRows, x, pixelBytes, zeros, table] as const),
+          );
+          const words = new Uint32Array(kernels.memory.buffer, table, expected.length);
+          expect([...words].map((word, i) => (expected[i] === null ? null : word))).toEqual(expected);
+        });
+      }
+    }
+  });
+});
+
+// The relaxed binary rounds once where the others round twice.
+describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it('rounds each operation, taps before channels, in one order', () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...PLAIN, ...part };
+      const data = dataOf(of, seed);
+      withCanaries(kernels, (memory) => expectBits(run(memory, of, data), rounded(of, data), named(build, seed, of)));
+    });
+  });
+});

@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import {
+  Bounded,
+  BUILDS,
+  ceil4,
+  expectBits,
+  expectWithin,
+  type KernelMemory,
+  loadKernels,
+  Random,
+  withCanaries,
+} from '../support/kernels.ts';
+
+/** A depthwise convolution of an image that carries its padding. */
+interface Case {
+  readonly images: number;
+  readonly channels: number;
+  readonly out: readonly [height: number, width: number];
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly norm: boolean;
+  readonly residual: boolean;
+  readonly lo: number;
+  readonly hi: number;
+  /** Vectors between a pixel's channels and the next pixel. */
+  readonly gap: number;
+}
+
+const PLAIN: Case = {
+  images: 1,
+  channels: 5,
+  out: [2, 5],
+  kernel: [3, 3],
+  stride: [1, 1],
+  dilation: [1, 1],
+  norm: false,
+  residual: false,
+  lo: -Infinity,
+  hi: Infinity,
+  gap: 1,
+};
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+const CASES: readonly Partial<Case>[] = [
+  // Rows of pixels one by one, of one block, of blocks that overlap.
+  ...range(1, 13).flatMap((width) => [1, 2].map((images) => ({ out: [2, width] as const, images }))),
+  ...[...range(1, 17), 24].map((channels) => ({ channels })),
+  ...range(1, 3).flatMap((height) => range(1, 3).map((width) => ({ kernel: [height, width] as const }))),
+  { stride: [2, 2] },
+  { stride: [1, 3], out: [3, 6], images: 2 },
+  { dilation: [2, 3], kernel: [2, 3] },
+  { stride: [3, 2], dilation: [1, 2], out: [3, 3] },
+  ...range(0, 15).map((bits) => ({
+    norm: (bits & 1) > 0,
+    residual: (bits & 2) > 0,
+    lo: bits & 4 ? 0 : -Infinity,
+    hi: bits & 8 ? 0.5 : Infinity,
+    out: [2, bits % 3 === 0 ? 3 : 6] as const,
+  })),
+];
+
+const sizeOf = ({ out, kernel, stride, dilation }: Case) =>
+  [0, 1].map((i) => (out[i]! - 1) * stride[i]! + dilation[i]! * (kernel[i]! - 1) + 1) as [number, number];
+
+interface Data {
+  readonly x: Float32Array;
+  /** [channels, taps] */
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly scale: Float32Array;
+  readonly shift: Float32Array;
+  readonly residual: Float32Array;
+}
+
+function dataOf(of: Case, seed: number): Data {
+  const random = new Random(seed);
+  const [height, width] = sizeOf(of);
+  return {
+    x: random.floats(of.images * height * width * of.channels),
+    weight: random.floats(of.channels * of.kernel[0] * of.kernel[1]),
+    bias: random.floats(of.channels),
+    scale: random.floats(of.channels),
+    shift: random.floats(of.channels),
+    residual: random.floats(of.images * of.out[0] * of.out[1] * of.channels),
+  };
+}
+
+/** Rows of `channels` floats, each filled up to whole vectors with NaN. */
+function inVectors(values: Float32Array, channels: number): Float32Array {
+  const step = ceil4(channels);
+  const out = new Float32Array((values.length / channels) * step).fill(Number.NaN);
+  for (let i = 0; i < values.length; i++) out[Math.floor(i / channels) * step + (i % channels)] = values[i]!;
+  return out;
+}
+
+/** Runs the kernel, and returns pixels of `channels` floats. */
+function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
+  const { images, channels, out: size, kernel, stride, dilation, lo, hi, gap } = of;
+  const [height, width] = sizeOf(of);
+  const lanes = ceil4(channels);
+  const pixelBytes = lanes * 4 + gap * 16;
+  const x = memory.inputPixels(data.x, channels, { pixelBytes, lanes });
+  const taps = kernel[0] * kernel[1];
+  const byTap = Float32Array.from(
+    data.weight,
+    (_, i) => data.weight[(i % channels) * taps + Math.floor(i / channels)]!,
+  );
+  const weights = memory.input(inVectors(byTap, channels));
+  const bias = memory.input(inVectors(data.bias, channels));
+  const scale = of.norm ? memory.input(inVectors(data.scale, channels)) : 0;
+  const shift = of.norm ? memory.input(inVectors(data.shift, channels)) : 0;
+  const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, lanes }) : null;
+  const out = memory.outputPixels(images * size[0] * size[1], channels, { pixelBytes, lanes });
+  memory.kernels.f32_dwconv2d(
+    ...([images, channels, height, width, ...size, ...kernel, ...stride, ...dilation] as const),
+    ...([x.address, x.pixelBytes, weights, out.address, out.pixelBytes] as const),
+    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, lo, hi] as const),
+  );
+  return memory.readPixels(out, lanes);
+}
+
+/** Calls `visit` with an output's products in the kernel's order. */
+function eachProduct(of: Case, data: Data, i: number, visit: (x: number, w: number) => void): void {
+  const { channels, out, kernel, stride, dilation } = of;
+  const [height, width] = sizeOf(of);
+  const channel = i % channels;
+  const pixel = Math.floor(i / channels);
+  const [ox, oy, image] = [pixel % out[1], Math.floor(pixel / out[1]) % out[0], Math.floor(pixel / out[1] / out[0])];
+  for (let ky = 0; ky < kernel[0]; ky++) {
+    for (let kx = 0; kx < kernel[1]; kx++) {
+      const [iy, ix] = [oy * stride[0] + ky * dilation[0], ox * stride[1] + kx * dilation[1]];
+      const x = data.x[((image * height + iy) * width + ix) * channels + channel]!;
+      visit(x, data.weight[(channel * kernel[0] + ky) * kernel[1] + kx]!);
+    }
+  }
+}
+
+function reference(of: Case, data: Data): { values: number[]; bounds: number[] } {
+  const all = Array.from(data.residual, (_, i) => {
+    const c = i % of.channels;
+    const sum = new Bounded(data.bias[c]!);
+    eachProduct(of, data, i, (x, w) => sum.accumulate(x, w));
+    if (of.norm) sum.madd(data.scale[c]!, data.shift[c]!);
+    if (of.residual) sum.add(data.residual[i]!);
+    return sum.clamp(of.lo, of.hi);
+  });
+  return { values: all.map(({ value }) => value), bounds: all.map(({ bound }) => bound) };
+}
+
+/** The outputs with each operation rounded to float32, tap after tap. */
+function rounded(of: Case, data: Data): Float32Array {
+  return data.residual.map((residual, i) => {
+    const c = i % of.channels;
+    let v = data.bias[c]!;
+    const madd = (sum: number, a: number, b: number) => Math.fround(sum + Math.fround(a * b));
+    eachProduct(of, data, i, (x, w) => {
+      v = madd(v, x, w);
+    });
+    if (of.norm) v = madd(data.shift[c]!, v, data.scale[c]!);
+    if (of.residual) v = Math.fround(v + residual);
+    return Math.min(Math.max(v, of.lo), of.hi);
+  });
+}
+
+describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
+  const kernels = loadKernels(build);
+  const named = (seed: number, of: Case) => `${build}, seed ${seed}, ${JSON.stringify(of)}`;
+
+  it('equals the sum of products within float32, and writes whole vectors only', () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...PLAIN, ...part };
+      const data = dataOf(of, seed);
+      const { values, bounds } = reference(of, data);
+      withCanaries(kernels, (memory) => expectWithin(run(memory, of, data), values, bounds, named(seed, of)));
+    });
+  });
+
+  it('gives a pixel the same bits alone, in a block, and where blocks overlap', () => {
+    const of: Case = { ...PLAIN, out: [1, 7], norm: true, residual: true };
+    const data = dataOf(of, 7);
+    const [height, width] = sizeOf(of);
+    let whole: Float32Array = new Float32Array();
+    withCanaries(kernels, (memory) => {
+      whole = run(memory, of, data);
+    });
+    for (let ox = 0; ox < 7; ox++) {
+      for (const count of range(1, 7 - ox)) {
+        const part: Case = { ...of, out: [1, count] };
+        const columns = sizeOf(part)[1];
+        const rows = range(0, height - 1).map((y) => [
+          ...data.x.subarray((y * width + ox) * 5, (y * width + ox + columns) * 5),
+        ]);
+        const cut: Data = {
+          ...data,
+          x: Float32Array.from(rows.flat()),
+          residual: data.residual.slice(ox * 5, (ox + count) * 5),
+        };
+        withCanaries(kernels, (memory) => {
+          expectBits(
+            run(memory, part, cut),
+            whole.slice(ox * 5, (ox + count) * 5),
+            `${build}, ${count} pixels from ${ox}`,
+          );
+        });
+      }
+    }
+  });
+
+  it('reads nothing beyond its operands', () => {
+    for (const channels of [1, 4, 7]) {
+      for (const width of [3, 6]) {
+        const of: Case = { ...PLAIN, channels, out: [2, width], norm: true, residual: true, gap: 0 };
+        const data = dataOf(of, channels);
+        const { values, bounds } = reference(of, data);
+        const compare = (memory: KernelMemory) =>
+          expectWithin(run(memory, of, data), values, bounds, named(channels, of));
+        withCanaries(kernels, compare, { edges: true });
+      }
+    }
+  });
+
+  it('keeps a NaN through the clamp, and infinities up to it', () => {
+    for (const width of [3, 6]) {
+      const of: Case = { ...PLAIN, channels: 4, out: [1, width], kernel: [1, 1], lo: 0, hi: 6 };
+      const data = dataOf(of, 1);
+      data.weight.fill(1);
+      for (let i = 0; i < data.x.length; i++) data.x[i] = [Number.NaN, Infinity, -Infinity][i % 3]!;
+      const expected = data.x.map((x) => (x === Infinity ? 6 : x === -Infinity ? 0 : x));
+      withCanaries(kernels, (memory) => expectBits(run(memory, of, data), expected, named(1, of)));
+    }
+  });
+});
+
+describe('f32_dwconv2d (debug)', () => {
+  it('asserts that pixels are whole vectors', () => {
+    const { f32_dwconv2d } = loadKernels('debug');
+    const call = (pixelBytes: number, outBytes: number) =>
+      f32_dwconv2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 64, pixelBytes, 64, 64, outBytes, 64, 0, 0, 0, 0, 0, 0);
+    expect(() => call(20, 16)).toThrow('assert: pixels are whole vectors');
+    expect(() => call(16, 4)).toThrow('assert: pixels are whole vectors');
+    call(16, 16);
+  });
+});
+
+// The relaxed binary rounds once where the others round twice.
+describe.each(['simd', 'debug'] as const)('f32_dwconv2d (%s)', (build) => {
+  const kernels = loadKernels(build);
+  const named = (seed: number, of: Case) => `${build}, seed ${seed}, ${JSON.stringify(of)}`;
+
+  it('rounds each operation, tap after tap, in one order', () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...PLAIN, ...part };
+      const data = dataOf(of, seed);
+      withCanaries(kernels, (memory) => expectBits(run(memory, of, data), rounded(of, data), named(seed, of)));
+    });
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, it } from 'vitest';
+import {
+  BUILDS,
+  ceil4,
+  ceil8,
+  expectBits,
+  type KernelMemory,
+  loadKernels,
+  Random,
+  withCanaries,
+} from '../support/kernels.ts';
+
+const CHANNELS = [...Array.from({ length: 17 }, (_, i) => i + 1), 24];
+
+/** 1, 2, 3, …: every element tells where it came from. */
+const counted = (count: number) => Float32Array.from({ length: count }, (_, i) => i + 1);
+
+describe.each(BUILDS)('packing (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it('f32_pack_conv2d orders by panel, tap, input and lane, with zeros beyond the last channel', () => {
+    for (const out of CHANNELS) {
+      for (const channelsIn of [1, 2, 5]) {
+        for (const taps of [1, 2, 9]) {
+          const weight = counted(out * channelsIn * taps);
+          const expected = Float32Array.from({ length: ceil8(out) * channelsIn * taps }, (_, i) => {
+            const [lane, c, tap] = [i % 8, Math.floor(i / 8) % channelsIn, Math.floor(i / 8 / channelsIn) % taps];
+            const o = Math.floor(i / 8 / channelsIn / taps) * 8 + lane;
+            return o < out ? weight[(o * channelsIn + c) * taps + tap]! : 0;
+          });
+          const pack = (memory: KernelMemory) => {
+            const [from, to] = [memory.input(weight), memory.output(expected.length)];
+            kernels.f32_pack_conv2d(out, channelsIn, taps, from, to);
+            expectBits(memory.read(to, expected.length), expected, `${build}, [${out}, ${channelsIn}, ${taps}]`);
+          };
+          withCanaries(kernels, pack, { edges: true });
+        }
+      }
+    }
+  });
+
+  it('f32_pack_dwconv2d orders by tap and channel, with zeros beyond the last channel', () => {
+    for (const channels of CHANNELS) {
+      for (const taps of [1, 2, 9]) {
+        const weight = counted(channels * taps);
+        const step = ceil4(channels);
+        const expected = Float32Array.from({ length: step * taps }, (_, i) =>
+          i % step < channels ? weight[(i % step) * taps + Math.floor(i / step)]! : 0,
+        );
+        const pack = (memory: KernelMemory) => {
+          const [from, to] = [memory.input(weight), memory.output(expected.length)];
+          kernels.f32_pack_dwconv2d(channels, taps, from, to);
+          expectBits(memory.read(to, expected.length), expected, `${build}, [${channels}, 1, ${taps}]`);
+        };
+        withCanaries(kernels, pack, { edges: true });
+      }
+    }
+  });
+});
+
+describe.each(BUILDS)('layouts (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  /** Values with every kind of number, and a copy of them in the other layout. */
+  function planesAndPixels(channels: number, count: number) {
+    const planes = new Random(channels).floats(channels * count);
+    planes.set([Number.NaN, Infinity, -Infinity, -0].slice(0, planes.length));
+    const pixels = planes.map((_, i) => planes[(i % channels) * count + Math.floor(i / channels)]!);
+    return { planes, pixels };
+  }
+
+  it('f32_nchw_to_nhwc writes exactly the channels of each pixel', () => {
+    for (const channels of CHANNELS) {
+      for (const [count, gap] of [
+        [1, 0],
+        [2, 0],
+        [5, 3],
+        [9, 1],
+      ] as const) {
+        const { planes, pixels } = planesAndPixels(channels, count);
+        const transpose = (memory: KernelMemory) => {
+          const x = memory.input(planes);
+          const out = memory.outputPixels(count, channels, { pixelBytes: (channels + gap) * 4 });
+          kernels.f32_nchw_to_nhwc(channels, count, x, out.address, out.pixelBytes);
+          expectBits(memory.readPixels(out), pixels, `${build}, ${count} pixels of ${channels} channels`);
+        };
+        withCanaries(kernels, transpose, { edges: true });
+      }
+    }
+  });
+
+  it('f32_nhwc_to_nchw writes exactly the planes', () => {
+    for (const channels of CHANNELS) {
+      for (const [count, gap] of [
+        [1, 0],
+        [2, 0],
+        [5, 3],
+        [9, 1],
+      ] as const) {
+        const { planes, pixels } = planesAndPixels(channels, count);
+        const transpose = (memory: KernelMemory) => {
+          const x = memory.inputPixels(pixels, channels, { pixelBytes: (channels + gap) * 4 });
+          const out = memory.output(planes.length);
+          kernels.f32_nhwc_to_nchw(channels, count, x.address, x.pixelBytes, out);
+          expectBits(memory.read(out, planes.length), planes, `${build}, ${count} pixels of ${channels} channels`);
+        };
+        withCanaries(kernels, transpose, { edges: true });
+      }
+    }
+  });
+
+  it('f32_pad2d puts images into zeros, and writes exactly the channels of each pixel', () => {
+    for (const channels of CHANNELS) {
+      for (const [top, left, bottom, right] of [
+        [0, 0, 0, 0],
+        [1, 1, 1, 1],
+        [2, 0, 0, 3],
+        [0, 1, 4, 0],
+      ] as const) {
+        for (const gap of [0, 3]) {
+          const [images, height, width] = [2, 2, 3];
+          const [outHeight, outWidth] = [height + top + bottom, width + left + right];
+          const x = counted(images * height * width * channels);
+          const expected = Float32Array.from({ length: images * outHeight * outWidth * channels }, (_, i) => {
+            const [c, pixel] = [i % channels, Math.floor(i / channels)];
+            const [ix, iy] = [(pixel % outWidth) - left, (Math.floor(pixel / outWidth) % outHeight) - top];
+            const image = Math.floor(pixel / outWidth / outHeight);
+            const inside = ix >= 0 && ix < width && iy >= 0 && iy < height;
+            return inside ? x[((image * height + iy) * width + ix) * channels + c]! : 0;
+          });
+          const pad = (memory: KernelMemory) => {
+            const from = memory.inputPixels(x, channels, { pixelBytes: (channels + gap) * 4 });
+            const out = memory.outputPixels(images * outHeight * outWidth, channels, {
+              pixelBytes: (channels + 3 - gap) * 4,
+            });
+            const sizes = [images, channels, height, width, outHeight, outWidth, top, left] as const;
+            kernels.f32_pad2d(...sizes, from.address, from.pixelBytes, out.address, out.pixelBytes);
+            expectBits(
+              memory.readPixels(out),
+              expected,
+              `${build}, ${channels} channels, padding ${[top, left, bottom, right]}`,
+            );
+          };
+          withCanaries(kernels, pad, { edges: true });
+        }
+      }
+    }
+  });
+});

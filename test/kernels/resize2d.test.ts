@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import {
+  BUILDS,
+  ceil4,
+  expectBits,
+  expectWithin,
+  type KernelMemory,
+  loadKernels,
+  Random,
+  UNIT,
+  withCanaries,
+} from '../support/kernels.ts';
+
+interface Case {
+  readonly images: number;
+  readonly channels: number;
+  readonly size: readonly [height: number, width: number];
+  readonly out: readonly [height: number, width: number];
+  readonly alignCorners: boolean;
+}
+
+const CHANNELS = [...Array.from({ length: 17 }, (_, i) => i + 1), 24];
+
+const SIZES = [
+  [
+    [1, 1],
+    [1, 1],
+  ],
+  [
+    [1, 1],
+    [4, 3],
+  ],
+  [
+    [5, 4],
+    [1, 1],
+  ],
+  [
+    [3, 4],
+    [7, 9],
+  ],
+  [
+    [7, 9],
+    [3, 4],
+  ],
+  [
+    [4, 4],
+    [8, 8],
+  ],
+  [
+    [5, 6],
+    [5, 6],
+  ],
+  [
+    [2, 7],
+    [5, 3],
+  ],
+] as const;
+
+const CASES: readonly Case[] = [
+  ...SIZES.flatMap(([size, out]) =>
+    [false, true].map((alignCorners) => ({ images: 2, channels: 5, size, out, alignCorners })),
+  ),
+  ...CHANNELS.map((channels) => ({
+    images: 2,
+    channels,
+    size: [3, 2] as const,
+    out: [4, 5] as const,
+    alignCorners: false,
+  })),
+];
+
+const scalesOf = ({ size, out, alignCorners }: Case) =>
+  [0, 1].map((i) => {
+    const scale = alignCorners ? (out[i]! > 1 ? (size[i]! - 1) / (out[i]! - 1) : 0) : size[i]! / out[i]!;
+    return Math.fround(scale);
+  }) as [number, number];
+
+function run(
+  memory: KernelMemory,
+  of: Case,
+  mode: 'bilinear' | 'nearest',
+  values: Float32Array,
+  gap: number,
+): Float32Array {
+  const { images, channels, size, out: outSize, alignCorners } = of;
+  const lanes = ceil4(channels);
+  const x = memory.inputPixels(values, channels, { pixelBytes: (lanes + 8 * gap) * 4, lanes });
+  const out = memory.outputPixels(images * outSize[0] * outSize[1], channels, {
+    pixelBytes: (lanes + 4 * gap) * 4,
+    lanes,
+  });
+  const sizes = [images, channels, ...size, ...outSize] as const;
+  const addresses = [x.address, x.pixelBytes, out.address, out.pixelBytes] as const;
+  if (mode === 'nearest') memory.kernels.f32_resize2d_nearest(...sizes, ...scalesOf(of), ...addresses);
+  else memory.kernels.f32_resize2d_bilinear(...sizes, ...scalesOf(of), Number(alignCorners), ...addresses);
+  return memory.readPixels(out, lanes);
+}
+
+const inputOf = ({ images, size, channels }: Case, seed: number) =>
+  new Random(seed).floats(images * size[0] * size[1] * channels);
+
+/** For each output, `of` its image, channel and position. */
+const outputsOf = (
+  { images, channels, out }: Case,
+  of: (image: number, channel: number, oy: number, ox: number) => number,
+) =>
+  Array.from({ length: images * out[0] * out[1] * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    return of(Math.floor(pixel / out[1] / out[0]), i % channels, Math.floor(pixel / out[1]) % out[0], pixel % out[1]);
+  });
+
+describe.each(BUILDS)('resizing (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it("f32_resize2d_bilinear weighs the four neighbours of PyTorch's source, computed in float32", () => {
+    CASES.forEach((of, seed) => {
+      const x = inputOf(of, seed);
+      const [scaleY, scaleX] = scalesOf(of);
+      const source = (i: number, scale: number, size: number) => {
+        const half = Math.max(0, Math.fround(Math.fround(Math.fround(i + 0.5) * scale) - 0.5));
+        const at = of.alignCorners ? Math.fround(i * scale) : half;
+        const from = Math.min(Math.floor(at), size - 1);
+        return { from, to: Math.min(from + 1, size - 1), weight: at - from };
+      };
+      const expected = outputsOf(of, (image, channel, oy, ox) => {
+        const [rows, columns] = [source(oy, scaleY, of.size[0]), source(ox, scaleX, of.size[1])];
+        const at = (y: number, x_: number) => x[((image * of.size[0] + y) * of.size[1] + x_) * of.channels + channel]!;
+        const line = (y: number) => at(y, columns.from) * (1 - columns.weight) + at(y, columns.to) * columns.weight;
+        return line(rows.from) * (1 - rows.weight) + line(rows.to) * rows.weight;
+      });
+      // |x| <= 1 and weights add up to 1: 1 − w, product and sum round by a unit each, in both directions.
+      const bounds = expected.map(() => 8 * UNIT);
+      const label = `${build}, seed ${seed}, ${JSON.stringify(of)}`;
+      const compare = (gap: number) => (memory: KernelMemory) =>
+        expectWithin(run(memory, of, 'bilinear', x, gap), expected, bounds, label);
+      withCanaries(kernels, compare(1));
+      withCanaries(kernels, compare(0), { edges: true });
+    });
+  });
+
+  it('f32_resize2d_bilinear copies an image to its own size bit for bit', () => {
+    const of: Case = { images: 1, channels: 3, size: [5, 6], out: [5, 6], alignCorners: false };
+    const x = inputOf(of, 1);
+    for (const alignCorners of [false, true]) {
+      withCanaries(kernels, (memory) => expectBits(run(memory, { ...of, alignCorners }, 'bilinear', x, 0), x, build));
+    }
+  });
+
+  it("f32_resize2d_nearest copies the pixel of PyTorch's source, NaN and infinities too", () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...part, alignCorners: false };
+      const x = inputOf(of, seed);
+      x.set([Number.NaN, Infinity, -Infinity].slice(0, x.length));
+      const [scaleY, scaleX] = scalesOf(of);
+      const source = (i: number, scale: number, size: number) => Math.min(Math.floor(Math.fround(i * scale)), size - 1);
+      const expected = outputsOf(of, (image, channel, oy, ox) => {
+        const [iy, ix] = [source(oy, scaleY, of.size[0]), source(ox, scaleX, of.size[1])];
+        return x[((image * of.size[0] + iy) * of.size[1] + ix) * of.channels + channel]!;
+      });
+      const label = `${build}, seed ${seed}, ${JSON.stringify(of)}`;
+      const compare = (gap: number) => (memory: KernelMemory) =>
+        expectBits(run(memory, of, 'nearest', x, gap), expected, label);
+      withCanaries(kernels, compare(1));
+      withCanaries(kernels, compare(0), { edges: true });
+    });
+  });
+});
+
+describe('resizing (debug)', () => {
+  const { f32_resize2d_bilinear, f32_resize2d_nearest } = loadKernels('debug');
+
+  it('asserts that pixels are whole vectors', () => {
+    for (const [pixelBytes, outBytes] of [
+      [4, 16],
+      [16, 4],
+    ] as const) {
+      const addresses = [64, pixelBytes, 128, outBytes] as const;
+      const message = 'assert: pixels are whole vectors';
+      expect(() => f32_resize2d_nearest(1, 1, 1, 1, 1, 1, 1, 1, ...addresses)).toThrow(message);
+      expect(() => f32_resize2d_bilinear(1, 1, 1, 1, 1, 1, 1, 1, 0, ...addresses)).toThrow(message);
+    }
+  });
+});
