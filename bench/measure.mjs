@@ -1,0 +1,68 @@
+/** Timing in one process: warm-up, samples, and the figures that are reported. */
+
+import { performance } from 'node:perf_hooks';
+
+/** V8 compiles WASM twice; the first code is four times slower, and it is replaced in the background. */
+const WARM_UP = { runs: 3, ms: 1500 };
+
+/** @param {readonly number[]} values @returns {number} */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The middle of each value's ratio to the other one at the same index: neighbours' noise, which both feel, falls out.
+ *
+ * @param {readonly number[]} values @param {readonly number[]} others @returns {number}
+ */
+export function medianRatio(values, others) {
+  return median(values.map((value, i) => value / others[i]));
+}
+
+/** Milliseconds of one call. @param {() => unknown} run @returns {Promise<number>} */
+export async function timed(run) {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
+/**
+ * Calls until the engine has settled.
+ *
+ * @param {() => unknown} run @param {number} [ms]
+ * @returns {Promise<number>} the fastest call's milliseconds
+ */
+export async function warmUp(run, ms = WARM_UP.ms) {
+  const start = performance.now();
+  let fastest = Infinity;
+  for (let i = 0; i < WARM_UP.runs || performance.now() - start < ms; i++) {
+    fastest = Math.min(fastest, await timed(run));
+    // Lets the engine swap in code that it has compiled meanwhile.
+    await new Promise(setImmediate);
+  }
+  return fastest;
+}
+
+/**
+ * Samples of several calls in turn, so that whatever disturbs the machine disturbs all of them.
+ *
+ * @param {readonly (() => unknown)[]} runs @param {number} count samples of each
+ * @returns {Promise<number[][]>} milliseconds, for each call
+ */
+export async function interleaved(runs, count) {
+  /** @type {number[][]} */
+  const samples = runs.map(() => []);
+  for (let i = 0; i < count; i++) {
+    // Every other round backwards: none always comes after the same one.
+    const order = [...runs.keys()];
+    if (i % 2 === 1) order.reverse();
+    for (const k of order) samples[k].push(await timed(runs[k]));
+  }
+  return samples;
+}
+
+/** This process's peak of resident memory. @returns {number} */
+export function peakRssMB() {
+  return Math.round(process.resourceUsage().maxRSS / 1024);
+}

@@ -1,0 +1,76 @@
+/** What a run of the benchmarks says: rows and checks, as JSON and as Markdown. */
+
+import { spawnSync } from 'node:child_process';
+import { arch, cpus, platform, totalmem } from 'node:os';
+
+/**
+ * One measurement. Suites add figures of their own.
+ *
+ * @typedef {{
+ *   suite: string, model: string, runtime: string, engine: string, binary: string, threads: number,
+ *   medianMs: number, minMs: number, gflops: number | null, peakRssMB: number, maxAbsDiff: number | null,
+ *   [figure: string]: unknown,
+ * }} Row
+ */
+
+/** @typedef {{ name: string, value: number, bound: number }} Check the value may be at most the bound */
+/** @typedef {{ rows: Row[], checks: Check[] }} Result */
+
+/** Where the figures were taken. */
+export function machine() {
+  const [{ model }] = cpus();
+  return { cpu: model.trim(), cpus: cpus().length, memoryGB: Math.round(totalmem() / 2 ** 30), platform: `${platform()} ${arch()}` };
+}
+
+/** The commit that was measured, with a plus where files had been changed; null outside of a repository. */
+export function commit() {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty=+', '--abbrev=10'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : null;
+}
+
+/** @param {Check} check A figure that is no number holds nothing. */
+export const holds = ({ value, bound }) => value <= bound;
+
+/** The columns of the tables: heading, key, and how a figure is written. @type {readonly [string, string, (value: any) => string][]} */
+const COLUMNS = [
+  ['model', 'model', String],
+  ['runtime', 'runtime', String],
+  ['engine', 'engine', String],
+  ['binary', 'binary', String],
+  ['median ms', 'medianMs', significant],
+  ['min ms', 'minMs', significant],
+  ['p99 ms', 'p99Ms', significant],
+  ['GFLOP/s', 'gflops', (value) => value.toFixed(1)],
+  ['of ceiling', 'share', (value) => `${Math.round(value * 100)} %`],
+  ['ratio', 'ratio', (value) => value.toFixed(3)],
+  ['WASM MB', 'memoryMB', (value) => value.toFixed(1)],
+  ['peak RSS MB', 'peakRssMB', String],
+  ['max abs diff', 'maxAbsDiff', (value) => value.toExponential(1)],
+];
+
+/** @param {number} value at least three digits */
+function significant(value) {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** One table for each suite, with the columns that it has figures for, then the checks. @param {Result} result @returns {string} */
+export function markdown({ rows, checks }) {
+  const suites = [...new Set(rows.map(({ suite }) => suite))].map((suite) => {
+    const own = rows.filter((row) => row.suite === suite);
+    const columns = COLUMNS.filter(([, key]) => own.some((row) => (row[key] ?? null) !== null));
+    const lines = own.map((row) => columns.map(([, key, write]) => ((row[key] ?? null) === null ? '' : write(row[key]))));
+    return `### ${suite}\n\n${table(columns.map(([heading]) => heading), lines)}`;
+  });
+  const lines = checks.map((check) => [
+    ...[check.name, check.value.toFixed(3), `≤ ${check.bound}`, holds(check) ? 'yes' : '**no**'],
+  ]);
+  if (checks.length > 0) suites.push(`### bounds\n\n${table(['what', 'measured', 'bound', 'holds'], lines)}`);
+  return `${suites.join('\n\n')}\n`;
+}
+
+/** @param {readonly string[]} headings @param {readonly (readonly string[])[]} lines @returns {string} */
+function table(headings, lines) {
+  const widths = headings.map((heading, i) => Math.max(heading.length, 3, ...lines.map((line) => line[i].length)));
+  const written = [headings, widths.map((width) => '-'.repeat(width)), ...lines];
+  return written.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`).join('\n');
+}

@@ -1,0 +1,40 @@
+/** The steps of a plan one by one: what each node's kernels take, without a model's input and output around them. */
+
+import { macsOf } from '../dist/graph/graph.js';
+import { CompiledModel } from '../dist/index.js';
+import { traced } from './models.mjs';
+import { inputOf, stateDictOf } from './weights.mjs';
+
+/** @typedef {{ op: string, name: string, macs: number, run: () => void }} Step */
+
+/**
+ * A module compiled for an input shape, and its steps in order. Running the steps in order is a run without the input's and
+ * outputs' copies; each may run by itself on what the others left.
+ *
+ * @param {import('../dist/index.js').Module<any>} module @param {readonly number[]} shape
+ * @param {import('../dist/index.js').CompileOptions} [options]
+ * @returns {{ model: CompiledModel, steps: Step[], run: () => void }} `run` is a whole run
+ */
+export function compiledSteps(module, shape, options) {
+  module.loadStateDict(stateDictOf(module));
+  const { program } = traced(module, shape);
+  /** @type {Step[]} */
+  const steps = [];
+  const nodes = program.nodes.map((node) => {
+    const { op, inputs, output } = node;
+    /** @type {typeof op.bind} */
+    const bind = (binding, attrs) => {
+      const run = op.bind(binding, attrs);
+      const name = [op.name, inputs[0].shape.join('×'), '→', output.shape.join('×')].join(' ');
+      steps.push({ op: op.name, name, macs: macsOf(node), run });
+      return run;
+    };
+    return { ...node, op: { ...op, bind } };
+  });
+  const model = new CompiledModel(options);
+  const plan = model.plan('', () => ({ ...program, nodes }));
+  const x = inputOf(shape);
+  const run = () => void model.run(plan, [x]);
+  run();
+  return { model, steps, run };
+}
