@@ -3,7 +3,7 @@
 export * from './errors.ts';
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/safetensors.ts';
-export { apply, Graph, type Node, type Program, Value } from './graph/graph.ts';
+export { apply, Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
 export { interpret } from './graph/interpret.ts';
 export * from './image/image.ts';
 export * from './image/presets.ts';

@@ -196,12 +196,15 @@ export function loadSafetensors(bytes: Uint8Array | ArrayBuffer): Map<string, Te
  *
  * @param tensors names and tensors, e.g. a state dict
  * @param metadata free texts for `__metadata__`, e.g. `Object.entries({ format: 'pt' })`
+ * @param options `sorted: false` for the order given, which readers list the tensors in; of mixed dtypes, some may then
+ *   lie unaligned
  * @throws {@link ValueError} where a name is `__metadata__`, comes twice or isn't well-formed Unicode, a metadata
  *   value isn't a string, or the header is longer than 100,000,000 bytes
  */
 export function saveSafetensors(
   tensors: Iterable<readonly [string, Tensor]>,
   metadata: Iterable<readonly [string, string]> = [],
+  { sorted = true }: { readonly sorted?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
   const entries = [...tensors].map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
   checkUnique(
@@ -211,9 +214,11 @@ export function saveSafetensors(
   if (entries.some(({ name }) => name === METADATA)) {
     throw new ValueError(`saveSafetensors: expected a tensor name other than "${METADATA}", which holds the metadata`);
   }
-  entries.sort(
-    (a, b) => DTYPE_NAMES.indexOf(b.dtype) - DTYPE_NAMES.indexOf(a.dtype) || compareCodePoints(a.name, b.name),
-  );
+  if (sorted) {
+    entries.sort(
+      (a, b) => DTYPE_NAMES.indexOf(b.dtype) - DTYPE_NAMES.indexOf(a.dtype) || compareCodePoints(a.name, b.name),
+    );
+  }
 
   // Built as text: as an object, integer-like names would come first.
   const members: string[] = [];

@@ -1,6 +1,6 @@
 /** Containers: Sequential, ModuleList, ModuleDict. Their items are kept in Maps, so no name clashes with a method. */
 
-import { KeyError, ShapeError, UnsupportedError, ValueError } from '../errors.ts';
+import { KeyError, UnsupportedError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { Module } from './module.ts';
 
@@ -74,7 +74,10 @@ export class Sequential extends Module<any> {
 
 function itemAt(name: string, items: readonly Item[], index: number): Module<any> {
   const item = items.at(index);
-  if (!item) throw new KeyError(`${name}: expected an index from ${-items.length} to ${items.length - 1}, got ${index}`);
+  if (!item) {
+    const range = items.length === 0 ? 'of 0 items' : `from ${-items.length} to ${items.length - 1}`;
+    throw new KeyError(`${name}: expected an index ${range}, got ${index}`);
+  }
   return item;
 }
 
@@ -120,7 +123,7 @@ export class ModuleList extends Module<any> {
   }
 
   forward(): never {
-    throw missingForward('ModuleList');
+    throw missingForward(this.constructor.name);
   }
 }
 
@@ -130,6 +133,7 @@ function missingForward(name: string): UnsupportedError {
 
 /** What a ModuleDict can be made of. */
 export type ModuleDictItems =
+  | ModuleDict<any>
   | ReadonlyMap<string, Module<any> | null>
   | Iterable<readonly [string, Module<any> | null]>
   | Readonly<Record<string, Module<any> | null>>;
@@ -160,7 +164,8 @@ export class ModuleDict<Out = any> extends Module<Out> {
   /** The item of this name. @throws {@link KeyError} where there is none */
   get(name: string): Module<any> | null {
     if (!this.#items.has(name)) {
-      throw new KeyError(`${this.constructor.name}: expected one of ${[...this.#items.keys()].map((key) => `"${key}"`).join(', ')}, got "${name}"`);
+      const names = [...this.#items.keys()].map((key) => `"${key}"`).join(', ') || 'no items';
+      throw new KeyError(`${this.constructor.name}: expected one of ${names}, got "${name}"`);
     }
     return this.#items.get(name)!;
   }
@@ -185,24 +190,29 @@ export class ModuleDict<Out = any> extends Module<Out> {
     this.#items.clear();
   }
 
-  /** Adds or replaces items, from a Map, entries or a plain object. */
+  /** Adds or replaces items, from another ModuleDict, a Map, entries or a plain object. */
   update(items: ModuleDictItems): this {
     if (typeof items !== 'object' || items === null) {
       throw new ValueError(`ModuleDict.update should be called with an iterable of key/value pairs, but got ${items === null ? 'null' : typeof items}`);
     }
-    const entries = Symbol.iterator in items ? (items as Iterable<unknown>) : Object.entries(items);
+    const iterable = items instanceof ModuleDict ? items.items() : items;
+    const entries = Symbol.iterator in iterable ? (iterable as Iterable<unknown>) : Object.entries(iterable);
     let i = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) {
         throw new ValueError(`ModuleDict update sequence element #${i} should be Iterable; is ${typeof entry}`);
       }
       if (entry.length !== 2) {
-        throw new ShapeError(`ModuleDict update sequence element #${i} has length ${entry.length}; 2 is required`);
+        throw new ValueError(`ModuleDict update sequence element #${i} has length ${entry.length}; 2 is required`);
       }
       this.set(entry[0], entry[1]);
       i++;
     }
     return this;
+  }
+
+  protected override printedChildren(): Iterable<[string, Item]> {
+    return this.#items;
   }
 
   /** The names, in order. */

@@ -72,10 +72,14 @@ export class Execution<Out> {
   #checkValues(program: Program): void {
     const missing = new Set(parametersOf(program).filter((parameter) => !parameter.hasValues));
     if (missing.size === 0) return;
-    const names = [...this.#root.namedParameters()].filter(([, parameter]) => missing.has(parameter)).map(([path]) => `"${path}"`);
-    const listed = names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');
-    throw new StateDictError(
-      `${this.#root.constructor.name}: expected values for all parameters that run, got none for ${listed}; call loadStateDict first`,
-    );
+    const paths = [...this.#root.namedParameters()].filter(([, parameter]) => missing.has(parameter)).map(([path]) => path);
+    throw missingValues(this.#root.constructor.name, 'all parameters that run', paths);
   }
+}
+
+/** The error that says which parameters of a module have no values; the first eight by name. */
+export function missingValues(module: string, which: string, paths: readonly string[]): StateDictError {
+  const names = paths.slice(0, 8).map((path) => `"${path}"`);
+  const listed = names.join(', ') + (paths.length > 8 ? ` and ${paths.length - 8} more` : '');
+  return new StateDictError(`${module}: expected values for ${which}, got none for ${listed}; call loadStateDict first`);
 }

@@ -9,7 +9,7 @@ import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { Execution } from './execution.ts';
+import { Execution, missingValues } from './execution.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
@@ -165,11 +165,23 @@ export abstract class Module<Out = Value> {
     for (const [, buffer] of this.namedBuffers()) yield buffer;
   }
 
-  /** Parameters and buffers by their state-dict keys: a shared module's under each of its names. */
+  /** Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each of its names. */
   protected *namedState(prefix = ''): Iterable<[path: string, state: Parameter]> {
     const members = [...this.members()];
-    for (const [name, member] of members) if (member instanceof Parameter) yield [join(prefix, name), member];
+    for (const isBuffer of [false, true]) {
+      for (const [name, member] of members) {
+        if (member instanceof Parameter && member instanceof Buffer === isBuffer) yield [join(prefix, name), member];
+      }
+    }
     for (const [name, member] of members) if (member instanceof Module) yield* member.namedState(join(prefix, name));
+  }
+
+  /** This module and all below it, a shared one under each of its names. */
+  protected *everyModule(prefix = ''): Iterable<[path: string, module: Module<any>]> {
+    yield [prefix, this];
+    for (const [name, member] of this.members()) {
+      if (member instanceof Module) yield* member.everyModule(join(prefix, name));
+    }
   }
 
   /** Keys below this module that a state dict may hold although the module has no use for them. */
@@ -188,9 +200,12 @@ export abstract class Module<Out = Value> {
     for (const name of path === '' ? [] : path.split('.')) {
       const member = [...module.members()].find(([key]) => key === name)?.[1];
       if (!(member instanceof Module)) {
-        const names = [...module.namedChildren()].map(([child]) => `"${child}"`).join(', ');
+        const names = [...module.namedChildren()].map(([child]) => `"${child}"`).join(', ') || 'none';
+        const { name: type } = module.constructor;
         throw new KeyError(
-          `getSubmodule: ${module.constructor.name} has no attribute \`${name}\` (in "${path}"); its children are ${names || 'none'}`,
+          member instanceof Parameter
+            ? `getSubmodule: \`${name}\` is not a Module (in "${path}"); the children of ${type} are ${names}`
+            : `getSubmodule: ${type} has no attribute \`${name}\` (in "${path}"); its children are ${names}`,
         );
       }
       module = member;
@@ -201,12 +216,15 @@ export abstract class Module<Out = Value> {
   /**
    * All parameters and buffers with their values, by PyTorch's keys.
    *
-   * @throws {@link ValueError} where one has no values yet
+   * @throws {@link StateDictError} naming those that have no values yet
    */
   stateDict(): StateDict {
     const dict = new StateDict();
-    for (const [path, state] of this.namedState()) dict.set(path, state.tensor);
-    for (const [path, module] of this.namedModules()) dict.metadata.set(path, { version: module.version });
+    const states = [...this.namedState()];
+    const missing = states.filter(([, state]) => !state.hasValues).map(([path]) => path);
+    if (missing.length > 0) throw missingValues(this.constructor.name, 'all parameters', missing);
+    for (const [path, state] of states) dict.set(path, state.tensor);
+    for (const [path, module] of this.everyModule()) dict.metadata.set(path, { version: module.version });
     return dict;
   }
 
@@ -240,6 +258,9 @@ export abstract class Module<Out = Value> {
         mismatches.push(
           `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${got}`,
         );
+      } else if (state.shape.length === 0 && sameShape(tensor.shape, [1])) {
+        // PyTorch before 0.4 had no scalars.
+        loads.push([state, new Tensor(tensor.data, [], tensor.dtype)]);
       } else if (!sameShape(tensor.shape, state.shape)) {
         mismatches.push(
           `size mismatch for ${path}: copying a param with shape ${torchSize(tensor.shape)} from checkpoint, ` +
@@ -248,8 +269,14 @@ export abstract class Module<Out = Value> {
       } else loads.push([state, tensor]);
     }
     const ignored = new Set<string>();
-    for (const [path, module] of this.namedModules()) for (const key of module.ignoredKeys()) ignored.add(join(path, key));
-    const unexpectedKeys = [...given.keys()].filter((key) => !used.has(key) && !ignored.has(key));
+    const order = new Map<string, number>();
+    for (const [path, module] of this.everyModule()) {
+      order.set(path, order.size);
+      for (const key of module.ignoredKeys()) ignored.add(join(path, key));
+    }
+    const unexpectedKeys = [...given.keys()]
+      .filter((key) => !used.has(key) && !ignored.has(key))
+      .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
     const problems = [...mismatches];
     if (strict && unexpectedKeys.length > 0) problems.unshift(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}. `);
     if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${quoted(missingKeys)}. `);
@@ -285,17 +312,30 @@ export abstract class Module<Out = Value> {
     return '';
   }
 
+  /** @internal What {@link toString} prints below this module: its children, under each of their names. */
+  protected *printedChildren(): Iterable<[name: string, child: unknown]> {
+    for (const [name, member] of this.members()) if (member instanceof Module) yield [name, member];
+  }
+
   /** The hierarchy as PyTorch prints it. */
   toString(): string {
     const extra = this.extraRepr();
-    const children = [...this.members()]
-      .filter(([, member]) => member instanceof Module)
-      .map(([name, child]) => `(${name}): ${String(child)}`.replaceAll('\n', '\n  '));
+    const children = [...this.printedChildren()].map(([name, child]) =>
+      `(${name}): ${child === null ? 'None' : String(child)}`.replaceAll('\n', '\n  '),
+    );
     const name = this.constructor.name;
     if (children.length === 0) return `${name}(${extra})`;
     const lines = extra ? [extra, ...children] : children;
     return `${name}(\n  ${lines.join('\n  ')}\n)`;
   }
+}
+
+/** The longest of the paths that a key is below; '' is one of them. */
+function ownerOf(key: string, paths: ReadonlyMap<string, unknown>): string {
+  let path = key;
+  do path = path.slice(0, Math.max(0, path.lastIndexOf('.')));
+  while (!paths.has(path));
+  return path;
 }
 
 /** PyTorch's way of joining a path. */

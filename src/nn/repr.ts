@@ -17,6 +17,8 @@ export function bool(value: boolean): string {
 
 /** A float as Python prints it: `1e-05`, `0.1`, `1.0`. */
 export function float(value: number): string {
-  if (Number.isInteger(value)) return `${value}.0`;
-  return String(value).replace(/e-(\d)$/, 'e-0$1').replace(/^0\.0000(\d+)$/, (_, digits: string) => `${digits.length > 1 ? `${digits[0]}.${digits.slice(1)}` : digits}e-05`);
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e16) return `${value}.0`;
+  if (size >= 1e-4 && size < 1e16) return String(value);
+  return value.toExponential().replace(/([+-])(\d)$/, '$10$2');
 }

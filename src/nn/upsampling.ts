@@ -20,8 +20,8 @@ export class Upsample extends Module {
 
   protected override extraRepr(): string {
     const { size, scaleFactor, mode = 'nearest' } = this.options;
-    const factors = typeof scaleFactor === 'number' ? float(scaleFactor) : tuple(scaleFactor ?? []);
+    const factors = typeof scaleFactor === 'number' ? float(scaleFactor) : `(${(scaleFactor ?? []).map(float).join(', ')})`;
     const sizes = typeof size === 'number' ? size : tuple(size ?? []);
-    return `${size === undefined ? `scale_factor=${factors}` : `size=${sizes}`}, mode='${mode}'`;
+    return `${size === undefined ? `scale_factor=${factors}` : `size=${sizes}`}, mode=${mode}`;
   }
 }

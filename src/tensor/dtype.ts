@@ -69,7 +69,7 @@ export function float16ToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The bits of the binary16 nearest to a number, ties to even; overflow gives infinity. */
+/** The bits of the binary16 nearest to a number in float32, ties to even, as PyTorch's `half()`; overflow gives infinity. */
 export function numberToFloat16(value: number): number {
   float[0] = value;
   const word = bits[0]!;
@@ -78,8 +78,8 @@ export function numberToFloat16(value: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
-    // A subnormal half: the value in units of 2^-24, rounded by adding and removing 1.5 * 2^23.
-    const units = Math.abs(value) * 2 ** 24;
+    // A subnormal half, or one that rounds to the smallest normal: in units of 2⁻²⁴.
+    const units = Math.abs(float[0]!) * 2 ** 24;
     const floor = Math.floor(units);
     const rest = units - floor;
     return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0));

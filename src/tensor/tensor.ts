@@ -19,7 +19,8 @@ export class Tensor<Data extends TensorData = TensorData> {
    */
   constructor(data: Data, shape: Shape, dtype: Dtype = 'float32') {
     if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-      throw new ShapeError(`Tensor: expected sizes that are whole numbers >= 0, got ${formatShape([...shape])}`);
+      const got = Array.isArray(shape) ? formatShape(shape) : String(shape);
+      throw new ShapeError(`Tensor: expected sizes that are whole numbers >= 0, got ${got}`);
     }
     if (!DTYPES.includes(dtype)) {
       throw new DtypeError(`Tensor: expected a dtype of ${DTYPES.join(', ')}, got "${String(dtype)}"`);

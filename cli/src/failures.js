@@ -1,0 +1,33 @@
+/**
+ * What can go wrong, in one line each. Mistakes in a command line are UsageErrors (exit code 2); all else, from a missing
+ * file to a layer that isn't there, is a failure (exit code 1).
+ */
+
+/** A command line that can't be right whatever the files hold. */
+export class UsageError extends Error {}
+
+/** Something that a command was given and can't work with: a file, a name, an image. */
+export class CommandError extends Error {}
+
+/** Messages are cut after so many characters: a state dict may list thousands of keys. */
+const MAX_CHARACTERS = 2000;
+
+/**
+ * The text on one line, without control characters, which names in a hostile file may hold.
+ *
+ * @param {string} text
+ */
+export function oneLine(text) {
+  const line = text.replace(/[\s\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
+  return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)} …` : line;
+}
+
+/**
+ * What the system said, without the code, the call and the path that Node adds: `no such file or directory`.
+ *
+ * @param {unknown} error
+ */
+export function reasonOf(error) {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+}

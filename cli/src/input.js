@@ -1,0 +1,103 @@
+/**
+ * What a network is given: a tensor from a safetensors file, or a photo, decoded by sharp as Pillow's convert('RGB') would
+ * (no colour profile, no EXIF orientation, alpha dropped) and prepared by one of torchvision's presets.
+ */
+
+import { readFileSync } from 'node:fs';
+import { imageClassification, imageFromRgb, semanticSegmentation, toTensor } from 'layertap';
+import sharp from 'sharp';
+import { CommandError, reasonOf, UsageError } from './failures.js';
+import { TensorFile } from './tensor-file.js';
+
+/** @typedef {import('layertap').Tensor<Float32Array>} Input float32, [N, C, H, W] */
+/** @typedef {import('layertap').Image} Image */
+
+/** What each preset does to an image. */
+export const PRESETS = {
+  /** @param {Image} image */
+  imagenet: (image) => imageClassification(image),
+  /** @param {Image} image */
+  segmentation: (image) => semanticSegmentation(image),
+  /** @param {Image} image */
+  none: (image) => toTensor(image),
+};
+
+/** @typedef {keyof typeof PRESETS} Preset */
+
+/** The tensor's name in an input file. */
+const NAME = 'input';
+
+/**
+ * The input that the options name: exactly one of a tensor and a photo.
+ *
+ * @param {{ input?: string, image?: string, preset?: Preset }} options
+ * @param {Preset} defaultPreset
+ * @returns {Promise<{ input: Input, image: Image | null, preset: Preset | null }>} with the photo as it was decoded
+ */
+export async function readInput({ input, image: path, preset }, defaultPreset) {
+  if (input !== undefined) return { input: readTensor(input), image: null, preset: null };
+  const image = await readImage(/** @type {string} */ (path));
+  const chosen = preset ?? defaultPreset;
+  return { input: PRESETS[chosen](image), image, preset: chosen };
+}
+
+/**
+ * Checks, before anything is read, that the options name exactly one input.
+ *
+ * @param {{ input?: string, image?: string, preset?: Preset }} options
+ * @throws {UsageError}
+ */
+export function checkInputOptions({ input, image, preset }) {
+  if (input === undefined && image === undefined) throw new UsageError('expected --input or --image, got neither');
+  if (input !== undefined && image !== undefined) throw new UsageError('expected --input or --image, got both');
+  if (input !== undefined && preset !== undefined) {
+    throw new UsageError('expected --preset only with --image, got it with --input');
+  }
+}
+
+/**
+ * @param {string} path
+ * @returns {Input}
+ */
+function readTensor(path) {
+  const file = new TensorFile('--input', path);
+  try {
+    const info = file.tensors.get(NAME);
+    if (!info) {
+      const names = [...file.tensors.keys()].slice(0, 8).map((name) => JSON.stringify(name));
+      throw new CommandError(`${file.label}: expected a tensor named "${NAME}", got ${names.join(', ') || 'none'}`);
+    }
+    const { dtype, shape } = info;
+    if (dtype !== 'F32') throw new CommandError(`${file.label}: expected "${NAME}" in F32, got ${dtype}`);
+    if (shape.length !== 4 || shape.includes(0)) {
+      const got = `[${shape.join(', ')}]`;
+      throw new CommandError(`${file.label}: expected "${NAME}" [N, C, H, W] without empty axes, got ${got}`);
+    }
+    return file.get(NAME).float();
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<Image>}
+ */
+async function readImage(path) {
+  let bytes;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new CommandError(`--image ${path}: expected a readable file, got "${reasonOf(error)}"`);
+  }
+  try {
+    const { data, info } = await sharp(bytes, { failOn: 'error', ignoreIcc: true })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return imageFromRgb(data, info.width, info.height);
+  } catch (error) {
+    throw new CommandError(`--image ${path}: expected a readable image, got "${reasonOf(error)}"`);
+  }
+}

@@ -1,0 +1,71 @@
+/** What commands print: tables, sizes, and on a terminal what is going on. */
+
+/**
+ * Rows of cells as lines with aligned columns; numbers to the right.
+ *
+ * @param {readonly (readonly string[])[]} rows the first one is the head
+ * @param {ReadonlySet<number>} [right] columns that are aligned to the right
+ * @returns {string[]}
+ */
+export function table(rows, right = new Set()) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (right.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** @param {readonly number[]} shape */
+export function shapeText(shape) {
+  return `[${shape.join(', ')}]`;
+}
+
+/**
+ * A count in three digits: 25.6 M.
+ *
+ * @param {number} count
+ */
+export function countText(count) {
+  return scaled(count, 1000, ['', 'k', 'M', 'G', 'T', 'P']);
+}
+
+/**
+ * Bytes in three digits: 3.06 MiB.
+ *
+ * @param {number} bytes
+ */
+export function bytesText(bytes) {
+  return scaled(bytes, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']);
+}
+
+/** @param {number} ms */
+export function msText(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/**
+ * @param {number} value
+ * @param {number} step
+ * @param {readonly string[]} units
+ */
+function scaled(value, step, units) {
+  let unit = 0;
+  let rest = value;
+  while (rest >= 999.5 && unit < units.length - 1) {
+    rest /= step;
+    unit++;
+  }
+  const digits = unit === 0 ? String(value) : rest.toFixed(rest < 9.995 ? 2 : rest < 99.95 ? 1 : 0);
+  return `${digits} ${units[unit]}`.trimEnd();
+}
+
+/**
+ * Shows on stderr what is going on, where that is a terminal; '' clears it.
+ *
+ * @param {string} text
+ */
+export function status(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

@@ -1,0 +1,204 @@
+/**
+ * The command line: its options, what they may be, and which exit code a run ends with: 0, 1 where something given can't be
+ * worked with, 2 for a command line that can't be right. Either failure is one line on stderr.
+ */
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { extract } from './extract.js';
+import { oneLine, UsageError } from './failures.js';
+import { PRESETS } from './input.js';
+import { inspect } from './inspect.js';
+import { modelNames } from './models.js';
+import { status } from './print.js';
+import { segment } from './segment.js';
+
+/**
+ * Runs a command line and returns its exit code.
+ *
+ * @param {readonly string[]} args without node and the script
+ * @returns {Promise<number>}
+ */
+export async function run(args) {
+  // What reads the output may stop early, as `head` does.
+  process.stdout.on('error', (error) => {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    status('');
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      // Without a command, commander prints its help, which is more than a line.
+      if (error.code === 'commander.help') return fail(2, 'expected a command, got none; see layertap --help');
+      return fail(2, `${error.message.replace(/^error: |\.$/g, '')}; see layertap --help`);
+    }
+    if (error instanceof UsageError) return fail(2, `${error.message}; see layertap --help`);
+    return fail(1, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/**
+ * @param {number} exitCode
+ * @param {string} message
+ */
+function fail(exitCode, message) {
+  process.stderr.write(`layertap: ${oneLine(message)}\n`);
+  return exitCode;
+}
+
+function createProgram() {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const program = new Command('layertap')
+    .description('Taps the layers of torchvision networks.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, outputError: () => {} })
+    .showSuggestionAfterError(true);
+
+  const model = () =>
+    new Option('--model <name>', "torchvision's name; `layertap models` lists them").makeOptionMandatory();
+  const modelOptions = () =>
+    new Option('--model-options <json>', "torchvision's options in camelCase, as a JSON object")
+      .argParser(parseModelOptions)
+      .default({}, '{}');
+  const weights = () =>
+    new Option('--weights <file>', "safetensors file with torchvision's keys").makeOptionMandatory();
+  const layers = () =>
+    new Option(
+      '--layers <list>',
+      'children or dotted paths with the names of their features: layer3=aux,layer4.0=mid; the name may be left out',
+    ).argParser(parseLayers);
+  const input = () =>
+    new Option('--input <file>', 'safetensors file with one float32 tensor [N, C, H, W] named "input"');
+  const image = () => new Option('--image <file>', 'photo (JPEG, PNG, WebP, …) instead of a tensor');
+  const preset = (/** @type {string} */ chosen) =>
+    new Option(
+      '--preset <name>',
+      'what is done to the photo: "imagenet" (resize 256, crop 224, normalise), "segmentation" (resize 520, normalise) ' +
+        `or "none" (scaled to 0..1 alone); ${chosen} unless given`,
+    ).choices(Object.keys(PRESETS));
+  const deterministic = () => new Option('--deterministic', 'the same bits on every machine');
+  const json = () => new Option('--json', 'print one JSON object');
+
+  program
+    .command('extract')
+    .description('Writes the features of some layers, computed up to the last of them.')
+    .addOption(model())
+    .addOption(modelOptions())
+    .addOption(weights())
+    .addOption(layers().makeOptionMandatory())
+    .addOption(input())
+    .addOption(image())
+    .addOption(preset('imagenet'))
+    .requiredOption('--output <file>', 'safetensors file for the features, in the order in which they are computed')
+    .option('--heatmaps <folder>', "for one PNG per feature in the input's size: the mean absolute activation")
+    .addOption(deterministic())
+    .addOption(json())
+    .action(async (options) => print(await extract(options), options));
+
+  program
+    .command('segment')
+    .description('Writes the class of each pixel.')
+    .addOption(model())
+    .addOption(modelOptions())
+    .addOption(weights())
+    .addOption(input())
+    .addOption(image())
+    .addOption(preset('segmentation'))
+    .requiredOption('--output <file>', "PNG for the mask: class numbers with Pascal VOC's palette")
+    .option(
+      '--scores <file>',
+      "safetensors file for the scores: out, and aux where the weights have the auxiliary head's",
+    )
+    .addOption(deterministic())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      "\nThe mask has the input's size; of a photo with the preset segmentation, the photo's size. Scores are in the input's size.\n" +
+        'The auxiliary head is run only for --scores, or where --model-options says {"auxLoss":true}; else its weights are ignored.',
+    )
+    .action(async (options) => print(await segment(options), options));
+
+  program
+    .command('inspect')
+    .description(
+      "Prints a model's children: which are kept for some layers, their outputs, parameters, MACs and bytes.",
+    )
+    .addOption(model())
+    .addOption(modelOptions())
+    .addOption(layers())
+    .addOption(
+      new Option('--size <pixels>', 'of the input: 224, or height x width: 97x131')
+        .argParser(parseSize)
+        .default({ height: 224, width: 224 }, '224'),
+    )
+    .addOption(json())
+    .action((options) => print(inspect(options), options));
+
+  program
+    .command('models')
+    .description("Prints the models' names.")
+    .addOption(json())
+    .action((options) => print({ result: { command: 'models', models: modelNames() }, lines: modelNames() }, options));
+
+  return program;
+}
+
+/**
+ * @param {{ result: object, lines: readonly string[] }} outcome
+ * @param {{ json?: boolean }} options
+ */
+function print({ result, lines }, { json = false }) {
+  status('');
+  process.stdout.write(`${json ? JSON.stringify(result) : lines.join('\n')}\n`);
+}
+
+/**
+ * @param {string} text
+ * @returns {Record<string, unknown>}
+ */
+function parseModelOptions(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`Expected JSON, got ${/** @type {Error} */ (error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError('Expected a JSON object.');
+  }
+  return value;
+}
+
+/**
+ * @param {string} text
+ * @returns {Map<string, string>} features' names by their layers
+ */
+function parseLayers(text) {
+  /** @type {Map<string, string>} */
+  const layers = new Map();
+  for (const part of text.split(',')) {
+    const at = part.indexOf('=');
+    const layer = (at < 0 ? part : part.slice(0, at)).trim();
+    const name = at < 0 ? layer : part.slice(at + 1).trim();
+    if (!layer || !name) throw new InvalidArgumentError(`Expected layer=name, got "${part}".`);
+    if (layers.has(layer)) throw new InvalidArgumentError(`Expected each layer once, got "${layer}" twice.`);
+    layers.set(layer, name);
+  }
+  return layers;
+}
+
+/**
+ * @param {string} text
+ * @returns {{ height: number, width: number }}
+ */
+function parseSize(text) {
+  const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];
+  if (height === undefined) throw new InvalidArgumentError('Expected pixels, such as 224 or 97x131.');
+  return { height: Number(height), width: Number(width) };
+}

@@ -1,0 +1,121 @@
+/** `layertap segment`: the class of each pixel, as a mask. */
+
+import { SimpleSegmentationModel, saveSafetensors } from 'layertap';
+import { timed } from './extract.js';
+import { CommandError } from './failures.js';
+import { checkInputOptions, readInput } from './input.js';
+import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask } from './mask.js';
+import { buildModel } from './models.js';
+import { checkDistinct, checkFile, writeFiles } from './output.js';
+import { bytesText, msText, shapeText, status } from './print.js';
+import { TensorFile } from './tensor-file.js';
+import { loadWeights } from './weights.js';
+
+/** @typedef {import('layertap').Tensor<Float32Array>} Scores [1, C, H, W] */
+
+/**
+ * @typedef {object} SegmentOptions
+ * @property {string} model
+ * @property {Record<string, unknown>} modelOptions
+ * @property {string} weights
+ * @property {string} [input]
+ * @property {string} [image]
+ * @property {import('./input.js').Preset} [preset]
+ * @property {string} output
+ * @property {string} [scores]
+ * @property {boolean} [deterministic]
+ */
+
+/**
+ * Computes the scores and writes the mask. Of a photo that was only resized, the mask has the photo's size; else the input's.
+ *
+ * @param {SegmentOptions} options
+ * @returns {Promise<{ result: object, lines: string[] }>} for --json, and for people
+ */
+export async function segment(options) {
+  const { output, scores: scoresPath, deterministic = false } = options;
+  checkInputOptions(options);
+  const { weights: weightsPath, input: inputPath, image: imagePath } = options;
+  checkDistinct({
+    '--weights': weightsPath,
+    '--input': inputPath,
+    '--image': imagePath,
+    '--output': output,
+    '--scores': scoresPath,
+  });
+  checkModel(options.model, buildModel(options.model, options.modelOptions));
+  checkFile('--output', output);
+  if (scoresPath !== undefined) checkFile('--scores', scoresPath);
+
+  status('reading …');
+  const { input, image, preset } = await readInput(options, 'segmentation');
+  if (input.shape[0] !== 1) {
+    const got = shapeText(input.shape);
+    throw new CommandError(`segment: expected an input of one image [1, C, H, W], as a mask is, got ${got}`);
+  }
+  const weights = new TensorFile('--weights', weightsPath);
+  const [weightsMs, model] = timed(() => {
+    try {
+      // The auxiliary head is worth its time only where its scores are kept.
+      const hasAux = [...weights.tensors.keys()].some((key) => key.startsWith('aux_classifier.'));
+      const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
+      const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
+      loadWeights(weights, built, built);
+      return built.compile({ deterministic });
+    } finally {
+      weights.close();
+    }
+  });
+
+  status(`running ${options.model} on ${shapeText(input.shape)} …`);
+  const [runMs, scores] = timed(() => /** @type {Map<string, Scores>} */ (model.call(input)));
+  const out = /** @type {Scores} */ (scores.get('out'));
+  if (out.shape[1] > MAX_CLASSES) {
+    throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${out.shape[1]}`);
+  }
+  const small = argmax(out);
+  const mask = image && preset === 'segmentation' ? resizeMask(small, image) : small;
+  const classes = countClasses(mask);
+  /** @type {import('./output.js').OutputFile[]} */
+  const files = [{ option: '--output', path: output, bytes: encodeMask(mask) }];
+  if (scoresPath !== undefined) {
+    files.push({ option: '--scores', path: scoresPath, bytes: saveSafetensors(scores, [], { sorted: false }) });
+  }
+  await writeFiles(files);
+
+  const binary = model.compiled?.binary;
+  const { width, height } = mask;
+  const share = (/** @type {number} */ pixels) => `${((pixels / (width * height)) * 100).toFixed(1)} %`;
+  return {
+    result: {
+      command: 'segment',
+      model: options.model,
+      input: input.shape,
+      preset,
+      binary,
+      weightsMs,
+      runMs,
+      scores: [...scores].map(([name, { shape }]) => ({ name, shape })),
+      mask: { width, height, classes },
+      output,
+      scoresOutput: scoresPath ?? null,
+    },
+    lines: [
+      `segmented ${shapeText(input.shape)} with ${options.model} and the ${binary} binary in ${msText(runMs)} (weights read in ${msText(weightsMs)})`,
+      ...classes.map((found) => `  class ${found.class}: ${share(found.pixels)}`),
+      `wrote ${output} (${width} x ${height} pixels)`,
+      ...files
+        .slice(1)
+        .map(({ path, bytes }) => `wrote ${path} (${[...scores.keys()].join(', ')}; ${bytesText(bytes.length)})`),
+    ],
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {import('layertap').Module<any>} model
+ */
+function checkModel(name, model) {
+  if (model instanceof SimpleSegmentationModel) return;
+  throw new CommandError(`--model: expected a segmentation model such as deeplabv3_resnet50, got "${name}"`);
+}

@@ -1,0 +1,57 @@
+/** Runs the command line as a user would, in a folder of its own, and makes the files that it is given. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import { loadSafetensors, saveSafetensors } from '../../src/formats/safetensors.ts';
+import type { Module } from '../../src/nn/module.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { generatedParameter } from '../support/generator.ts';
+
+const BIN = fileURLToPath(new URL('../../cli/bin/layertap.js', import.meta.url));
+
+/** A temporary folder, removed after the file's tests, where commands run. */
+export class Folder {
+  readonly path = mkdtempSync(join(tmpdir(), 'layertap-cli-'));
+
+  constructor() {
+    afterAll(() => rmSync(this.path, { recursive: true }));
+  }
+
+  /** Runs `layertap` with these arguments. */
+  run(...args: readonly string[]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, encoding: 'utf8' });
+    return { status, stdout, stderr };
+  }
+
+  /** The names of the files in the folder, or one below it. */
+  list(below = '.'): string[] {
+    return readdirSync(join(this.path, below)).sort();
+  }
+
+  read(name: string): Uint8Array {
+    return readFileSync(join(this.path, name));
+  }
+
+  write(name: string, content: Uint8Array | string): void {
+    writeFileSync(join(this.path, name), content);
+  }
+
+  readTensors(name: string): Map<string, Tensor> {
+    return loadSafetensors(this.read(name));
+  }
+
+  writeTensors(name: string, tensors: Iterable<readonly [string, Tensor]>): void {
+    this.write(name, saveSafetensors(tensors));
+  }
+}
+
+/** Generated weights for a module, without num_batches_tracked, as files from before PyTorch 0.4.1 are. */
+export function weightsOf(module: Module<any>): [string, Tensor][] {
+  return [...module.stateShapes()]
+    .filter(([key]) => !key.endsWith('num_batches_tracked'))
+    .map(([key, shape]) => [key, generatedParameter(key, shape)]);
+}

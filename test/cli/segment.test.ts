@@ -1,0 +1,133 @@
+/** `layertap segment`: masks and scores of the library's models. */
+
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { argmax, countClasses, encodeMask, resizeMask, vocColor } from '../../cli/src/mask.js';
+import { fcn_resnet50 } from '../../src/models/fcn.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+import { generatedTensor } from '../support/generator.ts';
+import { Folder, weightsOf } from './command.ts';
+
+const folder = new Folder();
+const SEGMENT = ['segment', '--model', 'fcn_resnet50', '--weights', 'fcn.safetensors', '--deterministic'];
+const x = generatedTensor('input', [1, 3, 40, 33]);
+let scores: Map<string, Tensor<Float32Array>>;
+
+beforeAll(() => {
+  const model = fcn_resnet50({ auxLoss: true });
+  const weights = weightsOf(model);
+  model.loadStateDict(weights);
+  scores = model.compile({ deterministic: true }).call(x) as typeof scores;
+  folder.writeTensors('fcn.safetensors', weights);
+  folder.writeTensors('x.safetensors', [['input', x]]);
+});
+
+/** The class numbers of a mask, read from its colours. */
+async function classesOf(file: string) {
+  const { data, info } = await sharp(folder.read(file)).raw().toBuffer({ resolveWithObject: true });
+  expect(info.channels).toBe(3);
+  const index = new Map(Array.from({ length: 256 }, (_, i) => [vocColor(i).join(), i]));
+  const pixels = Array.from({ length: info.width * info.height }, (_, i) => index.get(data.subarray(i * 3, i * 3 + 3).join()));
+  return { width: info.width, height: info.height, pixels };
+}
+
+describe('segment', () => {
+  it("writes the mask in the input's size, and both heads' scores where they are asked for", async () => {
+    const { status, stdout, stderr } = folder.run(...SEGMENT, '--input', 'x.safetensors', '--output', 'm.png', '--scores', 's.safetensors');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^segmented \[1, 3, 40, 33\] with fcn_resnet50 and the simd binary in [\d.]+ (ms|s) \(weights/);
+    expect(stdout).toContain('\nwrote m.png (33 x 40 pixels)\nwrote s.safetensors (out, aux; 217 KiB)\n');
+    expect(folder.readTensors('s.safetensors')).toEqual(scores);
+    const { pixels, ...size } = await classesOf('m.png');
+    expect(size).toEqual({ width: 33, height: 40 });
+    expect(pixels).toEqual([...argmax(scores.get('out')!).data]);
+  });
+
+  it('ignores the weights of the auxiliary head where its scores are not asked for', () => {
+    const { status, stdout } = folder.run(...SEGMENT, '--input', 'x.safetensors', '--output', 'plain.png', '--json');
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      command: 'segment',
+      model: 'fcn_resnet50',
+      binary: 'simd',
+      scores: [{ name: 'out', shape: [1, 21, 40, 33] }],
+      mask: { width: 33, height: 40 },
+      output: 'plain.png',
+      scoresOutput: null,
+    });
+    expect(result.mask.classes).toEqual(countClasses(argmax(scores.get('out')!)));
+  });
+
+  it('does so for scores too, where the options say that there is no auxiliary head', () => {
+    const args = ['--model-options', '{"auxLoss":false}', '--input', 'x.safetensors', '--output', 'o.png', '--scores', 'o.safetensors'];
+    expect(folder.run(...SEGMENT, ...args).status).toBe(0);
+    expect(folder.readTensors('o.safetensors')).toEqual(new Map([['out', scores.get('out')]]));
+  });
+
+  it("gives a photo's mask the photo's size", async () => {
+    const photo = sharp(new Uint8Array(24 * 20 * 3).fill(90), { raw: { width: 24, height: 20, channels: 3 } });
+    folder.write('photo.png', await photo.png().toBuffer());
+    const args = ['--image', 'photo.png', '--preset', 'none', '--output', 'photo-mask.png', '--json'];
+    const { stdout } = folder.run(...SEGMENT, ...args);
+    expect(JSON.parse(stdout)).toMatchObject({ preset: 'none', input: [1, 3, 20, 24], mask: { width: 24, height: 20 } });
+  });
+
+  it('fails with one line, and writes neither file, where one of both cannot be written', () => {
+    const args = ['--input', 'x.safetensors', '--output', 'not.png', '--scores', 'nowhere/s.safetensors'];
+    expect(folder.run(...SEGMENT, ...args)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: --scores nowhere/s.safetensors: expected a writable file, got "no such file or directory"\n',
+    });
+    expect(folder.list()).not.toContain('not.png');
+  });
+
+  it('takes one image only', () => {
+    folder.writeTensors('two.safetensors', [['input', generatedTensor('two', [2, 3, 33, 33])]]);
+    expect(folder.run(...SEGMENT, '--input', 'two.safetensors', '--output', 'two.png')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: segment: expected an input of one image [1, C, H, W], as a mask is, got [2, 3, 33, 33]\n',
+    });
+  });
+
+  it('takes segmentation models only', () => {
+    const args = ['--model', 'resnet18', '--weights', 'fcn.safetensors', '--input', 'x.safetensors', '--output', 'r.png'];
+    expect(folder.run('segment', ...args)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: --model: expected a segmentation model such as deeplabv3_resnet50, got "resnet18"\n',
+    });
+  });
+});
+
+describe('a mask', () => {
+  it('has the first of equal classes', () => {
+    const equal = tensor([1, 5, 3, 5, 3, 4], [1, 3, 1, 2]);
+    expect([...argmax(equal).data]).toEqual([1, 0]);
+  });
+
+  it('is resized to the nearest pixels', () => {
+    const mask = { data: Uint8Array.of(1, 2, 3, 4), width: 2, height: 2 };
+    expect([...resizeMask(mask, { width: 4, height: 3 }).data]).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
+    expect(resizeMask(resizeMask(mask, { width: 6, height: 8 }), mask)).toEqual(mask);
+  });
+
+  it("is a PNG of class numbers with Pascal VOC's colours", async () => {
+    const data = Uint8Array.from({ length: 256 }, (_, i) => i);
+    const png = encodeMask({ data, width: 32, height: 8 });
+    // Bit depth 8, colour type 3.
+    expect([...png.subarray(24, 26)]).toEqual([8, 3]);
+    const rgb = await sharp(png).raw().toBuffer();
+    expect([...rgb]).toEqual([...data].flatMap(vocColor));
+    expect([0, 1, 15, 20, 255].map(vocColor)).toEqual([
+      [0, 0, 0],
+      [128, 0, 0],
+      [192, 128, 128],
+      [0, 64, 128],
+      [224, 224, 192],
+    ]);
+  });
+});

@@ -1,0 +1,225 @@
+/** What layers print, refuse and pad. Their numbers are the goldens' business. */
+
+import { describe, expect, it } from 'vitest';
+import { Graph } from '../../src/graph/graph.ts';
+import { ReLU, ReLU6 } from '../../src/nn/activation.ts';
+import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { Dropout } from '../../src/nn/dropout.ts';
+import { Flatten } from '../../src/nn/flatten.ts';
+import * as functional from '../../src/nn/functional.ts';
+import { Identity, Linear } from '../../src/nn/linear.ts';
+import type { Module } from '../../src/nn/module.ts';
+import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
+import { Upsample } from '../../src/nn/upsampling.ts';
+import type { Shape } from '../../src/tensor/shape.ts';
+import { noise, thrown } from './support.ts';
+
+describe('printing', () => {
+  // The right column is PyTorch 1.13's.
+  const printed: [layer: Module, text: string][] = [
+    [new MaxPool2d(3, { stride: 2, padding: 1 }), 'MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)'],
+    [new MaxPool2d([3, 2]), 'MaxPool2d(kernel_size=(3, 2), stride=(3, 2), padding=0, dilation=1, ceil_mode=False)'],
+    [new MaxPool2d(3, { stride: 2, ceilMode: true }), 'MaxPool2d(kernel_size=3, stride=2, padding=0, dilation=1, ceil_mode=True)'],
+    [new MaxPool2d(3, { stride: [2, 1], padding: [1, 0], dilation: [2, 1] }), 'MaxPool2d(kernel_size=3, stride=(2, 1), padding=(1, 0), dilation=(2, 1), ceil_mode=False)'],
+    [new AvgPool2d(2), 'AvgPool2d(kernel_size=2, stride=2, padding=0)'],
+    [new AvgPool2d([2, 3], { stride: 1, padding: [1, 0], ceilMode: true }), 'AvgPool2d(kernel_size=(2, 3), stride=1, padding=(1, 0))'],
+    [new AdaptiveAvgPool2d(1), 'AdaptiveAvgPool2d(output_size=1)'],
+    [new AdaptiveAvgPool2d([1, 1]), 'AdaptiveAvgPool2d(output_size=(1, 1))'],
+    [new AdaptiveAvgPool2d([null, 7]), 'AdaptiveAvgPool2d(output_size=(None, 7))'],
+    [new Upsample({ scaleFactor: 2 }), 'Upsample(scale_factor=2.0, mode=nearest)'],
+    [new Upsample({ scaleFactor: [2, 1.5], mode: 'bilinear' }), 'Upsample(scale_factor=(2.0, 1.5), mode=bilinear)'],
+    [new Upsample({ size: 7 }), 'Upsample(size=7, mode=nearest)'],
+    [new Upsample({ size: [7, 8], mode: 'bilinear', alignCorners: true }), 'Upsample(size=(7, 8), mode=bilinear)'],
+    [new Flatten(), 'Flatten(start_dim=1, end_dim=-1)'],
+    [new Flatten(2), 'Flatten(start_dim=2, end_dim=-1)'],
+    [new Dropout(), 'Dropout(p=0.5, inplace=False)'],
+    [new Dropout(0.1, { inplace: true }), 'Dropout(p=0.1, inplace=True)'],
+    [new Dropout(1), 'Dropout(p=1, inplace=False)'],
+    [new Identity(), 'Identity()'],
+    [new ReLU(), 'ReLU()'],
+    [new ReLU({ inplace: true }), 'ReLU(inplace=True)'],
+    [new ReLU6(), 'ReLU6()'],
+    [new ReLU6({ inplace: true }), 'ReLU6(inplace=True)'],
+    [new Linear(3, 4), 'Linear(in_features=3, out_features=4, bias=True)'],
+    [new Linear(3, 4, { bias: false }), 'Linear(in_features=3, out_features=4, bias=False)'],
+    [new BatchNorm2d(4), 'BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1e-3, momentum: 0.01 }), 'BatchNorm2d(4, eps=0.001, momentum=0.01, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1e-6 }), 'BatchNorm2d(4, eps=1e-06, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1.5e-7 }), 'BatchNorm2d(4, eps=1.5e-07, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1.25e-5 }), 'BatchNorm2d(4, eps=1.25e-05, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1e-12, momentum: null, affine: false }), 'BatchNorm2d(4, eps=1e-12, momentum=None, affine=False, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 1e16 }), 'BatchNorm2d(4, eps=1e+16, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new BatchNorm2d(4, { eps: 12345678 }), 'BatchNorm2d(4, eps=12345678.0, momentum=0.1, affine=True, track_running_stats=True)'],
+    [new FrozenBatchNorm2d(4), 'FrozenBatchNorm2d(4, eps=1e-05)'],
+    [new FrozenBatchNorm2d(4, { eps: 0 }), 'FrozenBatchNorm2d(4, eps=0.0)'],
+    [new Conv2d(3, 8, 3), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))'],
+    [new Conv2d(3, 8, [3, 1], { stride: [2, 1], padding: [1, 0], bias: false }), 'Conv2d(3, 8, kernel_size=(3, 1), stride=(2, 1), padding=(1, 0), bias=False)'],
+    [new Conv2d(4, 8, 3, { padding: 1, dilation: 2, groups: 2 }), 'Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), dilation=(2, 2), groups=2)'],
+    [new Conv2d(3, 8, 3, { padding: 'same' }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=same)'],
+    [new Conv2d(3, 8, 3, { padding: 'valid' }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=valid)'],
+    [new Conv2d(3, 8, 3, { padding: [0, 1], dilation: [1, 2] }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(0, 1), dilation=(1, 2))'],
+  ];
+
+  it.each(printed)('%s', (layer, text) => {
+    expect(String(layer)).toBe(text);
+  });
+
+  it('has a form of its own for what PyTorch has not: padding of each side', () => {
+    const sides = { top: 0, left: 1, bottom: 2, right: 3 };
+    expect(String(new Conv2d(1, 1, 4, { padding: sides }))).toBe(
+      'Conv2d(1, 1, kernel_size=(4, 4), stride=(1, 1), padding=(0, 1, 2, 3))',
+    );
+    expect(String(new MaxPool2d(8, { padding: sides }))).toBe(
+      'MaxPool2d(kernel_size=8, stride=8, padding=(0, 1, 2, 3), dilation=1, ceil_mode=False)',
+    );
+  });
+});
+
+const shapeOf = (layer: Module, shape: Shape) => layer.forward(new Graph([shape]).inputs[0]).shape;
+
+describe('Conv2d', () => {
+  it("pads 'same' with the odd pixel below and to the right, and 'valid' not at all", () => {
+    expect(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }).padding).toEqual({ top: 1, left: 2, bottom: 2, right: 2 });
+    expect(shapeOf(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }), [1, 1, 9, 7])).toEqual([1, 1, 9, 7]);
+    expect(new Conv2d(1, 1, 3, { padding: 'valid' }).padding).toEqual({ top: 0, left: 0, bottom: 0, right: 0 });
+    const sides = { top: 0, left: 1, bottom: 2, right: 3 };
+    expect(shapeOf(new Conv2d(1, 2, 3, { padding: sides }), [1, 1, 9, 7])).toEqual([1, 2, 9, 9]);
+  });
+
+  it("refuses options in PyTorch's words where it has some", () => {
+    const conv = (options: object, channels = [4, 8]) => () => new Conv2d(channels[0]!, channels[1]!, 3, options);
+    expect(thrown(conv({ groups: 2 }, [3, 8]))).toBe('ValueError: in_channels must be divisible by groups');
+    expect(thrown(conv({ groups: 2 }, [4, 7]))).toBe('ValueError: out_channels must be divisible by groups');
+    expect(thrown(conv({ padding: 'same', stride: 2 }))).toBe(
+      "ValueError: padding='same' is not supported for strided convolutions",
+    );
+    expect(thrown(conv({ padding: 'foo' }))).toBe(
+      "ValueError: Invalid padding string 'foo', should be one of valid, same",
+    );
+    expect(thrown(conv({ groups: 0 }))).toBe('ValueError: Conv2d: expected groups to be a whole number >= 1, got 0');
+    expect(thrown(conv({}, [NaN, 8]))).toBe('ValueError: Conv2d: expected inChannels to be a whole number >= 1, got NaN');
+    expect(thrown(conv({}, [4, 1.5]))).toBe('ValueError: Conv2d: expected outChannels to be a whole number >= 1, got 1.5');
+    expect(thrown(conv({ stride: 0 }))).toBe(
+      'ValueError: Conv2d: stride: expected a whole number >= 1 or a pair of them, got 0',
+    );
+    expect(thrown(conv({ dilation: [1, 2, 3] }))).toBe(
+      'ValueError: Conv2d: dilation: expected a whole number >= 1 or a pair of them, got [1, 2, 3]',
+    );
+    expect(thrown(conv({ padding: -1 }))).toBe(
+      'ValueError: Conv2d: padding: expected a whole number >= 0 or a pair of them, got -1',
+    );
+    expect(thrown(() => new Conv2d(1, 1, [3, 0]))).toBe(
+      'ValueError: Conv2d: kernelSize: expected a whole number >= 1 or a pair of them, got [3, 0]',
+    );
+  });
+});
+
+describe('other layers', () => {
+  it("refuse options in PyTorch's words where it has some", () => {
+    expect(thrown(() => new Dropout(2))).toBe('ValueError: dropout probability has to be between 0 and 1, but got 2');
+    expect(thrown(() => new Dropout(NaN))).toBe('ValueError: dropout probability has to be between 0 and 1, but got NaN');
+    expect(thrown(() => new AdaptiveAvgPool2d([0, 1]))).toBe(
+      'ValueError: AdaptiveAvgPool2d: expected sizes >= 1 or null, got 0, 1',
+    );
+    expect(thrown(() => new Linear(2, NaN))).toBe(
+      'ShapeError: Parameter: expected sizes that are whole numbers >= 0, got [NaN, 2]',
+    );
+  });
+
+  it('compute as in eval mode whatever the training flag says', () => {
+    const x = noise('x', [1, 2, 3, 3]);
+    expect(new Dropout(0.9).call(x)).toEqual(x);
+    const norm = new BatchNorm2d(2, { eps: 0 });
+    expect(norm.training).toBe(true);
+    expect(norm.call(x)).toEqual(x);
+    expect(norm.stateDict().get('num_batches_tracked')!.data).toEqual(BigInt64Array.of(0n));
+  });
+
+  it('refuse inputs that they were not made for', () => {
+    expect(thrown(() => shapeOf(new Conv2d(3, 8, 3), [1, 4, 5, 5]))).toBe(
+      'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 3, 3], groups 1), got 4 in x [1, 4, 5, 5]',
+    );
+    expect(thrown(() => shapeOf(new Conv2d(3, 8, 3, { dilation: 2 }), [1, 3, 4, 5]))).toBe(
+      'ShapeError: conv2d: expected an input of at least 5x5 pixels with padding (kernel 3x3, dilation 2x2), got 4x5 from x [1, 3, 4, 5]',
+    );
+    expect(thrown(() => shapeOf(new BatchNorm2d(4), [1, 3, 5, 5]))).toBe(
+      'ShapeError: batch_norm: expected x of shape [N, 4, …], got [1, 3, 5, 5]',
+    );
+    expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, 4], got [3, 5]',
+    );
+  });
+});
+
+describe('functional forms', () => {
+  const x = new Graph([[1, 3, 4, 4]]).inputs[0]!;
+
+  it('interpolate wants one of size and scaleFactor', () => {
+    expect(thrown(() => functional.interpolate(x, {}))).toBe(
+      'ValueError: interpolate: expected either size or scaleFactor, got neither',
+    );
+    expect(thrown(() => functional.interpolate(x, { size: 2, scaleFactor: 2 }))).toBe(
+      'ValueError: interpolate: expected either size or scaleFactor, got both',
+    );
+  });
+
+  it('interpolate refuses other modes, and options that the mode has not', () => {
+    expect(thrown(() => functional.interpolate(x, { size: 2, mode: 'bicubic' as never }))).toBe(
+      'ValueError: interpolate: expected mode "nearest" or "bilinear", got "bicubic"',
+    );
+    expect(thrown(() => functional.interpolate(x, { size: 2, alignCorners: false }))).toBe(
+      'ValueError: interpolate: expected alignCorners with mode "bilinear" only, got mode "nearest"',
+    );
+    expect(thrown(() => functional.interpolate(x, { scaleFactor: [2, 0] }))).toBe(
+      'ValueError: interpolate: expected scale factors > 0, got 2, 0',
+    );
+    expect(thrown(() => functional.interpolate(x, { scaleFactor: 0.1 }))).toBe(
+      'ShapeError: interpolate: expected input and output of at least 1x1 pixels, got 4x4 and 0x0',
+    );
+    expect(thrown(() => functional.interpolate(x, { size: [2.5, 1] }))).toBe(
+      'ValueError: interpolate: size: expected a whole number >= 1 or a pair of them, got [2.5, 1]',
+    );
+  });
+
+  it('cat wants tensors that differ in their channels only', () => {
+    expect(thrown(() => functional.cat([x], 2))).toBe(
+      'ValueError: cat: expected at least one tensor and dim 1, got 1 and dim 2',
+    );
+    expect(thrown(() => functional.cat([]))).toBe('ValueError: cat: expected at least one tensor and dim 1, got 0 and dim 1');
+    expect(thrown(() => functional.cat([x, functional.maxPool2d(x, 2)]))).toBe(
+      'ShapeError: cat: expected tensors of one shape but for the channels, got [1, 3, 4, 4], [1, 3, 2, 2]',
+    );
+  });
+
+  it('add does not broadcast', () => {
+    expect(thrown(() => functional.add(x, functional.adaptiveAvgPool2d(x, 1)))).toBe(
+      'ShapeError: add: expected two tensors of one shape, got [1, 3, 4, 4] and [1, 3, 1, 1]',
+    );
+  });
+
+  it('flatten starts at the channels', () => {
+    expect(functional.flatten(x).shape).toEqual([1, 48]);
+    expect(thrown(() => functional.flatten(x, 2))).toBe('ValueError: flatten: expected startDim 1, got 2');
+  });
+
+  it('pooling pads by at most half a kernel', () => {
+    const rest = "expected padding of at most half of the kernel's size 2x2, got top 2, left 0, bottom 2, right 0";
+    expect(thrown(() => functional.maxPool2d(x, 2, { padding: [2, 0] }))).toBe(`ValueError: max_pool2d: ${rest}`);
+    expect(thrown(() => functional.avgPool2d(x, 2, { padding: [2, 0] }))).toBe(`ValueError: avg_pool2d: ${rest}`);
+    expect(functional.maxPool2d(x, 3, { padding: 1 }).shape).toEqual([1, 3, 2, 2]);
+    expect(thrown(() => functional.avgPool2d(x, 2, { divisorOverride: 0 }))).toBe(
+      'ValueError: avg_pool2d: expected a divisorOverride other than 0, got 0',
+    );
+    expect(thrown(() => functional.maxPool2d(x, 5))).toBe(
+      'ShapeError: max_pool2d: expected an input of at least 5x5 pixels with padding (kernel 5x5, dilation 1x1), got 4x4 from x [1, 3, 4, 4]',
+    );
+  });
+
+  it('values of two traces do not mix', () => {
+    const other = new Graph([[1, 3, 4, 4]]).inputs[0]!;
+    expect(thrown(() => functional.add(x, other))).toBe(
+      'ValueError: add: expected values of one trace, got values of two',
+    );
+  });
+});
