@@ -17,11 +17,21 @@ import { clamp, madd, storeLanes } from "./simd";
 function tile(
   rows: i32, table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize,
   out: usize, outBytes: usize, lanes: i32,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
-  const bias0 = v128.load(bias), bias1 = v128.load(bias, 16);
+  let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
+  if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
   let c00 = bias0, c01 = bias1, c10 = bias0, c11 = bias1, c20 = bias0, c21 = bias1;
   let c30 = bias0, c31 = bias1, c40 = bias0, c41 = bias1, c50 = bias0, c51 = bias1;
+  if (sums) {
+    let s = out;
+    c00 = v128.load(s); c01 = v128.load(s, 16);
+    if (rows > 1) { s += outBytes; c10 = v128.load(s); c11 = v128.load(s, 16); }
+    if (rows > 2) { s += outBytes; c20 = v128.load(s); c21 = v128.load(s, 16); }
+    if (rows > 3) { s += outBytes; c30 = v128.load(s); c31 = v128.load(s, 16); }
+    if (rows > 4) { s += outBytes; c40 = v128.load(s); c41 = v128.load(s, 16); }
+    if (rows > 5) { s += outBytes; c50 = v128.load(s); c51 = v128.load(s, 16); }
+  }
   while (table < tableEnd) {
     let a = load<usize>(table);
     let o1: usize = 0, o2: usize = 0, o3: usize = 0, o4: usize = 0, o5: usize = 0;
@@ -86,23 +96,23 @@ function store8(to: usize, v0: v128, v1: v128, lanes: i32): void {
 }
 
 // Functions of their own, so that each tiers up while the first convolution still runs.
-function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
 }
 
 /**
@@ -116,16 +126,17 @@ function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize
  * @param channelsIn, channelsOut of one group
  * @param taps entries of the table for one pixel: kernel height × width, or kernel height where `channelsIn` is a filter row
  * @param tileRows 1 to 6
- * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses
- * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], read to the last panel's end
+ * @param sums 1 to go on from the sums in `out` instead of starting from the bias
+ * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
+ * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
  * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are written in each
- * @param bias, scale, shift groups × ceil8(channelsOut) floats, each group's in its own panels; scale 0 for none (then shift isn't read)
+ * @param bias, scale, shift groups × ceil8(channelsOut) floats, each group's in its own panels; bias and scale 0 for none
  * @param residual 0 for none; laid out as `out`; may be read 28 bytes beyond a pixel's last channel
  */
 export function f32_conv2d(
   rows: i32, groups: i32, channelsIn: i32, channelsOut: i32, taps: i32,
-  tileRows: i32, blockTiles: i32,
-  table: usize, weights: usize, out: usize, outBytes: usize,
+  tileRows: i32, blockTiles: i32, sums: i32,
+  table: usize, weights: usize, panelBytes: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   assert(rows > 0 && groups > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
@@ -135,7 +146,6 @@ export function f32_conv2d(
   const larger = rows - base * tiles;
   const panels = (channelsOut + 7) >> 3;
   const panelStep = <usize>channelsIn << 5;
-  const panelBytes = panelStep * <usize>taps;
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
   for (let g = 0; g < groups; g++) {
@@ -148,7 +158,7 @@ export function f32_conv2d(
         const channel = <usize>(g * channelsOut + (p << 3)) << 2;
         const panel = <usize>(g * panels + p);
         const w = weights + panel * panelBytes;
-        const b = bias + (panel << 5);
+        const b = bias ? bias + (panel << 5) : 0;
         const s = scale ? scale + (panel << 5) : 0;
         const h = shift + (panel << 5);
         let o = out + channel + row * outBytes;
@@ -157,13 +167,13 @@ export function f32_conv2d(
         for (let i = first; i < last; i++) {
           const size = base + i32(i < larger);
           const end = t + tileTable;
-          switch (size) {
-            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
-            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
-            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
-            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
-            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi); break;
-            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, b, s, h, r, residualBytes, lo, hi);
+          if (load<usize>(t)) switch (size) {
+            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
+            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
+            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
+            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
+            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
+            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi);
           }
           t = end;
           o += <usize>size * outBytes;
@@ -178,6 +188,8 @@ export function f32_conv2d(
  * Writes the table that {@link f32_conv2d} reads: for each tile, tap and row of the tile, the address of the tap's pixel,
  * or `zeros` where the tap lies in the padding.
  *
+ * @param skips 1 to begin a tile that lies in the padding altogether with 0, so that f32_conv2d leaves it out
+ *
  * @param images, height, width of the input; outHeight, outWidth of the output
  * @param x the first pixel; `pixelBytes` from pixel to pixel, rows and images dense
  * @param zeros as many zero bytes as one pixel has
@@ -186,7 +198,7 @@ export function f32_conv2d(
 export function f32_conv2d_table(
   images: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
-  dilationHeight: i32, dilationWidth: i32, tileRows: i32,
+  dilationHeight: i32, dilationWidth: i32, tileRows: i32, skips: i32,
   x: usize, pixelBytes: usize, zeros: usize, table: usize,
 ): void {
   const area = outHeight * outWidth;
@@ -198,6 +210,7 @@ export function f32_conv2d_table(
   let row = 0, image = 0, oy = 0, ox = 0;
   for (let t = 0; t < tiles; t++) {
     const size = base + i32(t < larger);
+    let reached = !skips;
     for (let i = 0; i < size; i++) {
       let at = table + (<usize>i << 2);
       const y0 = oy * strideHeight - top, x0 = ox * strideWidth - left;
@@ -207,6 +220,7 @@ export function f32_conv2d_table(
         for (let kx = 0; kx < kernelWidth; kx++) {
           const ix = x0 + kx * dilationWidth;
           const inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
+          reached = reached || inside;
           store<usize>(at, inside ? rowAt + <usize>ix * pixelBytes : zeros);
           at += tapStep;
         }
@@ -217,6 +231,7 @@ export function f32_conv2d_table(
         if (++oy == outHeight) { oy = 0; image++; }
       }
     }
+    if (!reached) store<usize>(table, 0);
     table += tapStep * <usize>(kernelHeight * kernelWidth);
   }
 }

@@ -12,7 +12,7 @@ import { clamp, madd } from "./simd";
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
  * @param x images of height × width pixels, padding included
  * @param weights from f32_pack_dwconv2d: [tap][ceil4(channels)]
- * @param bias, scale, shift ceil4(channels) floats; scale 0 for none
+ * @param bias, scale, shift ceil4(channels) floats; bias and scale 0 for none
  */
 export function f32_dwconv2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
@@ -34,7 +34,8 @@ export function f32_dwconv2d(
         for (let ox = 0; ox < outWidth; ox++) {
           const o = out + (pixel + ox) * outBytes;
           for (let c: usize = 0; c < channelBytes; c += 16) {
-            let sum = v128.load(bias + c);
+            let sum = f32x4.splat(0);
+            if (bias) sum = v128.load(bias + c);
             let w = weights + c;
             for (let ky = 0; ky < kernelHeight; ky++) {
               let a = row + <usize>ox * step + <usize>ky * tapY + c;
@@ -56,7 +57,8 @@ export function f32_dwconv2d(
         const o = out + (pixel + ox) * outBytes;
         const first = row + <usize>ox * step;
         for (let c: usize = 0; c < channelBytes; c += 16) {
-          const b = v128.load(bias + c);
+          let b = f32x4.splat(0);
+          if (bias) b = v128.load(bias + c);
           let c0 = b, c1 = b, c2 = b, c3 = b;
           let w = weights + c;
           for (let ky = 0; ky < kernelHeight; ky++) {

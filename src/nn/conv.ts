@@ -2,7 +2,7 @@
 
 import { ValueError } from '../errors.ts';
 import { apply, type Value } from '../graph/graph.ts';
-import { conv2d } from '../ops/conv2d.ts';
+import { conv2d } from '../ops/conv2d/conv2d.ts';
 import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';

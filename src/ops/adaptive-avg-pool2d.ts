@@ -39,14 +39,19 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
     return new Tensor(y, shape);
   },
 
-  bind({ kernels, inputs, output }) {
-    const x = inputs[0]!;
-    const [images, , height, width] = x.shape as [number, number, number, number];
-    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-    return stepOf(
-      kernels.f32_adaptive_avgpool2d,
-      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
-    );
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }) {
+        const x = inputs[0]!;
+        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+        return stepOf(
+          kernels.f32_adaptive_avgpool2d,
+          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+        );
+      },
+    },
+  ],
 };

@@ -20,5 +20,5 @@ export const add: Op<null> = {
   },
 
   reference: ([a, b]) => referenceEpilogue(a!, { ...NO_EPILOGUE, residual: true }, b!),
-  bind: (binding) => bindAffine(binding, binding.epilogue, binding.inputs[1]!),
+  algorithms: [{ name: 'direct', bind: (binding) => bindAffine(binding, binding.epilogue, binding.inputs[1]!) }],
 };

@@ -45,16 +45,21 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
     return new Tensor(y, shape);
   },
 
-  bind({ kernels, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
-    const x = inputs[0]!;
-    const [images, , height, width] = x.shape as [number, number, number, number];
-    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-    const { top, left, bottom, right } = padding;
-    return stepOf(
-      kernels.f32_avgpool2d,
-      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-      ...([...kernelSize, ...stride, top, left, bottom, right, Number(countIncludePad), divisorOverride ?? 0] as const),
-      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
-    );
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
+        const x = inputs[0]!;
+        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+        const { top, left, bottom, right } = padding;
+        return stepOf(
+          kernels.f32_avgpool2d,
+          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+          ...([...kernelSize, ...stride, top, left, bottom, right, Number(countIncludePad), divisorOverride ?? 0] as const),
+          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+        );
+      },
+    },
+  ],
 };

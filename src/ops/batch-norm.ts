@@ -26,6 +26,11 @@ export const batchNorm: Op<Norm> = {
   },
 
   reference: ([x], norm) => referenceEpilogue(x!, withNorm(norm, NO_EPILOGUE), null),
-  constants: (norm) => normConstants(withNorm(norm, NO_EPILOGUE), vectorForm(norm)),
-  bind: (binding, norm) => bindAffine(binding, withNorm(norm, binding.epilogue)),
+  algorithms: [
+    {
+      name: 'direct',
+      constants: ({ attrs: norm }) => normConstants(withNorm(norm, NO_EPILOGUE), vectorForm(norm)),
+      bind: (binding, norm) => bindAffine(binding, withNorm(norm, binding.epilogue)),
+    },
+  ],
 };

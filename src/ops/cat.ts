@@ -35,17 +35,22 @@ export const cat: Op<null> = {
     return new Tensor(out, shape);
   },
 
-  bind({ kernels, inputs, output }) {
-    let offset = 0;
-    const steps: (() => void)[] = [];
-    for (const x of inputs) {
-      const to = output.address + offset * 4;
-      offset += channelsOf(x.shape);
-      // An input that lies in its place already needs no copy.
-      if (x.address === to && x.pixelBytes === output.pixelBytes) continue;
-      const sizes = [pixelsOf(x.shape), channelsOf(x.shape)] as const;
-      steps.push(stepOf(kernels.f32_copy, ...sizes, x.address, x.pixelBytes, to, output.pixelBytes));
-    }
-    return steps.reduce(inOrder, () => {});
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }) {
+        let offset = 0;
+        const steps: (() => void)[] = [];
+        for (const x of inputs) {
+          const to = output.address + offset * 4;
+          offset += channelsOf(x.shape);
+          // An input that lies in its place already needs no copy.
+          if (x.address === to && x.pixelBytes === output.pixelBytes) continue;
+          const sizes = [pixelsOf(x.shape), channelsOf(x.shape)] as const;
+          steps.push(stepOf(kernels.f32_copy, ...sizes, x.address, x.pixelBytes, to, output.pixelBytes));
+        }
+        return steps.reduce(inOrder, () => {});
+      },
+    },
+  ],
 };

@@ -16,5 +16,5 @@ export const clamp: Op<ClampAttrs> = {
   joins: ({ min, max }) => ({ kind: 'clamp', min, max }),
   inferShape: ([x]) => x!,
   reference: ([x], { min, max }) => referenceEpilogue(x!, { ...NO_EPILOGUE, min, max }, null),
-  bind: (binding, { min, max }) => bindAffine(binding, { ...NO_EPILOGUE, min, max }),
+  algorithms: [{ name: 'direct', bind: (binding, { min, max }) => bindAffine(binding, { ...NO_EPILOGUE, min, max }) }],
 };

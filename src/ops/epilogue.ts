@@ -1,5 +1,6 @@
 /** The epilogue's own rules: its constants, its reference, and the addresses that kernels take. */
 
+import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { type Binding, type Constant, type Epilogue, type Norm, NO_EPILOGUE, type Packer } from './op.ts';
@@ -47,6 +48,11 @@ export function scaleAndShift(norm: Norm): { scale: Float32Array; shift: Float32
     shift[c] = (bias ? bias[c]! : 0) - mean[c]! * s;
   }
   return { scale, shift };
+}
+
+/** A bias in its form; none where there is no bias. */
+export function biasConstants(bias: Parameter | null, form: VectorForm): readonly Constant[] {
+  return bias ? [vectorConstant(bias, 'bias', form, () => bias.values())] : [];
 }
 
 /** Scale and shift of an epilogue's norm as constants, in that order; none where there is no norm. */

@@ -18,16 +18,21 @@ export const flatten: Op<null> = {
 
   reference: ([x]) => new Tensor(x!.data, flatten.inferShape([x!.shape], null)),
 
-  bind({ kernels, inputs, output }) {
-    const x = inputs[0]!;
-    const [images, channels] = x.shape as [number, number];
-    const pixels = pixelsOf(x.shape) / images;
-    const steps: (() => void)[] = [];
-    for (let n = 0; n < images; n++) {
-      const from = x.address + n * pixels * x.pixelBytes;
-      const to = output.address + n * output.pixelBytes;
-      steps.push(stepOf(kernels.f32_nhwc_to_nchw, channels, pixels, from, x.pixelBytes, to));
-    }
-    return steps.reduce(inOrder, () => {});
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }) {
+        const x = inputs[0]!;
+        const [images, channels] = x.shape as [number, number];
+        const pixels = pixelsOf(x.shape) / images;
+        const steps: (() => void)[] = [];
+        for (let n = 0; n < images; n++) {
+          const from = x.address + n * pixels * x.pixelBytes;
+          const to = output.address + n * output.pixelBytes;
+          steps.push(stepOf(kernels.f32_nhwc_to_nchw, channels, pixels, from, x.pixelBytes, to));
+        }
+        return steps.reduce(inOrder, () => {});
+      },
+    },
+  ],
 };

@@ -2,49 +2,66 @@
 
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
-import { vectorConstant, type VectorForm } from './epilogue.ts';
 import type { Constant } from './op.ts';
 
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
 const BLOCK_BYTES = 384 * 1024;
 
 /** Floats that are packed at a time, so that staging a weight takes little memory beside the packed one. */
-const STAGED_FLOATS = 1 << 18;
+export const STAGED_FLOATS = 1 << 18;
 
-/** A convolution's or linear layer's weight `[out, in, taps]` of each group in panels of eight output channels. */
-export function panelConstant(weight: Parameter, groups: number): Constant {
-  const [out, channelsIn] = weight.shape as [number, number];
+/**
+ * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
+ * themselves.
+ *
+ * @param merged groups that are packed as one, with zeros between them
+ */
+export function panelConstant(weight: Parameter, groups: number, merged = 1): Constant {
+  const [out, inGroup] = weight.shape as [number, number];
   const taps = numel(weight.shape.slice(2));
-  const channelsOut = out / groups;
+  const outGroup = out / groups;
+  const channelsIn = inGroup * merged;
+  const channelsOut = outGroup * merged;
   const row = channelsIn * taps;
   return {
     owner: weight,
-    form: `panels ${groups}`,
-    bytes: groups * Math.ceil(channelsOut / 8) * 8 * row * 4,
+    form: `panels ${groups}/${merged}`,
+    bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps),
     write({ kernels, address, stage }) {
-      const values = weight.values();
+      const values = merged === 1 ? weight.values() : blockDiagonal(weight, groups, merged);
       const step = Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
       let to = address;
-      for (let g = 0; g < groups; g++) {
+      for (let g = 0; g < groups / merged; g++) {
         for (let n = 0; n < channelsOut; n += step) {
           const count = Math.min(step, channelsOut - n);
           const first = (g * channelsOut + n) * row;
           const staged = stage(values.subarray(first, first + count * row));
           kernels.f32_pack_conv2d(count, channelsIn, taps, staged, to);
-          to += Math.ceil(count / 8) * 8 * row * 4;
+          to += Math.ceil(count / 8) * panelBytes(channelsIn, taps);
         }
       }
     },
   };
 }
 
-/** A bias in its form, or zeros that all layers of the form share. */
-export function biasConstant(bias: Parameter | null, form: VectorForm): Constant {
-  if (bias) return vectorConstant(bias, 'bias', form, () => bias.values());
-  return vectorConstant(NO_BIAS, `zeros ${form.channels}`, form, () => new Float32Array(form.channels));
+/** Bytes of a panel of eight output channels. */
+export function panelBytes(channelsIn: number, taps: number): number {
+  return channelsIn * taps * 32;
 }
 
-const NO_BIAS = {};
+/** `[out, merged · in / groups, taps]`: each group's weight in its own input channels, zeros in its neighbours'. */
+function blockDiagonal(weight: Parameter, groups: number, merged: number): Float32Array {
+  const values = weight.values();
+  const [out] = weight.shape as [number];
+  const run = values.length / out;
+  const outGroup = out / groups;
+  const dense = new Float32Array(values.length * merged);
+  for (let n = 0; n < out; n++) {
+    const block = Math.floor(n / outGroup) % merged;
+    dense.set(values.subarray(n * run, (n + 1) * run), (n * merged + block) * run);
+  }
+  return dense;
+}
 
 /** The schedule of the indirect GEMM for rows of `bytes`: tiles in a block. */
 export function blockTiles(rowBytes: number, tileRows: number): number {

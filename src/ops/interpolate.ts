@@ -59,17 +59,22 @@ export const interpolate: Op<InterpolateAttrs> = {
     return new Tensor(y, shape);
   },
 
-  bind({ kernels, inputs, output }, attrs) {
-    const x = inputs[0]!;
-    const [images, , height, width] = x.shape as [number, number, number, number];
-    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-    const sizes = [images, channelsOf(x.shape), height, width, outHeight, outWidth] as const;
-    const scales = [scaleOf(height, outHeight, 0, attrs), scaleOf(width, outWidth, 1, attrs)] as const;
-    const addresses = [x.address, x.pixelBytes, output.address, output.pixelBytes] as const;
-    return attrs.mode === 'nearest'
-      ? stepOf(kernels.f32_resize2d_nearest, ...sizes, ...scales, ...addresses)
-      : stepOf(kernels.f32_resize2d_bilinear, ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }, attrs) {
+        const x = inputs[0]!;
+        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+        const sizes = [images, channelsOf(x.shape), height, width, outHeight, outWidth] as const;
+        const scales = [scaleOf(height, outHeight, 0, attrs), scaleOf(width, outWidth, 1, attrs)] as const;
+        const addresses = [x.address, x.pixelBytes, output.address, output.pixelBytes] as const;
+        return attrs.mode === 'nearest'
+          ? stepOf(kernels.f32_resize2d_nearest, ...sizes, ...scales, ...addresses)
+          : stepOf(kernels.f32_resize2d_bilinear, ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
+      },
+    },
+  ],
 };
 
 /** For each output index, the two input indices and the second one's weight. */

@@ -4,8 +4,8 @@ import { ShapeError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
-import { biasConstant, blockTiles, panelConstant, tableBytes } from './gemm.ts';
+import { biasConstants, epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
+import { blockTiles, panelBytes, panelConstant, tableBytes } from './gemm.ts';
 import { type Op, stepOf } from './op.ts';
 
 /** Attributes of {@link linear}. */
@@ -56,29 +56,38 @@ export const linear: Op<LinearAttrs> = {
     return new Tensor(y, shape);
   },
 
-  constants(attrs, epilogue) {
-    const form = vectorForm(attrs);
-    return [panelConstant(attrs.weight, 1), biasConstant(attrs.bias, form), ...normConstants(epilogue, form)];
-  },
+  algorithms: [
+    {
+      name: 'gemm',
 
-  workspace: (_inputs, output, _attrs, { tileRows }) => ({
-    tableBytes: tableBytes(output[0]!, 1, tileRows),
-    scratchBytes: 0,
-    zeroBytes: 0,
-  }),
+      work: ({ output, attrs }) => ({ macs: output[0]! * attrs.weight.numel(), transformed: 0 }),
 
-  bind(binding, { weight }) {
-    const { kernels, engine, output, constants, table } = binding;
-    const x = binding.inputs[0]!;
-    const [out, features] = weight.shape as [number, number];
-    const rows = output.shape[0]!;
-    const { tileRows } = engine;
-    kernels.f32_conv2d_table(rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, x.address, x.pixelBytes, 0, table);
-    return stepOf(
-      kernels.f32_conv2d,
-      ...([rows, 1, features, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows)] as const),
-      ...([table, constants[0]!, output.address, output.pixelBytes, constants[1]!] as const),
-      ...epilogueArguments(binding),
-    );
-  },
+      constants({ attrs, epilogue }) {
+        const form = vectorForm(attrs);
+        return [panelConstant(attrs.weight, 1), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+      },
+
+      workspace: ({ output, engine }) => ({
+        tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
+        scratchBytes: 0,
+        zeroBytes: 0,
+      }),
+
+      bind(binding, { weight, bias }) {
+        const { kernels, engine, output, constants, table } = binding;
+        const x = binding.inputs[0]!;
+        const [out, features] = weight.shape as [number, number];
+        const rows = output.shape[0]!;
+        const { tileRows } = engine;
+        kernels.f32_conv2d_table(rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0, x.address, x.pixelBytes, 0, table);
+        return stepOf(
+          kernels.f32_conv2d,
+          ...([rows, 1, features, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), 0] as const),
+          ...([table, constants[0]!, panelBytes(features, 1), output.address, output.pixelBytes] as const),
+          bias ? constants[1]! : 0,
+          ...epilogueArguments(binding),
+        );
+      },
+    },
+  ],
 };

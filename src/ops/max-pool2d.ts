@@ -38,15 +38,20 @@ export const maxPool2d: Op<Window> = {
     return new Tensor(y, shape);
   },
 
-  bind({ kernels, inputs, output }, { kernelSize, stride, padding, dilation }) {
-    const x = inputs[0]!;
-    const [images, , height, width] = x.shape as [number, number, number, number];
-    const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-    return stepOf(
-      kernels.f32_maxpool2d,
-      ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-      ...([...kernelSize, ...stride, padding.top, padding.left, ...dilation] as const),
-      ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
-    );
-  },
+  algorithms: [
+    {
+      name: 'direct',
+      bind({ kernels, inputs, output }, { kernelSize, stride, padding, dilation }) {
+        const x = inputs[0]!;
+        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
+        return stepOf(
+          kernels.f32_maxpool2d,
+          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
+          ...([...kernelSize, ...stride, padding.top, padding.left, ...dilation] as const),
+          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+        );
+      },
+    },
+  ],
 };

@@ -97,6 +97,40 @@ export interface Binding {
   readonly zeros: number;
 }
 
+/** One application of an op, as an algorithm sees it: its shapes don't depend on what else is computed. */
+export interface Site<A> {
+  /** Shapes of the op's own inputs. */
+  readonly inputs: readonly Shape[];
+  readonly output: Shape;
+  readonly attrs: A;
+  readonly epilogue: Epilogue;
+  readonly engine: Engine;
+}
+
+/** What an algorithm does, for the cost model. */
+export interface Work {
+  /** Multiply-accumulates in a register tile. */
+  readonly macs: number;
+  /** Floats that pass through a transform on their way in or out. */
+  readonly transformed: number;
+}
+
+/** A way to compute an op. */
+export interface Algorithm<A> {
+  /** For reports, and to ask for it. */
+  readonly name: string;
+  /** Whether it can be used here; always, where absent. */
+  fits?(site: Site<A>): boolean;
+  /** What it does here; nothing worth weighing, where absent. */
+  work?(site: Site<A>): Work;
+  /** What has to be packed. */
+  constants?(site: Site<A>): readonly Constant[];
+  /** What it needs beside its values. */
+  workspace?(site: Site<A>): Workspace;
+  /** A step: a call without arguments that runs kernels on the bound addresses. */
+  bind(binding: Binding, attrs: A): () => void;
+}
+
 /** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
 export interface Op<A> {
   /** PyTorch's name in torch.nn.functional. */
@@ -113,12 +147,8 @@ export interface Op<A> {
   joins?(attrs: A): EpiloguePart;
   /** True where the op does nothing but place its inputs side by side in its output's channels. */
   readonly concatenates?: boolean;
-  /** What has to be packed. */
-  constants?(attrs: A, epilogue: Epilogue, inputs: readonly Shape[]): readonly Constant[];
-  /** What the op needs beside its values. */
-  workspace?(inputs: readonly Shape[], output: Shape, attrs: A, engine: Engine): Workspace;
-  /** A step: a call without arguments that runs the op's kernels on the bound addresses. */
-  bind(binding: Binding, attrs: A): () => void;
+  /** The ways to compute it. A plan takes the cheapest of those that fit; one of them always does. */
+  readonly algorithms: readonly Algorithm<A>[];
 }
 
 /** Channels of a slot's pixel. */

@@ -6,8 +6,9 @@
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { placeConcats } from '../graph/passes/place-concats.ts';
 import { prune } from '../graph/passes/prune.ts';
-import type { Node, Program, Value } from '../graph/graph.ts';
+import { macsOf, type Node, type Program, type Value } from '../graph/graph.ts';
 import {
+  type Algorithm,
   type Constant,
   type Engine,
   pixelBytesOf,
@@ -16,10 +17,11 @@ import {
   stepOf,
   type Workspace,
 } from '../ops/op.ts';
-import { numel } from '../tensor/shape.ts';
+import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
 import { aligned, type Lifetime, packArena } from './arena.ts';
+import { chooseAlgorithm } from './cost.ts';
 
 /** Bytes after a plan's block that kernels may read, never write. */
 const OVERREAD_BYTES = 64;
@@ -27,6 +29,7 @@ const OVERREAD_BYTES = 64;
 /** One node with what it needs beside its values. */
 interface Placed {
   readonly node: Node;
+  readonly algorithm: Algorithm<unknown>;
   readonly constants: readonly Constant[];
   readonly workspace: Workspace;
   readonly table: number;
@@ -64,13 +67,15 @@ export class Plan {
     let tables = 0;
     let zeroBytes = 0;
     const placed = this.program.nodes.map((node) => {
-      const inputs = ownInputs(node).map((x) => x.shape);
-      const constants = node.op.constants?.(node.attrs, node.epilogue, inputs) ?? [];
-      const workspace = node.op.workspace?.(inputs, node.output.shape, node.attrs, engine) ?? NO_WORKSPACE;
+      const { op, attrs, epilogue, output } = node;
+      const site = { inputs: ownInputs(node).map((x) => x.shape), output: output.shape, attrs, epilogue, engine };
+      const algorithm = chooseAlgorithm(op.algorithms, site);
+      const constants = algorithm.constants?.(site) ?? [];
+      const workspace = algorithm.workspace?.(site) ?? NO_WORKSPACE;
       const table = tables;
       tables += aligned(workspace.tableBytes);
       zeroBytes = Math.max(zeroBytes, workspace.zeroBytes);
-      return { node, constants, workspace, table };
+      return { node, algorithm, constants, workspace, table };
     });
     const tableStart = aligned(zeroBytes);
     const arenaStart = tableStart + tables;
@@ -81,6 +86,16 @@ export class Plan {
     this.#zeroBytes = zeroBytes;
     this.arenaBytes = bytes;
     this.blockBytes = arenaStart + bytes + OVERREAD_BYTES;
+  }
+
+  /** What each step computes and how, in order of execution. */
+  get steps(): readonly { readonly op: string; readonly algorithm: string; readonly shape: Shape; readonly macs: number }[] {
+    return this.#placed.map(({ node, algorithm }) => ({
+      op: node.op.name,
+      algorithm: algorithm.name,
+      shape: node.output.shape,
+      macs: macsOf(node),
+    }));
   }
 
   /** The constants of all nodes. */
@@ -102,9 +117,9 @@ export class Plan {
 
     this.#inputs = inputs.map((value) => ({ address: address(planes(value)), numel: numel(value.shape) }));
     const steps = inputs.flatMap((value) => transposes(kernels, 'f32_nchw_to_nhwc', slot(value), address(planes(value))));
-    for (const { node, constants, workspace, table } of this.#placed) {
+    for (const { node, algorithm, constants, workspace, table } of this.#placed) {
       steps.push(
-        node.op.bind(
+        algorithm.bind(
           {
             kernels,
             engine,

@@ -1,0 +1,50 @@
+/** A convolution's attributes, and what its algorithms read off them. */
+
+import type { Parameter } from '../../tensor/parameter.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import type { Site } from '../op.ts';
+import type { Pair, Sides } from '../window.ts';
+
+/** Attributes of {@link conv2d}. */
+export interface Conv2dAttrs {
+  /** `[out, in / groups, height, width]` */
+  readonly weight: Parameter;
+  /** `[out]` */
+  readonly bias: Parameter | null;
+  readonly stride: Pair;
+  readonly padding: Sides;
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+/** One convolution with its shapes. */
+export type Conv2dSite = Site<Conv2dAttrs>;
+
+/** The sizes of a weight by their names. */
+export function weightSizes({ weight }: Conv2dAttrs) {
+  const [out, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+  return { out, inGroup, kernelHeight, kernelWidth, taps: kernelHeight * kernelWidth };
+}
+
+/** The sizes of `[N, C, H, W]` by their names. */
+export function imageSizes(shape: Shape) {
+  const [images, channels, height, width] = shape as [number, number, number, number];
+  return { images, channels, height, width };
+}
+
+/** True where each channel is filtered by itself. */
+export function isDepthwise(attrs: Conv2dAttrs): boolean {
+  const { out, inGroup } = weightSizes(attrs);
+  return attrs.groups > 1 && inGroup === 1 && out === attrs.groups;
+}
+
+/** True where an image has so few channels that a filter row, not a pixel, is the run to read. */
+export function isStem(attrs: Conv2dAttrs): boolean {
+  const { inGroup, kernelWidth } = weightSizes(attrs);
+  return attrs.groups === 1 && inGroup < 8 && kernelWidth > 1 && attrs.dilation[1] === 1;
+}
+
+/** The shape of an image with its padding. */
+export function paddedShape(x: Shape, { top, left, bottom, right }: Sides): Shape {
+  return [x[0]!, x[1]!, x[2]! + top + bottom, x[3]! + left + right];
+}

@@ -1,0 +1,78 @@
+/**
+ * 2-D convolution (cross-correlation, as in PyTorch): zero padding for each side, stride, dilation, groups.
+ *
+ * The ways to compute it are in files of their own; all give the same sums, in different orders.
+ */
+
+import { ShapeError } from '../../errors.ts';
+import { formatShape, numel } from '../../tensor/shape.ts';
+import { Tensor } from '../../tensor/tensor.ts';
+import type { Op } from '../op.ts';
+import { windowCounts } from '../window.ts';
+import type { Conv2dAttrs } from './attrs.ts';
+import { depthwise } from './depthwise.ts';
+import { indirect } from './indirect.ts';
+import { rows } from './rows.ts';
+import { splitTaps } from './split-taps.ts';
+import { winograd2, winograd4 } from './winograd.ts';
+
+/** @see torch.nn.functional.conv2d */
+export const conv2d: Op<Conv2dAttrs> = {
+  name: 'conv2d',
+  takes: ['norm', 'residual', 'clamp'],
+  algorithms: [depthwise, rows, winograd4, winograd2, splitTaps, indirect],
+
+  inferShape([x], attrs) {
+    const { weight, groups } = attrs;
+    const [out, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+    if (x!.length !== 4) throw new ShapeError(`conv2d: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
+    if (x![1] !== inGroup * groups) {
+      throw new ShapeError(
+        `conv2d: expected x with ${inGroup * groups} channels (weight ${formatShape(weight.shape)}, groups ${groups}), ` +
+          `got ${x![1]} in x ${formatShape(x!)}`,
+      );
+    }
+    const counts = windowCounts('conv2d', x!, { ...attrs, kernelSize: [kernelHeight, kernelWidth] });
+    return [x![0]!, out, ...counts];
+  },
+
+  macs(_inputs, output, { weight }) {
+    return (numel(output) * weight.numel()) / weight.shape[0]!;
+  },
+
+  reference([x], attrs) {
+    const { weight, bias, stride, padding, dilation, groups } = attrs;
+    const shape = conv2d.inferShape([x!.shape], attrs);
+    const [images, out, outHeight, outWidth] = shape as [number, number, number, number];
+    const [, channels, height, width] = x!.shape as [number, number, number, number];
+    const [, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+    const w = weight.values();
+    const b = bias?.values();
+    const y = new Float32Array(numel(shape));
+    let at = 0;
+    for (let n = 0; n < images; n++) {
+      for (let o = 0; o < out; o++) {
+        const first = n * channels + Math.floor(o / (out / groups)) * inGroup;
+        for (let oy = 0; oy < outHeight; oy++) {
+          for (let ox = 0; ox < outWidth; ox++) {
+            let sum = b ? b[o]! : 0;
+            for (let c = 0; c < inGroup; c++) {
+              for (let ky = 0; ky < kernelHeight; ky++) {
+                const iy = oy * stride[0] - padding.top + ky * dilation[0];
+                if (iy < 0 || iy >= height) continue;
+                for (let kx = 0; kx < kernelWidth; kx++) {
+                  const ix = ox * stride[1] - padding.left + kx * dilation[1];
+                  if (ix < 0 || ix >= width) continue;
+                  const weightAt = ((o * inGroup + c) * kernelHeight + ky) * kernelWidth + kx;
+                  sum += x!.data[((first + c) * height + iy) * width + ix]! * w[weightAt]!;
+                }
+              }
+            }
+            y[at++] = sum;
+          }
+        }
+      }
+    }
+    return new Tensor(y, shape);
+  },
+};

@@ -1,0 +1,67 @@
+/** Depthwise convolution: assembly/dwconv2d.ts on the image, or on a copy of it with its padding. */
+
+import { numel } from '../../tensor/shape.ts';
+import type { Parameter } from '../../tensor/parameter.ts';
+import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
+import { type Algorithm, type Constant, inOrder, pixelBytesOf, pixelsOf, stepOf } from '../op.ts';
+import type { Sides } from '../window.ts';
+import { type Conv2dAttrs, imageSizes, isDepthwise, paddedShape, weightSizes } from './attrs.ts';
+
+/** The one algorithm for as many groups as channels. */
+export const depthwise: Algorithm<Conv2dAttrs> = {
+  name: 'depthwise',
+  fits: ({ attrs }) => isDepthwise(attrs),
+
+  constants({ attrs, epilogue }) {
+    const form = { channels: attrs.groups, groups: 1, panel: 4 } as const;
+    return [weightConstant(attrs.weight), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+  },
+
+  workspace({ inputs, attrs }) {
+    const padded = paddedShape(inputs[0]!, attrs.padding);
+    const scratchBytes = isPadded(attrs.padding) ? pixelsOf(padded) * pixelBytesOf(padded) : 0;
+    return { tableBytes: 0, scratchBytes, zeroBytes: 0 };
+  },
+
+  bind(binding, attrs) {
+    const { kernels, output, constants, scratch } = binding;
+    const x = binding.inputs[0]!;
+    const { stride, padding, dilation, bias } = attrs;
+    const { kernelHeight, kernelWidth } = weightSizes(attrs);
+    const { images, channels, height, width } = imageSizes(x.shape);
+    const out = imageSizes(output.shape);
+    const isCopied = isPadded(padding);
+    const read = isCopied ? imageSizes(paddedShape(x.shape, padding)) : { height, width };
+    const [from, fromBytes] = isCopied ? [scratch, pixelBytesOf(x.shape)] : [x.address, x.pixelBytes];
+    const convolve = stepOf(
+      kernels.f32_dwconv2d,
+      ...([images, channels, read.height, read.width, out.height, out.width] as const),
+      ...([kernelHeight, kernelWidth, ...stride, ...dilation] as const),
+      ...([from, fromBytes, constants[0]!, output.address, output.pixelBytes, bias ? constants[1]! : 0] as const),
+      ...epilogueArguments(binding),
+    );
+    if (!isCopied) return convolve;
+    const pad = stepOf(
+      kernels.f32_pad2d,
+      ...([images, channels, height, width, read.height, read.width, padding.top, padding.left] as const),
+      ...([x.address, x.pixelBytes, from, fromBytes] as const),
+    );
+    return inOrder(pad, convolve);
+  },
+};
+
+function weightConstant(weight: Parameter): Constant {
+  const channels = weight.shape[0]!;
+  const taps = numel(weight.shape.slice(2));
+  return {
+    owner: weight,
+    form: 'depthwise',
+    bytes: Math.ceil(channels / 4) * 4 * taps * 4,
+    write: ({ kernels, address, stage }) =>
+      kernels.f32_pack_dwconv2d(channels, taps, stage(weight.values()), address),
+  };
+}
+
+function isPadded({ top, left, bottom, right }: Sides): boolean {
+  return top + left + bottom + right > 0;
+}

@@ -1,0 +1,57 @@
+/**
+ * Convolution of an image of few channels: on a dense copy with its padding, a filter row is one contiguous run, so the indirect GEMM
+ * has as many taps as the filter has rows.
+ */
+
+import { numel } from '../../tensor/shape.ts';
+import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
+import { blockTiles, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
+import { type Algorithm, inOrder, pixelsOf, stepOf } from '../op.ts';
+import { type Conv2dAttrs, imageSizes, isStem, paddedShape, weightSizes } from './attrs.ts';
+
+/** The one algorithm for stems. */
+export const rows: Algorithm<Conv2dAttrs> = {
+  name: 'rows',
+  fits: ({ attrs }) => isStem(attrs),
+
+  constants({ attrs, epilogue }) {
+    const form = { channels: attrs.weight.shape[0]!, groups: 1, panel: 8 } as const;
+    return [panelConstant(attrs.weight, 1), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+  },
+
+  workspace: ({ inputs, output, attrs, engine }) => ({
+    tableBytes: tableBytes(pixelsOf(output), weightSizes(attrs).kernelHeight, engine.tileRows),
+    scratchBytes: numel(paddedShape(inputs[0]!, attrs.padding)) * 4,
+    zeroBytes: 0,
+  }),
+
+  bind(binding, attrs) {
+    const { kernels, engine, output, constants, table, scratch } = binding;
+    const x = binding.inputs[0]!;
+    const { stride, padding, dilation, bias } = attrs;
+    const { out, kernelHeight, kernelWidth } = weightSizes(attrs);
+    const { images, channels, height, width } = imageSizes(x.shape);
+    const padded = imageSizes(paddedShape(x.shape, padding));
+    const { height: outHeight, width: outWidth } = imageSizes(output.shape);
+    const { tileRows } = engine;
+    const pixelBytes = channels * 4;
+    kernels.f32_conv2d_table(
+      ...([images, padded.height, padded.width, outHeight, outWidth, kernelHeight, 1, ...stride, 0, 0] as const),
+      ...([...dilation, tileRows, 0, scratch, pixelBytes, 0, table] as const),
+    );
+    const pad = stepOf(
+      kernels.f32_pad2d,
+      ...([images, channels, height, width, padded.height, padded.width, padding.top, padding.left] as const),
+      ...([x.address, x.pixelBytes, scratch, pixelBytes] as const),
+    );
+    const convolve = stepOf(
+      kernels.f32_conv2d,
+      ...([images * outHeight * outWidth, 1, kernelWidth * channels, out, kernelHeight] as const),
+      ...([tileRows, blockTiles(kernelHeight * kernelWidth * pixelBytes, tileRows), 0] as const),
+      ...([table, constants[0]!, panelBytes(channels, kernelHeight * kernelWidth), output.address, output.pixelBytes] as const),
+      bias ? constants[1]! : 0,
+      ...epilogueArguments(binding),
+    );
+    return inOrder(pad, convolve);
+  },
+};

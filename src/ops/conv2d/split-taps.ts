@@ -1,0 +1,89 @@
+/**
+ * One GEMM for each filter tap, each adding to what the ones before it left, without the tiles whose pixels all lie in the
+ * padding. Worth it where dilation is so large that many do (ASPP), and where all taps together are too large for a cache.
+ */
+
+import { bindAffine } from '../affine.ts';
+import { blockTiles, panelBytes, tableBytes } from '../gemm.ts';
+import { type Algorithm, channelsOf, inOrder, pixelsOf, stepOf } from '../op.ts';
+import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
+import { indirect } from './indirect.ts';
+
+/** For each tap, output rows and columns that it reaches. */
+function reach({ inputs, output, attrs }: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs'>) {
+  const { kernelHeight, kernelWidth } = weightSizes(attrs);
+  const { height, width } = imageSizes(inputs[0]!);
+  const out = imageSizes(output);
+  const { stride, padding, dilation } = attrs;
+  const count = (k: number, size: number, outSize: number, before: number, axis: 0 | 1): number => {
+    let reached = 0;
+    for (let o = 0; o < outSize; o++) {
+      const i = o * stride[axis] - before + k * dilation[axis];
+      if (i >= 0 && i < size) reached++;
+    }
+    return reached;
+  };
+  const rows = Array.from({ length: kernelHeight }, (_, k) => count(k, height, out.height, padding.top, 0));
+  const columns = Array.from({ length: kernelWidth }, (_, k) => count(k, width, out.width, padding.left, 1));
+  return rows.flatMap((high) => columns.map((wide) => ({ high, wide })));
+}
+
+/** The tap that reaches all pixels, or -1: it runs first, since it starts their sums. */
+function fullTap(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs'>): number {
+  const out = imageSizes(site.output);
+  return reach(site).findIndex(({ high, wide }) => high === out.height && wide === out.width);
+}
+
+/** An algorithm for kernels with padding, where one tap reaches every output pixel. */
+export const splitTaps: Algorithm<Conv2dAttrs> = {
+  name: 'split-taps',
+
+  fits(site) {
+    const { groups } = site.attrs;
+    return groups === 1 && channelsOf(site.inputs[0]!) >= 64 && weightSizes(site.attrs).taps > 1 && fullTap(site) >= 0;
+  },
+
+  work(site) {
+    const { out, inGroup, taps } = weightSizes(site.attrs);
+    const { images, width } = imageSizes(site.output);
+    // A tile is computed where any of its pixels is reached.
+    const pixels = reach(site).reduce((sum, { high, wide }) => {
+      return sum + (wide === 0 ? 0 : high * Math.min(width, wide + site.engine.tileRows));
+    }, 0);
+    return { macs: images * pixels * out * inGroup, transformed: pixelsOf(site.output) * out * taps };
+  },
+
+  constants: (site) => indirect.constants!(site),
+  workspace: (site) => indirect.workspace!(site),
+
+  bind(binding, attrs) {
+    const { kernels, engine, output, constants, table, zeros } = binding;
+    const x = binding.inputs[0]!;
+    const { stride, padding, dilation, bias } = attrs;
+    const { out, inGroup, kernelWidth, taps } = weightSizes(attrs);
+    const { images, height, width } = imageSizes(x.shape);
+    const { height: outHeight, width: outWidth } = imageSizes(output.shape);
+    const { tileRows } = engine;
+    const rows = pixelsOf(output.shape);
+    const full = fullTap({ inputs: [x.shape], output: output.shape, attrs });
+    const others = Array.from({ length: taps }, (_, tap) => tap).filter((tap) => tap !== full);
+    const steps = [full, ...others].map((tap, i) => {
+      const isFirst = i === 0;
+      const tapTable = table + i * tableBytes(rows, 1, tileRows);
+      const [ky, kx] = [Math.floor(tap / kernelWidth), tap % kernelWidth];
+      kernels.f32_conv2d_table(
+        ...([images, height, width, outHeight, outWidth, 1, 1, ...stride] as const),
+        ...([padding.top - ky * dilation[0], padding.left - kx * dilation[1], 1, 1, tileRows, isFirst ? 0 : 1] as const),
+        ...([x.address, x.pixelBytes, zeros, tapTable] as const),
+      );
+      return stepOf(
+        kernels.f32_conv2d,
+        ...([rows, 1, inGroup, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), isFirst ? 0 : 1] as const),
+        ...([tapTable, constants[0]! + tap * panelBytes(inGroup, 1), panelBytes(inGroup, taps)] as const),
+        ...([output.address, output.pixelBytes, isFirst && bias ? constants[1]! : 0] as const),
+        ...([0, 0, 0, 0, -Infinity, Infinity] as const),
+      );
+    });
+    return [...steps, bindAffine({ ...binding, inputs: [output] }, binding.epilogue)].reduce(inOrder);
+  },
+};

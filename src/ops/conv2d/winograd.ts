@@ -1,0 +1,158 @@
+/**
+ * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2 or 4×4 outputs cost 4 or 2.25
+ * multiplications an output instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in
+ * blocks, so that what is transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
+ */
+
+import type { Parameter } from '../../tensor/parameter.ts';
+import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
+import { panelBytes, STAGED_FLOATS, tableBytes } from '../gemm.ts';
+import { type Algorithm, channelsOf, type Constant, inOrder, stepOf } from '../op.ts';
+import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
+
+/** Output pixels of a tile, in each direction. */
+type TileSize = 2 | 4;
+
+/** Bytes of addresses and vectors that the transforms use. */
+const TRANSFORM_BYTES = 1024;
+
+/** What is tiled: see f32_winograd_input. */
+function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: TileSize) {
+  const { images, height, width } = imageSizes(output);
+  const [step] = dilation;
+  const high = Math.ceil(Math.ceil(height / step) / size);
+  const wide = Math.ceil(Math.ceil(width / step) / size);
+  return { high, wide, count: images * step * step * high * wide };
+}
+
+/** The schedule: tiles of a block and where a block's floats lie in the scratch memory. */
+function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs'>, size: TileSize, tileRows: number) {
+  const points = (size + 2) ** 2;
+  const channelsIn = channelsOf(site.inputs[0]!);
+  const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
+  const tiles = tilesOf(site.output, site.attrs, size);
+  // Enough rows for each point's weights to pay for their way from memory.
+  const most = Math.max(24, Math.ceil((channelsIn * 3) / 8));
+  const blocks = Math.ceil(tiles.count / most);
+  const block = Math.ceil(tiles.count / blocks);
+  const inputBytes = skewed(points * channelsIn * 4);
+  const outputBytes = skewed(points * channelsOut * 4);
+  const table = TRANSFORM_BYTES;
+  const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
+  const output = input + block * inputBytes;
+  return { ...tiles, points, channelsIn, channelsOut, block, inputBytes, outputBytes, table, input, output, bytes: output + block * outputBytes };
+}
+
+/** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
+function skewed(bytes: number): number {
+  return bytes % 4096 === 0 ? bytes + 64 : bytes;
+}
+
+function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
+  return {
+    name: `winograd-${size}x${size}`,
+
+    fits({ inputs, attrs }) {
+      const { kernelHeight, kernelWidth, out } = weightSizes(attrs);
+      const { stride, dilation, groups } = attrs;
+      const channels = channelsOf(inputs[0]!);
+      const isSquare = kernelHeight === 3 && kernelWidth === 3 && dilation[0] === dilation[1];
+      return isSquare && stride[0] === 1 && stride[1] === 1 && groups === 1 && channels % 4 === 0 && channels >= 16 && out >= 16;
+    },
+
+    work({ inputs, output, attrs }) {
+      const points = (size + 2) ** 2;
+      const products = tilesOf(output, attrs, size).count * points;
+      const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
+      return { macs: products * channelsIn * channelsOut, transformed: products * (channelsIn + channelsOut) };
+    },
+
+    constants({ attrs, epilogue }) {
+      const form = { channels: attrs.weight.shape[0]!, groups: 1, panel: 8 } as const;
+      return [weightConstant(attrs.weight, size), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+    },
+
+    workspace(site) {
+      return {
+        tableBytes: 0,
+        scratchBytes: blocksOf(site, size, site.engine.tileRows).bytes,
+        zeroBytes: channelsOf(site.inputs[0]!) * 4,
+      };
+    },
+
+    bind(binding, attrs) {
+      const { kernels, engine, output, constants, scratch, zeros } = binding;
+      const x = binding.inputs[0]!;
+      const { padding, bias } = attrs;
+      const [dilation] = attrs.dilation;
+      const { tileRows } = engine;
+      const { height, width } = imageSizes(x.shape);
+      const { height: outHeight, width: outWidth } = imageSizes(output.shape);
+      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs }, size, tileRows);
+      const { high, wide, count, points, channelsIn, channelsOut, block, inputBytes, outputBytes } = blocks;
+      const [input, products] = [scratch + blocks.input, scratch + blocks.output];
+
+      // All blocks share one table; the last, which may be smaller, has the other.
+      const rest = count % block;
+      const tables = [block, rest].map((rows, i) => {
+        const table = scratch + blocks.table + i * tableBytes(block, 1, tileRows);
+        return () => {
+          if (rows > 0) kernels.f32_conv2d_table(1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0, input, inputBytes, 0, table);
+        };
+      });
+      const steps = tables;
+      for (let first = 0; first < count; first += block) {
+        const rows = Math.min(block, count - first);
+        const table = scratch + blocks.table + (rows === block ? 0 : tableBytes(block, 1, tileRows));
+        const tiles = [high, wide, first, first + rows] as const;
+        steps.push(
+          stepOf(
+            kernels.f32_winograd_input,
+            ...([size, channelsIn, height, width, padding.top, padding.left, dilation, ...tiles] as const),
+            ...([x.address, x.pixelBytes, zeros, scratch, input, inputBytes] as const),
+          ),
+          stepOf(
+            kernels.f32_conv2d,
+            ...([rows, points, channelsIn, channelsOut, 1, tileRows, rows, 0] as const),
+            ...([table, constants[0]!, panelBytes(channelsIn, 1), products, outputBytes] as const),
+            ...([0, 0, 0, 0, 0, -Infinity, Infinity] as const),
+          ),
+          stepOf(
+            kernels.f32_winograd_output,
+            ...([size, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
+            ...([products, outputBytes, scratch, output.address, output.pixelBytes, bias ? constants[1]! : 0] as const),
+            ...epilogueArguments(binding),
+          ),
+        );
+      }
+      return steps.reduce(inOrder);
+    },
+  };
+}
+
+/** A weight in the transform's points, packed for the products. */
+function weightConstant(weight: Parameter, size: TileSize): Constant {
+  const [channelsOut, channelsIn] = weight.shape as [number, number];
+  const points = (size + 2) ** 2;
+  return {
+    owner: weight,
+    form: `winograd ${size}`,
+    bytes: points * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, 1),
+    write({ kernels, address, stage }) {
+      const values = weight.values();
+      const row = channelsIn * 9;
+      const step = Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
+      for (let n = 0; n < channelsOut; n += step) {
+        const count = Math.min(step, channelsOut - n);
+        const staged = stage(values.subarray(n * row, (n + count) * row));
+        kernels.f32_winograd_pack(size, channelsOut, channelsIn, n, count, staged, address);
+      }
+    },
+  };
+}
+
+/** F(2×2, 3×3): 2.25 times fewer multiplications. */
+export const winograd2 = winograd(2);
+
+/** F(4×4, 3×3): 4 times fewer multiplications. */
+export const winograd4 = winograd(4);
