@@ -23,7 +23,7 @@ const VECTORS: usize = 160;
 
 /**
  * Transforms the weight [channelsOut, channelsIn, 9] and packs it for f32_conv2d: [point][panel][channelsIn][8], zero beyond the
- * last channel. Computed in f64, rounded once.
+ * last channel. Computed in f64, two output channels at a time, and rounded once.
  *
  * @param size 2 or 4: output pixels of a tile in each direction; (size + 2)² points
  * @param first the first of `count` output channels in `weight`; a multiple of 8
@@ -32,40 +32,108 @@ const VECTORS: usize = 160;
 export function f32_winograd_pack(
   size: i32, channelsOut: i32, channelsIn: i32, first: i32, count: i32, weight: usize, out: usize,
 ): void {
-  const edge = size + 2;
+  assert((first & 7) == 0, "panels are whole");
   const plane = <usize>(((channelsOut + 7) >> 3) * channelsIn) << 5;
-  const end = min((first + count + 7) & ~7, (channelsOut + 7) & ~7);
-  for (let n = first; n < end; n++) {
-    for (let c = 0; c < channelsIn; c++) {
-      const g = weight + (<usize>((n - first) * channelsIn + c) * 36);
-      let to = out + (<usize>((n >> 3) * channelsIn + c) << 5) + (<usize>(n & 7) << 2);
-      for (let i = 0; i < edge; i++) {
-        for (let j = 0; j < edge; j++) {
-          let sum: f64 = 0;
-          if (n < channelsOut) {
-            for (let y = 0; y < 3; y++) {
-              for (let x = 0; x < 3; x++) {
-                sum += coefficient(size, i, y) * coefficient(size, j, x) * <f64>load<f32>(g + (<usize>(y * 3 + x) << 2));
-              }
-            }
-          }
-          store<f32>(to, <f32>sum);
-          to += plane;
+  const row = <usize>channelsIn * 36;
+  for (let n = 0; n < count; n += 8) {
+    const panel = out + (<usize>(((first + n) >> 3) * channelsIn) << 5);
+    for (let pair = 0; pair < 8; pair += 2) {
+      const has0 = n + pair < count, has1 = n + pair + 1 < count;
+      let g = weight + <usize>(n + pair) * row;
+      let to = panel + (<usize>pair << 2);
+      for (let c = 0; c < channelsIn; c++) {
+        const g00 = twoWeights(g, row, has0, has1), g01 = twoWeights(g + 4, row, has0, has1), g02 = twoWeights(g + 8, row, has0, has1);
+        const g10 = twoWeights(g + 12, row, has0, has1), g11 = twoWeights(g + 16, row, has0, has1), g12 = twoWeights(g + 20, row, has0, has1);
+        const g20 = twoWeights(g + 24, row, has0, has1), g21 = twoWeights(g + 28, row, has0, has1), g22 = twoWeights(g + 32, row, has0, has1);
+        if (size == 4) {
+          packRow4(g00, g01, g02, to, plane);
+          packRow4(plus4(g00, g10, g20), plus4(g01, g11, g21), plus4(g02, g12, g22), to + 6 * plane, plane);
+          packRow4(minus4(g00, g10, g20), minus4(g01, g11, g21), minus4(g02, g12, g22), to + 12 * plane, plane);
+          packRow4(outerPlus4(g00, g10, g20), outerPlus4(g01, g11, g21), outerPlus4(g02, g12, g22), to + 18 * plane, plane);
+          packRow4(outerMinus4(g00, g10, g20), outerMinus4(g01, g11, g21), outerMinus4(g02, g12, g22), to + 24 * plane, plane);
+          packRow4(g20, g21, g22, to + 30 * plane, plane);
+        } else {
+          packRow2(g00, g01, g02, to, plane);
+          packRow2(plus2(g00, g10, g20), plus2(g01, g11, g21), plus2(g02, g12, g22), to + 4 * plane, plane);
+          packRow2(minus2(g00, g10, g20), minus2(g01, g11, g21), minus2(g02, g12, g22), to + 8 * plane, plane);
+          packRow2(g20, g21, g22, to + 12 * plane, plane);
         }
+        g += 36;
+        to += 32;
       }
     }
   }
 }
 
-/** G[point][k]: the k-th power of the point over its product of differences. */
-function coefficient(size: i32, point: i32, k: i32): f64 {
-  if (point == 0) return k == 0 ? 1 : 0;
-  if (point == size + 1) return k == 2 ? 1 : 0;
-  if (size == 2) return k == 1 && point == 2 ? -0.5 : 0.5;
-  const square: f64 = point < 3 ? 0.5 : 2;
-  const norm: f64 = point < 3 ? -1.5 : 6; // 2·a²(a² − b²) and 2·b²(b² − a²)
-  if (k != 1) return (k == 0 ? 1 : square) / norm;
-  return (point & 1 ? 1 : -1) * sqrt(square) / norm;
+/** One weight of two output channels, zero for one that isn't there. */
+// @ts-ignore: decorator
+@inline
+function twoWeights(at: usize, row: usize, has0: bool, has1: bool): v128 {
+  let v = f32x4.splat(0);
+  if (has0) v = v128.load32_zero(at);
+  if (has1) v = v128.load32_lane(at + row, v, 1);
+  return f64x2.promote_low_f32x4(v);
+}
+
+// The rows of G: powers of the points over the products of their differences, ±1/√2 by 2·a²(a² − b²) = −3/2 and ±√2 by 2·b²(b² − a²) = 6.
+// @ts-ignore: decorator
+@inline
+function plus4(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, -2.0 / 3.0, -0.70710678118654752 / 1.5, -1.0 / 3.0);
+}
+// @ts-ignore: decorator
+@inline
+function minus4(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, -2.0 / 3.0, 0.70710678118654752 / 1.5, -1.0 / 3.0);
+}
+// @ts-ignore: decorator
+@inline
+function outerPlus4(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 1.0 / 6.0, 1.41421356237309505 / 6.0, 1.0 / 3.0);
+}
+// @ts-ignore: decorator
+@inline
+function outerMinus4(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 1.0 / 6.0, -1.41421356237309505 / 6.0, 1.0 / 3.0);
+}
+// @ts-ignore: decorator
+@inline
+function plus2(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 0.5, 0.5, 0.5);
+}
+// @ts-ignore: decorator
+@inline
+function minus2(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 0.5, -0.5, 0.5);
+}
+// @ts-ignore: decorator
+@inline
+function combine(g0: v128, g1: v128, g2: v128, k0: f64, k1: f64, k2: f64): v128 {
+  return f64x2.add(f64x2.add(f64x2.mul(g0, f64x2.splat(k0)), f64x2.mul(g1, f64x2.splat(k1))), f64x2.mul(g2, f64x2.splat(k2)));
+}
+
+/** Transforms one row of three weights and stores its six points, `plane` bytes apart. */
+function packRow4(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
+  storeTwo(to, r0);
+  storeTwo(to + plane, plus4(r0, r1, r2));
+  storeTwo(to + 2 * plane, minus4(r0, r1, r2));
+  storeTwo(to + 3 * plane, outerPlus4(r0, r1, r2));
+  storeTwo(to + 4 * plane, outerMinus4(r0, r1, r2));
+  storeTwo(to + 5 * plane, r2);
+}
+
+/** Transforms one row of three weights and stores its four points, `plane` bytes apart. */
+function packRow2(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
+  storeTwo(to, r0);
+  storeTwo(to + plane, plus2(r0, r1, r2));
+  storeTwo(to + 2 * plane, minus2(r0, r1, r2));
+  storeTwo(to + 3 * plane, r2);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeTwo(to: usize, v: v128): void {
+  v128.store64_lane(to, f32x4.demote_f64x2_zero(v), 0);
 }
 
 /**
