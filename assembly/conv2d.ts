@@ -4,7 +4,8 @@
  * dilation cost nothing here. Linear layers are the case of one tap. Depthwise convolution is in dwconv2d.ts.
  */
 
-import { clamp, madd, storeLanes } from "./simd";
+import { activate } from "./epilogue";
+import { madd, storeLanes } from "./simd";
 
 /**
  * One tile: `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
@@ -17,7 +18,7 @@ import { clamp, madd, storeLanes } from "./simd";
 function tile(
   rows: i32, table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize,
   out: usize, outBytes: usize, lanes: i32,
-  sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
   if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
@@ -74,12 +75,12 @@ function tile(
     if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
   }
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
-  store8(out, clamp(c00, l, h), clamp(c01, l, h), lanes);
-  if (rows > 1) { out += outBytes; store8(out, clamp(c10, l, h), clamp(c11, l, h), lanes); }
-  if (rows > 2) { out += outBytes; store8(out, clamp(c20, l, h), clamp(c21, l, h), lanes); }
-  if (rows > 3) { out += outBytes; store8(out, clamp(c30, l, h), clamp(c31, l, h), lanes); }
-  if (rows > 4) { out += outBytes; store8(out, clamp(c40, l, h), clamp(c41, l, h), lanes); }
-  if (rows > 5) { out += outBytes; store8(out, clamp(c50, l, h), clamp(c51, l, h), lanes); }
+  store8(out, activate(c00, activation, l, h), activate(c01, activation, l, h), lanes);
+  if (rows > 1) { out += outBytes; store8(out, activate(c10, activation, l, h), activate(c11, activation, l, h), lanes); }
+  if (rows > 2) { out += outBytes; store8(out, activate(c20, activation, l, h), activate(c21, activation, l, h), lanes); }
+  if (rows > 3) { out += outBytes; store8(out, activate(c30, activation, l, h), activate(c31, activation, l, h), lanes); }
+  if (rows > 4) { out += outBytes; store8(out, activate(c40, activation, l, h), activate(c41, activation, l, h), lanes); }
+  if (rows > 5) { out += outBytes; store8(out, activate(c50, activation, l, h), activate(c51, activation, l, h), lanes); }
 }
 
 /** Stores the first `lanes` (1 to 8) of two vectors. */
@@ -96,27 +97,27 @@ function store8(to: usize, v0: v128, v1: v128, lanes: i32): void {
 }
 
 // Functions of their own, so that each tiers up while the first convolution still runs.
-function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, lo, hi);
+function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
 
 /**
- * Convolution of `rows` output pixels: out = clamp((bias + Σ x·w)·scale + shift + residual, lo, hi).
+ * Convolution of `rows` output pixels: out = act((bias + Σ x·w)·scale + shift + residual), act being an activation of epilogue.ts.
  *
  * Rows are cut into ceil(rows / tileRows) tiles whose sizes differ by at most one. Each sum runs over taps, then
  * channels, in ascending order, whatever the tile. Tiles are taken in blocks of `blockTiles`, all panels for each block,
@@ -137,7 +138,7 @@ export function f32_conv2d(
   rows: i32, groups: i32, channelsIn: i32, channelsOut: i32, taps: i32,
   tileRows: i32, blockTiles: i32, sums: i32,
   table: usize, weights: usize, panelBytes: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert(rows > 0 && groups > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
   assert(tileRows >= 1 && tileRows <= 6 && blockTiles > 0, "the schedule is in range");
@@ -168,12 +169,12 @@ export function f32_conv2d(
           const size = base + i32(i < larger);
           const end = t + tileTable;
           if (load<usize>(t)) switch (size) {
-            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
-            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
-            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
-            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
-            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi); break;
-            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, lo, hi);
+            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
           }
           t = end;
           o += <usize>size * outBytes;

@@ -2,10 +2,11 @@
  * Depthwise convolution, one filter for each channel, on channels-last images that already carry their padding.
  */
 
-import { clamp, madd } from "./simd";
+import { activate } from "./epilogue";
+import { madd } from "./simd";
 
 /**
- * Depthwise convolution: out = clamp((bias + Σ x·w)·scale + shift, lo, hi), four pixels × four channels at a time.
+ * Depthwise convolution: out = act((bias + Σ x·w)·scale + shift + residual), four pixels × four channels at a time.
  *
  * The last block of a row overlaps the one before it, so rows need no tail; rows of fewer than four pixels go one by one.
  *
@@ -18,7 +19,7 @@ export function f32_dwconv2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, dilationHeight: i32, dilationWidth: i32,
   x: usize, pixelBytes: usize, weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
@@ -47,7 +48,7 @@ export function f32_dwconv2d(
             }
             if (scale) sum = madd(v128.load(shift + c), sum, v128.load(scale + c));
             if (residual) sum = f32x4.add(sum, v128.load(residual + (pixel + ox) * residualBytes + c));
-            v128.store(o + c, clamp(sum, l, h));
+            v128.store(o + c, activate(sum, activation, l, h));
           }
         }
         continue;
@@ -82,10 +83,10 @@ export function f32_dwconv2d(
             c0 = f32x4.add(c0, v128.load(r)); c1 = f32x4.add(c1, v128.load(r + residualBytes));
             c2 = f32x4.add(c2, v128.load(r + 2 * residualBytes)); c3 = f32x4.add(c3, v128.load(r + 3 * residualBytes));
           }
-          v128.store(o + c, clamp(c0, l, h));
-          v128.store(o + c + outBytes, clamp(c1, l, h));
-          v128.store(o + c + 2 * outBytes, clamp(c2, l, h));
-          v128.store(o + c + 3 * outBytes, clamp(c3, l, h));
+          v128.store(o + c, activate(c0, activation, l, h));
+          v128.store(o + c + outBytes, activate(c1, activation, l, h));
+          v128.store(o + c + 2 * outBytes, activate(c2, activation, l, h));
+          v128.store(o + c + 3 * outBytes, activate(c3, activation, l, h));
         }
       }
     }

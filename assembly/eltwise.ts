@@ -3,13 +3,14 @@
  * ceil4(channels) floats of a pixel, except in {@link f32_copy}.
  */
 
-import { clamp, madd } from "./simd";
+import { activate } from "./epilogue";
+import { madd } from "./simd";
 
-/** out = clamp(x·scale + shift + residual, lo, hi); scale and residual 0 for none. Rounds as a convolution's epilogue does. */
+/** out = act(x·scale + shift + residual, lo, hi); scale and residual 0 for none. Rounds as a convolution's epilogue does. */
 export function f32_affine(
   pixels: i32, channels: i32,
   x: usize, pixelBytes: usize, out: usize, outBytes: usize,
-  scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
@@ -19,7 +20,7 @@ export function f32_affine(
       let v = v128.load(x + c);
       if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
       if (residual) v = f32x4.add(v, v128.load(residual + c));
-      v128.store(out + c, clamp(v, l, h));
+      v128.store(out + c, activate(v, activation, l, h));
     }
     x += pixelBytes;
     out += outBytes;
@@ -35,5 +36,28 @@ export function f32_copy(pixels: i32, channels: i32, x: usize, pixelBytes: usize
     for (; c < channels; c++) store<f32>(out + (<usize>c << 2), load<f32>(x + (<usize>c << 2)));
     x += pixelBytes;
     out += outBytes;
+  }
+}
+
+/**
+ * out = x·scale for each channel of an image, or for each element.
+ *
+ * @param pixels of one image
+ * @param scale `scaleBytes` from pixel to pixel, 0 for one pixel for the whole image; images are `scaleImageBytes` apart
+ */
+export function f32_mul(
+  images: i32, pixels: i32, channels: i32,
+  x: usize, pixelBytes: usize, scale: usize, scaleBytes: usize, scaleImageBytes: usize, out: usize, outBytes: usize,
+): void {
+  assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
+  const channelBytes = <usize>((channels + 3) & ~3) << 2;
+  for (let n = 0; n < images; n++) {
+    let s = scale + <usize>n * scaleImageBytes;
+    for (let i = 0; i < pixels; i++) {
+      for (let c: usize = 0; c < channelBytes; c += 16) v128.store(out + c, f32x4.mul(v128.load(x + c), v128.load(s + c)));
+      x += pixelBytes;
+      out += outBytes;
+      s += scaleBytes;
+    }
   }
 }

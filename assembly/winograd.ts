@@ -6,7 +6,8 @@
  * (Lavin and Gray, arXiv:1509.09308; Barabasz et al., arXiv:1803.10986). A dilated convolution is one on each of its sub-grids.
  */
 
-import { clamp, madd } from "./simd";
+import { activate } from "./epilogue";
+import { madd } from "./simd";
 
 // a = 1/√2 and b = √2: a² = ½, b² = 2, a²b² = 1, a² + b² = 5/2.
 // @ts-ignore: decorator
@@ -238,7 +239,7 @@ function input2(scratch: usize, channelBytes: usize, out: usize): void {
 }
 
 /**
- * Transforms products back to output pixels: out = clamp((bias + Aᵀ·m·A)·scale + shift + residual, lo, hi).
+ * Transforms products back to output pixels: out = act((bias + Aᵀ·m·A)·scale + shift + residual), act being an activation of epilogue.ts.
  *
  * Tiles are numbered as in {@link f32_winograd_input}; pixels beyond the image aren't written.
  *
@@ -251,7 +252,7 @@ export function f32_winograd_output(
   size: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32,
   tilesHigh: i32, tilesWide: i32, first: i32, last: i32,
   m: usize, tileBytes: usize, scratch: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((outBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
@@ -278,7 +279,7 @@ export function f32_winograd_output(
             let v = f32x4.add(v128.load(q), b);
             if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
             if (residual) v = f32x4.add(v, v128.load(residual + at * residualBytes + c));
-            v128.store(out + at * outBytes + c, clamp(v, l, h));
+            v128.store(out + at * outBytes + c, activate(v, activation, l, h));
             q += 16;
             at += dilation;
           }

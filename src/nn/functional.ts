@@ -6,10 +6,17 @@ import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptive-avg-po
 import { add as addOp } from '../ops/add.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/avg-pool2d.ts';
 import { cat as catOp } from '../ops/cat.ts';
-import { clamp } from '../ops/clamp.ts';
+import {
+  clamp,
+  hardsigmoid as hardsigmoidOp,
+  hardswish as hardswishOp,
+  sigmoid as sigmoidOp,
+  silu as siluOp,
+} from '../ops/activation.ts';
 import { flatten as flattenOp } from '../ops/flatten.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
+import { mul as mulOp } from '../ops/mul.ts';
 import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
 
 /** max(0, x). */
@@ -20,6 +27,31 @@ export function relu(x: Value): Value {
 /** min(max(0, x), 6). */
 export function relu6(x: Value): Value {
   return apply(clamp, [x], { min: 0, max: 6 });
+}
+
+/** x·relu6(x + 3) / 6. */
+export function hardswish(x: Value): Value {
+  return apply(hardswishOp, [x], null);
+}
+
+/** relu6(x + 3) / 6. */
+export function hardsigmoid(x: Value): Value {
+  return apply(hardsigmoidOp, [x], null);
+}
+
+/** 1 / (1 + e⁻ˣ), within 4 ulp. */
+export function sigmoid(x: Value): Value {
+  return apply(sigmoidOp, [x], null);
+}
+
+/** x / (1 + e⁻ˣ), within 4 ulp. */
+export function silu(x: Value): Value {
+  return apply(siluOp, [x], null);
+}
+
+/** a·b; both of one shape, or `b` of `[N, C, 1, 1]`. */
+export function mul(a: Value, b: Value): Value {
+  return apply(mulOp, [a, b], null);
 }
 
 /** a + b; both of one shape. */

@@ -9,7 +9,7 @@ import { NO_EPILOGUE, type Op } from './op.ts';
 /** @see torch.add */
 export const add: Op<null> = {
   name: 'add',
-  takes: ['clamp'],
+  takes: ['activation'],
   joins: () => ({ kind: 'residual' }),
 
   inferShape([a, b]) {

@@ -14,7 +14,7 @@ const withNorm = (norm: Norm, epilogue: Epilogue): Epilogue => ({ ...epilogue, n
 /** @see torch.nn.functional.batch_norm */
 export const batchNorm: Op<Norm> = {
   name: 'batch_norm',
-  takes: ['residual', 'clamp'],
+  takes: ['residual', 'activation'],
   joins: (norm) => ({ kind: 'norm', norm }),
 
   inferShape([x], { runningVar }) {

@@ -3,7 +3,7 @@
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { type Binding, type Constant, type Epilogue, type Norm, NO_EPILOGUE, type Packer } from './op.ts';
+import { type Activation, type Binding, type Constant, type Epilogue, type Norm, NO_EPILOGUE, type Packer } from './op.ts';
 
 /** How a vector of channels is laid out: `groups` runs, each padded to a multiple of `panel` floats. */
 export interface VectorForm {
@@ -70,6 +70,7 @@ export type EpilogueArguments = readonly [
   shift: number,
   residual: number,
   residualBytes: number,
+  activation: number,
   lo: number,
   hi: number,
 ];
@@ -77,7 +78,33 @@ export type EpilogueArguments = readonly [
 /** The epilogue's arguments, its constants being the last two where there is a norm. */
 export function epilogueArguments({ epilogue, constants, residual }: Binding): EpilogueArguments {
   const [scale, shift] = epilogue.norm ? constants.slice(-2) : [0, 0];
-  return [scale!, shift!, residual?.address ?? 0, residual?.pixelBytes ?? 0, epilogue.min, epilogue.max];
+  return [scale!, shift!, residual?.address ?? 0, residual?.pixelBytes ?? 0, ...activationArguments(epilogue.activation)];
+}
+
+/** What kernels know an activation by: see assembly/epilogue.ts. */
+const ACTIVATIONS = ['clamp', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'] as const;
+
+function activationArguments(activation: Activation | null): readonly [activation: number, lo: number, hi: number] {
+  if (!activation) return [0, -Infinity, Infinity];
+  const { kind } = activation;
+  return [ACTIVATIONS.indexOf(kind), ...(kind === 'clamp' ? ([activation.min, activation.max] as const) : ([0, 0] as const))];
+}
+
+/** The value of an activation, in float64. */
+export function referenceActivation(activation: Activation, v: number): number {
+  const ramp = () => Math.min(Math.max(v + 3, 0), 6) / 6;
+  switch (activation.kind) {
+    case 'clamp':
+      return v < activation.min ? activation.min : v > activation.max ? activation.max : v;
+    case 'hardswish':
+      return v * ramp();
+    case 'hardsigmoid':
+      return ramp();
+    case 'sigmoid':
+      return 1 / (1 + Math.exp(-v));
+    case 'silu':
+      return v / (1 + Math.exp(-v));
+  }
 }
 
 /** Applies an epilogue to what an op's reference returned. */
@@ -87,7 +114,6 @@ export function referenceEpilogue(
   residual: Tensor<Float32Array> | null,
 ): Tensor<Float32Array> {
   if (epilogue === NO_EPILOGUE) return x;
-  const { min, max } = epilogue;
   const affine = epilogue.norm ? scaleAndShift(epilogue.norm) : null;
   const [, channels] = x.shape as [number, number];
   const plane = numel(x.shape.slice(2));
@@ -99,7 +125,7 @@ export function referenceEpilogue(
       v = Math.fround(v * affine.scale[c]! + affine.shift[c]!);
     }
     if (residual) v = Math.fround(v + residual.data[i]!);
-    out[i] = v < min ? min : v > max ? max : v;
+    out[i] = epilogue.activation ? referenceActivation(epilogue.activation, v) : v;
   }
   return new Tensor(out, x.shape);
 }

@@ -21,7 +21,7 @@ const vectorForm = ({ weight }: LinearAttrs): VectorForm => ({ channels: weight.
 /** @see torch.nn.functional.linear */
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
-  takes: ['norm', 'residual', 'clamp'],
+  takes: ['norm', 'residual', 'activation'],
 
   inferShape([x], { weight }) {
     const [out, features] = weight.shape as [number, number];

@@ -17,29 +17,33 @@ export interface Norm {
   readonly eps: number;
 }
 
+/** An activation that kernels apply: a clamp (ReLU is 0 to ∞, ReLU6 0 to 6) or one of PyTorch's curves by its name. */
+export type Activation =
+  | { readonly kind: 'clamp'; readonly min: number; readonly max: number }
+  | { readonly kind: 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' };
+
 /**
- * What a kernel does to its sums before storing: clamp(sum·scale + shift + residual, min, max). The order is fixed, and each
- * part rounds as the op of its own would, so fusing never changes a bit.
+ * What a kernel does to its sums before storing: activation(sum·scale + shift + residual). The order is fixed, and each part rounds
+ * as the op of its own would, so fusing never changes a bit.
  */
 export interface Epilogue {
   readonly norm: Norm | null;
   /** True where the node's last input is added. */
   readonly residual: boolean;
-  readonly min: number;
-  readonly max: number;
+  readonly activation: Activation | null;
 }
 
 /** An epilogue that does nothing. */
-export const NO_EPILOGUE: Epilogue = { norm: null, residual: false, min: -Infinity, max: Infinity };
+export const NO_EPILOGUE: Epilogue = { norm: null, residual: false, activation: null };
 
 /** The parts of an epilogue, in the order in which kernels apply them. */
-export const EPILOGUE_ORDER = ['norm', 'residual', 'clamp'] as const;
+export const EPILOGUE_ORDER = ['norm', 'residual', 'activation'] as const;
 
 /** One part of an {@link Epilogue}. */
 export type EpiloguePart =
   | { readonly kind: 'norm'; readonly norm: Norm }
   | { readonly kind: 'residual' }
-  | { readonly kind: 'clamp'; readonly min: number; readonly max: number };
+  | { readonly kind: 'activation'; readonly activation: Activation };
 
 /** Where a value lies in WASM memory: channels-last, pixels `pixelBytes` apart, rows and images dense. */
 export interface Slot {

@@ -40,12 +40,8 @@ export function fuseEpilogues(program: Program): Program {
 /** True where the node's op applies parts of this kind, and none of its epilogue's parts comes at or after it. */
 function takes({ op, epilogue }: Node, kind: EpiloguePart['kind']): boolean {
   const order = EPILOGUE_ORDER.indexOf(kind);
-  const last = isClamped(epilogue) ? 2 : epilogue.residual ? 1 : epilogue.norm ? 0 : -1;
+  const last = epilogue.activation ? 2 : epilogue.residual ? 1 : epilogue.norm ? 0 : -1;
   return last < order && op.takes?.includes(kind) === true;
-}
-
-function isClamped({ min, max }: Epilogue): boolean {
-  return min !== -Infinity || max !== Infinity;
 }
 
 function joined(before: Node, node: Node): Node {
@@ -56,6 +52,6 @@ function joined(before: Node, node: Node): Node {
       ? { ...before.epilogue, norm: part.norm }
       : part.kind === 'residual'
         ? { ...before.epilogue, residual: true }
-        : { ...before.epilogue, min: part.min, max: part.max };
+        : { ...before.epilogue, activation: part.activation };
   return { ...before, inputs: [...before.inputs, ...others], epilogue, output: node.output };
 }

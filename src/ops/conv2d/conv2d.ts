@@ -19,7 +19,7 @@ import { winograd2, winograd4 } from './winograd.ts';
 /** @see torch.nn.functional.conv2d */
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
-  takes: ['norm', 'residual', 'clamp'],
+  takes: ['norm', 'residual', 'activation'],
   algorithms: [depthwise, rows, winograd4, winograd2, splitTaps, indirect],
 
   inferShape([x], attrs) {

@@ -81,7 +81,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
         ...([rows, 1, inGroup, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), isFirst ? 0 : 1] as const),
         ...([tapTable, constants[0]! + tap * panelBytes(inGroup, 1), panelBytes(inGroup, taps)] as const),
         ...([output.address, output.pixelBytes, isFirst && bias ? constants[1]! : 0] as const),
-        ...([0, 0, 0, 0, -Infinity, Infinity] as const),
+        ...([0, 0, 0, 0, 0, -Infinity, Infinity] as const),
       );
     });
     return [...steps, bindAffine({ ...binding, inputs: [output] }, binding.epilogue)].reduce(inOrder);

@@ -115,7 +115,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
             kernels.f32_conv2d,
             ...([rows, points, channelsIn, channelsOut, 1, tileRows, rows, 0] as const),
             ...([table, constants[0]!, panelBytes(channelsIn, 1), products, outputBytes] as const),
-            ...([0, 0, 0, 0, 0, -Infinity, Infinity] as const),
+            ...([0, 0, 0, 0, 0, 0, -Infinity, Infinity] as const),
           ),
           stepOf(
             kernels.f32_winograd_output,

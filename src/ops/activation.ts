@@ -1,0 +1,37 @@
+/** Activations, element by element: clamping, which is also ReLU and ReLU6, and PyTorch's curves. A NaN stays. */
+
+import { bindAffine } from './affine.ts';
+import { referenceEpilogue } from './epilogue.ts';
+import { type Activation, NO_EPILOGUE, type Op } from './op.ts';
+
+function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): Op<A> {
+  const asEpilogue = (attrs: A) => ({ ...NO_EPILOGUE, activation: activationOf(attrs) });
+  return {
+    name,
+    joins: (attrs) => ({ kind: 'activation', activation: activationOf(attrs) }),
+    inferShape: ([x]) => x!,
+    reference: ([x], attrs) => referenceEpilogue(x!, asEpilogue(attrs), null),
+    algorithms: [{ name: 'direct', bind: (binding, attrs) => bindAffine(binding, asEpilogue(attrs)) }],
+  };
+}
+
+/** Attributes of {@link clamp}. */
+export interface ClampAttrs {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @see torch.clamp */
+export const clamp = activationOp<ClampAttrs>('clamp', ({ min, max }) => ({ kind: 'clamp', min, max }));
+
+/** x·min(max(x + 3, 0), 6) / 6. @see torch.nn.functional.hardswish */
+export const hardswish = activationOp<null>('hardswish', () => ({ kind: 'hardswish' }));
+
+/** min(max(x + 3, 0), 6) / 6. @see torch.nn.functional.hardsigmoid */
+export const hardsigmoid = activationOp<null>('hardsigmoid', () => ({ kind: 'hardsigmoid' }));
+
+/** 1 / (1 + e⁻ˣ). @see torch.sigmoid */
+export const sigmoid = activationOp<null>('sigmoid', () => ({ kind: 'sigmoid' }));
+
+/** x / (1 + e⁻ˣ). @see torch.nn.functional.silu */
+export const silu = activationOp<null>('silu', () => ({ kind: 'silu' }));
