@@ -10,9 +10,7 @@ import { add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
-
-/** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
-export type NormLayer = (channels: number) => Module;
+import type { NormLayer } from './blocks.ts';
 
 /** Options of all builders here, with torchvision's defaults. */
 export interface ResNetOptions {

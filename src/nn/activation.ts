@@ -1,7 +1,7 @@
 /** Activations. `inplace` is kept for printing: a plan never overwrites a value that is still read. */
 
 import type { Value } from '../graph/graph.ts';
-import { relu, relu6 } from './functional.ts';
+import { hardsigmoid, hardswish, relu, relu6, sigmoid, silu } from './functional.ts';
 import { Module } from './module.ts';
 
 /** Options of activations. */
@@ -9,17 +9,13 @@ export interface ActivationOptions {
   readonly inplace?: boolean;
 }
 
-/** max(0, x). @see torch.nn.ReLU */
-export class ReLU extends Module {
+/** What activations with the option `inplace` share. */
+abstract class InplaceActivation extends Module {
   readonly inplace: boolean;
 
   constructor({ inplace = false }: ActivationOptions = {}) {
     super();
     this.inplace = inplace;
-  }
-
-  forward(x: Value): Value {
-    return relu(x);
   }
 
   protected override extraRepr(): string {
@@ -27,20 +23,52 @@ export class ReLU extends Module {
   }
 }
 
-/** min(max(0, x), 6). @see torch.nn.ReLU6 */
-export class ReLU6 extends Module {
-  readonly inplace: boolean;
-
-  constructor({ inplace = false }: ActivationOptions = {}) {
-    super();
-    this.inplace = inplace;
+/** max(0, x). @see torch.nn.ReLU */
+export class ReLU extends InplaceActivation {
+  forward(x: Value): Value {
+    return relu(x);
   }
+}
 
+/** min(max(0, x), 6). @see torch.nn.ReLU6 */
+export class ReLU6 extends InplaceActivation {
   forward(x: Value): Value {
     return relu6(x);
   }
+}
+
+/** x·relu6(x + 3) / 6. @see torch.nn.Hardswish */
+export class Hardswish extends InplaceActivation {
+  forward(x: Value): Value {
+    return hardswish(x);
+  }
 
   protected override extraRepr(): string {
-    return this.inplace ? 'inplace=True' : '';
+    return '';
+  }
+}
+
+/** relu6(x + 3) / 6. @see torch.nn.Hardsigmoid */
+export class Hardsigmoid extends InplaceActivation {
+  forward(x: Value): Value {
+    return hardsigmoid(x);
+  }
+
+  protected override extraRepr(): string {
+    return '';
+  }
+}
+
+/** x / (1 + e⁻ˣ). @see torch.nn.SiLU */
+export class SiLU extends InplaceActivation {
+  forward(x: Value): Value {
+    return silu(x);
+  }
+}
+
+/** 1 / (1 + e⁻ˣ). @see torch.nn.Sigmoid */
+export class Sigmoid extends Module {
+  forward(x: Value): Value {
+    return sigmoid(x);
   }
 }

@@ -1,0 +1,72 @@
+/** Blocks that several families share. @see torchvision.ops.misc */
+
+import type { Value } from '../graph/graph.ts';
+import { ReLU } from '../nn/activation.ts';
+import { BatchNorm2d } from '../nn/batchnorm.ts';
+import { Sequential } from '../nn/container.ts';
+import { Conv2d } from '../nn/conv.ts';
+import { mul } from '../nn/functional.ts';
+import { Module } from '../nn/module.ts';
+import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+
+/** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
+export type NormLayer = (channels: number) => Module;
+
+/** Makes an activation. */
+export type ActivationLayer = () => Module;
+
+/** Options of {@link Conv2dNormActivation}. */
+export interface Conv2dNormActivationOptions {
+  readonly kernelSize?: number;
+  readonly stride?: number;
+  readonly groups?: number;
+  readonly dilation?: number;
+  readonly normLayer?: NormLayer;
+  /** Null for none; ReLU unless given. */
+  readonly activationLayer?: ActivationLayer | null;
+}
+
+/** A convolution that keeps the size at stride 1, its norm, and its activation. @see torchvision.ops.Conv2dNormActivation */
+export class Conv2dNormActivation extends Sequential {
+  /** The last item's channels. */
+  readonly outChannels: number;
+
+  constructor(inChannels: number, outChannels: number, options: Conv2dNormActivationOptions = {}) {
+    const { kernelSize = 3, stride = 1, groups = 1, dilation = 1 } = options;
+    const { normLayer = (channels: number) => new BatchNorm2d(channels) } = options;
+    const { activationLayer = () => new ReLU({ inplace: true }) } = options;
+    const padding = Math.floor((kernelSize - 1) / 2) * dilation;
+    const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias: false });
+    super(conv, normLayer(outChannels), ...(activationLayer ? [activationLayer()] : []));
+    this.outChannels = outChannels;
+  }
+}
+
+/** Multiplies each channel by a number between 0 and 1 that all channels' means decide. @see torchvision.ops.SqueezeExcitation */
+export class SqueezeExcitation extends Module {
+  readonly avgpool: AdaptiveAvgPool2d;
+  readonly fc1: Conv2d;
+  readonly fc2: Conv2d;
+  readonly activation: Module;
+  readonly scale_activation: Module;
+
+  constructor(inputChannels: number, squeezeChannels: number, activation: ActivationLayer, scaleActivation: ActivationLayer) {
+    super();
+    this.avgpool = new AdaptiveAvgPool2d(1);
+    this.fc1 = new Conv2d(inputChannels, squeezeChannels, 1);
+    this.fc2 = new Conv2d(squeezeChannels, inputChannels, 1);
+    this.activation = activation();
+    this.scale_activation = scaleActivation();
+  }
+
+  forward(x: Value): Value {
+    const squeezed = this.activation.call(this.fc1.call(this.avgpool.call(x)));
+    return mul(x, this.scale_activation.call(this.fc2.call(squeezed)));
+  }
+}
+
+/** The multiple of `divisor` nearest to `v`, but not less than nine tenths of it. @see torchvision.models._utils._make_divisible */
+export function makeDivisible(v: number, divisor: number, minValue = divisor): number {
+  const rounded = Math.max(minValue, Math.floor((v + divisor / 2) / divisor) * divisor);
+  return rounded < 0.9 * v ? rounded + divisor : rounded;
+}
