@@ -26,6 +26,10 @@ export function f32_dwconv2d(
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const rowBytes = <usize>width * pixelBytes;
   const step = <usize>strideWidth * pixelBytes;
+  // Square kernels of 3 or 5 without dilation have code of their own: 3 and 5 for stride 1, one more for stride 2.
+  const isUsual = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
+    && strideHeight == strideWidth && strideWidth <= 2;
+  const form = isUsual ? kernelWidth + strideWidth - 1 : 0;
   const tapX = <usize>dilationWidth * pixelBytes, tapY = <usize>dilationHeight * rowBytes;
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
@@ -53,42 +57,160 @@ export function f32_dwconv2d(
         }
         continue;
       }
-      for (let block = 0; block < outWidth; block += 4) {
-        const ox = min(block, outWidth - 4);
-        const o = out + (pixel + ox) * outBytes;
-        const first = row + <usize>ox * step;
-        for (let c: usize = 0; c < channelBytes; c += 16) {
-          let b = f32x4.splat(0);
-          if (bias) b = v128.load(bias + c);
-          let c0 = b, c1 = b, c2 = b, c3 = b;
-          let w = weights + c;
-          for (let ky = 0; ky < kernelHeight; ky++) {
-            let a = first + <usize>ky * tapY + c;
-            for (let kx = 0; kx < kernelWidth; kx++) {
-              const f = v128.load(w);
-              c0 = madd(c0, v128.load(a), f);
-              c1 = madd(c1, v128.load(a + step), f);
-              c2 = madd(c2, v128.load(a + 2 * step), f);
-              c3 = madd(c3, v128.load(a + 3 * step), f);
-              a += tapX;
-              w += channelBytes;
+      // Channels in chunks, so that the rows of a chunk stay in the first-level cache while blocks pass over them.
+      for (let from: usize = 0; from < channelBytes; from += CHUNK_BYTES) {
+        const to = min(from + CHUNK_BYTES, channelBytes);
+        const o = out + pixel * outBytes;
+        const r = residual ? residual + pixel * residualBytes : 0;
+        switch (form) {
+          case 3: row3(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
+          case 4: row3s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
+          case 5: row5(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
+          case 6: row5s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
+          default:
+            for (let ox = 0; ox < outWidth; ox += 4) {
+              const i = <usize>min(ox, outWidth - 4);
+              blockOf(kernelHeight, kernelWidth, step, tapX, tapY, row + i * step, from, to, channelBytes, weights, o + i * outBytes, outBytes, bias, scale, shift, r ? r + i * residualBytes : 0, residualBytes, activation, lo, hi);
             }
-          }
-          if (scale) {
-            const s = v128.load(scale + c), t = v128.load(shift + c);
-            c0 = madd(t, c0, s); c1 = madd(t, c1, s); c2 = madd(t, c2, s); c3 = madd(t, c3, s);
-          }
-          if (residual) {
-            const r = residual + (pixel + ox) * residualBytes + c;
-            c0 = f32x4.add(c0, v128.load(r)); c1 = f32x4.add(c1, v128.load(r + residualBytes));
-            c2 = f32x4.add(c2, v128.load(r + 2 * residualBytes)); c3 = f32x4.add(c3, v128.load(r + 3 * residualBytes));
-          }
-          v128.store(o + c, activate(c0, activation, l, h));
-          v128.store(o + c + outBytes, activate(c1, activation, l, h));
-          v128.store(o + c + 2 * outBytes, activate(c2, activation, l, h));
-          v128.store(o + c + 3 * outBytes, activate(c3, activation, l, h));
         }
       }
     }
   }
+}
+
+/** Bytes of a pixel's channels that are filtered together. */
+// @ts-ignore: decorator
+@inline
+const CHUNK_BYTES: usize = 256;
+
+/** The epilogue of four pixels, and their stores. */
+// @ts-ignore: decorator
+@inline
+function finish(
+  c0: v128, c1: v128, c2: v128, c3: v128, c: usize, out: usize, outBytes: usize,
+  scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  if (scale) {
+    const s = v128.load(scale + c), t = v128.load(shift + c);
+    c0 = madd(t, c0, s); c1 = madd(t, c1, s); c2 = madd(t, c2, s); c3 = madd(t, c3, s);
+  }
+  if (residual) {
+    const r = residual + c;
+    c0 = f32x4.add(c0, v128.load(r)); c1 = f32x4.add(c1, v128.load(r + residualBytes));
+    c2 = f32x4.add(c2, v128.load(r + 2 * residualBytes)); c3 = f32x4.add(c3, v128.load(r + 3 * residualBytes));
+  }
+  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  const o = out + c;
+  v128.store(o, activate(c0, activation, l, h));
+  v128.store(o + outBytes, activate(c1, activation, l, h));
+  v128.store(o + 2 * outBytes, activate(c2, activation, l, h));
+  v128.store(o + 3 * outBytes, activate(c3, activation, l, h));
+}
+
+/** Four pixels with any kernel. */
+function blockOf(
+  kernelHeight: i32, kernelWidth: i32, step: usize, tapX: usize, tapY: usize,
+  x: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  for (let c = from; c < to; c += 16) {
+    let b = f32x4.splat(0);
+    if (bias) b = v128.load(bias + c);
+    let c0 = b, c1 = b, c2 = b, c3 = b;
+    let w = weights + c;
+    for (let ky = 0; ky < kernelHeight; ky++) {
+      let a = x + <usize>ky * tapY + c;
+      for (let kx = 0; kx < kernelWidth; kx++) {
+        const f = v128.load(w);
+        c0 = madd(c0, v128.load(a), f);
+        c1 = madd(c1, v128.load(a + step), f);
+        c2 = madd(c2, v128.load(a + 2 * step), f);
+        c3 = madd(c3, v128.load(a + 3 * step), f);
+        a += tapX;
+        w += channelBytes;
+      }
+    }
+    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, activation, lo, hi);
+  }
+}
+
+/** Four pixels with a kernel of k × k (3 or 5, a constant) and stride s (1 or 2, a constant): each input is loaded once. */
+// @ts-ignore: decorator
+@inline
+function block(
+  k: i32, s: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize,
+  out: usize, outBytes: usize,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  for (let c = from; c < to; c += 16) {
+    let b = f32x4.splat(0);
+    if (bias) b = v128.load(bias + c);
+    let c0 = b, c1 = b, c2 = b, c3 = b;
+    let w = weights + c;
+    let a = x + c;
+    const end = a + <usize>k * rowBytes;
+    do {
+      const w0 = v128.load(w), w1 = v128.load(w + channelBytes), w2 = v128.load(w + 2 * channelBytes);
+      let w3 = w2, w4 = w2;
+      if (k == 5) { w3 = v128.load(w + 3 * channelBytes); w4 = v128.load(w + 4 * channelBytes); }
+      // Input i meets output j with weight i − j·s, in ascending order for each output.
+      if (s == 1) {
+        const x0 = v128.load(a); c0 = madd(c0, x0, w0);
+        const x1 = v128.load(a + pixelBytes); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
+        const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
+        const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
+        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1);
+        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2);
+        if (k == 5) {
+          const x6 = v128.load(a + 6 * pixelBytes); c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3);
+          c3 = madd(c3, v128.load(a + 7 * pixelBytes), w4);
+        }
+      } else {
+        const x0 = v128.load(a); c0 = madd(c0, x0, w0);
+        const x1 = v128.load(a + pixelBytes); c0 = madd(c0, x1, w1);
+        const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
+        const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
+        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
+        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
+        const x6 = v128.load(a + 6 * pixelBytes); if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
+        const x7 = v128.load(a + 7 * pixelBytes); if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
+        const x8 = v128.load(a + 8 * pixelBytes); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2);
+        if (k == 5) {
+          c3 = madd(c3, v128.load(a + 9 * pixelBytes), w3);
+          c3 = madd(c3, v128.load(a + 10 * pixelBytes), w4);
+        }
+      }
+      a += rowBytes;
+      w += <usize>k * channelBytes;
+    } while (a < end);
+    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, activation, lo, hi);
+  }
+}
+
+/** A row of pixels by blocks of four, of which the last may overlap. */
+// @ts-ignore: decorator
+@inline
+function rowOf(
+  k: i32, s: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize,
+  weights: usize, out: usize, outBytes: usize,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  for (let ox = 0; ox < outWidth; ox += 4) {
+    const i = <usize>min(ox, outWidth - 4);
+    const r = residual ? residual + i * residualBytes : 0;
+    block(k, s, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi);
+  }
+}
+
+function row3(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  rowOf(3, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+}
+function row3s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  rowOf(3, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+}
+function row5(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  rowOf(5, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+}
+function row5s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  rowOf(5, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
