@@ -4,7 +4,7 @@
  * dilation cost nothing here. Linear layers are the case of one tap. Depthwise convolution is in dwconv2d.ts.
  */
 
-import { activate } from "./epilogue";
+import { activatePixels, clamp } from "./epilogue";
 import { madd, storeLanes } from "./simd";
 
 /**
@@ -75,12 +75,14 @@ function tile(
     if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
   }
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
-  store8(out, activate(c00, activation, l, h), activate(c01, activation, l, h), lanes);
-  if (rows > 1) { out += outBytes; store8(out, activate(c10, activation, l, h), activate(c11, activation, l, h), lanes); }
-  if (rows > 2) { out += outBytes; store8(out, activate(c20, activation, l, h), activate(c21, activation, l, h), lanes); }
-  if (rows > 3) { out += outBytes; store8(out, activate(c30, activation, l, h), activate(c31, activation, l, h), lanes); }
-  if (rows > 4) { out += outBytes; store8(out, activate(c40, activation, l, h), activate(c41, activation, l, h), lanes); }
-  if (rows > 5) { out += outBytes; store8(out, activate(c50, activation, l, h), activate(c51, activation, l, h), lanes); }
+  const first = out;
+  store8(out, clamp(c00, l, h), clamp(c01, l, h), lanes);
+  if (rows > 1) { out += outBytes; store8(out, clamp(c10, l, h), clamp(c11, l, h), lanes); }
+  if (rows > 2) { out += outBytes; store8(out, clamp(c20, l, h), clamp(c21, l, h), lanes); }
+  if (rows > 3) { out += outBytes; store8(out, clamp(c30, l, h), clamp(c31, l, h), lanes); }
+  if (rows > 4) { out += outBytes; store8(out, clamp(c40, l, h), clamp(c41, l, h), lanes); }
+  if (rows > 5) { out += outBytes; store8(out, clamp(c50, l, h), clamp(c51, l, h), lanes); }
+  if (activation) activatePixels(rows, lanes, first, outBytes, activation);
 }
 
 /** Stores the first `lanes` (1 to 8) of two vectors. */

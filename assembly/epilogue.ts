@@ -2,7 +2,7 @@
  * What every kernel does to its sums last: an activation. Which one is a number, so that a kernel has one epilogue.
  */
 
-import { madd } from "./simd";
+import { madd, storeLanes } from "./simd";
 
 /** min(max(v, lo), hi) on four lanes; a NaN in `v` stays. One instruction each, unlike f32x4.min and max. */
 // @ts-ignore: decorator
@@ -15,14 +15,36 @@ export function clamp(v: v128, lo: v128, hi: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function activate(v: v128, activation: i32, lo: v128, hi: v128): v128 {
-  return activation == 0 ? clamp(v, lo, hi) : curve(v, activation);
+  if (activation == 0) return clamp(v, lo, hi);
+  else if (activation == 1) return f32x4.div(f32x4.mul(v, ramp(v)), f32x4.splat(6));
+  else return curve(v, activation);
 }
 
-function curve(v: v128, activation: i32): v128 {
-  if (activation <= 2) {
-    const ramp = clamp(f32x4.add(v, f32x4.splat(3)), f32x4.splat(0), f32x4.splat(6));
-    return f32x4.div(activation == 1 ? f32x4.mul(v, ramp) : ramp, f32x4.splat(6));
+/**
+ * Applies activation 1 to 4 in place, to `channels` floats of each pixel: for kernels that keep what is stored last in registers, and
+ * would rather load it again than hold more code.
+ */
+export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes: usize, activation: i32): void {
+  const none = f32x4.splat(0);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < channels; c += 4) {
+      const at = out + (<usize>c << 2);
+      storeLanes(at, activate(v128.load(at), activation, none, none), channels - c);
+    }
+    out += outBytes;
   }
+}
+
+/** min(max(v + 3, 0), 6). */
+// @ts-ignore: decorator
+@inline
+function ramp(v: v128): v128 {
+  return clamp(f32x4.add(v, f32x4.splat(3)), f32x4.splat(0), f32x4.splat(6));
+}
+
+/** The activations that are rare, or on few values: in a function of their own. */
+function curve(v: v128, activation: i32): v128 {
+  if (activation == 2) return f32x4.div(ramp(v), f32x4.splat(6));
   const sum = f32x4.add(f32x4.splat(1), exp(f32x4.neg(v)));
   return f32x4.div(activation == 3 ? f32x4.splat(1) : v, sum);
 }

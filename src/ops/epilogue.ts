@@ -84,10 +84,12 @@ export function epilogueArguments({ epilogue, constants, residual }: Binding): E
 /** What kernels know an activation by: see assembly/epilogue.ts. */
 const ACTIVATIONS = ['clamp', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'] as const;
 
+const UNCLAMPED = [-Infinity, Infinity] as const;
+
 function activationArguments(activation: Activation | null): readonly [activation: number, lo: number, hi: number] {
-  if (!activation) return [0, -Infinity, Infinity];
+  if (!activation) return [0, ...UNCLAMPED];
   const { kind } = activation;
-  return [ACTIVATIONS.indexOf(kind), ...(kind === 'clamp' ? ([activation.min, activation.max] as const) : ([0, 0] as const))];
+  return [ACTIVATIONS.indexOf(kind), ...(kind === 'clamp' ? ([activation.min, activation.max] as const) : UNCLAMPED)];
 }
 
 /** The value of an activation, in float64. */
