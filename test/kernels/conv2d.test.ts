@@ -149,9 +149,9 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, overread: 28 }) : null;
   const out = memory.outputPixels(rows, channels, { pixelBytes });
   memory.kernels.f32_conv2d(
-    ...([rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),
-    ...([memory.words(table), weights, out.address, out.pixelBytes] as const),
-    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, lo, hi] as const),
+    ...([rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, 0] as const),
+    ...([memory.words(table), weights, channelsIn * taps * 32, out.address, out.pixelBytes] as const),
+    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
   );
   return memory.readPixels(out);
 }
@@ -268,7 +268,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
   const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1 }) =>
-    kernels.f32_conv2d(rows, 1, 1, 1, taps, tileRows, blockTiles, 64, 64, 64, 4, 64, 0, 0, 0, 0, 0, 0);
+    kernels.f32_conv2d(rows, 1, 1, 1, taps, tileRows, blockTiles, 0, 64, 64, 32, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0);
 
   it('asserts that sizes are positive', () => {
     expect(() => call({ rows: 0 })).toThrow('assert: sizes are positive');
@@ -337,7 +337,7 @@ describe.each(BUILDS)('f32_conv2d_table (%s)', (build) => {
           const table = memory.output(Math.ceil(rows / tileRows) * tileRows * taps);
           kernels.f32_conv2d_table(
             ...([images, ...size, outHeight, outWidth, ...kernel, ...stride, padding[0], padding[1]] as const),
-            ...([...dilation, tileRows, x, pixelBytes, zeros, table] as const),
+            ...([...dilation, tileRows, 0, x, pixelBytes, zeros, table] as const),
           );
           const words = new Uint32Array(kernels.memory.buffer, table, expected.length);
           expect([...words].map((word, i) => (expected[i] === null ? null : word))).toEqual(expected);

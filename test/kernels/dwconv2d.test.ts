@@ -116,7 +116,7 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
   memory.kernels.f32_dwconv2d(
     ...([images, channels, height, width, ...size, ...kernel, ...stride, ...dilation] as const),
     ...([x.address, x.pixelBytes, weights, out.address, out.pixelBytes] as const),
-    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, lo, hi] as const),
+    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
   );
   return memory.readPixels(out, lanes);
 }
@@ -237,7 +237,7 @@ describe('f32_dwconv2d (debug)', () => {
   it('asserts that pixels are whole vectors', () => {
     const { f32_dwconv2d } = loadKernels('debug');
     const call = (pixelBytes: number, outBytes: number) =>
-      f32_dwconv2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 64, pixelBytes, 64, 64, outBytes, 64, 0, 0, 0, 0, 0, 0);
+      f32_dwconv2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 64, pixelBytes, 64, 64, outBytes, 64, 0, 0, 0, 0, 0, 0, 0);
     expect(() => call(20, 16)).toThrow('assert: pixels are whole vectors');
     expect(() => call(16, 4)).toThrow('assert: pixels are whole vectors');
     call(16, 16);

@@ -67,6 +67,7 @@ describe.each(BUILDS)('f32_affine (%s)', (build) => {
       t,
       added,
       residualBytes,
+      0,
       lo,
       hi,
     );
@@ -128,7 +129,7 @@ describe.each(BUILDS)('f32_copy (%s)', (build) => {
 describe('f32_affine (debug)', () => {
   it('asserts that pixels are whole vectors', () => {
     const { f32_affine } = loadKernels('debug');
-    expect(() => f32_affine(1, 1, 64, 4, 64, 16, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
-    expect(() => f32_affine(1, 1, 64, 16, 64, 8, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
+    expect(() => f32_affine(1, 1, 64, 4, 64, 16, 0, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
+    expect(() => f32_affine(1, 1, 64, 16, 64, 8, 0, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
   });
 });
