@@ -42,7 +42,7 @@ type Row = readonly [
 const ACTIVATIONS = { RE: () => new ReLU({ inplace: true }), HS: () => new Hardswish({ inplace: true }) } as const;
 
 /** Widens, filters depthwise, excites, narrows. @see torchvision.models.mobilenetv3.InvertedResidual */
-export class InvertedResidualV3 extends Module {
+class InvertedResidual extends Module {
   readonly useResConnect: boolean;
   readonly block: Sequential;
   readonly outChannels: number;
@@ -74,6 +74,9 @@ export class InvertedResidualV3 extends Module {
   }
 }
 
+// torchvision has an InvertedResidual in each family, and prints it by that name.
+export { InvertedResidual as InvertedResidualV3 };
+
 /** Inverted residuals with squeeze-and-excitation and hardswish. @see torchvision.models.MobileNetV3 */
 export class MobileNetV3 extends Module {
   readonly features: Sequential;
@@ -89,7 +92,7 @@ export class MobileNetV3 extends Module {
     const last = rows.at(-1)![3];
     this.features = new Sequential(
       new Conv2dNormActivation(3, first, { ...shared, stride: 2 }),
-      ...rows.map((row) => new InvertedResidualV3(row, normLayer)),
+      ...rows.map((row) => new InvertedResidual(row, normLayer)),
       new Conv2dNormActivation(last, 6 * last, { ...shared, kernelSize: 1 }),
     );
     this.avgpool = new AdaptiveAvgPool2d(1);

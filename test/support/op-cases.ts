@@ -69,6 +69,11 @@ function record(opCase: OpCase, layer: Module | null, values: readonly Value[]):
   const functions: Record<string, () => Value> = {
     relu: () => functional.relu(x),
     relu6: () => functional.relu6(x),
+    hardswish: () => functional.hardswish(x),
+    hardsigmoid: () => functional.hardsigmoid(x),
+    sigmoid: () => functional.sigmoid(x),
+    silu: () => functional.silu(x),
+    mul: () => functional.mul(x, y),
     max_pool2d: () => functional.maxPool2d(x, kernelSize, options),
     avg_pool2d: () => functional.avgPool2d(x, kernelSize, options),
     adaptive_avg_pool2d: () => functional.adaptiveAvgPool2d(x, outputSize),
@@ -130,6 +135,14 @@ export function boundsOf(opCase: OpCase): (index: number) => number {
       const max = largest(inputsOf(opCase)[0]!);
       return () => roundingBound(12 + 2 * (height + width), max);
     }
+    case 'hardswish':
+    case 'hardsigmoid':
+      // A sum, a product and a quotient on each side.
+      return () => roundingBound(6, Math.max(1, largest(inputsOf(opCase)[0]!)));
+    case 'sigmoid':
+    case 'silu':
+      // Exponentials within 2 ulp here and in PyTorch, a sum and a quotient on each side.
+      return () => roundingBound(8, Math.max(1, largest(inputsOf(opCase)[0]!)));
     default:
       return () => 0;
   }
