@@ -20,7 +20,9 @@ interface Pixels {
   toColourspace(name: string): Pixels;
   removeAlpha(): Pixels;
   raw(): Pixels;
-  toBuffer(options: { resolveWithObject: true }): Promise<{ data: Uint8Array; info: { width: number; height: number } }>;
+  toBuffer(options: {
+    resolveWithObject: true;
+  }): Promise<{ data: Uint8Array; info: { width: number; height: number } }>;
 }
 
 interface PhotoGolden {
@@ -41,10 +43,9 @@ const lacks = [...(existsSync(folder) ? [] : [folder]), ...(sharp ? [] : ['the p
 if (lacks.length > 0) console.warn(`Real photos are not tested: ${lacks.join(' and ')} not found.`);
 
 describe.skipIf(lacks.length > 0)("squeezenet1_0 with real weights gives torchvision's logits", () => {
-  const golden = (lacks.length > 0 ? {} : JSON.parse(readFileSync(`${folder}squeezenet1_0.golden.json`, 'utf8'))) as Record<
-    string,
-    PhotoGolden
-  >;
+  const golden = (
+    lacks.length > 0 ? {} : JSON.parse(readFileSync(`${folder}squeezenet1_0.golden.json`, 'utf8'))
+  ) as Record<string, PhotoGolden>;
   const model = squeezenet1_0();
   beforeAll(() => {
     model.loadStateDict(loadSafetensors(readFileSync(`${folder}squeezenet1_0.safetensors`)));
