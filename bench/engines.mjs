@@ -16,7 +16,8 @@ export function enginesOf(list) {
   return (list?.split(',') ?? [running]).map((major) => {
     if (major === running) return { major, path: process.execPath };
     const path = join(installPackage('bench/nodes'), 'node_modules', `node${major}`, 'bin/node');
-    if (!existsSync(path)) throw new RangeError(`bench: expected a Node version of bench/nodes/package.json, got "${major}"`);
+    if (!existsSync(path))
+      throw new RangeError(`bench: expected a Node version of bench/nodes/package.json, got "${major}"`);
     return { major, path };
   });
 }

@@ -12,9 +12,15 @@ function convolution(from, to, kernel, size, options = {}) {
   const { stride = 1, dilation = 1, groups = 1 } = options;
   const padding = options.padding ?? (Number(dilation) * (kernel - 1)) / 2;
   const depthwise = groups === from && groups > 1;
-  const notes = [stride !== 1 && `s${stride}`, dilation !== 1 && `d${dilation}`, groups !== 1 && !depthwise && `g${groups}`];
+  const notes = [
+    stride !== 1 && `s${stride}`,
+    dilation !== 1 && `d${dilation}`,
+    groups !== 1 && !depthwise && `g${groups}`,
+  ];
   const channels = depthwise ? `${from}` : `${from}→${to}`;
-  const name = [`${depthwise ? 'dw' : ''}${kernel}×${kernel}`, ...notes, `${channels} @${size}`].filter(Boolean).join(' ');
+  const name = [`${depthwise ? 'dw' : ''}${kernel}×${kernel}`, ...notes, `${channels} @${size}`]
+    .filter(Boolean)
+    .join(' ');
   return { name, layer: new Conv2d(from, to, kernel, { ...options, padding }), shape: [1, from, size, size] };
 }
 

@@ -78,7 +78,11 @@ export function lower(program, names) {
     if (op.name === 'clamp') node.attrs = {};
     if (op.name === 'batch_norm') {
       const { scale, shift } = scaleAndShift(/** @type {any} */ (given));
-      Object.assign(node, { attrs: {}, weight: constant(scale, [scale.length]), bias: constant(shift, [shift.length]) });
+      Object.assign(node, {
+        attrs: {},
+        weight: constant(scale, [scale.length]),
+        bias: constant(shift, [shift.length]),
+      });
     } else if (weight) {
       const folded = fold(weight.values(), bias?.values() ?? null, norm, weight.shape[0]);
       node.weight = constant(folded.weight, weight.shape);

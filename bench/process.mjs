@@ -17,7 +17,9 @@ export class Process {
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#exit = new Promise((_, reject) => {
       this.#child.on('error', reject);
-      this.#child.on('exit', (code, signal) => reject(new Error(`bench: expected a process to stay, it ended with ${signal ?? code}`)));
+      this.#child.on('exit', (code, signal) =>
+        reject(new Error(`bench: expected a process to stay, it ended with ${signal ?? code}`)),
+      );
     });
     this.#exit.catch(() => {});
   }

@@ -19,12 +19,19 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 /** Where the figures were taken. */
 export function machine() {
   const [{ model }] = cpus();
-  return { cpu: model.trim(), cpus: cpus().length, memoryGB: Math.round(totalmem() / 2 ** 30), platform: `${platform()} ${arch()}` };
+  return {
+    cpu: model.trim(),
+    cpus: cpus().length,
+    memoryGB: Math.round(totalmem() / 2 ** 30),
+    platform: `${platform()} ${arch()}`,
+  };
 }
 
 /** The commit that was measured, with a plus where files had been changed; null outside of a repository. */
 export function commit() {
-  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty=+', '--abbrev=10'], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty=+', '--abbrev=10'], {
+    encoding: 'utf8',
+  });
   return status === 0 ? stdout.trim() : null;
 }
 
@@ -58,8 +65,13 @@ export function markdown({ rows, checks }) {
   const suites = [...new Set(rows.map(({ suite }) => suite))].map((suite) => {
     const own = rows.filter((row) => row.suite === suite);
     const columns = COLUMNS.filter(([, key]) => own.some((row) => (row[key] ?? null) !== null));
-    const lines = own.map((row) => columns.map(([, key, write]) => ((row[key] ?? null) === null ? '' : write(row[key]))));
-    return `### ${suite}\n\n${table(columns.map(([heading]) => heading), lines)}`;
+    const lines = own.map((row) =>
+      columns.map(([, key, write]) => ((row[key] ?? null) === null ? '' : write(row[key]))),
+    );
+    return `### ${suite}\n\n${table(
+      columns.map(([heading]) => heading),
+      lines,
+    )}`;
   });
   const lines = checks.map((check) => [
     ...[check.name, check.value.toFixed(3), `≤ ${check.bound}`, holds(check) ? 'yes' : '**no**'],

@@ -44,10 +44,14 @@ function readArguments() {
   const suites = positionals.length > 0 ? positionals : ALL;
   const peers = values.peers?.split(',').filter(Boolean) ?? ['tfjs-wasm'];
   const models = values.models?.split(',') ?? null;
-  for (const [what, folder, names] of /** @type {const} */ ([['suite', 'suites/', suites], ['peer', 'peers/', peers]])) {
+  for (const [what, folder, names] of /** @type {const} */ ([
+    ['suite', 'suites/', suites],
+    ['peer', 'peers/', peers],
+  ])) {
     const known = filesOf(folder);
     const unknown = names.filter((name) => !known.includes(name));
-    if (unknown.length > 0) throw new RangeError(`bench: expected a ${what} of ${known.join(', ')}, got ${unknown.join(', ')}`);
+    if (unknown.length > 0)
+      throw new RangeError(`bench: expected a ${what} of ${known.join(', ')}, got ${unknown.join(', ')}`);
   }
   for (const name of models ?? []) modelOf(name);
   const [rounds, runs, cpu] = /** @type {const} */ (['rounds', 'runs', 'cpu']).map((name) => {
@@ -58,7 +62,11 @@ function readArguments() {
     return value;
   });
   const log = (/** @type {string} */ line) => void process.stderr.write(`${line} …\n`);
-  return { suites, json: values.json, context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, log } };
+  return {
+    suites,
+    json: values.json,
+    context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, log },
+  };
 }
 
 /** @type {ReturnType<typeof readArguments>} */

@@ -50,5 +50,13 @@ export function stateDictOf(module) {
 
 /** An input, as an image that was normalised. @param {readonly number[]} shape */
 export function inputOf(shape) {
-  return new Tensor(uniform('input', shape.reduce((product, size) => product * size, 1), -2, 2), shape);
+  return new Tensor(
+    uniform(
+      'input',
+      shape.reduce((product, size) => product * size, 1),
+      -2,
+      2,
+    ),
+    shape,
+  );
 }

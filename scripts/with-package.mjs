@@ -31,7 +31,11 @@ export function installPackage(folder) {
   if (modified(join(cwd, 'node_modules/.package-lock.json')) >= lock) return cwd;
   process.stderr.write(`Installing ${folder} …\n`);
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const npm = spawnSync('npm', ['ci', ...options], { cwd, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const npm = spawnSync('npm', ['ci', ...options], {
+    cwd,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (npm.status !== 0) throw new Error(`with-package: npm ci failed in ${folder}`);
   return cwd;
 }

@@ -5,8 +5,8 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
 import { readFloats, readProgram } from '../bundle.mjs';
 import { nchwToNhwc, oihwToHwio, transposed } from '../layout.mjs';
 
@@ -16,7 +16,12 @@ import { nchwToNhwc, oihwToHwio, transposed } from '../layout.mjs';
 function padOf({ top, left, bottom, right }) {
   if (top === 0 && left === 0 && bottom === 0 && right === 0) return 'valid';
   if (top === left && top === bottom && top === right) return top;
-  return [[0, 0], [top, bottom], [left, right], [0, 0]];
+  return [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
 }
 
 /** @param {Node} node @param {any} value @returns {any} the value with the node's activation, in its place */
@@ -68,7 +73,8 @@ const OPS = {
     return tf.avgPool(x, kernelSize, stride, 'valid');
   },
   adaptive_avg_pool2d({ attrs }, [x]) {
-    if (attrs.outputSize.some((/** @type {number} */ size) => size !== 1)) unsupported('adaptive pooling to more than 1×1');
+    if (attrs.outputSize.some((/** @type {number} */ size) => size !== 1))
+      unsupported('adaptive pooling to more than 1×1');
     return tf.mean(x, [1, 2], true);
   },
   flatten(_node, [x]) {

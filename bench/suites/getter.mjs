@@ -67,7 +67,15 @@ export async function measure() {
   return names.map((model, k) => {
     const medianMs = median(samples[k]);
     return {
-      ...{ suite: 'getter', model, runtime: 'layertap', engine: `node ${process.versions.node}`, binary, threads: 1, medianMs },
+      ...{
+        suite: 'getter',
+        model,
+        runtime: 'layertap',
+        engine: `node ${process.versions.node}`,
+        binary,
+        threads: 1,
+        medianMs,
+      },
       ...{ minMs: Math.min(...samples[k]), gflops: gflops(macs, medianMs), peakRssMB: peakRssMB(), maxAbsDiff: 0 },
       ...(k > 0 && { ratio: medianRatio(samples[k], samples[0]) }),
     };

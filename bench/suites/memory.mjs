@@ -21,7 +21,11 @@ export async function run({ engines, cpu, log }) {
       process.end();
       result.rows.push(row);
       const { model, memoryMB, leastMemoryMB } = row;
-      result.checks.push({ name: `node ${engine.major}: ${model}, WASM memory`, value: memoryMB / leastMemoryMB, bound: 1 });
+      result.checks.push({
+        name: `node ${engine.major}: ${model}, WASM memory`,
+        value: memoryMB / leastMemoryMB,
+        bound: 1,
+      });
     }
   }
   return result;
@@ -69,7 +73,13 @@ function megabytes(module) {
 /** @param {string} model @param {any} module @param {number} leastMemoryMB @param {readonly number[]} samples */
 function row(model, module, leastMemoryMB, samples) {
   return {
-    ...{ suite: 'memory', model, runtime: 'layertap', engine: `node ${process.versions.node}`, binary: module.compiled.binary },
+    ...{
+      suite: 'memory',
+      model,
+      runtime: 'layertap',
+      engine: `node ${process.versions.node}`,
+      binary: module.compiled.binary,
+    },
     ...{ threads: 1, medianMs: median(samples), minMs: Math.min(...samples), gflops: null, peakRssMB: peakRssMB() },
     ...{ maxAbsDiff: null, memoryMB: megabytes(module), leastMemoryMB },
   };

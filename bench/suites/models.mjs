@@ -84,7 +84,15 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
     // Whole processes come out slower at times: the least disturbed one counts.
     const medianMs = Math.min(...samples[i].map(median));
     return {
-      ...{ suite: 'models', model, runtime, ...descriptions[i], threads: 1, medianMs, minMs: Math.min(...samples[i].flat()) },
+      ...{
+        suite: 'models',
+        model,
+        runtime,
+        ...descriptions[i],
+        threads: 1,
+        medianMs,
+        minMs: Math.min(...samples[i].flat()),
+      },
       ...{ gflops: gflops(macs, medianMs), peakRssMB: peaks[i], maxAbsDiff: differences[i] },
       ...(i > 0 && { ratio: medianRatio(samples[0].flat(), samples[i].flat()) }),
     };
@@ -116,7 +124,9 @@ function difference(folder, outputs, runtime) {
       largest = Math.max(largest, Math.abs(value - theirs[i]));
     });
     if (!(largest <= TOLERANCE * scale)) {
-      throw new Error(`bench: expected "${name}" of ${runtime} within ${TOLERANCE * scale} of layertap's, got ${largest}`);
+      throw new Error(
+        `bench: expected "${name}" of ${runtime} within ${TOLERANCE * scale} of layertap's, got ${largest}`,
+      );
     }
     most = Math.max(most, largest);
   }

@@ -76,10 +76,7 @@ class NarrowResNet extends Module {
 
 /** A block whose shortcut is a strided 1×1 convolution. */
 function shortened(inplanes, planes, { stride = 1, dilation = 1 }) {
-  const downsample = new Sequential(
-    new Conv2d(inplanes, planes, 1, { stride, bias: false }),
-    new BatchNorm2d(planes),
-  );
+  const downsample = new Sequential(new Conv2d(inplanes, planes, 1, { stride, bias: false }), new BatchNorm2d(planes));
   return new BasicBlock(inplanes, planes, { stride, downsample, dilation });
 }
 
@@ -87,5 +84,9 @@ function shortened(inplanes, planes, { stride = 1, dilation = 1 }) {
 export function digitsNetwork() {
   const backbone = new IntermediateLayerGetter(new NarrowResNet(), { layer4: 'out', layer3: 'aux' });
   const numClasses = CLASSES.length;
-  return new DeepLabV3(backbone, new DeepLabHead(WIDTHS[3], numClasses, [2, 4, 6], 48), new FCNHead(WIDTHS[2], numClasses));
+  return new DeepLabV3(
+    backbone,
+    new DeepLabHead(WIDTHS[3], numClasses, [2, 4, 6], 48),
+    new FCNHead(WIDTHS[2], numClasses),
+  );
 }

@@ -119,5 +119,11 @@ export function parametersOf(program: Program): readonly Parameter[] {
 
 /** Multiply-accumulates of each node. */
 export function macsOf({ op, attrs, inputs, output }: Node): number {
-  return op.macs?.(inputs.map((x) => x.shape), output.shape, attrs) ?? 0;
+  return (
+    op.macs?.(
+      inputs.map((x) => x.shape),
+      output.shape,
+      attrs,
+    ) ?? 0
+  );
 }

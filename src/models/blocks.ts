@@ -50,7 +50,12 @@ export class SqueezeExcitation extends Module {
   readonly activation: Module;
   readonly scale_activation: Module;
 
-  constructor(inputChannels: number, squeezeChannels: number, activation: ActivationLayer, scaleActivation: ActivationLayer) {
+  constructor(
+    inputChannels: number,
+    squeezeChannels: number,
+    activation: ActivationLayer,
+    scaleActivation: ActivationLayer,
+  ) {
     super();
     this.avgpool = new AdaptiveAvgPool2d(1);
     this.fc1 = new Conv2d(inputChannels, squeezeChannels, 1);

@@ -10,7 +10,7 @@ import { cat, interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { FCNHead } from './fcn.ts';
-import { segmentationBackbone, type SegmentationOptions, SimpleSegmentationModel } from './segmentation.ts';
+import { type SegmentationOptions, SimpleSegmentationModel, segmentationBackbone } from './segmentation.ts';
 
 /** @see torchvision.models.segmentation.deeplabv3.ASPPConv */
 export class ASPPConv extends Sequential {
@@ -48,11 +48,7 @@ export class ASPP extends Module {
   constructor(inChannels: number, atrousRates: readonly number[], outChannels = 256) {
     super();
     this.convs = new ModuleList([
-      new Sequential(
-        new Conv2d(inChannels, outChannels, 1, { bias: false }),
-        new BatchNorm2d(outChannels),
-        new ReLU(),
-      ),
+      new Sequential(new Conv2d(inChannels, outChannels, 1, { bias: false }), new BatchNorm2d(outChannels), new ReLU()),
       ...atrousRates.map((rate) => new ASPPConv(inChannels, outChannels, rate)),
       new ASPPPooling(inChannels, outChannels),
     ]);
@@ -72,7 +68,12 @@ export class ASPP extends Module {
 /** ASPP, 3×3, and 1×1 to the classes. @see torchvision.models.segmentation.deeplabv3.DeepLabHead */
 export class DeepLabHead extends Sequential {
   /** @param atrousRates, outChannels torchvision's are 12, 24, 36 and 256 */
-  constructor(inChannels: number, numClasses: number, atrousRates: readonly number[] = [12, 24, 36], outChannels = 256) {
+  constructor(
+    inChannels: number,
+    numClasses: number,
+    atrousRates: readonly number[] = [12, 24, 36],
+    outChannels = 256,
+  ) {
     super(
       new ASPP(inChannels, atrousRates, outChannels),
       new Conv2d(outChannels, outChannels, 3, { padding: 1, bias: false }),

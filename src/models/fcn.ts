@@ -5,7 +5,7 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { segmentationBackbone, type SegmentationOptions, SimpleSegmentationModel } from './segmentation.ts';
+import { type SegmentationOptions, SimpleSegmentationModel, segmentationBackbone } from './segmentation.ts';
 
 /** 3×3 to a quarter of the channels, then 1×1 to the classes. @see torchvision.models.segmentation.fcn.FCNHead */
 export class FCNHead extends Sequential {

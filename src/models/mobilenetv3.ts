@@ -57,7 +57,16 @@ class InvertedResidual extends Module {
     this.block = new Sequential(
       ...(expanded === input ? [] : [new Conv2dNormActivation(input, expanded, { ...shared, kernelSize: 1 })]),
       new Conv2dNormActivation(expanded, expanded, { ...shared, ...filter }),
-      ...(useSe ? [new SqueezeExcitation(expanded, squeezed, () => new ReLU(), () => new Hardsigmoid())] : []),
+      ...(useSe
+        ? [
+            new SqueezeExcitation(
+              expanded,
+              squeezed,
+              () => new ReLU(),
+              () => new Hardsigmoid(),
+            ),
+          ]
+        : []),
       new Conv2dNormActivation(expanded, out, { kernelSize: 1, normLayer, activationLayer: null }),
     );
     this.useResConnect = stride === 1 && input === out;

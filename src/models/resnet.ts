@@ -139,7 +139,8 @@ export class ResNet extends Module {
       if (dilated) dilation *= stride;
       const step = dilated ? 1 : stride;
       const out = planes * block.expansion;
-      const shortcut = step !== 1 || inplanes !== out ? new Sequential(conv1x1(inplanes, out, step), normLayer(out)) : null;
+      const shortcut =
+        step !== 1 || inplanes !== out ? new Sequential(conv1x1(inplanes, out, step), normLayer(out)) : null;
       const shared = { groups, baseWidth, normLayer };
       const items = [new block(inplanes, planes, { ...shared, stride: step, downsample: shortcut, dilation: before })];
       inplanes = out;

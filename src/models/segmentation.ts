@@ -1,11 +1,11 @@
 /** What the segmentation models share: a backbone with features `out` and `aux`, heads, upsampling to the input's size. */
 
 import { KeyError } from '../errors.ts';
-import type { Value } from '../graph/graph.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';
+import type { Value } from '../graph/graph.ts';
 import { interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
-import { type ResNet, type ResNetOptions, resnet101, resnet50 } from './resnet.ts';
+import { type ResNet, type ResNetOptions, resnet50, resnet101 } from './resnet.ts';
 
 /** Options of the segmentation builders, with torchvision's defaults. */
 export interface SegmentationOptions {
@@ -42,7 +42,9 @@ export class SimpleSegmentationModel extends Module<Map<string, Value>> {
       const feature = features.get(name);
       if (!feature) {
         const names = [...features.keys()].map((key) => `"${key}"`).join(', ');
-        throw new KeyError(`${this.constructor.name}: expected the backbone to return "${name}", got ${names || 'nothing'}`);
+        throw new KeyError(
+          `${this.constructor.name}: expected the backbone to return "${name}", got ${names || 'nothing'}`,
+        );
       }
       return interpolate(classifier.call(feature), { size, mode: 'bilinear', alignCorners: false });
     };

@@ -24,7 +24,9 @@ export class Sequential extends Module<any> {
   readonly #items: Map<string, Item>;
 
   /** @param items modules, named '0', '1', …; or one Map or array of entries, with names */
-  constructor(...items: Module<any>[] | [ReadonlyMap<string, Module<any>> | readonly (readonly [string, Module<any>])[]]) {
+  constructor(
+    ...items: Module<any>[] | [ReadonlyMap<string, Module<any>> | readonly (readonly [string, Module<any>])[]]
+  ) {
     super();
     const [first] = items;
     const named = first instanceof Map || Array.isArray(first);
@@ -193,7 +195,9 @@ export class ModuleDict<Out = any> extends Module<Out> {
   /** Adds or replaces items, from another ModuleDict, a Map, entries or a plain object. */
   update(items: ModuleDictItems): this {
     if (typeof items !== 'object' || items === null) {
-      throw new ValueError(`ModuleDict.update should be called with an iterable of key/value pairs, but got ${items === null ? 'null' : typeof items}`);
+      throw new ValueError(
+        `ModuleDict.update should be called with an iterable of key/value pairs, but got ${items === null ? 'null' : typeof items}`,
+      );
     }
     const iterable = items instanceof ModuleDict ? items.items() : items;
     const entries = Symbol.iterator in iterable ? (iterable as Iterable<unknown>) : Object.entries(iterable);

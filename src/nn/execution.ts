@@ -1,14 +1,14 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
+import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
-import { Graph, parametersOf, type Program, type Value } from '../graph/graph.ts';
 import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { materialize, type Materialized, valuesOf } from './output.ts';
+import { type Materialized, materialize, valuesOf } from './output.ts';
 
 /** What an execution asks of the module that it runs. */
 export interface Root {
@@ -48,9 +48,12 @@ export class Execution<Out> {
   ): Materialized<Traced> {
     const name = this.#root.constructor.name;
     for (const { dtype, shape } of inputs) {
-      if (dtype !== 'float32') throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
+      if (dtype !== 'float32')
+        throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
       if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0)) {
-        throw new ShapeError(`${name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got ${formatShape(shape)}`);
+        throw new ShapeError(
+          `${name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got ${formatShape(shape)}`,
+        );
       }
     }
     const shapes = inputs.map(({ shape }) => shape);
@@ -72,7 +75,9 @@ export class Execution<Out> {
   #checkValues(program: Program): void {
     const missing = new Set(parametersOf(program).filter((parameter) => !parameter.hasValues));
     if (missing.size === 0) return;
-    const paths = [...this.#root.namedParameters()].filter(([, parameter]) => missing.has(parameter)).map(([path]) => path);
+    const paths = [...this.#root.namedParameters()]
+      .filter(([, parameter]) => missing.has(parameter))
+      .map(([path]) => path);
     throw missingValues(this.#root.constructor.name, 'all parameters that run', paths);
   }
 }
@@ -81,5 +86,7 @@ export class Execution<Out> {
 export function missingValues(module: string, which: string, paths: readonly string[]): StateDictError {
   const names = paths.slice(0, 8).map((path) => `"${path}"`);
   const listed = names.join(', ') + (paths.length > 8 ? ` and ${paths.length - 8} more` : '');
-  return new StateDictError(`${module}: expected values for ${which}, got none for ${listed}; call loadStateDict first`);
+  return new StateDictError(
+    `${module}: expected values for ${which}, got none for ${listed}; call loadStateDict first`,
+  );
 }

@@ -2,10 +2,6 @@
 
 import { ValueError } from '../errors.ts';
 import { apply, type Value } from '../graph/graph.ts';
-import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptive-avg-pool2d.ts';
-import { add as addOp } from '../ops/add.ts';
-import { avgPool2d as avgPool2dOp } from '../ops/avg-pool2d.ts';
-import { cat as catOp } from '../ops/cat.ts';
 import {
   clamp,
   hardsigmoid as hardsigmoidOp,
@@ -13,6 +9,10 @@ import {
   sigmoid as sigmoidOp,
   silu as siluOp,
 } from '../ops/activation.ts';
+import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptive-avg-pool2d.ts';
+import { add as addOp } from '../ops/add.ts';
+import { avgPool2d as avgPool2dOp } from '../ops/avg-pool2d.ts';
+import { cat as catOp } from '../ops/cat.ts';
 import { flatten as flattenOp } from '../ops/flatten.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
@@ -107,7 +107,13 @@ export interface AvgPool2dOptions {
 
 /** The mean of each window. */
 export function avgPool2d(x: Value, kernelSize: number | Pair, options: AvgPool2dOptions = {}): Value {
-  const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true, divisorOverride = null } = options;
+  const {
+    stride = kernelSize,
+    padding = 0,
+    ceilMode = false,
+    countIncludePad = true,
+    divisorOverride = null,
+  } = options;
   if (divisorOverride === 0) throw new ValueError('avg_pool2d: expected a divisorOverride other than 0, got 0');
   const window = {
     kernelSize: toPair('avg_pool2d: kernelSize', kernelSize, 1),
@@ -123,7 +129,10 @@ export function avgPool2d(x: Value, kernelSize: number | Pair, options: AvgPool2
 }
 
 /** PyTorch's rule: a window always holds a pixel of the image. */
-function checkPoolPadding(name: string, { kernelSize, padding }: { readonly kernelSize: Pair; readonly padding: Sides }) {
+function checkPoolPadding(
+  name: string,
+  { kernelSize, padding }: { readonly kernelSize: Pair; readonly padding: Sides },
+) {
   const { top, left, bottom, right } = padding;
   if (Math.max(top, bottom) > kernelSize[0] / 2 || Math.max(left, right) > kernelSize[1] / 2) {
     throw new ValueError(
@@ -156,7 +165,9 @@ export interface InterpolateOptions {
 export function interpolate(x: Value, options: InterpolateOptions): Value {
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
   if ((size === undefined) === (scaleFactor === undefined)) {
-    throw new ValueError('interpolate: expected either size or scaleFactor, got ' + (size === undefined ? 'neither' : 'both'));
+    throw new ValueError(
+      `interpolate: expected either size or scaleFactor, got ${size === undefined ? 'neither' : 'both'}`,
+    );
   }
   if (mode !== 'nearest' && mode !== 'bilinear') {
     throw new ValueError(`interpolate: expected mode "nearest" or "bilinear", got "${mode}"`);

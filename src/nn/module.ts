@@ -278,7 +278,8 @@ export abstract class Module<Out = Value> {
       .filter((key) => !used.has(key) && !ignored.has(key))
       .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
     const problems = [...mismatches];
-    if (strict && unexpectedKeys.length > 0) problems.unshift(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}. `);
+    if (strict && unexpectedKeys.length > 0)
+      problems.unshift(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}. `);
     if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${quoted(missingKeys)}. `);
     if (problems.length > 0) {
       throw new StateDictError(

@@ -3,13 +3,7 @@
 import { ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Pair } from '../ops/window.ts';
-import {
-  adaptiveAvgPool2d,
-  avgPool2d,
-  type AvgPool2dOptions,
-  maxPool2d,
-  type MaxPool2dOptions,
-} from './functional.ts';
+import { type AvgPool2dOptions, adaptiveAvgPool2d, avgPool2d, type MaxPool2dOptions, maxPool2d } from './functional.ts';
 import { Module } from './module.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
 

@@ -1,7 +1,7 @@
 /** Upsampling layers. */
 
 import type { Value } from '../graph/graph.ts';
-import { interpolate, type InterpolateOptions } from './functional.ts';
+import { type InterpolateOptions, interpolate } from './functional.ts';
 import { Module } from './module.ts';
 import { float, tuple } from './repr.ts';
 
@@ -20,7 +20,8 @@ export class Upsample extends Module {
 
   protected override extraRepr(): string {
     const { size, scaleFactor, mode = 'nearest' } = this.options;
-    const factors = typeof scaleFactor === 'number' ? float(scaleFactor) : `(${(scaleFactor ?? []).map(float).join(', ')})`;
+    const factors =
+      typeof scaleFactor === 'number' ? float(scaleFactor) : `(${(scaleFactor ?? []).map(float).join(', ')})`;
     const sizes = typeof size === 'number' ? size : tuple(size ?? []);
     return `${size === undefined ? `scale_factor=${factors}` : `size=${sizes}`}, mode=${mode}`;
   }

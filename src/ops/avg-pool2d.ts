@@ -31,7 +31,10 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
       const x0 = (i % outWidth) * stride[1] - padding.left;
       const y0 = (Math.floor(i / outWidth) % outHeight) * stride[0] - padding.top;
       const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
-      const [x1, y1] = [Math.min(x0 + kernelSize[1], width + padding.right), Math.min(y0 + kernelSize[0], height + padding.bottom)];
+      const [x1, y1] = [
+        Math.min(x0 + kernelSize[1], width + padding.right),
+        Math.min(y0 + kernelSize[0], height + padding.bottom),
+      ];
       let sum = 0;
       let inside = 0;
       for (let iy = Math.max(y0, 0); iy < Math.min(y1, height); iy++) {
@@ -56,7 +59,16 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
         return stepOf(
           kernels.f32_avgpool2d,
           ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-          ...([...kernelSize, ...stride, top, left, bottom, right, Number(countIncludePad), divisorOverride ?? 0] as const),
+          ...([
+            ...kernelSize,
+            ...stride,
+            top,
+            left,
+            bottom,
+            right,
+            Number(countIncludePad),
+            divisorOverride ?? 0,
+          ] as const),
           ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
         );
       },

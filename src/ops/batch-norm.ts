@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import { formatShape } from '../tensor/shape.ts';
 import { bindAffine } from './affine.ts';
 import { normConstants, referenceEpilogue, type VectorForm } from './epilogue.ts';
-import { type Epilogue, type Norm, NO_EPILOGUE, type Op } from './op.ts';
+import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from './op.ts';
 
 /** The vectors are in plain order, eight at a time as in a convolution's epilogue: one packing serves both. */
 const vectorForm = ({ runningVar }: Norm): VectorForm => ({ channels: runningVar.shape[0]!, groups: 1, panel: 8 });

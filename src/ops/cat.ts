@@ -22,7 +22,10 @@ export const cat: Op<null> = {
   },
 
   reference(inputs) {
-    const shape = cat.inferShape(inputs.map((x) => x.shape), null);
+    const shape = cat.inferShape(
+      inputs.map((x) => x.shape),
+      null,
+    );
     const out = new Float32Array(numel(shape));
     let at = 0;
     for (let n = 0; n < shape[0]!; n++) {

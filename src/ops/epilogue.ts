@@ -3,7 +3,15 @@
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { type Activation, type Binding, type Constant, type Epilogue, type Norm, NO_EPILOGUE, type Packer } from './op.ts';
+import {
+  type Activation,
+  type Binding,
+  type Constant,
+  type Epilogue,
+  NO_EPILOGUE,
+  type Norm,
+  type Packer,
+} from './op.ts';
 
 /** How a vector of channels is laid out: `groups` runs, each padded to a multiple of `panel` floats. */
 export interface VectorForm {
@@ -18,7 +26,12 @@ function vectorLength({ channels, groups, panel }: VectorForm): number {
 }
 
 /** A constant of one number for each channel, zero where the form pads. */
-export function vectorConstant(owner: object, label: string, form: VectorForm, values: () => ArrayLike<number>): Constant {
+export function vectorConstant(
+  owner: object,
+  label: string,
+  form: VectorForm,
+  values: () => ArrayLike<number>,
+): Constant {
   const length = vectorLength(form);
   return {
     owner,
@@ -78,7 +91,13 @@ export type EpilogueArguments = readonly [
 /** The epilogue's arguments, its constants being the last two where there is a norm. */
 export function epilogueArguments({ epilogue, constants, residual }: Binding): EpilogueArguments {
   const [scale, shift] = epilogue.norm ? constants.slice(-2) : [0, 0];
-  return [scale!, shift!, residual?.address ?? 0, residual?.pixelBytes ?? 0, ...activationArguments(epilogue.activation)];
+  return [
+    scale!,
+    shift!,
+    residual?.address ?? 0,
+    residual?.pixelBytes ?? 0,
+    ...activationArguments(epilogue.activation),
+  ];
 }
 
 /** What kernels know an activation by: see assembly/epilogue.ts. */
@@ -97,7 +116,7 @@ export function referenceActivation(activation: Activation, v: number): number {
   const ramp = () => Math.min(Math.max(v + 3, 0), 6) / 6;
   switch (activation.kind) {
     case 'clamp':
-      return v < activation.min ? activation.min : v > activation.max ? activation.max : v;
+      return Math.min(Math.max(v, activation.min), activation.max);
     case 'hardswish':
       return v * ramp();
     case 'hardsigmoid':

@@ -72,4 +72,3 @@ export function blockTiles(rowBytes: number, tileRows: number): number {
 export function tableBytes(rows: number, taps: number, tileRows: number): number {
   return Math.ceil(rows / tileRows) * tileRows * taps * 4;
 }
-

@@ -79,7 +79,27 @@ export const linear: Op<LinearAttrs> = {
         const [out, features] = weight.shape as [number, number];
         const rows = output.shape[0]!;
         const { tileRows } = engine;
-        kernels.f32_conv2d_table(rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0, x.address, x.pixelBytes, 0, table);
+        kernels.f32_conv2d_table(
+          rows,
+          1,
+          1,
+          1,
+          1,
+          1,
+          1,
+          1,
+          1,
+          0,
+          0,
+          1,
+          1,
+          tileRows,
+          0,
+          x.address,
+          x.pixelBytes,
+          0,
+          table,
+        );
         return stepOf(
           kernels.f32_conv2d,
           ...([rows, 1, features, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), 0] as const),

@@ -38,7 +38,11 @@ export const mul: Op<null> = {
         return stepOf(
           kernels.f32_mul,
           ...([images, pixels, channelsOf(output.shape), a.address, a.pixelBytes] as const),
-          ...([b.address, isPerChannel ? 0 : b.pixelBytes, isPerChannel ? b.pixelBytes : pixels * b.pixelBytes] as const),
+          ...([
+            b.address,
+            isPerChannel ? 0 : b.pixelBytes,
+            isPerChannel ? b.pixelBytes : pixels * b.pixelBytes,
+          ] as const),
           ...([output.address, output.pixelBytes] as const),
         );
       },

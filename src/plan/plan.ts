@@ -3,10 +3,10 @@
  * happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the memory.
  */
 
+import { macsOf, type Node, type Program, type Value } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { placeConcats } from '../graph/passes/place-concats.ts';
 import { prune } from '../graph/passes/prune.ts';
-import { macsOf, type Node, type Program, type Value } from '../graph/graph.ts';
 import {
   type Algorithm,
   type Constant,
@@ -89,7 +89,12 @@ export class Plan {
   }
 
   /** What each step computes and how, in order of execution. */
-  get steps(): readonly { readonly op: string; readonly algorithm: string; readonly shape: Shape; readonly macs: number }[] {
+  get steps(): readonly {
+    readonly op: string;
+    readonly algorithm: string;
+    readonly shape: Shape;
+    readonly macs: number;
+  }[] {
     return this.#placed.map(({ node, algorithm }) => ({
       op: node.op.name,
       algorithm: algorithm.name,
@@ -116,7 +121,9 @@ export class Plan {
     const { inputs, taps } = this.program;
 
     this.#inputs = inputs.map((value) => ({ address: address(planes(value)), numel: numel(value.shape) }));
-    const steps = inputs.flatMap((value) => transposes(kernels, 'f32_nchw_to_nhwc', slot(value), address(planes(value))));
+    const steps = inputs.flatMap((value) =>
+      transposes(kernels, 'f32_nchw_to_nhwc', slot(value), address(planes(value))),
+    );
     for (const { node, algorithm, constants, workspace, table } of this.#placed) {
       steps.push(
         algorithm.bind(

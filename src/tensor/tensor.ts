@@ -1,7 +1,7 @@
 /** A tensor: shape, dtype and data in row-major order. It owns no WASM memory, so nothing needs to be disposed. */
 
 import { DtypeError, ShapeError } from '../errors.ts';
-import { arrayOf, bfloat16ToNumber, type Dtype, DTYPES, float16ToNumber, type TensorData } from './dtype.ts';
+import { arrayOf, bfloat16ToNumber, DTYPES, type Dtype, float16ToNumber, type TensorData } from './dtype.ts';
 import { formatShape, numel, type Shape } from './shape.ts';
 
 /** Dense values in row-major order; images are `[N, C, H, W]`. */

@@ -48,7 +48,9 @@ export function instantiate(binary: Binary): Instance {
     try {
       module = new WebAssembly.Module(bytesOf(binary));
     } catch (cause) {
-      throw new UnsupportedError(`layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"`, { cause });
+      throw new UnsupportedError(`layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"`, {
+        cause,
+      });
     }
     modules.set(binary, module);
   }

@@ -23,7 +23,10 @@ export class Folder {
 
   /** Runs `layertap` with these arguments. */
   run(...args: readonly string[]) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
+      cwd: this.path,
+      encoding: 'utf8',
+    });
     return { status, stdout, stderr };
   }
 

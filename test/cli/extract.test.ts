@@ -31,11 +31,20 @@ beforeAll(() => {
 
 describe('extract', () => {
   it('writes the features in order of execution, with the bits of the library', () => {
-    const args = ['--layers', 'layer4=a,layer3=z,layer1.0.conv2=m', '--input', 'x.safetensors', '--output', 'f.safetensors'];
+    const args = [
+      '--layers',
+      'layer4=a,layer3=z,layer1.0.conv2=m',
+      '--input',
+      'x.safetensors',
+      '--output',
+      'f.safetensors',
+    ];
     const { status, stdout, stderr } = folder.run('extract', ...RESNET, ...args);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(/^tapped resnet18 on \[1, 3, 48, 40\] with the simd binary in [\d.]+ ms \(weights read in [\d.]+ ms\)$/);
+    expect(lines[0]).toMatch(
+      /^tapped resnet18 on \[1, 3, 48, 40\] with the simd binary in [\d.]+ ms \(weights read in [\d.]+ ms\)$/,
+    );
     expect(lines.slice(1)).toEqual([
       '  m  layer1.0.conv2  [1, 64, 12, 10]',
       '  z  layer3          [1, 256, 3, 3]',
@@ -63,7 +72,14 @@ describe('extract', () => {
       runMs: expect.any(Number),
       features: [
         { name: 'maxpool', layer: 'maxpool', shape: [1, 64, 12, 10], reduction: 4, macs: 4515840, bytes: 30720 },
-        { name: 'layer2', layer: 'layer2', shape: [1, 128, 6, 5], reduction: 8, macs: expect.any(Number), bytes: 15360 },
+        {
+          name: 'layer2',
+          layer: 'layer2',
+          shape: [1, 128, 6, 5],
+          reduction: 8,
+          macs: expect.any(Number),
+          bytes: 15360,
+        },
       ],
       output: 'json.safetensors',
       heatmaps: [],
@@ -76,7 +92,16 @@ describe('extract', () => {
     folder.writeTensors('kept.safetensors', kept);
     folder.writeTensors('head.safetensors', [...kept, ['fc.weight', generatedTensor('fc', [7, 512])]]);
     for (const weights of ['kept.safetensors', 'head.safetensors']) {
-      const args = ['--weights', weights, '--layers', 'layer1=out', '--input', 'x.safetensors', '--output', `of-${weights}`];
+      const args = [
+        '--weights',
+        weights,
+        '--layers',
+        'layer1=out',
+        '--input',
+        'x.safetensors',
+        '--output',
+        `of-${weights}`,
+      ];
       expect(folder.run('extract', '--model', 'resnet18', ...args).stderr).toBe('');
     }
     expect(folder.read('of-kept.safetensors')).toEqual(folder.read('of-head.safetensors'));
@@ -90,7 +115,16 @@ describe('extract', () => {
     const model = squeezenet1_1();
     model.loadStateDict(half);
     const args = ['--model', 'squeezenet1_1', '--weights', 'half.safetensors', '--deterministic'];
-    const { status } = folder.run('extract', ...args, '--layers', 'features.3=f', '--input', 'x.safetensors', '--output', 'half-f.safetensors');
+    const { status } = folder.run(
+      'extract',
+      ...args,
+      '--layers',
+      'features.3=f',
+      '--input',
+      'x.safetensors',
+      '--output',
+      'half-f.safetensors',
+    );
     expect(status).toBe(0);
     const getter = new IntermediateLayerGetter(model, { 'features.3': 'f' }).compile({ deterministic: true });
     expect(folder.readTensors('half-f.safetensors').get('f')).toEqual(getter.forward(x).get('f'));
@@ -99,13 +133,17 @@ describe('extract', () => {
   it("gives a photo torchvision's preset: no colour profile, no orientation, alpha dropped", async () => {
     const [width, height] = [60, 50];
     const rgba = Uint8Array.from({ length: width * height * 4 }, (_, i) => (i * 37) % 251);
-    const photo = sharp(rgba, { raw: { width, height, channels: 4 } }).withMetadata({ orientation: 6 }).withIccProfile('p3');
+    const photo = sharp(rgba, { raw: { width, height, channels: 4 } })
+      .withMetadata({ orientation: 6 })
+      .withIccProfile('p3');
     folder.write('photo.png', await photo.png().toBuffer());
     const decoded = await sharp(folder.read('photo.png'), { ignoreIcc: true }).removeAlpha().raw().toBuffer();
     const args = ['--layers', 'features.0=f', '--image', 'photo.png', '--output', 'photo.safetensors'];
     expect(folder.run('extract', ...SQUEEZENET, ...args).stderr).toBe('');
     const getter = new IntermediateLayerGetter(fillParameters(squeezenet1_1()), { 'features.0': 'f' });
-    const expected = getter.compile({ deterministic: true }).forward(imageClassification(imageFromRgb(decoded, width, height)));
+    const expected = getter
+      .compile({ deterministic: true })
+      .forward(imageClassification(imageFromRgb(decoded, width, height)));
     expect(folder.readTensors('photo.safetensors').get('f')).toEqual(expected.get('f'));
   });
 
@@ -116,13 +154,29 @@ describe('extract', () => {
   ])('has the preset %s', async (preset, shape) => {
     const grey = sharp(new Uint8Array(60 * 50).fill(128), { raw: { width: 60, height: 50, channels: 1 } });
     folder.write('grey.jpg', await grey.toColourspace('b-w').jpeg().toBuffer());
-    const args = ['--layers', 'features.0=f', '--image', 'grey.jpg', '--preset', preset, '--output', `${preset}.safetensors`];
+    const args = [
+      '--layers',
+      'features.0=f',
+      '--image',
+      'grey.jpg',
+      '--preset',
+      preset,
+      '--output',
+      `${preset}.safetensors`,
+    ];
     const { stdout } = folder.run('extract', ...SQUEEZENET, ...args, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ preset, input: shape });
   });
 
   it("writes one heat map per feature in the input's size, into a folder that it makes", async () => {
-    const args = ['--layers', 'features.0=a/b,classifier=logits', '--input', 'x.safetensors', '--output', 'maps.safetensors'];
+    const args = [
+      '--layers',
+      'features.0=a/b,classifier=logits',
+      '--input',
+      'x.safetensors',
+      '--output',
+      'maps.safetensors',
+    ];
     const { stdout } = folder.run('extract', ...SQUEEZENET, ...args, '--heatmaps', 'new/maps', '--json');
     expect(JSON.parse(stdout).heatmaps).toEqual(['new/maps/a_b.png', 'new/maps/logits.png']);
     expect(folder.list('new/maps')).toEqual(['a_b.png', 'logits.png']);

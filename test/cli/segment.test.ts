@@ -28,15 +28,27 @@ async function classesOf(file: string) {
   const { data, info } = await sharp(folder.read(file)).raw().toBuffer({ resolveWithObject: true });
   expect(info.channels).toBe(3);
   const index = new Map(Array.from({ length: 256 }, (_, i) => [vocColor(i).join(), i]));
-  const pixels = Array.from({ length: info.width * info.height }, (_, i) => index.get(data.subarray(i * 3, i * 3 + 3).join()));
+  const pixels = Array.from({ length: info.width * info.height }, (_, i) =>
+    index.get(data.subarray(i * 3, i * 3 + 3).join()),
+  );
   return { width: info.width, height: info.height, pixels };
 }
 
 describe('segment', () => {
   it("writes the mask in the input's size, and both heads' scores where they are asked for", async () => {
-    const { status, stdout, stderr } = folder.run(...SEGMENT, '--input', 'x.safetensors', '--output', 'm.png', '--scores', 's.safetensors');
+    const { status, stdout, stderr } = folder.run(
+      ...SEGMENT,
+      '--input',
+      'x.safetensors',
+      '--output',
+      'm.png',
+      '--scores',
+      's.safetensors',
+    );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(/^segmented \[1, 3, 40, 33\] with fcn_resnet50 and the simd binary in [\d.]+ (ms|s) \(weights/);
+    expect(stdout).toMatch(
+      /^segmented \[1, 3, 40, 33\] with fcn_resnet50 and the simd binary in [\d.]+ (ms|s) \(weights/,
+    );
     expect(stdout).toContain('\nwrote m.png (33 x 40 pixels)\nwrote s.safetensors (out, aux; 217 KiB)\n');
     expect(folder.readTensors('s.safetensors')).toEqual(scores);
     const { pixels, ...size } = await classesOf('m.png');
@@ -61,7 +73,16 @@ describe('segment', () => {
   });
 
   it('does so for scores too, where the options say that there is no auxiliary head', () => {
-    const args = ['--model-options', '{"auxLoss":false}', '--input', 'x.safetensors', '--output', 'o.png', '--scores', 'o.safetensors'];
+    const args = [
+      '--model-options',
+      '{"auxLoss":false}',
+      '--input',
+      'x.safetensors',
+      '--output',
+      'o.png',
+      '--scores',
+      'o.safetensors',
+    ];
     expect(folder.run(...SEGMENT, ...args).status).toBe(0);
     expect(folder.readTensors('o.safetensors')).toEqual(new Map([['out', scores.get('out')]]));
   });
@@ -71,7 +92,11 @@ describe('segment', () => {
     folder.write('photo.png', await photo.png().toBuffer());
     const args = ['--image', 'photo.png', '--preset', 'none', '--output', 'photo-mask.png', '--json'];
     const { stdout } = folder.run(...SEGMENT, ...args);
-    expect(JSON.parse(stdout)).toMatchObject({ preset: 'none', input: [1, 3, 20, 24], mask: { width: 24, height: 20 } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      preset: 'none',
+      input: [1, 3, 20, 24],
+      mask: { width: 24, height: 20 },
+    });
   });
 
   it('fails with one line, and writes neither file, where one of both cannot be written', () => {
@@ -94,7 +119,16 @@ describe('segment', () => {
   });
 
   it('takes segmentation models only', () => {
-    const args = ['--model', 'resnet18', '--weights', 'fcn.safetensors', '--input', 'x.safetensors', '--output', 'r.png'];
+    const args = [
+      '--model',
+      'resnet18',
+      '--weights',
+      'fcn.safetensors',
+      '--input',
+      'x.safetensors',
+      '--output',
+      'r.png',
+    ];
     expect(folder.run('segment', ...args)).toEqual({
       status: 1,
       stdout: '',

@@ -16,9 +16,24 @@ describe('Sequential', () => {
   });
 
   it('numbers its items, or takes names', () => {
-    expect([...new Sequential(a, b).namedChildren()]).toEqual([['0', a], ['1', b]]);
-    for (const named of [new Map([['x', a], ['y', b]]), [['x', a], ['y', b]] as const]) {
-      expect([...new Sequential(named).namedChildren()]).toEqual([['x', a], ['y', b]]);
+    expect([...new Sequential(a, b).namedChildren()]).toEqual([
+      ['0', a],
+      ['1', b],
+    ]);
+    for (const named of [
+      new Map([
+        ['x', a],
+        ['y', b],
+      ]),
+      [
+        ['x', a],
+        ['y', b],
+      ] as const,
+    ]) {
+      expect([...new Sequential(named).namedChildren()]).toEqual([
+        ['x', a],
+        ['y', b],
+      ]);
     }
   });
 
@@ -32,7 +47,10 @@ describe('Sequential', () => {
   });
 
   it('appends under the next number', () => {
-    expect([...new Sequential(a).append(b).namedChildren()]).toEqual([['0', a], ['1', b]]);
+    expect([...new Sequential(a).append(b).namedChildren()]).toEqual([
+      ['0', a],
+      ['1', b],
+    ]);
     expect([...new Sequential([['x', a]]).append(b).namedChildren()].map(([name]) => name)).toEqual(['x', '1']);
   });
 
@@ -49,7 +67,11 @@ describe('ModuleList', () => {
     expect(list.length).toBe(3);
     expect([...list]).toEqual([a, b, c]);
     expect(list.at(-1)).toBe(c);
-    expect([...list.namedChildren()]).toEqual([['0', a], ['1', b], ['2', c]]);
+    expect([...list.namedChildren()]).toEqual([
+      ['0', a],
+      ['1', b],
+      ['2', c],
+    ]);
     expect(thrown(() => list.at(-4))).toBe('KeyError: ModuleList: expected an index from -3 to 2, got -4');
     expect(thrown(() => list.append({} as never))).toBe('ValueError: Object is not a Module subclass');
   });
@@ -65,7 +87,10 @@ describe('ModuleList', () => {
 
 describe('ModuleDict', () => {
   it('is made of a Map, entries, an object or another ModuleDict', () => {
-    const entries: [string, ReLU][] = [['x', a], ['y', c]];
+    const entries: [string, ReLU][] = [
+      ['x', a],
+      ['y', c],
+    ];
     const dict = new ModuleDict(entries);
     for (const items of [new Map(entries), entries, Object.fromEntries(entries), dict]) {
       expect([...new ModuleDict(items).items()]).toEqual(entries);
@@ -74,7 +99,10 @@ describe('ModuleDict', () => {
 
   it('adds, replaces, removes and clears', () => {
     const dict = new ModuleDict({ x: a }).set('y', b).set('x', c);
-    expect([...dict.items()]).toEqual([['x', c], ['y', b]]);
+    expect([...dict.items()]).toEqual([
+      ['x', c],
+      ['y', b],
+    ]);
     expect([...dict.keys()]).toEqual(['x', 'y']);
     expect([...dict]).toEqual(['x', 'y']);
     expect([...dict.values()]).toEqual([c, b]);
@@ -104,7 +132,9 @@ describe('ModuleDict', () => {
 
   it("refuses items in PyTorch's words", () => {
     expect(thrown(() => new ModuleDict({ x: 5 as never }))).toBe('ValueError: Number is not a Module subclass');
-    expect(thrown(() => new ModuleDict({ x: undefined as never }))).toBe('ValueError: undefined is not a Module subclass');
+    expect(thrown(() => new ModuleDict({ x: undefined as never }))).toBe(
+      'ValueError: undefined is not a Module subclass',
+    );
   });
 
   it("refuses updates in PyTorch's words", () => {

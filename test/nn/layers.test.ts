@@ -18,12 +18,24 @@ import { noise, thrown } from './support.ts';
 describe('printing', () => {
   // The right column is PyTorch 1.13's.
   const printed: [layer: Module, text: string][] = [
-    [new MaxPool2d(3, { stride: 2, padding: 1 }), 'MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)'],
+    [
+      new MaxPool2d(3, { stride: 2, padding: 1 }),
+      'MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)',
+    ],
     [new MaxPool2d([3, 2]), 'MaxPool2d(kernel_size=(3, 2), stride=(3, 2), padding=0, dilation=1, ceil_mode=False)'],
-    [new MaxPool2d(3, { stride: 2, ceilMode: true }), 'MaxPool2d(kernel_size=3, stride=2, padding=0, dilation=1, ceil_mode=True)'],
-    [new MaxPool2d(3, { stride: [2, 1], padding: [1, 0], dilation: [2, 1] }), 'MaxPool2d(kernel_size=3, stride=(2, 1), padding=(1, 0), dilation=(2, 1), ceil_mode=False)'],
+    [
+      new MaxPool2d(3, { stride: 2, ceilMode: true }),
+      'MaxPool2d(kernel_size=3, stride=2, padding=0, dilation=1, ceil_mode=True)',
+    ],
+    [
+      new MaxPool2d(3, { stride: [2, 1], padding: [1, 0], dilation: [2, 1] }),
+      'MaxPool2d(kernel_size=3, stride=(2, 1), padding=(1, 0), dilation=(2, 1), ceil_mode=False)',
+    ],
     [new AvgPool2d(2), 'AvgPool2d(kernel_size=2, stride=2, padding=0)'],
-    [new AvgPool2d([2, 3], { stride: 1, padding: [1, 0], ceilMode: true }), 'AvgPool2d(kernel_size=(2, 3), stride=1, padding=(1, 0))'],
+    [
+      new AvgPool2d([2, 3], { stride: 1, padding: [1, 0], ceilMode: true }),
+      'AvgPool2d(kernel_size=(2, 3), stride=1, padding=(1, 0))',
+    ],
     [new AdaptiveAvgPool2d(1), 'AdaptiveAvgPool2d(output_size=1)'],
     [new AdaptiveAvgPool2d([1, 1]), 'AdaptiveAvgPool2d(output_size=(1, 1))'],
     [new AdaptiveAvgPool2d([null, 7]), 'AdaptiveAvgPool2d(output_size=(None, 7))'],
@@ -44,21 +56,51 @@ describe('printing', () => {
     [new Linear(3, 4), 'Linear(in_features=3, out_features=4, bias=True)'],
     [new Linear(3, 4, { bias: false }), 'Linear(in_features=3, out_features=4, bias=False)'],
     [new BatchNorm2d(4), 'BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1e-3, momentum: 0.01 }), 'BatchNorm2d(4, eps=0.001, momentum=0.01, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1e-6 }), 'BatchNorm2d(4, eps=1e-06, momentum=0.1, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1.5e-7 }), 'BatchNorm2d(4, eps=1.5e-07, momentum=0.1, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1.25e-5 }), 'BatchNorm2d(4, eps=1.25e-05, momentum=0.1, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1e-12, momentum: null, affine: false }), 'BatchNorm2d(4, eps=1e-12, momentum=None, affine=False, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 1e16 }), 'BatchNorm2d(4, eps=1e+16, momentum=0.1, affine=True, track_running_stats=True)'],
-    [new BatchNorm2d(4, { eps: 12345678 }), 'BatchNorm2d(4, eps=12345678.0, momentum=0.1, affine=True, track_running_stats=True)'],
+    [
+      new BatchNorm2d(4, { eps: 1e-3, momentum: 0.01 }),
+      'BatchNorm2d(4, eps=0.001, momentum=0.01, affine=True, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 1e-6 }),
+      'BatchNorm2d(4, eps=1e-06, momentum=0.1, affine=True, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 1.5e-7 }),
+      'BatchNorm2d(4, eps=1.5e-07, momentum=0.1, affine=True, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 1.25e-5 }),
+      'BatchNorm2d(4, eps=1.25e-05, momentum=0.1, affine=True, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 1e-12, momentum: null, affine: false }),
+      'BatchNorm2d(4, eps=1e-12, momentum=None, affine=False, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 1e16 }),
+      'BatchNorm2d(4, eps=1e+16, momentum=0.1, affine=True, track_running_stats=True)',
+    ],
+    [
+      new BatchNorm2d(4, { eps: 12345678 }),
+      'BatchNorm2d(4, eps=12345678.0, momentum=0.1, affine=True, track_running_stats=True)',
+    ],
     [new FrozenBatchNorm2d(4), 'FrozenBatchNorm2d(4, eps=1e-05)'],
     [new FrozenBatchNorm2d(4, { eps: 0 }), 'FrozenBatchNorm2d(4, eps=0.0)'],
     [new Conv2d(3, 8, 3), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))'],
-    [new Conv2d(3, 8, [3, 1], { stride: [2, 1], padding: [1, 0], bias: false }), 'Conv2d(3, 8, kernel_size=(3, 1), stride=(2, 1), padding=(1, 0), bias=False)'],
-    [new Conv2d(4, 8, 3, { padding: 1, dilation: 2, groups: 2 }), 'Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), dilation=(2, 2), groups=2)'],
+    [
+      new Conv2d(3, 8, [3, 1], { stride: [2, 1], padding: [1, 0], bias: false }),
+      'Conv2d(3, 8, kernel_size=(3, 1), stride=(2, 1), padding=(1, 0), bias=False)',
+    ],
+    [
+      new Conv2d(4, 8, 3, { padding: 1, dilation: 2, groups: 2 }),
+      'Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), dilation=(2, 2), groups=2)',
+    ],
     [new Conv2d(3, 8, 3, { padding: 'same' }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=same)'],
     [new Conv2d(3, 8, 3, { padding: 'valid' }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=valid)'],
-    [new Conv2d(3, 8, 3, { padding: [0, 1], dilation: [1, 2] }), 'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(0, 1), dilation=(1, 2))'],
+    [
+      new Conv2d(3, 8, 3, { padding: [0, 1], dilation: [1, 2] }),
+      'Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(0, 1), dilation=(1, 2))',
+    ],
   ];
 
   it.each(printed)('%s', (layer, text) => {
@@ -80,15 +122,25 @@ const shapeOf = (layer: Module, shape: Shape) => layer.forward(new Graph([shape]
 
 describe('Conv2d', () => {
   it("pads 'same' with the odd pixel below and to the right, and 'valid' not at all", () => {
-    expect(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }).padding).toEqual({ top: 1, left: 2, bottom: 2, right: 2 });
-    expect(shapeOf(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }), [1, 1, 9, 7])).toEqual([1, 1, 9, 7]);
+    expect(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }).padding).toEqual({
+      top: 1,
+      left: 2,
+      bottom: 2,
+      right: 2,
+    });
+    expect(shapeOf(new Conv2d(1, 1, [4, 3], { padding: 'same', dilation: [1, 2] }), [1, 1, 9, 7])).toEqual([
+      1, 1, 9, 7,
+    ]);
     expect(new Conv2d(1, 1, 3, { padding: 'valid' }).padding).toEqual({ top: 0, left: 0, bottom: 0, right: 0 });
     const sides = { top: 0, left: 1, bottom: 2, right: 3 };
     expect(shapeOf(new Conv2d(1, 2, 3, { padding: sides }), [1, 1, 9, 7])).toEqual([1, 2, 9, 9]);
   });
 
   it("refuses options in PyTorch's words where it has some", () => {
-    const conv = (options: object, channels = [4, 8]) => () => new Conv2d(channels[0]!, channels[1]!, 3, options);
+    const conv =
+      (options: object, channels = [4, 8]) =>
+      () =>
+        new Conv2d(channels[0]!, channels[1]!, 3, options);
     expect(thrown(conv({ groups: 2 }, [3, 8]))).toBe('ValueError: in_channels must be divisible by groups');
     expect(thrown(conv({ groups: 2 }, [4, 7]))).toBe('ValueError: out_channels must be divisible by groups');
     expect(thrown(conv({ padding: 'same', stride: 2 }))).toBe(
@@ -98,8 +150,12 @@ describe('Conv2d', () => {
       "ValueError: Invalid padding string 'foo', should be one of valid, same",
     );
     expect(thrown(conv({ groups: 0 }))).toBe('ValueError: Conv2d: expected groups to be a whole number >= 1, got 0');
-    expect(thrown(conv({}, [NaN, 8]))).toBe('ValueError: Conv2d: expected inChannels to be a whole number >= 1, got NaN');
-    expect(thrown(conv({}, [4, 1.5]))).toBe('ValueError: Conv2d: expected outChannels to be a whole number >= 1, got 1.5');
+    expect(thrown(conv({}, [NaN, 8]))).toBe(
+      'ValueError: Conv2d: expected inChannels to be a whole number >= 1, got NaN',
+    );
+    expect(thrown(conv({}, [4, 1.5]))).toBe(
+      'ValueError: Conv2d: expected outChannels to be a whole number >= 1, got 1.5',
+    );
     expect(thrown(conv({ stride: 0 }))).toBe(
       'ValueError: Conv2d: stride: expected a whole number >= 1 or a pair of them, got 0',
     );
@@ -118,7 +174,9 @@ describe('Conv2d', () => {
 describe('other layers', () => {
   it("refuse options in PyTorch's words where it has some", () => {
     expect(thrown(() => new Dropout(2))).toBe('ValueError: dropout probability has to be between 0 and 1, but got 2');
-    expect(thrown(() => new Dropout(NaN))).toBe('ValueError: dropout probability has to be between 0 and 1, but got NaN');
+    expect(thrown(() => new Dropout(NaN))).toBe(
+      'ValueError: dropout probability has to be between 0 and 1, but got NaN',
+    );
     expect(thrown(() => new AdaptiveAvgPool2d([0, 1]))).toBe(
       'ValueError: AdaptiveAvgPool2d: expected sizes >= 1 or null, got 0, 1',
     );
@@ -186,7 +244,9 @@ describe('functional forms', () => {
     expect(thrown(() => functional.cat([x], 2))).toBe(
       'ValueError: cat: expected at least one tensor and dim 1, got 1 and dim 2',
     );
-    expect(thrown(() => functional.cat([]))).toBe('ValueError: cat: expected at least one tensor and dim 1, got 0 and dim 1');
+    expect(thrown(() => functional.cat([]))).toBe(
+      'ValueError: cat: expected at least one tensor and dim 1, got 0 and dim 1',
+    );
     expect(thrown(() => functional.cat([x, functional.maxPool2d(x, 2)]))).toBe(
       'ShapeError: cat: expected tensors of one shape but for the channels, got [1, 3, 4, 4], [1, 3, 2, 2]',
     );

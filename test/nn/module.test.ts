@@ -11,7 +11,7 @@ import { StateDict } from '../../src/nn/state-dict.ts';
 import { Buffer, Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
-import { noise, thrown, TinyResNet } from './support.ts';
+import { noise, TinyResNet, thrown } from './support.ts';
 
 /** The README's block. */
 class Block extends Module {
@@ -198,7 +198,9 @@ describe('loadStateDict', () => {
   it('lists unexpected keys module by module, as PyTorch does', () => {
     const shared = fillParameters(sharing());
     const one = zeros([1]);
-    expect(thrown(() => shared.loadStateDict([...shared.stateDict(), ['2.foo', one], ['3.0.foo', one], ['0.foo', one]]))).toBe(
+    expect(
+      thrown(() => shared.loadStateDict([...shared.stateDict(), ['2.foo', one], ['3.0.foo', one], ['0.foo', one]])),
+    ).toBe(
       'StateDictError: Error(s) in loading state_dict for Sequential:\n' +
         '\tUnexpected key(s) in state_dict: "0.foo", "2.foo", "3.0.foo". ',
     );
@@ -225,7 +227,10 @@ describe('loadStateDict', () => {
 
   it('takes one element for a scalar, as files from before PyTorch 0.4 hold it', () => {
     const norm = new BatchNorm2d(1);
-    norm.loadStateDict({ ...Object.fromEntries(norm.stateDict()), num_batches_tracked: new Tensor(BigInt64Array.of(7n), [1], 'int64') });
+    norm.loadStateDict({
+      ...Object.fromEntries(norm.stateDict()),
+      num_batches_tracked: new Tensor(BigInt64Array.of(7n), [1], 'int64'),
+    });
     expect(norm.stateDict().get('num_batches_tracked')).toEqual(new Tensor(BigInt64Array.of(7n), [], 'int64'));
   });
 

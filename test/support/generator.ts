@@ -14,15 +14,15 @@ function fnv1a(key: string): number {
   return seed;
 }
 
-/** valueOf(u) for each element, u in [0, 1) being the upper 24 bits of murmur3's fmix32 of seed + i·0x9E3779B9. */
-function spread(key: string, shape: Shape, valueOf: (u: number) => number): Tensor<Float32Array> {
+/** toValue(u) for each element, u in [0, 1) being the upper 24 bits of murmur3's fmix32 of seed + i·0x9E3779B9. */
+function spread(key: string, shape: Shape, toValue: (u: number) => number): Tensor<Float32Array> {
   const seed = fnv1a(key);
   const data = new Float32Array(numel(shape));
   for (let i = 0; i < data.length; i++) {
     let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    data[i] = valueOf(((h ^ (h >>> 16)) >>> 8) * 2 ** -24);
+    data[i] = toValue(((h ^ (h >>> 16)) >>> 8) * 2 ** -24);
   }
   return new Tensor(data, shape);
 }

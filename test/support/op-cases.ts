@@ -162,7 +162,13 @@ function magnitudesOf(opCase: OpCase): Float32Array {
     layer.loadStateDict(
       state.map(([key, values]) => {
         const sign = key === 'running_mean' ? -1 : 1;
-        return [key, new Tensor(values.float().data.map((v) => sign * Math.abs(v)), values.shape)] as const;
+        return [
+          key,
+          new Tensor(
+            values.float().data.map((v) => sign * Math.abs(v)),
+            values.shape,
+          ),
+        ] as const;
       }),
     );
   }

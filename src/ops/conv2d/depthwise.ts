@@ -1,7 +1,7 @@
 /** Depthwise convolution: assembly/dwconv2d.ts on the image, or on a copy of it with its padding. */
 
-import { numel } from '../../tensor/shape.ts';
 import type { Parameter } from '../../tensor/parameter.ts';
+import { numel } from '../../tensor/shape.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
 import { type Algorithm, type Constant, inOrder, pixelBytesOf, pixelsOf, stepOf } from '../op.ts';
 import type { Sides } from '../window.ts';
@@ -57,8 +57,7 @@ function weightConstant(weight: Parameter): Constant {
     owner: weight,
     form: 'depthwise',
     bytes: Math.ceil(channels / 4) * 4 * taps * 4,
-    write: ({ kernels, address, stage }) =>
-      kernels.f32_pack_dwconv2d(channels, taps, stage(weight.values()), address),
+    write: ({ kernels, address, stage }) => kernels.f32_pack_dwconv2d(channels, taps, stage(weight.values()), address),
   };
 }
 

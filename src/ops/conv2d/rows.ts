@@ -48,7 +48,13 @@ export const rows: Algorithm<Conv2dAttrs> = {
       kernels.f32_conv2d,
       ...([images * outHeight * outWidth, 1, kernelWidth * channels, out, kernelHeight] as const),
       ...([tileRows, blockTiles(kernelHeight * kernelWidth * pixelBytes, tileRows), 0] as const),
-      ...([table, constants[0]!, panelBytes(channels, kernelHeight * kernelWidth), output.address, output.pixelBytes] as const),
+      ...([
+        table,
+        constants[0]!,
+        panelBytes(channels, kernelHeight * kernelWidth),
+        output.address,
+        output.pixelBytes,
+      ] as const),
       bias ? constants[1]! : 0,
       ...epilogueArguments(binding),
     );

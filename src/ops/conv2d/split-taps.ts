@@ -73,7 +73,14 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
       const [ky, kx] = [Math.floor(tap / kernelWidth), tap % kernelWidth];
       kernels.f32_conv2d_table(
         ...([images, height, width, outHeight, outWidth, 1, 1, ...stride] as const),
-        ...([padding.top - ky * dilation[0], padding.left - kx * dilation[1], 1, 1, tileRows, isFirst ? 0 : 1] as const),
+        ...([
+          padding.top - ky * dilation[0],
+          padding.left - kx * dilation[1],
+          1,
+          1,
+          tileRows,
+          isFirst ? 0 : 1,
+        ] as const),
         ...([x.address, x.pixelBytes, zeros, tapTable] as const),
       );
       return stepOf(

@@ -7,7 +7,7 @@
 import type { Parameter } from '../../tensor/parameter.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
 import { panelBytes, STAGED_FLOATS, tableBytes } from '../gemm.ts';
-import { type Algorithm, channelsOf, type Constant, inOrder, stepOf } from '../op.ts';
+import { type Algorithm, type Constant, channelsOf, inOrder, stepOf } from '../op.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
 /** Output pixels of a tile, in each direction. */
@@ -40,7 +40,19 @@ function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs'>, size: T
   const table = TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
-  return { ...tiles, points, channelsIn, channelsOut, block, inputBytes, outputBytes, table, input, output, bytes: output + block * outputBytes };
+  return {
+    ...tiles,
+    points,
+    channelsIn,
+    channelsOut,
+    block,
+    inputBytes,
+    outputBytes,
+    table,
+    input,
+    output,
+    bytes: output + block * outputBytes,
+  };
 }
 
 /** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
@@ -57,7 +69,15 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       const { stride, dilation, groups } = attrs;
       const channels = channelsOf(inputs[0]!);
       const isSquare = kernelHeight === 3 && kernelWidth === 3 && dilation[0] === dilation[1];
-      return isSquare && stride[0] === 1 && stride[1] === 1 && groups === 1 && channels % 4 === 0 && channels >= 16 && out >= 16;
+      return (
+        isSquare &&
+        stride[0] === 1 &&
+        stride[1] === 1 &&
+        groups === 1 &&
+        channels % 4 === 0 &&
+        channels >= 16 &&
+        out >= 16
+      );
     },
 
     work({ inputs, output, attrs }) {
@@ -97,7 +117,28 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       const tables = [block, rest].map((rows, i) => {
         const table = scratch + blocks.table + i * tableBytes(block, 1, tileRows);
         return () => {
-          if (rows > 0) kernels.f32_conv2d_table(1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0, input, inputBytes, 0, table);
+          if (rows > 0)
+            kernels.f32_conv2d_table(
+              1,
+              1,
+              rows,
+              1,
+              rows,
+              1,
+              1,
+              1,
+              1,
+              0,
+              0,
+              1,
+              1,
+              tileRows,
+              0,
+              input,
+              inputBytes,
+              0,
+              table,
+            );
         };
       });
       const steps = tables;

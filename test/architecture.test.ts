@@ -1,0 +1,117 @@
+/** The rules of ARCHITECTURE.md that import lines and docstrings can tell. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesIn(join(folder, entry.name)) : [join(folder, entry.name)],
+  );
+
+const sources = filesIn('src').filter((file) => file.endsWith('.ts') && !file.endsWith('.gen.ts'));
+const kernels = filesIn('assembly').filter((file) => file.endsWith('.ts'));
+
+/** What a file imports or re-exports, types included. */
+function importsOf(file: string): { readonly from: string; readonly isType: boolean }[] {
+  const { statements } = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+  return statements.flatMap((node) => {
+    if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return [];
+    if (!node.moduleSpecifier) return [];
+    const isType = ts.isImportDeclaration(node) ? node.importClause?.isTypeOnly === true : node.isTypeOnly;
+    return [{ from: (node.moduleSpecifier as ts.StringLiteral).text, isType }];
+  });
+}
+
+/** Each folder and those it may import from, besides itself and errors. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  tensor: [],
+  image: ['tensor'],
+  formats: ['tensor'],
+  wasm: [],
+  ops: ['tensor', 'wasm'],
+  graph: ['tensor', 'ops'],
+  plan: ['tensor', 'wasm', 'ops', 'graph'],
+  nn: ['tensor', 'ops', 'graph', 'plan'],
+  features: ['tensor', 'graph', 'nn'],
+  models: ['graph', 'nn', 'features'],
+};
+
+const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '');
+
+describe('imports', () => {
+  it.each(sources.filter((file) => file !== 'src/index.ts'))('%s follows the arrows', (file) => {
+    const folder = folderOf(file);
+    for (const { from } of importsOf(file)) {
+      expect(from, 'only files of src are imported').toMatch(/^\.\.?\//);
+      const target = folderOf(normalize(join(dirname(file), from)));
+      expect([...ALLOWED[folder]!, folder, 'errors'], `${file} imports ${from}`).toContain(target);
+    }
+  });
+
+  it('of nn, only the files where a module meets tensors know plan', () => {
+    const knowing = sources.filter(
+      (file) => folderOf(file) === 'nn' && importsOf(file).some(({ from }) => from.includes('/plan/')),
+    );
+    expect(knowing).toEqual(['src/nn/execution.ts', 'src/nn/module.ts']);
+  });
+
+  it('an op imports no other op', () => {
+    const isOp = (file: string) => /^export const \w+(: Op<| = activationOp)/m.test(readFileSync(file, 'utf8'));
+    const ops = sources.filter((file) => folderOf(file) === 'ops' && isOp(file));
+    expect(ops.length).toBeGreaterThan(10);
+    for (const file of ops) {
+      const imported = importsOf(file).map(({ from }) => normalize(join(dirname(file), from)));
+      expect(imported.filter((other) => ops.includes(other))).toEqual([]);
+    }
+  });
+
+  it('no circle of files needs another one while it loads', () => {
+    const edges = new Map(
+      sources.map((file) => [
+        file,
+        importsOf(file)
+          .filter(({ isType }) => !isType)
+          .map(({ from }) => normalize(join(dirname(file), from))),
+      ]),
+    );
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      expect(path.includes(file), [...path, file].join(' > ')).toBe(false);
+      if (done.has(file)) return;
+      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+      done.add(file);
+    };
+    for (const file of sources) visit(file, []);
+  });
+
+  it('kernels import the instruction set and the epilogue only', () => {
+    for (const file of kernels.filter((name) => name !== 'assembly/index.ts')) {
+      for (const { from } of importsOf(file))
+        expect(['./simd', './epilogue'], `${file} imports ${from}`).toContain(from);
+    }
+  });
+});
+
+describe('names and docstrings', () => {
+  it('no file has a name that says nothing', () => {
+    for (const file of [...sources, ...kernels]) expect(file).not.toMatch(/util|helper|manager|handler|common|misc/);
+  });
+
+  it.each([...sources, ...kernels])('%s begins by saying what it is for', (file) => {
+    expect(readFileSync(file, 'utf8')).toMatch(/^\/\*\*/);
+  });
+
+  it.each(sources)('every export of %s has a docstring', (file) => {
+    const { statements } = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+    const undocumented = statements.filter((node) => {
+      if (!ts.canHaveModifiers(node) || ts.isImportDeclaration(node)) return false;
+      const isExported = node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+      return isExported && ts.getJSDocCommentsAndTags(node).length === 0;
+    });
+    // The last of several signatures is the implementation's.
+    expect(undocumented.map((node) => node.getText().split('\n')[0])).toEqual([]);
+  });
+});
