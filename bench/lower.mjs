@@ -25,12 +25,13 @@ import { scaleAndShift } from '../dist/ops/epilogue.js';
  * }} Lowered a program: constants are in PyTorch's order, at `offset` floats of the block
  */
 
-/** @param {{ min: number, max: number }} clamp @returns {Activation} */
-function activationOf({ min, max }) {
-  if (min === -Infinity && max === Infinity) return null;
-  if (min === 0 && max === Infinity) return 'relu';
-  if (min === 0 && max === 6) return 'relu6';
-  throw new RangeError(`bench: expected relu or relu6, got a clamp from ${min} to ${max}`);
+/** @param {any} activation an epilogue's, or null @returns {Activation} */
+function activationOf(activation) {
+  if (!activation) return null;
+  const { kind, min, max } = activation;
+  if (kind === 'clamp' && min === 0 && max === Infinity) return 'relu';
+  if (kind === 'clamp' && min === 0 && max === 6) return 'relu6';
+  throw new RangeError(`bench: expected relu or relu6, got ${JSON.stringify(activation)}`);
 }
 
 /**
@@ -71,7 +72,7 @@ export function lower(program, names) {
     const { norm, residual } = epilogue;
     const read = inputs.map(indexOf);
     const residualInput = residual ? /** @type {number} */ (read.pop()) : null;
-    const activation = activationOf(op.name === 'clamp' ? attrs : epilogue);
+    const activation = activationOf(op.name === 'clamp' ? { kind: 'clamp', ...attrs } : epilogue.activation);
     const sums = residualInput === null ? indexOf(output) : newValue(output.shape);
     /** @type {LoweredNode} */
     const node = { op: op.name, inputs: read, output: sums, attrs, activation: residual ? null : activation };

@@ -22,14 +22,17 @@ export function compiledSteps(module, shape, options) {
   const steps = [];
   const nodes = program.nodes.map((node) => {
     const { op, inputs, output } = node;
-    /** @type {typeof op.bind} */
-    const bind = (binding, attrs) => {
-      const run = op.bind(binding, attrs);
-      const name = [op.name, inputs[0].shape.join('×'), '→', output.shape.join('×')].join(' ');
-      steps.push({ op: op.name, name, macs: macsOf(node), run });
-      return run;
-    };
-    return { ...node, op: { ...op, bind } };
+    const algorithms = op.algorithms.map((algorithm) => ({
+      ...algorithm,
+      /** @type {typeof algorithm.bind} */
+      bind(binding, attrs) {
+        const run = algorithm.bind(binding, attrs);
+        const name = [op.name, inputs[0].shape.join('×'), '→', output.shape.join('×'), algorithm.name].join(' ');
+        steps.push({ op: op.name, name, macs: macsOf(node), run });
+        return run;
+      },
+    }));
+    return { ...node, op: { ...op, algorithms } };
   });
   const model = new CompiledModel(options);
   const plan = model.plan('', () => ({ ...program, nodes }));

@@ -8,7 +8,7 @@ import type { Constant } from './op.ts';
 const BLOCK_BYTES = 384 * 1024;
 
 /** Floats that are packed at a time, so that staging a weight takes little memory beside the packed one. */
-export const STAGED_FLOATS = 1 << 18;
+export const STAGED_FLOATS = 1 << 15;
 
 /**
  * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by

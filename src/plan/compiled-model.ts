@@ -3,8 +3,8 @@
  *
  *     memory  ┌ packed constants, once for all plans ┬ block of the bound plan: zeros, tables, arena ┐
  *
- * Only one plan is bound at a time (a run is synchronous), so memory is the constants and the largest block, however many
- * input shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
+ * Only one plan is bound at a time (a run is synchronous), so memory is what the most demanding plan needs, however many input
+ * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
 import { MemoryError } from '../errors.ts';
@@ -86,16 +86,29 @@ export class CompiledModel {
     return plan.run(kernels, inputs);
   }
 
-  /** Grows the memory once, for all that the plan will need. */
+  /**
+   * Grows the memory once, for all that the plan will need. Rather than growing it for constants that only other plans need (another
+   * input shape may take other algorithms, whose weights are packed otherwise), it drops those: so memory never exceeds what
+   * the most demanding plan needs by itself.
+   */
   #reserve(plan: Plan): void {
-    let end = this.#constantsEnd;
-    const counted = new Map<object, Set<string>>();
+    const needed = new Map<object, Set<string>>();
+    let all = 0;
+    let missing = 0;
     for (const { owner, form, bytes } of plan.constants) {
-      if (this.#addresses.get(owner)?.has(form) || counted.get(owner)?.has(form)) continue;
-      counted.set(owner, (counted.get(owner) ?? new Set()).add(form));
-      end += aligned(bytes);
+      const forms = needed.get(owner) ?? new Set();
+      if (forms.has(form)) continue;
+      needed.set(owner, forms.add(form));
+      all += aligned(bytes);
+      if (!this.#addresses.get(owner)?.has(form)) missing += aligned(bytes);
     }
-    this.#grow(end + plan.blockBytes);
+    const end = this.#constantsEnd + missing + plan.blockBytes;
+    const isOthers = this.constantBytes + missing > all;
+    if (isOthers && end > this.memoryBytes) {
+      this.#addresses.clear();
+      this.#constantsEnd = FIRST_ADDRESS;
+    }
+    this.#grow(isOthers ? Math.min(end, FIRST_ADDRESS + all + plan.blockBytes) : end);
   }
 
   #pack(constant: Constant): void {

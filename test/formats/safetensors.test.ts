@@ -438,6 +438,11 @@ describe('saveSafetensors', () => {
     expect(saveSafetensors([...every].reverse())).toEqual(saveSafetensors(every));
   });
 
+  it('keeps the order given where it is told not to sort', () => {
+    const bytes = saveSafetensors([...every].reverse(), [], { sorted: false });
+    expect([...loadSafetensors(bytes)]).toEqual([...every].reverse());
+  });
+
   it('is read back as it was', () => {
     const bytes = saveSafetensors(
       every,

@@ -22,7 +22,7 @@ describe('memory', () => {
     expect(getter.compiled!.memoryBytes).toBe(before);
   });
 
-  it('is bounded by the largest input over 200 runs of changing shapes, and weights are packed once', () => {
+  it('is bounded by the largest input over 200 runs of changing shapes', () => {
     const largest = small();
     largest.forward(generatedTensor('input', [1, 3, 64, 64], 2));
     const getter = small();
@@ -31,11 +31,15 @@ describe('memory', () => {
       getter.forward(generatedTensor('input', [1, 3, 8 + ((i * 7) % 57), 8 + ((i * 13) % 57)], 2));
     }
     getter.forward(generatedTensor('input', [1, 3, 64, 64], 2));
-    expect(getter.compiled!.memoryBytes).toBeLessThanOrEqual(
-      largest.compiled!.memoryBytes + getter.compiled!.constantBytes,
-    );
-    const packed = getter.compiled!.constantBytes;
+    expect(getter.compiled!.memoryBytes).toBeLessThanOrEqual(largest.compiled!.memoryBytes);
     expect(getter.forward(generatedTensor('input', [1, 3, 17, 23], 2)).get('out')!.data).toEqual(first.data);
+  });
+
+  it('holds each weight once for input shapes that take the same algorithms', () => {
+    const getter = small();
+    getter.forward(generatedTensor('input', [1, 3, 64, 64], 2));
+    const packed = getter.compiled!.constantBytes;
+    getter.forward(generatedTensor('input', [1, 3, 62, 64], 2));
     expect(getter.compiled!.constantBytes).toBe(packed);
   });
 
