@@ -92,8 +92,10 @@ export class MobileNetV3 extends Module {
   readonly avgpool: AdaptiveAvgPool2d;
   readonly classifier: Sequential;
 
+  /** @throws {@link ValueError} where there are no rows */
   constructor(rows: readonly Row[], lastChannel: number, options: MobileNetV3Options = {}) {
     super();
+    if (rows.length === 0) throw new ValueError('The inverted_residual_setting should not be empty');
     const { numClasses = 1000, dropout = 0.2 } = options;
     const { normLayer = (channels: number) => new BatchNorm2d(channels, { eps: 1e-3, momentum: 0.01 }) } = options;
     const shared = { normLayer, activationLayer: ACTIVATIONS.HS };

@@ -47,7 +47,7 @@ export function toSides(name: string, padding: number | readonly number[] | Side
 
 /**
  * The number of windows in height and width: floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1, or ceil with
- * `ceilMode`, where a last window that would start in the far padding is dropped.
+ * `ceilMode`, where a last window that would start in the far padding is dropped, and the first may be larger than the image.
  *
  * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or a window doesn't fit into the padded image
  * @see torch.nn.functional.max_pool2d
@@ -59,10 +59,15 @@ export function windowCounts(name: string, x: Shape, window: Window): Pair {
   const width = count(x[3]!, p.left, p.right, 1);
   if (height < 1 || width < 1) {
     const padded = [x[2]! + p.top + p.bottom, x[3]! + p.left + p.right];
-    const extent = [0, 1].map((i) => window.dilation[i]! * (window.kernelSize[i]! - 1) + 1);
+    const { kernelSize, dilation, stride, ceilMode } = window;
+    const least = [0, 1].map((i) => {
+      const extent = dilation[i]! * (kernelSize[i]! - 1) + 1;
+      return Math.max(1, ceilMode ? extent - stride[i]! + 1 : extent);
+    });
+    const mode = ceilMode ? `, stride ${stride.join('x')}, ceil mode` : '';
     throw new ShapeError(
-      `${name}: expected an input of at least ${extent.join('x')} pixels with padding (kernel ${window.kernelSize.join('x')}, ` +
-        `dilation ${window.dilation.join('x')}), got ${padded.join('x')} from x ${formatShape(x)}`,
+      `${name}: expected an input of at least ${least.join('x')} pixels with padding (kernel ${kernelSize.join('x')}, ` +
+        `dilation ${dilation.join('x')}${mode}), got ${padded.join('x')} from x ${formatShape(x)}`,
     );
   }
   return [height, width];
@@ -70,7 +75,6 @@ export function windowCounts(name: string, x: Shape, window: Window): Pair {
   function count(size: number, before: number, after: number, axis: 0 | 1): number {
     const [kernel, stride, dilation] = [window.kernelSize[axis], window.stride[axis], window.dilation[axis]];
     const room = size + before + after - dilation * (kernel - 1) - 1;
-    if (room < 0) return 0;
     if (!window.ceilMode) return Math.floor(room / stride) + 1;
     const windows = Math.ceil(room / stride) + 1;
     return (windows - 1) * stride >= size + before ? windows - 1 : windows;
