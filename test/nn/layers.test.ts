@@ -13,6 +13,7 @@ import type { Module } from '../../src/nn/module.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { noise, thrown } from './support.ts';
 
 describe('printing', () => {
@@ -274,6 +275,20 @@ describe('functional forms', () => {
     expect(thrown(() => functional.maxPool2d(x, 5))).toBe(
       'ShapeError: max_pool2d: expected an input of at least 5x5 pixels with padding (kernel 5x5, dilation 1x1), got 4x4 from x [1, 3, 4, 4]',
     );
+  });
+
+  it('ceil mode allows a window larger than the image, as long as the next one would start in it', () => {
+    const image = tensor([0, 1, 2, 3, 4, 5, 6, 7], [1, 2, 2, 2]);
+    const pool = (layer: Module) => [...(layer.call(image) as Tensor<Float32Array>).data];
+    expect(pool(new MaxPool2d(3, { stride: 2, ceilMode: true }))).toEqual([3, 7]);
+    expect(pool(new MaxPool2d(4, { stride: 4, ceilMode: true }))).toEqual([3, 7]);
+    expect(pool(new MaxPool2d(2, { stride: 3, dilation: 3, ceilMode: true }))).toEqual([0, 4]);
+    expect(pool(new AvgPool2d(3, { stride: 2, ceilMode: true }))).toEqual([1.5, 5.5]);
+    expect(pool(new AvgPool2d(3, { stride: 2, ceilMode: true, countIncludePad: false }))).toEqual([1.5, 5.5]);
+    expect(thrown(() => pool(new MaxPool2d(4, { stride: 2, ceilMode: true })))).toBe(
+      'ShapeError: max_pool2d: expected an input of at least 3x3 pixels with padding (kernel 4x4, dilation 1x1, stride 2x2, ceil mode), got 2x2 from x [1, 2, 2, 2]',
+    );
+    expect(thrown(() => pool(new MaxPool2d(3, { stride: 1, ceilMode: true })))).toMatch(/at least 3x3 pixels/);
   });
 
   it('values of two traces do not mix', () => {
