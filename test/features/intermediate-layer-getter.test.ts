@@ -6,6 +6,8 @@ import { type FeatureName, IntermediateLayerGetter } from '../../src/features/in
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { prune } from '../../src/graph/passes/prune.ts';
+import { mobilenet_v2 } from '../../src/models/mobilenetv2.ts';
+import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { BasicBlock, Bottleneck, ResNet, resnet18, resnet50 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { ReLU } from '../../src/nn/activation.ts';
@@ -366,6 +368,13 @@ describe('the models that it is right for', () => {
       () => fillParameters(squeezenet1_1().features),
       Array.from({ length: 13 }, (_, i) => String(i)),
     ],
+    ['MobileNetV2', () => fillParameters(mobilenet_v2()), ['features']],
+    ['MobileNetV3', () => fillParameters(mobilenet_v3_small()), ['features', 'avgpool']],
+    [
+      'MobileNetV3.features',
+      () => fillParameters(mobilenet_v3_small().features),
+      Array.from({ length: 13 }, (_, i) => String(i)),
+    ],
   ];
 
   it.each(cases)(
@@ -386,6 +395,14 @@ describe('the models that it is right for', () => {
     expect(thrown(() => new IntermediateLayerGetter(make(), { fc: 'x' }).forward(image))).toContain(
       'mat1 and mat2 shapes cannot be multiplied',
     );
+  });
+
+  it.each([
+    ['MobileNetV2', mobilenet_v2()],
+    ['MobileNetV3', mobilenet_v3_small()],
+  ] as const)('%s: classifier is not one of them', (_, network) => {
+    const features = new IntermediateLayerGetter(network, { classifier: 'x' });
+    expect(thrown(() => features.featureInfo(image.shape))).toContain('mat1 and mat2 shapes cannot be multiplied');
   });
 
   it('equals the interpreter within the error of its sums', () => {
