@@ -27,8 +27,10 @@ export function compiledSteps(module, shape, options) {
       /** @type {typeof algorithm.bind} */
       bind(binding, attrs) {
         const run = algorithm.bind(binding, attrs);
-        const name = [op.name, inputs[0].shape.join('×'), '→', output.shape.join('×'), algorithm.name].join(' ');
-        steps.push({ op: op.name, name, macs: macsOf(node), run });
+        const kernel = /** @type {any} */ (attrs)?.weight?.shape.slice(2).join('×') ?? '';
+        const [from, to] = [inputs[0], output].map((value) => value.shape.slice(1).join('×'));
+        const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`];
+        steps.push({ op: op.name, name: name.filter(Boolean).join(' '), macs: macsOf(node), run });
         return run;
       },
     }));
