@@ -1,7 +1,7 @@
 /** One runtime with one model, in a process of its own: loaded, compared, warmed up and timed as the suite says. */
 
 import { join } from 'node:path';
-import { readProgram, writeFloats } from './bundle.mjs';
+import { readProgram, Unsupported, writeFloats } from './bundle.mjs';
 import { nhwcToNchw } from './layout.mjs';
 import { peakRssMB, timed, warmUp } from './measure.mjs';
 
@@ -21,13 +21,20 @@ let subject;
  * Loads the model and writes its first outputs, NCHW, to the bundle as `<runtime>.<name>.bin`.
  *
  * @param {string} runtime a file in peers/ @param {Bundle} bundle
+ * @returns {Promise<{ engine: string, binary: string } | { unsupported: string }>}
  */
 export async function load(runtime, bundle) {
   /** @type {{ load: Load }} */
   const peer = await import(`./peers/${runtime}.mjs`);
-  subject = await peer.load(bundle);
+  let outputs;
+  try {
+    subject = await peer.load(bundle);
+    outputs = await subject.run();
+  } catch (error) {
+    if (error instanceof Unsupported) return { unsupported: error.message };
+    throw error;
+  }
   const program = readProgram(bundle.folder);
-  const outputs = await subject.run();
   program.outputs.forEach(({ name, value }, i) => {
     const { data, layout } = outputs[i];
     const shape = program.shapes[value];

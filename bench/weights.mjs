@@ -15,7 +15,7 @@ function seedOf(key) {
 /**
  * Numbers spread evenly over [low, high).
  *
- * @see MurmurHash3's finaliser, fmix32
+ * @see fmix32, the finaliser of MurmurHash3
  * @param {string} key @param {number} count @param {number} low @param {number} high
  * @returns {Float32Array<ArrayBuffer>}
  */

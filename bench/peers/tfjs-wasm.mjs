@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { readFloats, readProgram } from '../bundle.mjs';
+import { readFloats, readProgram, Unsupported } from '../bundle.mjs';
 import { nchwToNhwc, oihwToHwio, transposed } from '../layout.mjs';
 
 /** @typedef {import('../lower.mjs').LoweredNode} Node */
@@ -34,7 +34,7 @@ function activated({ activation }, value) {
 
 /** @param {string} what @returns {never} */
 function unsupported(what) {
-  throw new Error(`tfjs-wasm: no ${what}`);
+  throw new Unsupported(`tfjs-wasm has no ${what}`);
 }
 
 /**
@@ -62,10 +62,13 @@ const OPS = {
   cat: (_node, inputs) => tf.concat(inputs, 3),
   max_pool2d({ attrs }, [x]) {
     if (attrs.dilation.some((/** @type {number} */ d) => d !== 1)) unsupported('dilated max pooling');
-    const { kernelSize, stride, padding, ceilMode } = attrs;
-    const rounding = padOf(padding) === 'valid' && !ceilMode ? undefined : ceilMode ? 'ceil' : 'floor';
-    // A rounding mode goes with numbers only.
-    return tf.maxPool(x, kernelSize, stride, rounding && padOf(padding) === 'valid' ? 0 : padOf(padding), rounding);
+    const { kernelSize, stride, padding, outputShape } = attrs;
+    // With ceilMode a last window may begin where another pixel of padding is needed; with floor, less may be.
+    const [, height, width] = x.shape;
+    const bottom = (outputShape[2] - 1) * stride[0] + kernelSize[0] - height - padding.top;
+    const right = (outputShape[3] - 1) * stride[1] + kernelSize[1] - width - padding.left;
+    const pad = padOf({ ...padding, bottom: Math.max(0, bottom), right: Math.max(0, right) });
+    return tf.maxPool(x, kernelSize, stride, pad);
   },
   avg_pool2d({ attrs }, [x]) {
     const { kernelSize, stride, padding, ceilMode, divisorOverride } = attrs;

@@ -31,7 +31,7 @@ export async function run({ engines, cpu, log }) {
   return result;
 }
 
-/** @returns {import('../dist/index.js').Module} */
+/** @returns {import('../../dist/index.js').Module} */
 function loaded() {
   const module = models.resnet18();
   module.loadStateDict(stateDictOf(module));

@@ -6,10 +6,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFloats, writeBundle } from '../bundle.mjs';
+import { readFloats } from '../bundle.mjs';
 import { median, medianRatio } from '../measure.mjs';
 import { gflops } from '../models.mjs';
 import { Process } from '../process.mjs';
+import { writeBundle } from '../write-bundle.mjs';
 
 /** The largest difference of two runtimes' outputs, relative to the largest output. */
 const TOLERANCE = 1e-4;
@@ -45,7 +46,15 @@ export async function run(context) {
  * @param {{ model: string, folder: string, macs: number, outputs: string[] }} bundle
  */
 async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folder, macs, outputs }) {
-  const runtimes = ['layertap', ...peers];
+  const bundle = { model, folder, threads: 1 };
+  const runtimes = ['layertap'];
+  for (const peer of peers) {
+    const process = new Process(engine, cpu);
+    const { unsupported } = await process.call('subject.mjs', 'load', peer, bundle);
+    process.end();
+    if (unsupported) log(`${model}: ${unsupported}`);
+    else runtimes.push(peer);
+  }
   /** Of each runtime, its samples in each round. */
   const samples = runtimes.map(() => /** @type {number[][]} */ ([]));
   const peaks = runtimes.map(() => Infinity);
@@ -58,7 +67,7 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
     const processes = runtimes.map(() => new Process(engine, cpu));
     try {
       for (const [i, process] of processes.entries()) {
-        descriptions[i] = await process.call('subject.mjs', 'load', runtimes[i], { model, folder, threads: 1 });
+        descriptions[i] = await process.call('subject.mjs', 'load', runtimes[i], bundle);
       }
       differences = runtimes.map((runtime) => difference(folder, outputs, runtime));
       const turns = [];
@@ -97,7 +106,7 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
       ...(i > 0 && { ratio: medianRatio(samples[0].flat(), samples[i].flat()) }),
     };
   });
-  const checks = peers.flatMap((peer, i) => {
+  const checks = runtimes.slice(1).flatMap((peer, i) => {
     const bound = BOUNDS[model]?.[peer];
     if (bound === undefined) return [];
     const value = /** @type {number} */ (rows[i + 1].ratio);
