@@ -1,0 +1,334 @@
+import { describe, expect, it } from 'vitest';
+import {
+  BUILDS,
+  ceil4,
+  ceil8,
+  expectBits,
+  expectWithin,
+  type KernelMemory,
+  loadKernels,
+  Random,
+  UNIT,
+  withCanaries,
+} from '../support/kernels.ts';
+
+type Matrix = readonly (readonly number[])[];
+
+/** Outputs of a tile in each direction, and Cook and Toom's matrices for its points: output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A. */
+interface Transform {
+  readonly size: 2 | 4;
+  /** Bᵀ */
+  readonly input: Matrix;
+  /** G */
+  readonly weight: Matrix;
+  /** Aᵀ */
+  readonly output: Matrix;
+}
+
+const [A, B] = [Math.SQRT1_2, Math.SQRT2];
+
+const TRANSFORMS: readonly Transform[] = [
+  {
+    size: 2,
+    input: [
+      [1, 0, -1, 0],
+      [0, 1, 1, 0],
+      [0, -1, 1, 0],
+      [0, 1, 0, -1],
+    ],
+    weight: [
+      [1, 0, 0],
+      [0.5, 0.5, 0.5],
+      [0.5, -0.5, 0.5],
+      [0, 0, 1],
+    ],
+    output: [
+      [1, 1, 1, 0],
+      [0, 1, -1, -1],
+    ],
+  },
+  {
+    size: 4,
+    // Points 0, ±1/√2, ±√2 and ∞.
+    input: [
+      [1, 0, -2.5, 0, 1, 0],
+      [0, -2 * A, -2, A, 1, 0],
+      [0, 2 * A, -2, -A, 1, 0],
+      [0, -B / 2, -0.5, B, 1, 0],
+      [0, B / 2, -0.5, -B, 1, 0],
+      [0, 1, 0, -2.5, 0, 1],
+    ],
+    weight: [
+      [1, 0, 0],
+      [-2 / 3, (-2 / 3) * A, -1 / 3],
+      [-2 / 3, (2 / 3) * A, -1 / 3],
+      [1 / 6, B / 6, 1 / 3],
+      [1 / 6, -B / 6, 1 / 3],
+      [0, 0, 1],
+    ],
+    output: [
+      [1, 1, 1, 1, 1, 0],
+      [0, A, -A, B, -B, 0],
+      [0, 0.5, 0.5, 2, 2, 0],
+      [0, A / 2, -A / 2, 2 * B, -2 * B, 1],
+    ],
+  },
+];
+
+const abs = (matrix: Matrix): Matrix => matrix.map((row) => row.map(Math.abs));
+
+/** m·x·mᵀ of square rows, densely. */
+function sandwich(m: Matrix, x: readonly number[]): number[] {
+  const n = Math.sqrt(x.length);
+  return m.flatMap((left) =>
+    m.map((right) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) sum += left[i]! * x[i * n + j]! * right[j]!;
+      return sum;
+    }),
+  );
+}
+
+/**
+ * The roundings on the longest way through both stages of a transform: in each a constant, two sums of pairs, two products and two
+ * sums.
+ */
+const ROUNDINGS = 14;
+
+interface Grid {
+  readonly images: number;
+  readonly size: readonly [height: number, width: number];
+  readonly out: readonly [height: number, width: number];
+  readonly padding: readonly [top: number, left: number];
+  readonly dilation: number;
+}
+
+const GRIDS: readonly Grid[] = [
+  { images: 1, size: [1, 1], out: [1, 1], padding: [1, 1], dilation: 1 },
+  { images: 2, size: [5, 7], out: [5, 7], padding: [1, 1], dilation: 1 },
+  { images: 1, size: [9, 8], out: [7, 6], padding: [0, 0], dilation: 1 },
+  { images: 2, size: [4, 6], out: [5, 5], padding: [2, 0], dilation: 1 },
+  { images: 2, size: [7, 9], out: [7, 9], padding: [2, 2], dilation: 2 },
+  { images: 1, size: [5, 4], out: [5, 4], padding: [6, 6], dilation: 6 },
+];
+
+const CHANNELS = [1, 3, 4, 5, 16, 17];
+
+/** All tiles, in their numbering: the image and the first output pixel. */
+function tilesOf({ images, out, dilation }: Grid, size: number) {
+  const [high, wide] = out.map((n) => Math.ceil(Math.ceil(n / dilation) / size)) as [number, number];
+  const tiles: { image: number; y: number; x: number }[] = [];
+  for (let image = 0; image < images; image++) {
+    for (let sub = 0; sub < dilation * dilation; sub++) {
+      for (let tile = 0; tile < high * wide; tile++) {
+        const y = Math.floor(sub / dilation) + Math.floor(tile / wide) * size * dilation;
+        tiles.push({ image, y, x: (sub % dilation) + (tile % wide) * size * dilation });
+      }
+    }
+  }
+  return { high, wide, tiles };
+}
+
+describe.each(BUILDS)('Winograd (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  describe.each(TRANSFORMS)('of $size×$size outputs', ({ size, input, weight, output }) => {
+    const points = (size + 2) ** 2;
+
+    it('f32_winograd_pack transforms each filter, rounds it once, and fills panels up with zeros', () => {
+      for (const channelsOut of [...CHANNELS, 24]) {
+        for (const channelsIn of [1, 2, 5]) {
+          // In two parts, as long constants are packed.
+          for (const cut of channelsOut > 8 ? [8, channelsOut] : [channelsOut]) {
+            const values = new Random(channelsOut).floats(channelsOut * channelsIn * 9);
+            const panels = ceil8(channelsOut) / 8;
+            const expected = new Float64Array(points * panels * channelsIn * 8);
+            for (let o = 0; o < channelsOut; o++) {
+              for (let c = 0; c < channelsIn; c++) {
+                const filter = [...values.subarray((o * channelsIn + c) * 9, (o * channelsIn + c + 1) * 9)];
+                sandwich(weight, filter).forEach((value, point) => {
+                  expected[((point * panels + Math.floor(o / 8)) * channelsIn + c) * 8 + (o % 8)] = value;
+                });
+              }
+            }
+            // One rounding, and what float64 loses.
+            const bounds = expected.map((value) => Math.abs(value) * UNIT + 2 ** -48);
+            withCanaries(
+              kernels,
+              (memory) => {
+                const row = channelsIn * 9;
+                const first = memory.input(values.subarray(0, cut * row));
+                const second = cut < channelsOut ? memory.input(values.subarray(cut * row)) : 0;
+                const out = memory.output(expected.length);
+                kernels.f32_winograd_pack(size, channelsOut, channelsIn, 0, cut, first, out);
+                if (second > 0)
+                  kernels.f32_winograd_pack(size, channelsOut, channelsIn, cut, channelsOut - cut, second, out);
+                const label = `${build}, [${channelsOut}, ${channelsIn}, 3, 3], cut at ${cut}`;
+                expectWithin(memory.read(out, expected.length), expected, bounds, label);
+              },
+              { edges: channelsIn === 1 },
+            );
+          }
+        }
+      }
+    });
+
+    it('f32_winograd_input transforms each tile, with zeros in the padding, and writes its own points only', () => {
+      GRIDS.forEach((grid, seed) => {
+        for (const channels of CHANNELS) {
+          const lanes = ceil4(channels);
+          const values = new Random(seed).floats(grid.images * grid.size[0] * grid.size[1] * channels);
+          const { high, wide, tiles } = tilesOf(grid, size);
+          const pixel = (image: number, y: number, x: number, c: number) => {
+            const inside = y >= 0 && y < grid.size[0] && x >= 0 && x < grid.size[1];
+            return inside ? values[((image * grid.size[0] + y) * grid.size[1] + x) * channels + c]! : 0;
+          };
+          const patch = ({ image, y, x }: (typeof tiles)[0], c: number) =>
+            Array.from({ length: points }, (_, i) => {
+              const [dy, dx] = [Math.floor(i / (size + 2)) * grid.dilation, (i % (size + 2)) * grid.dilation];
+              return pixel(image, y + dy - grid.padding[0], x + dx - grid.padding[1], c);
+            });
+          const first = Math.min(1, tiles.length - 1);
+          const some = tiles.slice(first);
+          const expected = new Float64Array(some.length * points * channels);
+          const bounds = new Float64Array(expected.length);
+          some.forEach((tile, t) => {
+            for (let c = 0; c < channels; c++) {
+              const d = patch(tile, c);
+              const magnitudes = sandwich(abs(input), d.map(Math.abs));
+              sandwich(input, d).forEach((value, point) => {
+                expected[(t * points + point) * channels + c] = value;
+                bounds[(t * points + point) * channels + c] = ROUNDINGS * UNIT * magnitudes[point]!;
+              });
+            }
+          });
+          withCanaries(kernels, (memory) => {
+            const x = memory.inputPixels(values, channels, { pixelBytes: lanes * 4 + 16, lanes });
+            const zeros = memory.input(new Float32Array(lanes));
+            const scratch = memory.output((160 + 576) / 4);
+            const tileFloats = points * lanes + 16;
+            const out = memory.output((some.length - 1) * tileFloats + points * lanes);
+            kernels.f32_winograd_input(
+              ...([
+                size,
+                channels,
+                ...grid.size,
+                ...grid.padding,
+                grid.dilation,
+                high,
+                wide,
+                first,
+                tiles.length,
+              ] as const),
+              ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
+            );
+            const got = some.flatMap((_, t) => {
+              const tile = { address: out + t * tileFloats * 4, count: points, channels, pixelBytes: lanes * 4 };
+              return [...memory.readPixels(tile, lanes)];
+            });
+            expectWithin(
+              got,
+              expected,
+              bounds,
+              `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`,
+            );
+            const gaps = { address: out, count: some.length, channels: 1, pixelBytes: tileFloats * 4 };
+            memory.readPixels(gaps, points * lanes);
+          });
+        }
+      });
+    });
+
+    it("f32_winograd_output transforms back, applies the epilogue, and writes the image's pixels only", () => {
+      GRIDS.forEach((grid, seed) => {
+        for (const channels of CHANNELS) {
+          const lanes = ceil4(channels);
+          const { high, wide, tiles } = tilesOf(grid, size);
+          const random = new Random(seed);
+          const products = random.floats(tiles.length * points * channels);
+          const [bias, scale, shift] = [0, 0, 0].map(() => random.floats(channels)) as Float32Array[];
+          const pixels = grid.images * grid.out[0] * grid.out[1];
+          const residual = random.floats(pixels * channels);
+          const [hasBias, hasNorm, hasResidual] = [seed % 2 === 0, channels % 2 === 1, seed % 3 === 0];
+          const expected = new Float64Array(pixels * channels);
+          const bounds = new Float64Array(expected.length);
+          tiles.forEach(({ image, y, x }, t) => {
+            for (let c = 0; c < channels; c++) {
+              const m = Array.from({ length: points }, (_, p) => products[(t * points + p) * channels + c]!);
+              const magnitudes = sandwich(abs(output), m.map(Math.abs));
+              sandwich(output, m).forEach((value, i) => {
+                const [oy, ox] = [y + Math.floor(i / size) * grid.dilation, x + (i % size) * grid.dilation];
+                if (oy >= grid.out[0] || ox >= grid.out[1]) return;
+                const at = ((image * grid.out[0] + oy) * grid.out[1] + ox) * channels + c;
+                const [s, h] = hasNorm ? [scale![c]!, shift![c]!] : [1, 0];
+                const r = hasResidual ? residual[at]! : 0;
+                const b = hasBias ? bias![c]! : 0;
+                expected[at] = Math.max(-0.5, (value + b) * s + h + r);
+                // The transform's roundings, and one for each part of the epilogue.
+                bounds[at] =
+                  (ROUNDINGS + 5) * UNIT * ((magnitudes[i]! + Math.abs(b)) * Math.abs(s) + Math.abs(h) + Math.abs(r));
+              });
+            }
+          });
+          const vector = (memory: KernelMemory, values: Float32Array) =>
+            memory.input([...values, ...Array(lanes - channels).fill(Number.NaN)]);
+          withCanaries(kernels, (memory) => {
+            // A tile is as many pixels as it has points.
+            const m = memory.inputPixels(products, channels, { pixelBytes: lanes * 4, lanes });
+            const scratch = memory.output((160 + 576) / 4);
+            const [b, s, h] = [hasBias, hasNorm, hasNorm].map((has, i) =>
+              has ? vector(memory, [bias!, scale!, shift!][i]!) : 0,
+            );
+            const r = hasResidual
+              ? memory.inputPixels(residual, channels, { pixelBytes: lanes * 4 + 32, lanes })
+              : null;
+            const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
+            kernels.f32_winograd_output(
+              ...([size, channels, ...grid.out, grid.dilation, high, wide, 0, tiles.length] as const),
+              ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
+              ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
+            );
+            const label = `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`;
+            expectWithin(memory.readPixels(out, lanes), expected, bounds, label);
+          });
+        }
+      });
+    });
+
+    it('gives a tile the same bits whichever tiles go with it', () => {
+      const [channels, grid] = [8, GRIDS[1]!];
+      const { high, wide, tiles } = tilesOf(grid, size);
+      const values = new Random(1).floats(grid.images * grid.size[0] * grid.size[1] * channels);
+      const transformed = (memory: KernelMemory, first: number, last: number) => {
+        const x = memory.inputPixels(values, channels);
+        const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(184)];
+        const out = memory.output((last - first) * points * channels);
+        kernels.f32_winograd_input(
+          ...([size, channels, ...grid.size, ...grid.padding, 1, high, wide, first, last] as const),
+          ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
+        );
+        return memory.read(out, (last - first) * points * channels);
+      };
+      withCanaries(kernels, (memory) => {
+        const all = transformed(memory, 0, tiles.length);
+        tiles.forEach((_, t) => {
+          const one = all.slice(t * points * channels, (t + 1) * points * channels);
+          expectBits(transformed(memory, t, t + 1), one, `${build}, tile ${t}`);
+        });
+      });
+    });
+  });
+});
+
+describe('Winograd (debug)', () => {
+  const { f32_winograd_pack, f32_winograd_input, f32_winograd_output } = loadKernels('debug');
+
+  it('asserts that panels and pixels are whole', () => {
+    expect(() => f32_winograd_pack(4, 16, 1, 4, 8, 64, 64)).toThrow('assert: panels are whole');
+    const message = 'assert: pixels are whole vectors';
+    expect(() => f32_winograd_input(4, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
+    expect(() => f32_winograd_output(4, 4, 1, 1, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
+      message,
+    );
+  });
+});
