@@ -51,10 +51,10 @@ function curve(v: v128, activation: i32): v128 {
 
 /**
  * eˣ = 2ⁿ·eʳ with n = round(x / ln 2) and |r| ≤ ln 2 / 2, eʳ by its Taylor polynomial of degree 7: within 2 ulp where the result is
- * normal. Arguments are clamped to [−87, 88]; a NaN stays.
+ * normal, infinite where float32 can't hold it, and about 0 below −87; a NaN stays.
  */
 function exp(x: v128): v128 {
-  x = clamp(x, f32x4.splat(-87), f32x4.splat(88));
+  x = clamp(x, f32x4.splat(-87), f32x4.splat(89));
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504088896341)));
   // ln 2 in two parts, so that n times the first is exact.
   const r = f32x4.add(f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375))), f32x4.mul(n, f32x4.splat(2.12194440e-4)));
@@ -66,5 +66,7 @@ function exp(x: v128): v128 {
   p = madd(f32x4.splat(0.5), p, r);
   p = madd(f32x4.splat(1), p, r);
   p = madd(f32x4.splat(1), p, r);
-  return f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+  // 2ⁿ⁻¹ twice, since 2¹²⁸ has no bits of its own but p·2¹²⁸ may have.
+  const half = f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(126)), 23));
+  return f32x4.add(half, half);
 }

@@ -8,6 +8,7 @@ import {
   type KernelMemory,
   loadKernels,
   Random,
+  UNIT,
   withCanaries,
 } from '../support/kernels.ts';
 
@@ -123,6 +124,93 @@ describe.each(BUILDS)('f32_copy (%s)', (build) => {
         withCanaries(kernels, copy, { edges: true });
       }
     }
+  });
+});
+
+describe.each(BUILDS)('f32_mul (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it('multiplies by one pixel for each image, or element by element, and writes whole vectors only', () => {
+    for (const channels of CHANNELS) {
+      for (const isPerChannel of [true, false]) {
+        const [images, pixels, lanes] = [2, 3, ceil4(channels)];
+        const random = new Random(channels);
+        const x = random.floats(images * pixels * channels);
+        const factors = random.floats(isPerChannel ? images * channels : x.length);
+        const expected = x.map((value, i) => {
+          const image = Math.floor(i / channels / pixels);
+          return value * factors[isPerChannel ? image * channels + (i % channels) : i]!;
+        });
+        for (const gap of [0, 16]) {
+          const multiply = (memory: KernelMemory) => {
+            const a = memory.inputPixels(x, channels, { pixelBytes: lanes * 4 + gap, lanes });
+            const b = memory.inputPixels(factors, channels, { pixelBytes: lanes * 4 + 2 * gap, lanes });
+            const out = memory.outputPixels(images * pixels, channels, { pixelBytes: lanes * 4 + gap, lanes });
+            kernels.f32_mul(
+              ...([images, pixels, channels, a.address, a.pixelBytes, b.address] as const),
+              ...([isPerChannel ? 0 : b.pixelBytes, isPerChannel ? b.pixelBytes : pixels * b.pixelBytes] as const),
+              ...([out.address, out.pixelBytes] as const),
+            );
+            expectBits(memory.readPixels(out, lanes), expected, `${build}, ${channels} channels, gap ${gap}`);
+          };
+          withCanaries(kernels, multiply, { edges: gap === 0 });
+        }
+      }
+    }
+  });
+});
+
+/** PyTorch's activations by the numbers that kernels know them by. */
+const CURVES: readonly [name: string, of: (v: number) => number, roundings: number][] = [
+  ['hardswish', (v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6, 3],
+  ['hardsigmoid', (v) => Math.min(Math.max(v + 3, 0), 6) / 6, 2],
+  // An exponential is within 2 ulp, which are 4 units; then a sum and a quotient.
+  ['sigmoid', (v) => 1 / (1 + Math.exp(-v)), 6],
+  ['silu', (v) => v / (1 + Math.exp(-v)), 6],
+];
+
+describe.each(BUILDS)('activations (%s)', (build) => {
+  const kernels = loadKernels(build);
+  const values = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 20);
+
+  const activated = (x: Float32Array, activation: number): Float32Array => {
+    let out = new Float32Array() as Float32Array;
+    withCanaries(kernels, (memory) => {
+      const from = memory.input(x);
+      const to = memory.output(ceil4(x.length));
+      kernels.f32_affine(1, x.length, from, 16, to, 16, 0, 0, 0, 0, activation, -Infinity, Infinity);
+      out = memory.read(to, x.length);
+    });
+    return out;
+  };
+
+  it.each(CURVES.map(([name], i) => [name, i + 1] as const))(
+    "%s is PyTorch's within its roundings",
+    (_, activation) => {
+      const [name, of, roundings] = CURVES[activation - 1]!;
+      const x = values.slice(0, 4000);
+      const expected = Float64Array.from(x, of);
+      // v + 3 rounds by up to a unit of v + 3; where e⁻ᵛ passes 2¹²⁸, 0 comes out, in PyTorch too: |v| is 100 at most.
+      const bounds = expected.map((value, i) => {
+        const sum = name.startsWith('hard') && Math.abs(x[i]!) < 4 ? UNIT * 7 * Math.max(1, Math.abs(x[i]!)) : 0;
+        return roundings * UNIT * Math.abs(value) + sum + 100 * 2 ** -128;
+      });
+      expectWithin(activated(x, activation), expected, bounds, `${build}, ${name}`);
+    },
+  );
+
+  it('keep NaN, and take infinities to their limits', () => {
+    const x = Float32Array.of(Number.NaN, Infinity, -Infinity, 0);
+    const limits = [
+      [Number.NaN, Infinity, Number.NaN, 0],
+      [Number.NaN, 1, 0, 0.5],
+      [Number.NaN, 1, 0, 0.5],
+      [Number.NaN, Infinity, Number.NaN, 0],
+    ];
+    limits.forEach((expected, i) => {
+      const bounds = [0, 0, 0, UNIT];
+      expectWithin(activated(x, i + 1), expected, bounds, `${build}, ${CURVES[i]![0]}`);
+    });
   });
 });
 
