@@ -9,6 +9,7 @@ import {
   type KernelMemory,
   loadKernels,
   Random,
+  UNIT,
   withCanaries,
 } from '../support/kernels.ts';
 
@@ -265,6 +266,74 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
   });
 });
 
+describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
+  const kernels = loadKernels(build);
+  // Two pixels of two channels, times a filter of one tap and nine output channels.
+  const [x, weight, bias] = [[1, 2, 3, 4], new Random(1).floats(18), new Random(2).floats(9)] as const;
+  const of: Case = { ...PLAIN, rows: 2, channelsIn: 2, channelsOut: 9, taps: 1, tileRows: 1 };
+
+  function call(
+    memory: KernelMemory,
+    part: { sums?: number; before?: ArrayLike<number>; skips?: boolean; bias?: boolean; activation?: number },
+  ) {
+    const { sums = 0, before = [], skips = false, bias: hasBias = true, activation = 0 } = part;
+    const pixels = memory.input(x);
+    const table = memory.words([pixels, skips ? 0 : pixels + 8]);
+    const weights = memory.input(packed(weight, of));
+    const vector = hasBias ? memory.input(inPanels(bias, 1)) : 0;
+    const out = memory.outputPixels(2, 9, { pixelBytes: 48 });
+    for (let i = 0; i < before.length; i++) {
+      new Float32Array(kernels.memory.buffer, out.address + Math.floor(i / 9) * 48)[i % 9] = before[i]!;
+    }
+    kernels.f32_conv2d(
+      ...([2, 1, 2, 9, 1, 1, 1, sums, table, weights, 64, out.address, out.pixelBytes] as const),
+      ...([vector, 0, 0, 0, 0, activation, -Infinity, Infinity] as const),
+    );
+    return memory.readPixels(out);
+  }
+
+  it('goes on from the sums in out', () => {
+    withCanaries(kernels, (memory) => {
+      const before = new Random(3).floats(18);
+      const expected = Float64Array.from(before, (sum, i) => {
+        const [row, o] = [Math.floor(i / 9), i % 9];
+        return sum + x[row * 2]! * weight[o * 2]! + x[row * 2 + 1]! * weight[o * 2 + 1]!;
+      });
+      const bounds = expected.map(() => 8 * UNIT * 8);
+      expectWithin(call(memory, { sums: 1, before, bias: false }), expected, bounds, build);
+    });
+  });
+
+  it('starts from zero where there is no bias', () => {
+    withCanaries(kernels, (memory) => {
+      const without = call(memory, { bias: false });
+      expect(without.every((v) => Number.isFinite(v))).toBe(true);
+      expectBits(without, call(memory, { sums: 1, before: new Float32Array(18), bias: false }), build);
+    });
+  });
+
+  it('leaves out a tile whose table begins with 0', () => {
+    withCanaries(kernels, (memory) => {
+      const before = new Random(4).floats(18);
+      const out = call(memory, { sums: 1, before, skips: true, bias: false });
+      expectBits(out.slice(9), before.slice(9), build);
+      expectBits(out.slice(0, 9), call(memory, { sums: 1, before, bias: false }).slice(0, 9), build);
+    });
+  });
+
+  it('applies an activation with the bits of f32_affine', () => {
+    for (const activation of [1, 2, 3, 4]) {
+      withCanaries(kernels, (memory) => {
+        const plain = memory.inputPixels(call(memory, {}), 9, { pixelBytes: 48, lanes: 12 });
+        const out = memory.outputPixels(2, 9, { pixelBytes: 48, lanes: 12 });
+        const addresses = [plain.address, 48, out.address, 48] as const;
+        kernels.f32_affine(2, 9, ...addresses, 0, 0, 0, 0, activation, -Infinity, Infinity);
+        expectBits(call(memory, { activation }), memory.readPixels(out, 12), `${build}, activation ${activation}`);
+      });
+    }
+  });
+});
+
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
   const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1 }) =>
@@ -356,6 +425,16 @@ describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
       const of = { ...PLAIN, ...part };
       const data = dataOf(of, seed);
       withCanaries(kernels, (memory) => expectBits(run(memory, of, data), rounded(of, data), named(build, seed, of)));
+    });
+  });
+
+  it('begins with 0 a tile that lies in the padding altogether, where told to', () => {
+    // One tap, four to the left of each of six pixels: rows 0 to 3 are padding.
+    withCanaries(kernels, (memory) => {
+      const table = memory.output(6);
+      kernels.f32_conv2d_table(1, 1, 6, 1, 6, 1, 1, 1, 1, 0, 4, 1, 1, 2, 1, 4096, 16, 400, table);
+      const words = [...new Uint32Array(kernels.memory.buffer, table, 6)];
+      expect([words[0], words[2], ...words.slice(4)]).toEqual([0, 0, 4096, 4112]);
     });
   });
 });
