@@ -4,18 +4,19 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadSafetensors } from '../../src/formats/safetensors.ts';
 import { interpret } from '../../src/graph/interpret.ts';
+import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
-import { boundsOf, inputsOf, type OpCase, opCases, programOf } from '../support/op-cases.ts';
+import { boundsOf, inputsOf, type OpCase, opCases, programOf, programsOf } from '../support/op-cases.ts';
 import { worstDisagreement } from '../support/tolerance.ts';
 
 const goldens = loadSafetensors(readFileSync(new URL('ops.safetensors', import.meta.url)));
 
-function expectGolden(opCase: OpCase, actual: Tensor<Float32Array>): void {
+function expectGolden(opCase: OpCase, actual: Tensor<Float32Array>, algorithm?: string): void {
   const golden = goldens.get(opCase.name)!;
   expect(actual.shape).toEqual(golden.shape);
-  const worst = worstDisagreement(actual.data, golden.float().data, boundsOf(opCase));
-  expect(worst.ratio, `${opCase.name}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+  const worst = worstDisagreement(actual.data, golden.float().data, boundsOf(opCase, algorithm));
+  expect(worst.ratio, `${opCase.name} ${algorithm}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
 }
 
 it('has a golden for each case, each under its own name', () => {
@@ -28,10 +29,22 @@ describe("a reference gives PyTorch's result", () => {
   });
 });
 
-describe.each(binaries)("a plan gives PyTorch's result in the %s binary", (binary) => {
+describe.each(binaries)("every algorithm that fits gives PyTorch's result in the %s binary", (binary) => {
   it.each(opCases)('$name', (opCase) => {
-    const model = compiledModel(binary);
-    const plan = model.plan('', () => programOf(opCase));
-    expectGolden(opCase, model.run(plan, inputsOf(opCase))[0]!);
+    const programs = programsOf(opCase, compiledModel(binary).engine);
+    for (const [algorithm, program] of programs) {
+      const model = compiledModel(binary);
+      const plan = model.plan('', () => program);
+      expectGolden(opCase, model.run(plan, inputsOf(opCase))[0]!, algorithm);
+    }
+    expect(programs.size).toBeGreaterThan(0);
   });
+});
+
+it('covers every algorithm of a convolution', () => {
+  const { engine } = compiledModel('simd');
+  const covered = opCases
+    .filter(({ op }) => op === 'conv2d')
+    .flatMap((opCase) => [...programsOf(opCase, engine).keys()]);
+  expect(new Set(covered)).toEqual(new Set(conv2d.algorithms.map(({ name }) => name)));
 });

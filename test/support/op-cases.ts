@@ -8,10 +8,12 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import * as functional from '../../src/nn/functional.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
+import type { Engine } from '../../src/ops/op.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
 import { largest, roundingBound, sumBound } from './tolerance.ts';
+import { winogradMagnitudes } from './winograd-magnitudes.ts';
 
 /** A line of the table. Options are layertap's own. */
 export interface OpCase {
@@ -91,6 +93,20 @@ export function programOf(opCase: OpCase): Program {
   return traced(opCase, layer && fillParameters(layer, `${opCase.name}.`));
 }
 
+/** The case's program with each algorithm that can compute its op in an engine, as if it were the only one. */
+export function programsOf(opCase: OpCase, engine: Engine): Map<string, Program> {
+  const program = programOf(opCase);
+  const { op, attrs, inputs, epilogue, output } = program.nodes[0]!;
+  const site = { inputs: inputs.map(({ shape }) => shape), output: output.shape, attrs, epilogue, engine };
+  const fitting = op.algorithms.filter((algorithm) => algorithm.fits?.(site) ?? true);
+  return new Map(
+    fitting.map((algorithm) => {
+      const pinned = { ...op, algorithms: [algorithm] };
+      return [algorithm.name, { ...program, nodes: [{ ...program.nodes[0]!, op: pinned }] }];
+    }),
+  );
+}
+
 function traced(opCase: OpCase, layer: Module | null): Program {
   const graph = new Graph(opCase.inputs);
   return graph.program([record(opCase, layer, graph.inputs)]);
@@ -99,8 +115,10 @@ function traced(opCase: OpCase, layer: Module | null): Program {
 /**
  * For each element, by how much two right answers may differ: nothing for ops that only move or compare numbers, or round once.
  * The magnitude of a sum, Σ|x·w|, is what the reference gives for absolute values.
+ *
+ * @param algorithm the one that a plan takes; Winograd's have a bound of their own
  */
-export function boundsOf(opCase: OpCase): (index: number) => number {
+export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) => number {
   const { op, options, inputs } = opCase;
   const pair = (size: number | readonly (number | null)[]) => (typeof size === 'number' ? [size, size] : size);
   let cached: Float32Array | null = null;
@@ -110,7 +128,14 @@ export function boundsOf(opCase: OpCase): (index: number) => number {
     case 'conv2d': {
       const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
       const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
-      return (index) => sumBound(terms, magnitudes()[index]!);
+      const size = { 'winograd-2x2': 2 as const, 'winograd-4x4': 4 as const }[algorithm];
+      if (size === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
+      // A term of Winograd's passes the sum over the channels, two transforms of at most five sums or products each on its way in,
+      // two on its way out, and its weight's rounding; PyTorch's own sum is bounded as ever.
+      const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);
+      const x = inputsOf(opCase)[0]!;
+      const transformed = winogradMagnitudes(size, conv, x, conv.call(x).shape);
+      return (index) => sumBound(channels + 21, transformed[index]!) + sumBound(terms, magnitudes()[index]!);
     }
     case 'linear':
       return (index) => sumBound(channels + 1, magnitudes()[index]!);
