@@ -1,0 +1,110 @@
+/** Whatever the cost model would choose: every algorithm that fits a convolution computes it, epilogue included. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { apply, type Program, type Value } from '../../src/graph/graph.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
+import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
+import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
+import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
+import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
+import { binaries } from '../support/binaries.ts';
+import { fillParameters } from '../support/generator.ts';
+import { expectBits } from '../support/kernels.ts';
+import { allTapped, inputsOf, programOf, runPlan } from '../support/programs.ts';
+import { largest, worstDisagreement } from '../support/tolerance.ts';
+
+const SEED = 3;
+
+interface Layer {
+  readonly images: number;
+  readonly channels: readonly [from: number, to: number];
+  readonly size: readonly [height: number, width: number];
+  readonly kernel: readonly [height: number, width: number];
+  readonly options: Conv2dOptions & { readonly groups: number };
+  readonly isConcat: boolean;
+  readonly hasResidual: boolean;
+  readonly isCurved: boolean;
+}
+
+/** Convolutions of the sizes that an algorithm is made for, and of those around. */
+const layers: fc.Arbitrary<Layer> = fc
+  .record({
+    images: fc.integer({ min: 1, max: 2 }),
+    channels: fc.tuple(fc.constantFrom(1, 3, 5, 16, 20, 24, 64, 68), fc.constantFrom(1, 4, 7, 16, 17, 20, 33)),
+    size: fc.tuple(fc.integer({ min: 1, max: 11 }), fc.integer({ min: 1, max: 11 })),
+    kernel: fc.constantFrom([3, 3], [3, 3], [3, 3], [1, 1], [2, 3], [1, 5], [4, 2]),
+    stride: fc.constantFrom(1, 1, 1, 2, 3),
+    dilation: fc.constantFrom(1, 1, 2, 3, 6),
+    /** As dilation, so that size stays, or any. */
+    padding: fc.option(fc.nat(7), { freq: 1 }),
+    groups: fc.constantFrom('one', 'one', 'one', 'some', 'all'),
+    bias: fc.boolean(),
+    isConcat: fc.boolean(),
+    hasResidual: fc.boolean(),
+    isCurved: fc.boolean(),
+  })
+  .map(({ stride, dilation, padding, groups, bias, channels: [from, to], kernel, ...rest }) => {
+    const count = groups === 'one' ? 1 : groups === 'all' ? from : from % 4 === 0 ? 4 : 1;
+    const channels = [from, groups === 'all' ? from : Math.ceil(to / count) * count] as const;
+    const options = { stride, dilation, padding: padding ?? dilation, groups: count, bias };
+    return { ...rest, channels, kernel: kernel as [number, number], options };
+  })
+  .filter(({ size, kernel, options: { padding, dilation } }) =>
+    [0, 1].every((i) => size[i]! + 2 * (padding as number) > (dilation as number) * (kernel[i]! - 1)),
+  );
+
+/** The layer's attributes and shapes, as an algorithm is asked with them. */
+function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2dAttrs> {
+  const module = fillParameters(new Conv2d(channels[0], channels[1], kernel, options));
+  const { weight, bias, stride, padding, dilation, groups } = module;
+  const attrs = { weight, bias, stride, padding, dilation, groups };
+  const shape = [images, channels[0], ...size];
+  const output = conv2d.inferShape([shape], attrs);
+  return { inputs: [shape], output, attrs, epilogue: NO_EPILOGUE, engine: { tileRows: 4 } };
+}
+
+/** The layer as a program with an algorithm, its input and output inside of concatenations where asked. */
+function programWith(layer: Layer, algorithm: Algorithm<Conv2dAttrs>): Program {
+  const { attrs, inputs, output } = siteOf(layer);
+  const only: Op<Conv2dAttrs> = { ...conv2d, algorithms: [algorithm] };
+  const { channels } = layer;
+  const norm = fillParameters(new BatchNorm2d(channels[1]));
+  return programOf([inputs[0]!, output], (input, residual) => {
+    const x = layer.isConcat ? relu(input!) : input!;
+    let y: Value = norm.call(apply(only, [x], attrs)) as Value;
+    if (layer.hasResidual) y = add(y, residual!);
+    y = layer.isCurved ? hardswish(y) : relu(y);
+    if (!layer.isConcat) return [y];
+    const before = relu(residual!);
+    // x lies beside another value from the start, and y behind one.
+    return [cat(channels[1] % 4 === 0 ? [before, y] : [y]), cat([x, x])];
+  });
+}
+
+describe.each(conv2d.algorithms)('$name', (algorithm) => {
+  it('computes every convolution that it fits, fused or not, beside other values or not', () => {
+    const fitting = layers.filter((layer) => algorithm.fits?.(siteOf(layer)) ?? true);
+    fc.assert(
+      fc.property(fitting, (layer) => {
+        const program = programWith(layer, algorithm);
+        const inputs = inputsOf(program, 'input');
+        const expected = interpret(program, inputs);
+        const whole = allTapped(program);
+        const scale = Math.max(1, ...interpret(whole, inputs).map(largest));
+        for (const binary of binaries) {
+          const unfused = new Map(runPlan(whole, inputs, binary).map((tensor, i) => [whole.taps[i]!, tensor]));
+          runPlan(program, inputs, binary).forEach(({ data }, i) => {
+            // √(68·9)·2⁻²⁴ of the largest value for independent roundings, and as much for those of a transform.
+            const worst = worstDisagreement(data, expected[i]!.data, () => 3e-6 * scale);
+            expect(worst.ratio, `tap ${i} in ${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+            expectBits(data, unfused.get(program.taps[i]!)!.data, `tap ${i} in ${binary}, unfused`);
+          });
+        }
+      }),
+      { seed: SEED, numRuns: 60 },
+    );
+  });
+});
