@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { BUILDS, loadKernels } from './support/kernels.ts';
 
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
@@ -91,6 +92,25 @@ describe('imports', () => {
     for (const file of kernels.filter((name) => name !== 'assembly/index.ts')) {
       for (const { from } of importsOf(file))
         expect(['./simd', './epilogue'], `${file} imports ${from}`).toContain(from);
+    }
+  });
+});
+
+describe('kernels', () => {
+  it('are in every binary, and in the interface, those that assembly/index.ts exports', () => {
+    const index = ts.createSourceFile('', readFileSync('assembly/index.ts', 'utf8'), ts.ScriptTarget.ES2022, true);
+    const exported = index.statements
+      .filter(ts.isExportDeclaration)
+      .flatMap(({ exportClause }) =>
+        exportClause && ts.isNamedExports(exportClause) ? [...exportClause.elements] : [],
+      )
+      .map(({ name }) => name.text)
+      .sort();
+    const generated = readFileSync('src/wasm/kernels.gen.ts', 'utf8');
+    expect([...generated.matchAll(/^ {2}(f32_\w+)\(/gm)].map(([, name]) => name).sort()).toEqual(exported);
+    for (const build of BUILDS) {
+      const names = Object.keys(loadKernels(build)).filter((name) => name !== 'memory');
+      expect(names.sort(), build).toEqual(exported);
     }
   });
 });

@@ -8,6 +8,8 @@ import { prune } from '../../src/graph/passes/prune.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { add, cat, relu } from '../../src/nn/functional.ts';
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 
@@ -59,6 +61,32 @@ describe('fuseEpilogues', () => {
     expect(nodes.map(({ op }) => op.name)).toEqual(['conv2d', 'batch_norm', 'conv2d', 'add']);
   });
 
+  it('joins an addition to the later of the two that it adds, whichever comes first in it', () => {
+    for (const isSwapped of [false, true]) {
+      const graph = new Graph([SHAPE]);
+      const [early, late] = [0, 1].map(() => new Conv2d(16, 8, 1).call(graph.inputs[0]!) as Value) as [Value, Value];
+      const sum = isSwapped ? add(late, early) : add(early, late);
+      const nodes = fuseEpilogues(graph.program([sum])).nodes;
+      expect(nodes.map(({ epilogue }) => epilogue.residual)).toEqual([false, true]);
+      expect(nodes[1]!.inputs).toEqual([graph.inputs[0], early]);
+    }
+  });
+
+  it('leaves an addition of a value to itself, and one whose later part is read again', () => {
+    const graph = new Graph([SHAPE]);
+    const y = new Conv2d(16, 16, 1).call(graph.inputs[0]!) as Value;
+    const twice = add(y, y);
+    const program = graph.program([twice, add(twice, graph.inputs[0]!)]);
+    expect(fuseEpilogues(program).nodes.map(({ op }) => op.name)).toEqual(['conv2d', 'add', 'add']);
+  });
+
+  it('keeps the order of an epilogue: a norm after an activation stays a step', () => {
+    const graph = new Graph([SHAPE]);
+    const y = relu(new Conv2d(16, 16, 1).call(graph.inputs[0]!) as Value);
+    const program = graph.program([new BatchNorm2d(16).call(y) as Value]);
+    expect(fuseEpilogues(program).nodes.map(({ op }) => op.name)).toEqual(['conv2d', 'batch_norm']);
+  });
+
   it.each(binaries)('changes no bit in the %s binary', (binary) => {
     const x = generatedTensor('input', SHAPE, 2);
     const run = (taps: (values: Value[]) => Value[]) => {
@@ -93,5 +121,48 @@ describe('placeConcats', () => {
     const y = relu(graph.inputs[0]!);
     const program = graph.program([cat([graph.inputs[0]!, y, y])]);
     expect([...placeConcats(program)].map(([value, { channel }]) => [value === y, channel])).toEqual([[true, 4]]);
+  });
+
+  it('puts a concatenation inside of another one, with what it is made of', () => {
+    const graph = new Graph([[1, 4, 2, 2]]);
+    const [a, b, c] = [0, 1, 2].map(() => relu(graph.inputs[0]!)) as [Value, Value, Value];
+    const inner = cat([a, b]);
+    const outer = cat([c, inner]);
+    const places = placeConcats(graph.program([outer]));
+    expect([a, b, c, inner].map((value) => places.get(value))).toEqual(
+      [4, 8, 0, 4].map((channel) => ({ inside: outer, channel })),
+    );
+  });
+
+  /** Pixels that f32_copy moved while the taps were computed. */
+  const copies = (trace: (x: Value) => Value): number => {
+    const { kernels } = instantiate('simd');
+    let calls = 0;
+    const f32_copy: typeof kernels.f32_copy = (...args) => {
+      calls++;
+      kernels.f32_copy(...args);
+    };
+    const model = new CompiledModel({}, { binary: 'simd', kernels: { ...kernels, f32_copy } });
+    const graph = new Graph([[1, 4, 3, 3]]);
+    const program = graph.program([trace(graph.inputs[0]!)]);
+    model.run(
+      model.plan('', () => program),
+      [generatedTensor('input', [1, 4, 3, 3])],
+    );
+    return calls;
+  };
+
+  it('leaves nothing to copy where all parts are placed', () => {
+    expect(copies((x) => cat([relu(x), relu(x)]))).toBe(0);
+    expect(copies((x) => cat([relu(x), cat([relu(x), relu(x)])]))).toBe(0);
+  });
+
+  it('leaves to copy: inputs, what comes twice, and what begins within a vector', () => {
+    const thin = (x: Value) => fillParameters(new Conv2d(4, 3, 1)).call(x) as Value;
+    const twice = (y: Value) => cat([y, y]);
+    expect(copies((x) => cat([relu(x), x]))).toBe(1);
+    expect(copies((x) => twice(relu(x)))).toBe(1);
+    expect(copies((x) => twice(cat([relu(x), relu(x)])))).toBe(1);
+    expect(copies((x) => cat([thin(x), relu(x)]))).toBe(2);
   });
 });

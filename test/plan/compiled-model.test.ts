@@ -5,8 +5,13 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { MemoryError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import type { Value } from '../../src/graph/graph.ts';
 import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
+import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { Identity } from '../../src/nn/linear.ts';
+import { Module } from '../../src/nn/module.ts';
+import { Upsample } from '../../src/nn/upsampling.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 
 const small = () =>
@@ -53,6 +58,19 @@ describe('memory', () => {
     expect(conv.call(generatedTensor('input', [1, 1, 2, 2], 2)).shape).toEqual([1, 4096, 2, 2]);
   });
 
+  it('is untouched by a shape that no host has room for', () => {
+    const upsample = new Upsample({ scaleFactor: 10_000 });
+    const model = new Sequential(fillParameters(new Conv2d(3, 8, 1)), upsample);
+    const small = generatedTensor('input', [1, 3, 6, 6], 2);
+    // Without the upsampling there is a result to compare.
+    const before = model.at(0).call(small).data;
+    expect(() => model.call(small)).toThrow(/^layertap: expected 2304\d{8} bytes of WebAssembly memory .* 4 GiB\)/);
+    expect(model.compiled!.memoryBytes).toBeLessThanOrEqual(65536);
+    expect(model.compiled!.constantBytes).toBe(0);
+    expect(() => model.call(small)).toThrow(MemoryError);
+    expect(model.at(0).call(small).data).toEqual(before);
+  });
+
   it('goes with the model', async () => {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as () => void;
@@ -78,5 +96,42 @@ describe('runs', () => {
     expect(other).not.toEqual(first);
     getter.forward(generatedTensor('input', [2, 3, 21, 47], 2));
     expect(getter.forward(x).get('out')!.data).toEqual(first);
+  });
+
+  it('are right for more shapes than plans are kept, in any order', () => {
+    const getter = small();
+    const sizes = Array.from({ length: 20 }, (_, i) => 8 + i);
+    const run = (size: number) => getter.forward(generatedTensor('input', [1, 3, size, 9], 2)).get('out')!;
+    const first = sizes.map(run);
+    for (const i of [0, 19, 3, 1, 18, 0, 2]) expect(run(sizes[i]!)).toEqual(first[i]);
+  });
+
+  it('tell apart equal shapes with other taps', () => {
+    const getter = small();
+    const x = generatedTensor('input', [1, 3, 20, 20], 2);
+    const all = getter.forward(x);
+    for (const only of [['aux'], ['out'], [], ['out', 'aux']]) {
+      const features = getter.forward(x, { only });
+      expect([...features.keys()].sort()).toEqual([...only].sort());
+      for (const [name, { data }] of features) expect(data).toEqual(all.get(name)!.data);
+    }
+  });
+
+  it('give back an input that is a tap, one value under two names, and nothing where nothing is asked for', () => {
+    class Blocks extends Module {
+      readonly first = new Identity();
+      readonly second = fillParameters(new Conv2d(5, 6, 1));
+      readonly third = new Identity();
+      forward(x: Value): Value {
+        return this.third.call(this.second.call(this.first.call(x)));
+      }
+    }
+    const x = generatedTensor('input', [2, 5, 3, 4], 2);
+    const getter = new IntermediateLayerGetter(new Blocks(), { first: 'x', second: 'y', third: 'z' });
+    const features = getter.forward(x);
+    expect(features.get('x')!.data).toEqual(x.data);
+    expect(features.get('z')!.data).toEqual(features.get('y')!.data);
+    expect(features.get('z')!.shape).toEqual([2, 6, 3, 4]);
+    expect(new IntermediateLayerGetter(new Blocks(), {}).forward(x).size).toBe(0);
   });
 });

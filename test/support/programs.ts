@@ -25,9 +25,16 @@ export function inputsOf({ inputs }: Program, key: string): Tensor<Float32Array>
 }
 
 /** The taps' tensors, by a plan of a compiled model of its own. */
-export function runPlan(program: Program, inputs: readonly Tensor<Float32Array>[], binary: Binary): Tensor<Float32Array>[] {
+export function runPlan(
+  program: Program,
+  inputs: readonly Tensor<Float32Array>[],
+  binary: Binary,
+): Tensor<Float32Array>[] {
   const model = new CompiledModel({}, instantiate(binary));
-  return model.run(model.plan('', () => program), inputs);
+  return model.run(
+    model.plan('', () => program),
+    inputs,
+  );
 }
 
 /** The taps' tensors as the program's specification has them. */
