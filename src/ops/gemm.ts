@@ -8,7 +8,7 @@ import type { Constant } from './op.ts';
 const BLOCK_BYTES = 384 * 1024;
 
 /** Floats that are packed at a time, so that staging a weight takes little memory beside the packed one. */
-export const STAGED_FLOATS = 1 << 15;
+const STAGED_FLOATS = 1 << 15;
 
 /**
  * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
@@ -29,7 +29,7 @@ export function panelConstant(weight: Parameter, groups: number, merged = 1): Co
     bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps),
     write({ kernels, address, stage }) {
       const values = merged === 1 ? weight.values() : blockDiagonal(weight, groups, merged);
-      const step = Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
+      const step = stagedChannels(row);
       let to = address;
       for (let g = 0; g < groups / merged; g++) {
         for (let n = 0; n < channelsOut; n += step) {
@@ -42,6 +42,11 @@ export function panelConstant(weight: Parameter, groups: number, merged = 1): Co
       }
     },
   };
+}
+
+/** Output channels of `row` floats that are staged at a time: whole panels. */
+export function stagedChannels(row: number): number {
+  return Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
 }
 
 /** Bytes of a panel of eight output channels. */

@@ -85,14 +85,14 @@ export interface Engine {
   readonly tileRows: number;
 }
 
-/** All addresses of one node, for {@link Op.bind}. */
+/** All addresses of one node, for {@link Algorithm.bind}. */
 export interface Binding {
   readonly kernels: Kernels;
   readonly engine: Engine;
   /** The op's own inputs; a residual isn't among them. */
   readonly inputs: readonly Slot[];
   readonly output: Slot;
-  /** Addresses of {@link Op.constants}, in their order. */
+  /** Addresses of {@link Algorithm.constants}, in their order. */
   readonly constants: readonly number[];
   readonly residual: Slot | null;
   readonly epilogue: Epilogue;

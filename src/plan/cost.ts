@@ -1,7 +1,7 @@
 /** The cost model: which algorithm a plan takes. It looks at the layer, its shapes and the engine, never at what else is computed. */
 
 import { assert } from '../errors.ts';
-import type { Algorithm, Site } from '../ops/op.ts';
+import { type Algorithm, NO_EPILOGUE, type Site } from '../ops/op.ts';
 
 /** Multiply-accumulates in a millisecond of one thread, in a register tile with fused multiply-adds. */
 const MACS_PER_MS = 27e6;
@@ -15,7 +15,9 @@ const WEIGHT_BYTES_PER_MS = 16e6;
 /** An estimate of what an algorithm takes, in milliseconds of one thread on a machine of 2024. Only ratios matter. */
 export function estimateMs<A>(algorithm: Algorithm<A>, site: Site<A>): number {
   const work = algorithm.work?.(site) ?? { macs: 0, transformed: 0 };
-  const weightBytes = (algorithm.constants?.(site) ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
+  // What has joined the epilogue depends on the taps, and so must not be weighed.
+  const ownConstants = algorithm.constants?.({ ...site, epilogue: NO_EPILOGUE }) ?? [];
+  const weightBytes = ownConstants.reduce((sum, { bytes }) => sum + bytes, 0);
   return work.macs / MACS_PER_MS + work.transformed / TRANSFORMED_PER_MS + weightBytes / WEIGHT_BYTES_PER_MS;
 }
 

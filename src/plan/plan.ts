@@ -57,6 +57,8 @@ export class Plan {
   readonly #offsets: ReadonlyMap<object, number>;
   readonly #placements: ReturnType<typeof placeConcats>;
   readonly #zeroBytes: number;
+  /** The owners of the planes that inputs come in as. */
+  readonly #inputPlanes: readonly object[];
   #steps: readonly (() => void)[] = [];
   #inputs: readonly { readonly address: number; readonly numel: number }[] = [];
   #taps: readonly { readonly copy: () => void; readonly address: number; readonly value: Value }[] = [];
@@ -64,6 +66,7 @@ export class Plan {
   constructor(program: Program, engine: Engine) {
     this.program = fuseEpilogues(prune(program));
     this.#placements = placeConcats(this.program);
+    this.#inputPlanes = this.program.inputs.map(() => ({}));
     let tables = 0;
     let zeroBytes = 0;
     const placed = this.program.nodes.map((node) => {
@@ -79,7 +82,7 @@ export class Plan {
     });
     const tableStart = aligned(zeroBytes);
     const arenaStart = tableStart + tables;
-    const { owners, lifetimes } = lifetimesOf(this.program, placed, this.#placements);
+    const { owners, lifetimes } = lifetimesOf(this.program, placed, this.#placements, this.#inputPlanes);
     const { offsets, bytes } = packArena(lifetimes);
     this.#offsets = new Map(owners.map((owner, i) => [owner, arenaStart + offsets[i]!]));
     this.#placed = placed.map((node) => ({ ...node, table: tableStart + node.table }));
@@ -120,9 +123,9 @@ export class Plan {
     };
     const { inputs, taps } = this.program;
 
-    this.#inputs = inputs.map((value) => ({ address: address(planes(value)), numel: numel(value.shape) }));
-    const steps = inputs.flatMap((value) =>
-      transposes(kernels, 'f32_nchw_to_nhwc', slot(value), address(planes(value))),
+    this.#inputs = inputs.map((value, i) => ({ address: address(this.#inputPlanes[i]!), numel: numel(value.shape) }));
+    const steps = inputs.flatMap((value, i) =>
+      transposes(kernels, 'f32_nchw_to_nhwc', slot(value), this.#inputs[i]!.address),
     );
     for (const { node, algorithm, constants, workspace, table } of this.#placed) {
       steps.push(
@@ -171,18 +174,6 @@ const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 }
 /** The owner of the planes that taps pass through on their way out. */
 const TAP_PLANES = {};
 
-const PLANES = new WeakMap<Value, object>();
-
-/** The owner of the planes that an input comes in as. */
-function planes(input: Value): object {
-  let owner = PLANES.get(input);
-  if (!owner) {
-    owner = {};
-    PLANES.set(input, owner);
-  }
-  return owner;
-}
-
 /** A node's inputs without its epilogue's residual. */
 function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
@@ -211,6 +202,7 @@ function lifetimesOf(
   { inputs, nodes, taps }: Program,
   placed: readonly Placed[],
   placements: ReturnType<typeof placeConcats>,
+  inputPlanes: readonly object[],
 ): { owners: object[]; lifetimes: Lifetime[] } {
   const spans = new Map<object, { bytes: number; first: number; last: number }>();
   const touch = (owner: object, bytes: number, step: number) => {
@@ -226,10 +218,10 @@ function lifetimesOf(
     const owner = placements.get(value)?.inside ?? value;
     touch(owner, pixelsOf(owner.shape) * pixelBytesOf(owner.shape), step);
   };
-  for (const value of inputs) {
-    touch(planes(value), numel(value.shape) * 4, -1);
+  inputs.forEach((value, i) => {
+    touch(inputPlanes[i]!, numel(value.shape) * 4, -1);
     touchValue(value, -1);
-  }
+  });
   nodes.forEach((node, step) => {
     for (const value of [...node.inputs, node.output]) touchValue(value, step);
     const { scratchBytes } = placed[step]!.workspace;

@@ -6,7 +6,7 @@
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { panelBytes, STAGED_FLOATS, tableBytes } from '../gemm.ts';
+import { panelBytes, stagedChannels, tableBytes } from '../gemm.ts';
 import { type Algorithm, type Constant, channelsOf, inOrder, stepOf } from '../op.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
@@ -182,7 +182,7 @@ function weightConstant(weight: Parameter, size: TileSize): Constant {
     write({ kernels, address, stage }) {
       const values = weight.values();
       const row = channelsIn * 9;
-      const step = Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
+      const step = stagedChannels(row);
       for (let n = 0; n < channelsOut; n += step) {
         const count = Math.min(step, channelsOut - n);
         const staged = stage(values.subarray(n * row, (n + count) * row));
