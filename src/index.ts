@@ -31,4 +31,5 @@ export { DTYPES, type Dtype, float16ToNumber, numberToFloat16, type TensorData }
 export { Buffer, Parameter } from './tensor/parameter.ts';
 export type { Shape } from './tensor/shape.ts';
 export { Tensor, tensor, zeros } from './tensor/tensor.ts';
+export type { TensorStream } from './tensor/tensor-stream.ts';
 export type { Binary } from './wasm/instantiate.ts';
