@@ -1,10 +1,19 @@
 /**
- * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/.
- * `--force` builds all.
+ * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/, with a second
+ * entry, dist/index.edge.js, for hosts that forbid compiling. `--force` builds all.
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +24,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const force = process.argv.includes('--force');
 const targets = Object.keys(JSON.parse(readFileSync('asconfig.json', 'utf8')).targets);
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** @param {string} folder @returns {string[]} */
 const filesIn = (folder) =>
@@ -34,7 +44,7 @@ const kernelSources = filesIn('assembly').filter((file) => file.endsWith('.ts'))
 const binaries = targets.map((target) => `build/${target}.wasm`);
 const generated = ['src/wasm/kernels.gen.ts', 'src/wasm/binaries.gen.ts'];
 
-if (isStale([...binaries, ...generated], [...kernelSources, 'asconfig.json', self])) {
+if (isStale([...binaries, ...generated], [...kernelSources, 'asconfig.json', 'package.json', self])) {
   mkdirSync('build', { recursive: true });
   for (const target of targets) {
     const { error, stderr } = await asc.main(['--target', target]);
@@ -42,16 +52,65 @@ if (isStale([...binaries, ...generated], [...kernelSources, 'asconfig.json', sel
       process.stderr.write(stderr.toString());
       process.exit(1);
     }
+    label(target);
   }
   writeFileSync(generated[0], kernelTypes());
   writeFileSync(generated[1], inlinedBinaries());
 }
 
-const sources = [...filesIn('src'), 'tsconfig.json', self];
-if (isStale(['dist/index.js'], sources)) {
+/** The binaries that ship, and their names in the package. */
+const shipped = { simd: 'dist/kernels.wasm', relaxed: 'dist/kernels.relaxed.wasm' };
+
+const entries = ['dist/index.js', 'dist/index.edge.js', ...Object.values(shipped)];
+if (isStale(entries, [...filesIn('src'), 'tsconfig.json', self])) {
+  rmSync('dist', { recursive: true, force: true });
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
+  for (const [target, file] of Object.entries(shipped)) copyFileSync(`build/${target}.wasm`, file);
+  writeEdgeEntry();
+}
+
+/** Appends a custom section `layertap` to a binary that says what it is, so that setModule can tell. */
+function label(/** @type {string} */ target) {
+  const file = `build/${target}.wasm`;
+  const string = (/** @type {string} */ text) => [text.length, ...Buffer.from(text)];
+  const content = [...string('layertap'), ...Buffer.from(`${version} ${target}`)];
+  writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.from([0, content.length, ...content])]));
+}
+
+/**
+ * Writes dist/index.edge.js: dist/index.js with wasm/modules.edge.js in the place of wasm/modules.js. Of the files between them
+ * it needs twins (`x.edge.js` beside `x.js`); all others are shared. So which modules are used is told by imports alone: nothing is
+ * registered while a file loads, and a bundler may drop what isn't used in both.
+ */
+function writeEdgeEntry() {
+  const specifiers = /(?<=\bfrom ['"])\.[^'"]+\.js(?=['"];$)/gm;
+  /** @type {Map<string, { text: string, imports: string[] }>} */
+  const files = new Map();
+  const read = (/** @type {string} */ file) => {
+    if (files.has(file)) return;
+    const text = readFileSync(file, 'utf8');
+    const imports = [...text.matchAll(specifiers)].map(([specifier]) => join(dirname(file), specifier));
+    files.set(file, { text, imports });
+    imports.forEach(read);
+  };
+  read('dist/index.js');
+
+  const twins = new Set(['dist/wasm/modules.js']);
+  for (const file of twins) {
+    for (const [importer, { imports }] of files) if (imports.includes(file)) twins.add(importer);
+  }
+  const toTwin = (/** @type {string} */ file) => file.replace(/\.js$/, '.edge.js');
+  for (const file of twins) {
+    if (existsSync(toTwin(file))) continue; // modules.edge.js has a source of its own
+    const text = files
+      .get(file)
+      .text.replace(specifiers, (specifier) =>
+        twins.has(join(dirname(file), specifier)) ? toTwin(specifier) : specifier,
+      );
+    writeFileSync(toTwin(file), text);
+  }
 }
 
 /** The type of a binary's exports, with the kernels' own docstrings, from assembly/'s exported functions. */
@@ -69,7 +128,7 @@ function kernelTypes() {
     }
   }
   const body = members.join('\n').replace(/^/gm, '  ');
-  return `// Generated by ${self} from assembly/. Do not edit.\n\n/** What a kernel binary exports. */\nexport interface Kernels {\n  readonly memory: WebAssembly.Memory;\n${body}\n}\n`;
+  return `// Generated by ${self} from assembly/. Do not edit.\n\n/** The package's version, which the binaries are labelled with. */\nexport const VERSION = '${version}';\n\n/** What a kernel binary exports. */\nexport interface Kernels {\n  readonly memory: WebAssembly.Memory;\n${body}\n}\n`;
 }
 
 /** The two binaries that ship, as base64, so that importing the package needs neither a file nor a URL. */

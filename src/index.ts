@@ -32,4 +32,4 @@ export { Buffer, Parameter } from './tensor/parameter.ts';
 export type { Shape } from './tensor/shape.ts';
 export { Tensor, tensor, zeros } from './tensor/tensor.ts';
 export type { TensorStream } from './tensor/tensor-stream.ts';
-export type { Binary } from './wasm/instantiate.ts';
+export { type Binary, setModule } from './wasm/instantiate.ts';

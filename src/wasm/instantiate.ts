@@ -3,9 +3,9 @@
  * are not: each compiled model gets its own.
  */
 
-import { UnsupportedError } from '../errors.ts';
-import { relaxed, simd } from './binaries.gen.ts';
-import type { Kernels } from './kernels.gen.ts';
+import { UnsupportedError, ValueError } from '../errors.ts';
+import { type Kernels, VERSION } from './kernels.gen.ts';
+import { isRunnable, moduleOf } from './modules.ts';
 
 /**
  * A build of the kernels: `relaxed` uses fused multiply-adds (relaxed SIMD), `simd` rounds twice and gives the same bits on
@@ -19,22 +19,54 @@ export interface Instance {
   readonly kernels: Kernels;
 }
 
+/** Modules that were compiled or given. */
 const modules = new Map<Binary, WebAssembly.Module>();
 
-/** The fastest binary that this engine accepts, or `simd` where `deterministic`. */
+/** Modules that {@link setModule} was given. */
+const given = new Set<Binary>();
+
+/** Whether the relaxed binary runs here, once it was asked. */
+let runsRelaxed: boolean | undefined;
+
+/** The fastest binary that this engine runs, or `simd` where `deterministic`; of given ones, if there are any. */
 export function chooseBinary(deterministic = false): Binary {
-  return deterministic || !accepts('relaxed') ? 'simd' : 'relaxed';
+  if (deterministic) return 'simd';
+  if (given.size > 0) return given.has('relaxed') ? 'relaxed' : 'simd';
+  runsRelaxed ??= isRunnable('relaxed');
+  return runsRelaxed ? 'relaxed' : 'simd';
 }
 
-const accepted = new Map<Binary, boolean>();
+/**
+ * Gives layertap its kernels where a host forbids compiling them and isn't known by an export condition: the module of
+ * `layertap/kernels.wasm`, of `layertap/kernels.relaxed.wasm`, or of both in two calls. From then on only given binaries are
+ * chosen: `relaxed` where it was given, `simd` for `{ deterministic: true }`. Models that are compiled already keep theirs.
+ *
+ *     import kernels from 'layertap/kernels.wasm'; // however the host imports a WebAssembly.Module
+ *     setModule(kernels);
+ *
+ * @param module as the host made it; it may come from another realm
+ * @throws {@link ValueError} where it is something else, or from another version of layertap
+ */
+export function setModule(module: WebAssembly.Module): void {
+  const binary = binaryOf(module);
+  modules.set(binary, module);
+  given.add(binary);
+}
 
-function accepts(binary: Binary): boolean {
-  let answer = accepted.get(binary);
-  if (answer === undefined) {
-    answer = WebAssembly.validate(bytesOf(binary));
-    accepted.set(binary, answer);
+/** Which binary a module is: its custom section `layertap` says that. */
+function binaryOf(module: WebAssembly.Module): Binary {
+  const expected = `setModule: expected the module of layertap ${VERSION}'s kernels.wasm or kernels.relaxed.wasm`;
+  let sections: ArrayBuffer[];
+  try {
+    // Not instanceof: a module that the host made in another realm fails that, and works.
+    sections = WebAssembly.Module.customSections(module, 'layertap');
+  } catch {
+    throw new ValueError(`${expected}, got ${Object.prototype.toString.call(module)}`);
   }
-  return answer;
+  const label = sections.length > 0 ? new TextDecoder().decode(sections[0]) : null;
+  if (label === `${VERSION} simd`) return 'simd';
+  if (label === `${VERSION} relaxed`) return 'relaxed';
+  throw new ValueError(`${expected}, got ${label ? `"${label}"` : 'a module of something else'}`);
 }
 
 /**
@@ -46,21 +78,16 @@ export function instantiate(binary: Binary): Instance {
   let module = modules.get(binary);
   if (!module) {
     try {
-      module = new WebAssembly.Module(bytesOf(binary));
+      module = moduleOf(binary);
     } catch (cause) {
-      throw new UnsupportedError(`layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"`, {
-        cause,
-      });
+      throw new UnsupportedError(
+        `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +
+          `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the ${binary} binary`,
+        { cause },
+      );
     }
     modules.set(binary, module);
   }
   const { exports } = new WebAssembly.Instance(module);
   return { binary, kernels: exports as unknown as Kernels };
-}
-
-function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
-  const text = atob(binary === 'relaxed' ? relaxed : simd);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }

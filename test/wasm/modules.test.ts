@@ -1,0 +1,176 @@
+/** Where the kernels come from: inlined, imported by the host, or given; and that importing the package costs nothing. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+/** layertap as a host sees it that has just started. */
+let fresh: typeof import('../../src/wasm/instantiate.ts');
+
+/** A host that forbids compiling at run time. */
+const forbidding = new Proxy(WebAssembly, {
+  get(target, name) {
+    if (name !== 'Module') return Reflect.get(target, name);
+    return class {
+      static readonly customSections = target.Module.customSections;
+      constructor() {
+        throw new target.CompileError('disallowed by embedder');
+      }
+    };
+  },
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+beforeEach(async () => {
+  vi.resetModules();
+  fresh = await import('../../src/wasm/instantiate.ts');
+});
+
+describe('setModule', () => {
+  const simd = new WebAssembly.Module(bytesOf('dist/kernels.wasm'));
+
+  it('makes a given binary the only choice', () => {
+    fresh.setModule(simd);
+    expect(fresh.chooseBinary()).toBe('simd');
+    expect(fresh.chooseBinary(true)).toBe('simd');
+  });
+
+  it('takes both binaries, and prefers relaxed unless determinism is asked for', () => {
+    expect(fresh.chooseBinary(), 'test/support/setup.ts makes every Node accept it').toBe('relaxed');
+    fresh.setModule(simd);
+    fresh.setModule(new WebAssembly.Module(bytesOf('dist/kernels.relaxed.wasm')));
+    expect(fresh.chooseBinary()).toBe('relaxed');
+    expect(fresh.chooseBinary(true)).toBe('simd');
+  });
+
+  it('lets a host run that forbids compiling', () => {
+    vi.stubGlobal('WebAssembly', forbidding);
+    fresh.setModule(simd);
+    expect(fresh.instantiate('simd').kernels.f32_conv2d).toBeTypeOf('function');
+  });
+
+  const expected = `setModule: expected the module of layertap ${version}'s kernels.wasm or kernels.relaxed.wasm`;
+
+  it('refuses what is not a module', () => {
+    const given = bytesOf('dist/kernels.wasm') as unknown as WebAssembly.Module;
+    expect(() => fresh.setModule(given)).toThrow(`${expected}, got [object Uint8Array]`);
+  });
+
+  it('refuses a module of something else', () => {
+    const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    expect(() => fresh.setModule(empty)).toThrow(`${expected}, got a module of something else`);
+  });
+
+  it('refuses the kernels of another version', () => {
+    const bytes = Buffer.from(bytesOf('dist/kernels.wasm'));
+    bytes.write('9.9.9 ', bytes.lastIndexOf(`${version} simd`));
+    expect(() => fresh.setModule(new WebAssembly.Module(bytes))).toThrow(`${expected}, got "9.9.9 simd"`);
+  });
+});
+
+describe('a host that forbids compiling', () => {
+  it('is told what to do', () => {
+    vi.stubGlobal('WebAssembly', forbidding);
+    expect(() => fresh.instantiate('simd')).toThrow(
+      `layertap: expected a host that compiles WebAssembly with SIMD, got "CompileError: disallowed by embedder"; ` +
+        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the simd binary`,
+    );
+  });
+});
+
+/** Files that one loads with it, itself included. */
+function loadedWith(entry: string): Set<string> {
+  const loaded = new Set<string>();
+  const visit = (file: string) => {
+    if (loaded.has(file) || !file.endsWith('.js')) return;
+    loaded.add(file);
+    for (const { fileName } of ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles)
+      visit(join(dirname(file), fileName));
+  };
+  visit(entry);
+  return loaded;
+}
+
+describe('the edge entry', () => {
+  const inlined = loadedWith('dist/index.js');
+  const edge = loadedWith('dist/index.edge.js');
+  const plain = (file: string) => file.replace('.edge.js', '.js');
+
+  it('has the same files as the default one, but for the inlined binaries', () => {
+    expect([...edge].map(plain).sort()).toEqual([...inlined].filter((file) => !file.includes('binaries.gen')).sort());
+  });
+
+  it('loads no file beside its twin', () => {
+    expect([...edge].filter((file) => file !== plain(file) && edge.has(plain(file)))).toEqual([]);
+  });
+
+  it('imports both binaries as ?module', () => {
+    const { importedFiles } = ts.preProcessFile(readFileSync('dist/wasm/modules.edge.js', 'utf8'));
+    const wasm = importedFiles.map(({ fileName }) => fileName).filter((name) => name.includes('.wasm'));
+    expect(wasm).toEqual(['../kernels.relaxed.wasm?module', '../kernels.wasm?module']);
+  });
+});
+
+describe('importing the package', () => {
+  it('compiles, validates and decodes nothing', () => {
+    const script = `
+      const refuse = (name) => () => { throw new Error(name + ' while importing'); };
+      for (const name of ['Module', 'Instance', 'Memory', 'validate', 'compile', 'instantiate'])
+        WebAssembly[name] = refuse(name);
+      globalThis.atob = refuse('atob');
+      globalThis.fetch = refuse('fetch');
+      const { resnet18 } = await import('./dist/index.js');
+      console.log(typeof resnet18);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toBe('function\n');
+  });
+
+  it.each([...loadedWith('dist/index.js')].sort())(
+    '%s needs no host: no await, import.meta, eval or builtin',
+    (file) => {
+      const text = readFileSync(file, 'utf8');
+      const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
+      const visit = (node: ts.Node, isTop: boolean): void => {
+        const what = node.getText().slice(0, 80);
+        expect(isTop && ts.isAwaitExpression(node), `top-level await: ${what}`).toBe(false);
+        expect(ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword, what).toBe(false);
+        const isNamed = (names: readonly string[]) =>
+          (ts.isCallExpression(node) || ts.isNewExpression(node)) && names.includes(node.expression.getText());
+        expect(isNamed(['eval', 'Function', 'require']), what).toBe(false);
+        ts.forEachChild(node, (child) => visit(child, isTop && !ts.isFunctionLike(node)));
+      };
+      visit(source, true);
+      for (const { fileName } of ts.preProcessFile(text).importedFiles) expect(fileName).toMatch(/^\.\.?\//);
+    },
+  );
+});
+
+describe('package.json', () => {
+  const { exports: exported, sideEffects } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+  it('points to files that exist', () => {
+    const targets = Object.values(exported).flatMap((target) =>
+      typeof target === 'string' ? [target] : Object.values(target as object),
+    );
+    for (const target of targets) expect(existsSync(target), target).toBe(true);
+  });
+
+  it('names workerd and edge-light before default, and no effects', () => {
+    expect(Object.keys(exported['.'])).toEqual(['types', 'workerd', 'edge-light', 'default']);
+    expect(sideEffects).toBe(false);
+  });
+
+  it('ships both binaries, labelled', () => {
+    expect(readdirSync('dist').filter((file) => file.endsWith('.wasm'))).toEqual([
+      'kernels.relaxed.wasm',
+      'kernels.wasm',
+    ]);
+  });
+});
