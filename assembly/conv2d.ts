@@ -121,14 +121,17 @@ function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize
 /**
  * Convolution of `rows` output pixels: out = act((bias + Σ x·w)·scale + shift + residual), act being an activation of epilogue.ts.
  *
- * Rows are cut into ceil(rows / tileRows) tiles whose sizes differ by at most one. Each sum runs over taps, then
- * channels, in ascending order, whatever the tile. Tiles are taken in blocks of `blockTiles`, all panels for each block,
- * so that a block of the input stays in the cache.
+ * Rows are cut into ceil(rows / tileRows) tiles whose sizes differ by at most one, and the channels of each group into panels of
+ * eight. A call computes some tiles of some panels, so that threads can share the work. Each sum runs over taps, then channels, in
+ * ascending order, whatever the tile. Tiles are taken in blocks of `blockTiles`, all panels for each block, so that a block of the
+ * input stays in the cache.
  *
  * @param rows output pixels of all images
  * @param channelsIn, channelsOut of one group
  * @param taps entries of the table for one pixel: kernel height × width, or kernel height where `channelsIn` is a filter row
  * @param tileRows 1 to 6
+ * @param firstTile, lastTile the tiles to compute, the last excluded
+ * @param firstPanel, lastPanel the panels to compute, the last excluded; those of all groups are numbered as one
  * @param sums 1 to go on from the sums in `out` instead of starting from the bias
  * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
@@ -137,51 +140,50 @@ function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize
  * @param residual 0 for none; laid out as `out`; may be read 28 bytes beyond a pixel's last channel
  */
 export function f32_conv2d(
-  rows: i32, groups: i32, channelsIn: i32, channelsOut: i32, taps: i32,
-  tileRows: i32, blockTiles: i32, sums: i32,
+  rows: i32, channelsIn: i32, channelsOut: i32, taps: i32,
+  tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, sums: i32,
   table: usize, weights: usize, panelBytes: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
-  assert(rows > 0 && groups > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
+  assert(rows > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
   assert(tileRows >= 1 && tileRows <= 6 && blockTiles > 0, "the schedule is in range");
   const tiles = (rows + tileRows - 1) / tileRows;
   const base = rows / tiles;
   const larger = rows - base * tiles;
+  assert(firstTile >= 0 && lastTile <= tiles && firstPanel >= 0, "tiles and panels are there");
   const panels = (channelsOut + 7) >> 3;
   const panelStep = <usize>channelsIn << 5;
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
-  for (let g = 0; g < groups; g++) {
-    const groupIn = <usize>(g * channelsIn) << 2;
-    for (let first = 0; first < tiles; first += blockTiles) {
-      const last = min(first + blockTiles, tiles);
-      const row = <usize>(first * base + min(first, larger));
-      for (let p = 0; p < panels; p++) {
-        const lanes = min(8, channelsOut - (p << 3));
-        const channel = <usize>(g * channelsOut + (p << 3)) << 2;
-        const panel = <usize>(g * panels + p);
-        const w = weights + panel * panelBytes;
-        const b = bias ? bias + (panel << 5) : 0;
-        const s = scale ? scale + (panel << 5) : 0;
-        const h = shift + (panel << 5);
-        let o = out + channel + row * outBytes;
-        let r = residual ? residual + channel + row * residualBytes : 0;
-        let t = table + <usize>first * tileTable;
-        for (let i = first; i < last; i++) {
-          const size = base + i32(i < larger);
-          const end = t + tileTable;
-          if (load<usize>(t)) switch (size) {
-            case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-            case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-            case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-            case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-            case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-            default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
-          }
-          t = end;
-          o += <usize>size * outBytes;
-          if (r) r += <usize>size * residualBytes;
+  for (let first = firstTile; first < lastTile; first += blockTiles) {
+    const last = min(first + blockTiles, lastTile);
+    const row = <usize>(first * base + min(first, larger));
+    for (let panel = firstPanel; panel < lastPanel; panel++) {
+      const g = panel / panels, p = panel - g * panels;
+      const groupIn = <usize>(g * channelsIn) << 2;
+      const lanes = min(8, channelsOut - (p << 3));
+      const channel = <usize>(g * channelsOut + (p << 3)) << 2;
+      const w = weights + <usize>panel * panelBytes;
+      const b = bias ? bias + (<usize>panel << 5) : 0;
+      const s = scale ? scale + (<usize>panel << 5) : 0;
+      const h = shift + (<usize>panel << 5);
+      let o = out + channel + row * outBytes;
+      let r = residual ? residual + channel + row * residualBytes : 0;
+      let t = table + <usize>first * tileTable;
+      for (let i = first; i < last; i++) {
+        const size = base + i32(i < larger);
+        const end = t + tileTable;
+        if (load<usize>(t)) switch (size) {
+          case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
         }
+        t = end;
+        o += <usize>size * outBytes;
+        if (r) r += <usize>size * residualBytes;
       }
     }
   }

@@ -2,6 +2,7 @@
 
 import { macsOf } from '../dist/graph/graph.js';
 import { CompiledModel } from '../dist/index.js';
+import { callsOf } from '../dist/ops/op.js';
 import { traced } from './models.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
 
@@ -26,12 +27,16 @@ export function compiledSteps(module, shape, options) {
       ...algorithm,
       /** @type {typeof algorithm.bind} */
       bind(binding, attrs) {
-        const run = algorithm.bind(binding, attrs);
+        const phases = algorithm.bind(binding, attrs);
+        const calls = callsOf(binding.kernels, phases);
+        const run = () => {
+          for (const call of calls) call();
+        };
         const kernel = /** @type {any} */ (attrs)?.weight?.shape.slice(2).join('×') ?? '';
         const [from, to] = [inputs[0], output].map((value) => value.shape.slice(1).join('×'));
         const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`];
         steps.push({ op: op.name, name: name.filter(Boolean).join(' '), macs: macsOf(node), run });
-        return run;
+        return phases;
       },
     }));
     return { ...node, op: { ...op, algorithms } };

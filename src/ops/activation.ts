@@ -1,6 +1,6 @@
 /** Activations, element by element: clamping, which is also ReLU and ReLU6, and PyTorch's curves. A NaN stays. */
 
-import { bindAffine } from './affine.ts';
+import { affinePhase } from './affine.ts';
 import { referenceEpilogue } from './epilogue.ts';
 import { type Activation, NO_EPILOGUE, type Op } from './op.ts';
 
@@ -11,7 +11,7 @@ function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): 
     joins: (attrs) => ({ kind: 'activation', activation: activationOf(attrs) }),
     inferShape: ([x]) => x!,
     reference: ([x], attrs) => referenceEpilogue(x!, asEpilogue(attrs), null),
-    algorithms: [{ name: 'direct', bind: (binding, attrs) => bindAffine(binding, asEpilogue(attrs)) }],
+    algorithms: [{ name: 'direct', bind: (binding, attrs) => [affinePhase(binding, asEpilogue(attrs))] }],
   };
 }
 

@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, stepOf } from './op.ts';
+import { channelRanges, type Op, stepOf } from './op.ts';
 
 /** Attributes of {@link adaptiveAvgPool2d}; null keeps the input's size. */
 export interface AdaptiveAvgPool2dAttrs {
@@ -42,15 +42,18 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }) {
+      bind({ engine, inputs, output }) {
         const x = inputs[0]!;
-        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [images, channels, height, width] = x.shape as [number, number, number, number];
         const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        return stepOf(
-          kernels.f32_adaptive_avgpool2d,
-          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
+        const steps = channelRanges(channels, engine.threads).map(({ offset, count }) =>
+          stepOf(
+            'f32_adaptive_avgpool2d',
+            ...([images, count, height, width, outHeight, outWidth] as const),
+            ...([x.address + offset, x.pixelBytes, output.address + offset, output.pixelBytes] as const),
+          ),
         );
+        return [steps];
       },
     },
   ],

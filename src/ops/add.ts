@@ -2,7 +2,7 @@
 
 import { ShapeError } from '../errors.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
-import { bindAffine } from './affine.ts';
+import { affinePhase } from './affine.ts';
 import { referenceEpilogue } from './epilogue.ts';
 import { NO_EPILOGUE, type Op } from './op.ts';
 
@@ -20,5 +20,5 @@ export const add: Op<null> = {
   },
 
   reference: ([a, b]) => referenceEpilogue(a!, { ...NO_EPILOGUE, residual: true }, b!),
-  algorithms: [{ name: 'direct', bind: (binding) => bindAffine(binding, binding.epilogue, binding.inputs[1]!) }],
+  algorithms: [{ name: 'direct', bind: (binding) => [affinePhase(binding, binding.epilogue, binding.inputs[1]!)] }],
 };

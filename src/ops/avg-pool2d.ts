@@ -2,7 +2,7 @@
 
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, stepOf } from './op.ts';
+import { bands, type Op, stepOf } from './op.ts';
 import { type Window, windowCounts } from './window.ts';
 
 /** Attributes of {@link avgPool2d}; dilation is 1. */
@@ -51,26 +51,23 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
+      bind({ engine, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
         const x = inputs[0]!;
-        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [images, channels, height, width] = x.shape as [number, number, number, number];
         const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
         const { top, left, bottom, right } = padding;
-        return stepOf(
-          kernels.f32_avgpool2d,
-          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-          ...([
-            ...kernelSize,
-            ...stride,
-            top,
-            left,
-            bottom,
-            right,
-            Number(countIncludePad),
-            divisorOverride ?? 0,
-          ] as const),
-          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
-        );
+        const steps = bands(images, outHeight, engine.threads).map((band) => {
+          const pixel = (band.image * outHeight + band.row) * outWidth;
+          return stepOf(
+            'f32_avgpool2d',
+            ...([band.images, channels, height, width, band.rows, outWidth, ...kernelSize, ...stride] as const),
+            ...([top - band.row * stride[0], left, bottom, right] as const),
+            ...([Number(countIncludePad), divisorOverride ?? 0] as const),
+            ...([x.address + band.image * height * width * x.pixelBytes, x.pixelBytes] as const),
+            ...([output.address + pixel * output.pixelBytes, output.pixelBytes] as const),
+          );
+        });
+        return [steps];
       },
     },
   ],

@@ -2,7 +2,7 @@
 
 import { ShapeError } from '../errors.ts';
 import { formatShape } from '../tensor/shape.ts';
-import { bindAffine } from './affine.ts';
+import { affinePhase } from './affine.ts';
 import { normConstants, referenceEpilogue, type VectorForm } from './epilogue.ts';
 import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from './op.ts';
 
@@ -30,7 +30,7 @@ export const batchNorm: Op<Norm> = {
     {
       name: 'direct',
       constants: ({ attrs: norm }) => normConstants(withNorm(norm, NO_EPILOGUE), vectorForm(norm)),
-      bind: (binding, norm) => bindAffine(binding, withNorm(norm, binding.epilogue)),
+      bind: (binding, norm) => [affinePhase(binding, withNorm(norm, binding.epilogue))],
     },
   ],
 };

@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, inOrder, type Op, pixelsOf, stepOf } from './op.ts';
+import { channelsOf, type Op, pixelsOf, ranges, type Step, stepOf } from './op.ts';
 
 /** @see torch.cat with dim=1 */
 export const cat: Op<null> = {
@@ -41,18 +41,20 @@ export const cat: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }) {
+      bind({ engine, inputs, output }) {
         let offset = 0;
-        const steps: (() => void)[] = [];
+        const steps: Step[] = [];
         for (const x of inputs) {
           const to = output.address + offset * 4;
           offset += channelsOf(x.shape);
           // An input that lies in its place already needs no copy.
           if (x.address === to && x.pixelBytes === output.pixelBytes) continue;
-          const sizes = [pixelsOf(x.shape), channelsOf(x.shape)] as const;
-          steps.push(stepOf(kernels.f32_copy, ...sizes, x.address, x.pixelBytes, to, output.pixelBytes));
+          for (const { first, count } of ranges(pixelsOf(x.shape), engine.threads)) {
+            const addresses = [x.address + first * x.pixelBytes, x.pixelBytes, to + first * output.pixelBytes] as const;
+            steps.push(stepOf('f32_copy', count, channelsOf(x.shape), ...addresses, output.pixelBytes));
+          }
         }
-        return steps.reduce(inOrder, () => {});
+        return [steps];
       },
     },
   ],

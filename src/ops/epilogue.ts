@@ -105,6 +105,9 @@ const ACTIVATIONS = ['clamp', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'] as 
 
 const UNCLAMPED = [-Infinity, Infinity] as const;
 
+/** The arguments of an epilogue that does nothing. */
+export const NO_EPILOGUE_ARGUMENTS: EpilogueArguments = [0, 0, 0, 0, 0, ...UNCLAMPED];
+
 function activationArguments(activation: Activation | null): readonly [activation: number, lo: number, hi: number] {
   if (!activation) return [0, ...UNCLAMPED];
   const { kind } = activation;

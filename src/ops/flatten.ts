@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { inOrder, type Op, pixelsOf, stepOf } from './op.ts';
+import { type Op, pixelsOf, type Step, stepOf } from './op.ts';
 
 /** @see torch.flatten with start_dim=1 */
 export const flatten: Op<null> = {
@@ -21,17 +21,17 @@ export const flatten: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }) {
+      bind({ inputs, output }) {
         const x = inputs[0]!;
         const [images, channels] = x.shape as [number, number];
         const pixels = pixelsOf(x.shape) / images;
-        const steps: (() => void)[] = [];
+        const steps: Step[] = [];
         for (let n = 0; n < images; n++) {
           const from = x.address + n * pixels * x.pixelBytes;
           const to = output.address + n * output.pixelBytes;
-          steps.push(stepOf(kernels.f32_nhwc_to_nchw, channels, pixels, from, x.pixelBytes, to));
+          steps.push(stepOf('f32_nhwc_to_nchw', channels, pixels, from, x.pixelBytes, to));
         }
-        return steps.reduce(inOrder, () => {});
+        return [steps];
       },
     },
   ],

@@ -2,7 +2,8 @@
 
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
-import type { Constant } from './op.ts';
+import type { EpilogueArguments } from './epilogue.ts';
+import { type Constant, type Engine, type Phase, ranges, stepOf } from './op.ts';
 
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
 const BLOCK_BYTES = 384 * 1024;
@@ -76,4 +77,47 @@ export function blockTiles(rowBytes: number, tileRows: number): number {
 /** Bytes of f32_conv2d's table. */
 export function tableBytes(rows: number, taps: number, tileRows: number): number {
   return Math.ceil(rows / tileRows) * tileRows * taps * 4;
+}
+
+/** One indirect GEMM: see f32_conv2d. */
+export interface Gemm {
+  readonly rows: number;
+  readonly groups: number;
+  /** Of one group. */
+  readonly channelsIn: number;
+  readonly channelsOut: number;
+  readonly taps: number;
+  /** True to add to what is there. */
+  readonly sums?: boolean;
+  readonly blockTiles: number;
+  readonly table: number;
+  readonly weights: number;
+  readonly panelBytes: number;
+  readonly out: number;
+  readonly outBytes: number;
+  readonly bias: number;
+  readonly epilogue: EpilogueArguments;
+  /** What threads share: tiles, or panels where they are more, unless given. */
+  readonly cut?: 'tiles' | 'panels';
+}
+
+type Part = readonly [firstTile: number, lastTile: number, firstPanel: number, lastPanel: number];
+
+/** A GEMM shared by threads. */
+export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
+  const { rows, groups, channelsIn, channelsOut, taps, blockTiles, table, weights, panelBytes } = gemm;
+  const tiles = Math.ceil(rows / tileRows);
+  const panels = groups * Math.ceil(channelsOut / 8);
+  const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
+  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }) => {
+    const last = first + count;
+    const part: Part = cut === 'tiles' ? [first, last, 0, panels] : [0, tiles, first, last];
+    return stepOf(
+      'f32_conv2d',
+      ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),
+      ...part,
+      ...([Number(gemm.sums ?? false), table, weights, panelBytes, gemm.out, gemm.outBytes, gemm.bias] as const),
+      ...gemm.epilogue,
+    );
+  });
 }

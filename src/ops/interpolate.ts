@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, stepOf } from './op.ts';
+import { channelRanges, type Op, stepOf } from './op.ts';
 
 /** Attributes of {@link interpolate}: one of size and scale factor is given. */
 export interface InterpolateAttrs {
@@ -62,16 +62,19 @@ export const interpolate: Op<InterpolateAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }, attrs) {
+      bind({ engine, inputs, output }, attrs) {
         const x = inputs[0]!;
-        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [images, channels, height, width] = x.shape as [number, number, number, number];
         const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const sizes = [images, channelsOf(x.shape), height, width, outHeight, outWidth] as const;
         const scales = [scaleOf(height, outHeight, 0, attrs), scaleOf(width, outWidth, 1, attrs)] as const;
-        const addresses = [x.address, x.pixelBytes, output.address, output.pixelBytes] as const;
-        return attrs.mode === 'nearest'
-          ? stepOf(kernels.f32_resize2d_nearest, ...sizes, ...scales, ...addresses)
-          : stepOf(kernels.f32_resize2d_bilinear, ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
+        const steps = channelRanges(channels, engine.threads).map(({ offset, count }) => {
+          const sizes = [images, count, height, width, outHeight, outWidth] as const;
+          const addresses = [x.address + offset, x.pixelBytes, output.address + offset, output.pixelBytes] as const;
+          return attrs.mode === 'nearest'
+            ? stepOf('f32_resize2d_nearest', ...sizes, ...scales, ...addresses)
+            : stepOf('f32_resize2d_bilinear', ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
+        });
+        return [steps];
       },
     },
   ],

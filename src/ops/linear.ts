@@ -5,8 +5,8 @@ import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { biasConstants, epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
-import { blockTiles, panelBytes, panelConstant, tableBytes } from './gemm.ts';
-import { type Op, stepOf } from './op.ts';
+import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes } from './gemm.ts';
+import type { Op } from './op.ts';
 
 /** Attributes of {@link linear}. */
 export interface LinearAttrs {
@@ -80,33 +80,25 @@ export const linear: Op<LinearAttrs> = {
         const rows = output.shape[0]!;
         const { tileRows } = engine;
         kernels.f32_conv2d_table(
+          ...([rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0] as const),
+          ...([x.address, x.pixelBytes, 0, table] as const),
+        );
+        const gemm = {
           rows,
-          1,
-          1,
-          1,
-          1,
-          1,
-          1,
-          1,
-          1,
-          0,
-          0,
-          1,
-          1,
-          tileRows,
-          0,
-          x.address,
-          x.pixelBytes,
-          0,
+          groups: 1,
+          channelsIn: features,
+          channelsOut: out,
+          taps: 1,
+          blockTiles: blockTiles(x.pixelBytes, tileRows),
           table,
-        );
-        return stepOf(
-          kernels.f32_conv2d,
-          ...([rows, 1, features, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), 0] as const),
-          ...([table, constants[0]!, panelBytes(features, 1), output.address, output.pixelBytes] as const),
-          bias ? constants[1]! : 0,
-          ...epilogueArguments(binding),
-        );
+          weights: constants[0]!,
+          panelBytes: panelBytes(features, 1),
+          out: output.address,
+          outBytes: output.pixelBytes,
+          bias: bias ? constants[1]! : 0,
+          epilogue: epilogueArguments(binding),
+        };
+        return [gemmPhase(gemm, engine)];
       },
     },
   ],

@@ -2,7 +2,7 @@
 
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, stepOf } from './op.ts';
+import { bands, type Op, stepOf } from './op.ts';
 import { type Window, windowCounts } from './window.ts';
 
 /** @see torch.nn.functional.max_pool2d */
@@ -41,16 +41,21 @@ export const maxPool2d: Op<Window> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }, { kernelSize, stride, padding, dilation }) {
+      bind({ engine, inputs, output }, { kernelSize, stride, padding, dilation }) {
         const x = inputs[0]!;
-        const [images, , height, width] = x.shape as [number, number, number, number];
+        const [images, channels, height, width] = x.shape as [number, number, number, number];
         const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        return stepOf(
-          kernels.f32_maxpool2d,
-          ...([images, channelsOf(x.shape), height, width, outHeight, outWidth] as const),
-          ...([...kernelSize, ...stride, padding.top, padding.left, ...dilation] as const),
-          ...([x.address, x.pixelBytes, output.address, output.pixelBytes] as const),
-        );
+        const steps = bands(images, outHeight, engine.threads).map((band) => {
+          const pixel = (band.image * outHeight + band.row) * outWidth;
+          return stepOf(
+            'f32_maxpool2d',
+            ...([band.images, channels, height, width, band.rows, outWidth] as const),
+            ...([...kernelSize, ...stride, padding.top - band.row * stride[0], padding.left, ...dilation] as const),
+            ...([x.address + band.image * height * width * x.pixelBytes, x.pixelBytes] as const),
+            ...([output.address + pixel * output.pixelBytes, output.pixelBytes] as const),
+          );
+        });
+        return [steps];
       },
     },
   ],

@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, pixelsOf, stepOf } from './op.ts';
+import { channelRanges, channelsOf, type Op, pixelsOf, stepOf } from './op.ts';
 
 /** @see torch.mul; the second factor may be `[N, C, 1, 1]` */
 export const mul: Op<null> = {
@@ -30,21 +30,21 @@ export const mul: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ kernels, inputs, output }) {
+      bind({ engine, inputs, output }) {
         const [a, b] = inputs as [(typeof inputs)[0], (typeof inputs)[0]];
         const images = output.shape[0]!;
         const pixels = pixelsOf(output.shape) / images;
         const isPerChannel = numel(a.shape) !== numel(b.shape);
-        return stepOf(
-          kernels.f32_mul,
-          ...([images, pixels, channelsOf(output.shape), a.address, a.pixelBytes] as const),
-          ...([
-            b.address,
-            isPerChannel ? 0 : b.pixelBytes,
-            isPerChannel ? b.pixelBytes : pixels * b.pixelBytes,
-          ] as const),
-          ...([output.address, output.pixelBytes] as const),
+        const scaleBytes = isPerChannel ? [0, b.pixelBytes] : [b.pixelBytes, pixels * b.pixelBytes];
+        const steps = channelRanges(channelsOf(output.shape), engine.threads).map(({ offset, count }) =>
+          stepOf(
+            'f32_mul',
+            ...([images, pixels, count, a.address + offset, a.pixelBytes] as const),
+            ...([b.address + offset, scaleBytes[0]!, scaleBytes[1]!] as const),
+            ...([output.address + offset, output.pixelBytes] as const),
+          ),
         );
+        return [steps];
       },
     },
   ],

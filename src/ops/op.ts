@@ -79,11 +79,25 @@ export interface Workspace {
   readonly zeroBytes: number;
 }
 
-/** What is known of the engine that will run a plan. */
+/** What is known of the engine that will run a plan. No result depends on it. */
 export interface Engine {
   /** Rows of a convolution's tile that the engine keeps in registers. */
   readonly tileRows: number;
+  /** Threads that share a step's work. */
+  readonly threads: number;
 }
+
+/** A kernel's name. */
+export type KernelName = Exclude<keyof Kernels, 'memory'>;
+
+/** A kernel call with all its arguments: data that any thread with the same memory can run. */
+export interface Step {
+  readonly kernel: KernelName;
+  readonly args: readonly number[];
+}
+
+/** Steps that don't depend on each other. Phases come in order: each finds what the ones before it wrote. */
+export type Phase = readonly Step[];
 
 /** All addresses of one node, for {@link Algorithm.bind}. */
 export interface Binding {
@@ -131,8 +145,8 @@ export interface Algorithm<A> {
   constants?(site: Site<A>): readonly Constant[];
   /** What it needs beside its values. */
   workspace?(site: Site<A>): Workspace;
-  /** A step: a call without arguments that runs kernels on the bound addresses. */
-  bind(binding: Binding, attrs: A): () => void;
+  /** The kernel calls that compute it on the bound addresses. What they read of tables is written at once. */
+  bind(binding: Binding, attrs: A): readonly Phase[];
 }
 
 /** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
@@ -170,15 +184,59 @@ export function pixelBytesOf(shape: Shape): number {
   return Math.ceil(channelsOf(shape) / 4) * 16;
 }
 
-/** A kernel call with all its arguments known: running it computes nothing and allocates nothing. */
-export function stepOf<A extends readonly number[]>(kernel: (...args: A) => void, ...args: A): () => void {
-  return Function.prototype.bind.call(kernel, null, ...args);
+/** A kernel call as data. */
+export function stepOf<K extends KernelName>(kernel: K, ...args: Parameters<Kernels[K]>): Step {
+  return { kernel, args };
 }
 
-/** Two steps as one. */
-export function inOrder(first: () => void, second: () => void): () => void {
-  return () => {
-    first();
-    second();
-  };
+/** The steps of phases as calls without arguments, in order: running them computes nothing and allocates nothing. */
+export function callsOf(kernels: Kernels, phases: readonly Phase[]): (() => void)[] {
+  const bind = Function.prototype.bind;
+  return phases.flat().map(({ kernel, args }) => bind.call(kernels[kernel], null, ...args) as () => void);
+}
+
+/** A run of `count` things from `first` on. */
+export interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The one rule for cutting work: as many ranges as threads, of which none is empty and no two differ by more than one. */
+export function ranges(count: number, threads: number): Range[] {
+  const parts = Math.min(count, threads);
+  return Array.from({ length: parts }, (_, i) => {
+    const first = Math.floor((count * i) / parts);
+    return { first, count: Math.floor((count * (i + 1)) / parts) - first };
+  });
+}
+
+/** Images, or rows of one image. */
+export interface Band {
+  /** The first image, and how many. */
+  readonly image: number;
+  readonly images: number;
+  /** The first row of each, and how many. */
+  readonly row: number;
+  readonly rows: number;
+}
+
+/** Images of `height` rows cut for threads: whole images where there are enough, otherwise rows of each. */
+export function bands(images: number, height: number, threads: number): Band[] {
+  if (images >= threads) {
+    return ranges(images, threads).map(({ first, count }) => ({ image: first, images: count, row: 0, rows: height }));
+  }
+  return Array.from({ length: images }, (_, image) =>
+    ranges(height, threads).map(({ first, count }) => ({ image, images: 1, row: first, rows: count })),
+  ).flat();
+}
+
+/** Channels cut for threads at whole vectors of four: the byte where each range begins in a pixel, and how many channels it has. */
+export function channelRanges(
+  channels: number,
+  threads: number,
+): { readonly offset: number; readonly count: number }[] {
+  return ranges(Math.ceil(channels / 4), threads).map(({ first, count }) => ({
+    offset: first * 16,
+    count: Math.min(count * 4, channels - first * 4),
+  }));
 }

@@ -39,9 +39,14 @@ export class CompiledModel {
   #constantsEnd = FIRST_ADDRESS;
   #bound: Plan | null = null;
 
-  constructor({ deterministic = false }: CompileOptions = {}, instance = instantiate(chooseBinary(deterministic))) {
+  /** @param threads into how many parts each step is cut; no result depends on it */
+  constructor(
+    { deterministic = false }: CompileOptions = {},
+    instance = instantiate(chooseBinary(deterministic)),
+    threads = 1,
+  ) {
     this.#instance = instance;
-    this.engine = { tileRows: tileRowsOf(instance.binary) };
+    this.engine = { tileRows: tileRowsOf(instance.binary), threads };
   }
 
   /** The binary that runs. */

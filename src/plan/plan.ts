@@ -10,7 +10,9 @@ import { prune } from '../graph/passes/prune.ts';
 import {
   type Algorithm,
   type Constant,
+  callsOf,
   type Engine,
+  type Phase,
   pixelBytesOf,
   pixelsOf,
   type Slot,
@@ -59,9 +61,9 @@ export class Plan {
   readonly #zeroBytes: number;
   /** The owners of the planes that inputs come in as. */
   readonly #inputPlanes: readonly object[];
-  #steps: readonly (() => void)[] = [];
+  #calls: readonly (() => void)[] = [];
   #inputs: readonly { readonly address: number; readonly numel: number }[] = [];
-  #taps: readonly { readonly copy: () => void; readonly address: number; readonly value: Value }[] = [];
+  #taps: readonly { readonly copies: readonly (() => void)[]; readonly address: number; readonly value: Value }[] = [];
 
   constructor(program: Program, engine: Engine) {
     this.program = fuseEpilogues(prune(program));
@@ -124,12 +126,12 @@ export class Plan {
     const { inputs, taps } = this.program;
 
     this.#inputs = inputs.map((value, i) => ({ address: address(this.#inputPlanes[i]!), numel: numel(value.shape) }));
-    const steps = inputs.flatMap((value, i) =>
-      transposes(kernels, 'f32_nchw_to_nhwc', slot(value), this.#inputs[i]!.address),
+    const phases: Phase[] = inputs.map((value, i) =>
+      transposes('f32_nchw_to_nhwc', slot(value), this.#inputs[i]!.address),
     );
     for (const { node, algorithm, constants, workspace, table } of this.#placed) {
-      steps.push(
-        algorithm.bind(
+      phases.push(
+        ...algorithm.bind(
           {
             kernels,
             engine,
@@ -146,10 +148,10 @@ export class Plan {
         ),
       );
     }
-    this.#steps = steps;
+    this.#calls = callsOf(kernels, phases);
     this.#taps = [...new Set(taps)].map((value) => {
-      const copies = transposes(kernels, 'f32_nhwc_to_nchw', slot(value), address(TAP_PLANES));
-      return { value, address: address(TAP_PLANES), copy: () => copies.forEach((copy) => void copy()) };
+      const copies = callsOf(kernels, [transposes('f32_nhwc_to_nchw', slot(value), address(TAP_PLANES))]);
+      return { value, address: address(TAP_PLANES), copies };
     });
   }
 
@@ -159,10 +161,10 @@ export class Plan {
     for (const [i, { address, numel }] of this.#inputs.entries()) {
       new Float32Array(buffer, address, numel).set(inputs[i]!.data);
     }
-    for (const step of this.#steps) step();
+    for (const call of this.#calls) call();
     const tensors = new Map<Value, Tensor<Float32Array>>();
-    for (const { copy, address, value } of this.#taps) {
-      copy();
+    for (const { copies, address, value } of this.#taps) {
+      for (const copy of copies) copy();
       tensors.set(value, new Tensor(new Float32Array(buffer, address, numel(value.shape)).slice(), value.shape));
     }
     return this.program.taps.map((tap) => tensors.get(tap)!);
@@ -179,21 +181,20 @@ function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
 }
 
-/** The steps that move a slot from or to planes: one for each image. */
+/** Moves a slot from or to planes: a step for each image. */
 function transposes(
-  kernels: Kernels,
   direction: 'f32_nchw_to_nhwc' | 'f32_nhwc_to_nchw',
   { address, shape, pixelBytes }: Slot,
   planesAddress: number,
-): (() => void)[] {
+): Phase {
   const [images, channels] = shape as [number, number];
   const pixels = pixelsOf(shape) / images;
   return Array.from({ length: images }, (_, n) => {
     const slotAt = address + n * pixels * pixelBytes;
     const planesAt = planesAddress + n * channels * pixels * 4;
     return direction === 'f32_nchw_to_nhwc'
-      ? stepOf(kernels.f32_nchw_to_nhwc, channels, pixels, planesAt, slotAt, pixelBytes)
-      : stepOf(kernels.f32_nhwc_to_nchw, channels, pixels, slotAt, pixelBytes, planesAt);
+      ? stepOf('f32_nchw_to_nhwc', channels, pixels, planesAt, slotAt, pixelBytes)
+      : stepOf('f32_nhwc_to_nchw', channels, pixels, slotAt, pixelBytes, planesAt);
   });
 }
 

@@ -13,6 +13,9 @@ import {
   withCanaries,
 } from '../support/kernels.ts';
 
+/** The first and last of the tiles to compute, then of the panels; the last excluded. */
+type Part = readonly [firstTile: number, lastTile: number, firstPanel: number, lastPanel: number];
+
 /** A convolution whose table names pixels at random: what a table may hold is the table's own test. */
 interface Case {
   readonly rows: number;
@@ -124,8 +127,14 @@ function packed(weight: Float32Array, { groups, channelsIn, channelsOut, taps }:
   return Float32Array.from(out);
 }
 
-/** Runs the kernel, and returns rows of groups·channelsOut floats. */
-function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
+/** All tiles and panels. */
+const wholeOf = ({ rows, tileRows, groups, channelsOut }: Case): Part => [
+  ...([0, Math.ceil(rows / tileRows)] as const),
+  ...([0, groups * Math.ceil(channelsOut / 8)] as const),
+];
+
+/** Runs the kernel, once for each part, and returns rows of groups·channelsOut floats. */
+function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] = [wholeOf(of)]): Float32Array {
   const { rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, lo, hi, gap } = of;
   const channels = groups * channelsOut;
   const pixelBytes = (channels + gap) * 4;
@@ -149,11 +158,14 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
   const shift = of.norm ? memory.input(inPanels(data.shift, groups)) : 0;
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, overread: 28 }) : null;
   const out = memory.outputPixels(rows, channels, { pixelBytes });
-  memory.kernels.f32_conv2d(
-    ...([rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, 0] as const),
-    ...([memory.words(table), weights, channelsIn * taps * 32, out.address, out.pixelBytes] as const),
-    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
-  );
+  const words = memory.words(table);
+  for (const part of parts) {
+    memory.kernels.f32_conv2d(
+      ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles, ...part, 0] as const),
+      ...([words, weights, channelsIn * taps * 32, out.address, out.pixelBytes] as const),
+      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
+    );
+  }
   return memory.readPixels(out);
 }
 
@@ -235,6 +247,28 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
     }
   });
 
+  it('gives the same bits in parts: some tiles of some panels at a time', () => {
+    const of = { ...PLAIN, rows: 29, groups: 3, channelsOut: 13, norm: true, residual: true };
+    const data = dataOf(of, 1);
+    const [, tiles, , panels] = wholeOf(of);
+    let whole: Float32Array = new Float32Array();
+    withCanaries(kernels, (memory) => {
+      whole = run(memory, of, data);
+    });
+    for (const tile of range(1, tiles - 1)) {
+      for (const panel of range(1, panels - 1)) {
+        const parts: Part[] = [
+          [tile, tiles, 0, panel],
+          [0, tile, 0, panel],
+          [0, tiles, panel, panels],
+        ];
+        withCanaries(kernels, (memory) => {
+          expectBits(run(memory, of, data, parts), whole, `${build}, cut at tile ${tile}, panel ${panel}`);
+        });
+      }
+    }
+  });
+
   it('reads nothing beyond its operands, but 28 bytes of the residual', () => {
     for (const [channelsOut, groups] of [
       [1, 1],
@@ -286,7 +320,7 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
       new Float32Array(kernels.memory.buffer, out.address + Math.floor(i / 9) * 48)[i % 9] = before[i]!;
     }
     kernels.f32_conv2d(
-      ...([2, 1, 2, 9, 1, 1, 1, sums, table, weights, 64, out.address, out.pixelBytes] as const),
+      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, sums, table, weights, 64, out.address, out.pixelBytes] as const),
       ...([vector, 0, 0, 0, 0, activation, -Infinity, Infinity] as const),
     );
     return memory.readPixels(out);
@@ -336,8 +370,10 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
 
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
-  const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1 }) =>
-    kernels.f32_conv2d(rows, 1, 1, 1, taps, tileRows, blockTiles, 0, 64, 64, 32, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0);
+  const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1, part = [0, 1, 0, 1] as Part }) => {
+    const addresses = [64, 64, 32, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
+    kernels.f32_conv2d(rows, 1, 1, taps, tileRows, blockTiles, ...part, 0, ...addresses);
+  };
 
   it('asserts that sizes are positive', () => {
     expect(() => call({ rows: 0 })).toThrow('assert: sizes are positive');
@@ -347,6 +383,16 @@ describe('f32_conv2d (debug)', () => {
   it('asserts that the schedule is in range', () => {
     for (const tileRows of [0, 7]) expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
     expect(() => call({ blockTiles: 0 })).toThrow('assert: the schedule is in range');
+  });
+
+  it('asserts that tiles and panels are there', () => {
+    for (const part of [
+      [-1, 1, 0, 1],
+      [0, 2, 0, 1],
+      [0, 1, -1, 1],
+    ] as const) {
+      expect(() => call({ part })).toThrow('assert: tiles and panels are there');
+    }
   });
 });
 

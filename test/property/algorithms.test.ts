@@ -63,7 +63,7 @@ function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2d
   const attrs = { weight, bias, stride, padding, dilation, groups };
   const shape = [images, channels[0], ...size];
   const output = conv2d.inferShape([shape], attrs);
-  return { inputs: [shape], output, attrs, epilogue: NO_EPILOGUE, engine: { tileRows: 4 } };
+  return { inputs: [shape], output, attrs, epilogue: NO_EPILOGUE, engine: { tileRows: 4, threads: 1 } };
 }
 
 /** The layer as a program with an algorithm, its input and output inside of concatenations where asked. */
@@ -84,6 +84,11 @@ function programWith(layer: Layer, algorithm: Algorithm<Conv2dAttrs>): Program {
   });
 }
 
+/** The same with each phase's steps backwards: they mustn't depend on each other. */
+function lastFirst<A>(algorithm: Algorithm<A>): Algorithm<A> {
+  return { ...algorithm, bind: (...given) => algorithm.bind(...given).map((phase) => [...phase].reverse()) };
+}
+
 describe.each(conv2d.algorithms)('$name', (algorithm) => {
   it('computes every convolution that it fits, fused or not, beside other values or not', () => {
     const fitting = layers.filter((layer) => algorithm.fits?.(siteOf(layer)) ?? true);
@@ -96,7 +101,12 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
         const scale = Math.max(1, ...interpret(whole, inputs).map(largest));
         for (const binary of binaries) {
           const unfused = new Map(runPlan(whole, inputs, binary).map((tensor, i) => [whole.taps[i]!, tensor]));
-          runPlan(program, inputs, binary).forEach(({ data }, i) => {
+          const fused = runPlan(program, inputs, binary);
+          const reversed = runPlan(programWith(layer, lastFirst(algorithm)), inputs, binary, 3);
+          reversed.forEach(({ data }, i) => {
+            expectBits(data, fused[i]!.data, `tap ${i} in ${binary}, cut for three threads`);
+          });
+          fused.forEach(({ data }, i) => {
             // √(68·9)·2⁻²⁴ of the largest value for independent roundings, and as much for those of a transform.
             const worst = worstDisagreement(data, expected[i]!.data, () => 3e-6 * scale);
             expect(worst.ratio, `tap ${i} in ${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);

@@ -8,7 +8,7 @@ export const binaries: readonly Binary[] = chooseBinary() === 'relaxed' ? ['simd
 
 if (binaries.length === 1) console.warn('The relaxed binary is not tested: this engine has no relaxed SIMD.');
 
-/** A compiled model without plans whose instance is of that binary. */
-export function compiledModel(binary: Binary): CompiledModel {
-  return new CompiledModel({}, instantiate(binary));
+/** A compiled model without plans whose instance is of that binary, with its steps cut for threads. */
+export function compiledModel(binary: Binary, threads = 1): CompiledModel {
+  return new CompiledModel({}, instantiate(binary), threads);
 }

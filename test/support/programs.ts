@@ -29,8 +29,9 @@ export function runPlan(
   program: Program,
   inputs: readonly Tensor<Float32Array>[],
   binary: Binary,
+  threads = 1,
 ): Tensor<Float32Array>[] {
-  const model = new CompiledModel({}, instantiate(binary));
+  const model = new CompiledModel({}, instantiate(binary), threads);
   return model.run(
     model.plan('', () => program),
     inputs,

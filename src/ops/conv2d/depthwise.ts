@@ -3,7 +3,8 @@
 import type { Parameter } from '../../tensor/parameter.ts';
 import { numel } from '../../tensor/shape.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { type Algorithm, type Constant, inOrder, pixelBytesOf, pixelsOf, stepOf } from '../op.ts';
+import { type Algorithm, bands, type Constant, type Phase, pixelBytesOf, pixelsOf, stepOf } from '../op.ts';
+import { padPhase } from '../pad.ts';
 import type { Sides } from '../window.ts';
 import { type Conv2dAttrs, imageSizes, isDepthwise, paddedShape, weightSizes } from './attrs.ts';
 
@@ -24,7 +25,7 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
   },
 
   bind(binding, attrs) {
-    const { kernels, output, constants, scratch } = binding;
+    const { engine, output, constants, scratch } = binding;
     const x = binding.inputs[0]!;
     const { stride, padding, dilation, bias } = attrs;
     const { kernelHeight, kernelWidth } = weightSizes(attrs);
@@ -33,20 +34,20 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
     const isCopied = isPadded(padding);
     const read = isCopied ? imageSizes(paddedShape(x.shape, padding)) : { height, width };
     const [from, fromBytes] = isCopied ? [scratch, pixelBytesOf(x.shape)] : [x.address, x.pixelBytes];
-    const convolve = stepOf(
-      kernels.f32_dwconv2d,
-      ...([images, channels, read.height, read.width, out.height, out.width] as const),
-      ...([kernelHeight, kernelWidth, ...stride, ...dilation] as const),
-      ...([from, fromBytes, constants[0]!, output.address, output.pixelBytes, bias ? constants[1]! : 0] as const),
-      ...epilogueArguments(binding),
-    );
-    if (!isCopied) return convolve;
-    const pad = stepOf(
-      kernels.f32_pad2d,
-      ...([images, channels, height, width, read.height, read.width, padding.top, padding.left] as const),
-      ...([x.address, x.pixelBytes, from, fromBytes] as const),
-    );
-    return inOrder(pad, convolve);
+    const [scale, shift, residual, residualBytes, ...activation] = epilogueArguments(binding);
+    const convolve: Phase = bands(images, out.height, engine.threads).map((band) => {
+      const row = band.image * read.height + band.row * stride[0];
+      const pixel = (band.image * out.height + band.row) * out.width;
+      return stepOf(
+        'f32_dwconv2d',
+        ...([band.images, channels, read.height, read.width, band.rows, out.width] as const),
+        ...([kernelHeight, kernelWidth, ...stride, ...dilation] as const),
+        ...([from + row * read.width * fromBytes, fromBytes, constants[0]!] as const),
+        ...([output.address + pixel * output.pixelBytes, output.pixelBytes, bias ? constants[1]! : 0] as const),
+        ...([scale, shift, residual && residual + pixel * residualBytes, residualBytes, ...activation] as const),
+      );
+    });
+    return isCopied ? [padPhase(x, padding, scratch, fromBytes, engine), convolve] : [convolve];
   },
 };
 

@@ -1,8 +1,8 @@
 /** The indirect GEMM of assembly/conv2d.ts: any kernel, stride, padding, dilation and groups. */
 
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { blockTiles, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
-import { type Algorithm, channelsOf, pixelsOf, stepOf } from '../op.ts';
+import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
+import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
 import { type Conv2dAttrs, imageSizes, isDepthwise, isStem, weightSizes } from './attrs.ts';
 
 /**
@@ -57,13 +57,21 @@ export const indirect: Algorithm<Conv2dAttrs> = {
     );
     const merged = mergedGroups(attrs);
     const groups = attrs.groups / merged;
-    return stepOf(
-      kernels.f32_conv2d,
-      ...([pixelsOf(output.shape), groups, inGroup * merged, out / groups, taps] as const),
-      ...([tileRows, blockTiles(x.pixelBytes, tileRows), 0] as const),
-      ...([table, constants[0]!, panelBytes(inGroup * merged, taps), output.address, output.pixelBytes] as const),
-      bias ? constants[1]! : 0,
-      ...epilogueArguments(binding),
-    );
+    const gemm = {
+      rows: pixelsOf(output.shape),
+      groups,
+      channelsIn: inGroup * merged,
+      channelsOut: out / groups,
+      taps,
+      blockTiles: blockTiles(x.pixelBytes, tileRows),
+      table,
+      weights: constants[0]!,
+      panelBytes: panelBytes(inGroup * merged, taps),
+      out: output.address,
+      outBytes: output.pixelBytes,
+      bias: bias ? constants[1]! : 0,
+      epilogue: epilogueArguments(binding),
+    };
+    return [gemmPhase(gemm, engine)];
   },
 };

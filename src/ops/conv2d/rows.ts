@@ -5,8 +5,9 @@
 
 import { numel } from '../../tensor/shape.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { blockTiles, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
-import { type Algorithm, inOrder, pixelsOf, stepOf } from '../op.ts';
+import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
+import { type Algorithm, pixelsOf } from '../op.ts';
+import { padPhase } from '../pad.ts';
 import { type Conv2dAttrs, imageSizes, isStem, paddedShape, weightSizes } from './attrs.ts';
 
 /** The one algorithm for stems. */
@@ -30,7 +31,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
     const x = binding.inputs[0]!;
     const { stride, padding, dilation, bias } = attrs;
     const { out, kernelHeight, kernelWidth } = weightSizes(attrs);
-    const { images, channels, height, width } = imageSizes(x.shape);
+    const { images, channels } = imageSizes(x.shape);
     const padded = imageSizes(paddedShape(x.shape, padding));
     const { height: outHeight, width: outWidth } = imageSizes(output.shape);
     const { tileRows } = engine;
@@ -39,25 +40,21 @@ export const rows: Algorithm<Conv2dAttrs> = {
       ...([images, padded.height, padded.width, outHeight, outWidth, kernelHeight, 1, ...stride, 0, 0] as const),
       ...([...dilation, tileRows, 0, scratch, pixelBytes, 0, table] as const),
     );
-    const pad = stepOf(
-      kernels.f32_pad2d,
-      ...([images, channels, height, width, padded.height, padded.width, padding.top, padding.left] as const),
-      ...([x.address, x.pixelBytes, scratch, pixelBytes] as const),
-    );
-    const convolve = stepOf(
-      kernels.f32_conv2d,
-      ...([images * outHeight * outWidth, 1, kernelWidth * channels, out, kernelHeight] as const),
-      ...([tileRows, blockTiles(kernelHeight * kernelWidth * pixelBytes, tileRows), 0] as const),
-      ...([
-        table,
-        constants[0]!,
-        panelBytes(channels, kernelHeight * kernelWidth),
-        output.address,
-        output.pixelBytes,
-      ] as const),
-      bias ? constants[1]! : 0,
-      ...epilogueArguments(binding),
-    );
-    return inOrder(pad, convolve);
+    const gemm = {
+      rows: images * outHeight * outWidth,
+      groups: 1,
+      channelsIn: kernelWidth * channels,
+      channelsOut: out,
+      taps: kernelHeight,
+      blockTiles: blockTiles(kernelHeight * kernelWidth * pixelBytes, tileRows),
+      table,
+      weights: constants[0]!,
+      panelBytes: panelBytes(channels, kernelHeight * kernelWidth),
+      out: output.address,
+      outBytes: output.pixelBytes,
+      bias: bias ? constants[1]! : 0,
+      epilogue: epilogueArguments(binding),
+    };
+    return [padPhase(x, padding, scratch, pixelBytes, engine), gemmPhase(gemm, engine)];
   },
 };

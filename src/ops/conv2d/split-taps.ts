@@ -3,9 +3,10 @@
  * padding. Worth it where dilation is so large that many do (ASPP), and where all taps together are too large for a cache.
  */
 
-import { bindAffine } from '../affine.ts';
-import { blockTiles, panelBytes, tableBytes } from '../gemm.ts';
-import { type Algorithm, channelsOf, inOrder, pixelsOf, stepOf } from '../op.ts';
+import { affinePhase } from '../affine.ts';
+import { NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
+import { blockTiles, gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
+import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 import { indirect } from './indirect.ts';
 
@@ -67,7 +68,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
     const rows = pixelsOf(output.shape);
     const full = fullTap({ inputs: [x.shape], output: output.shape, attrs });
     const others = Array.from({ length: taps }, (_, tap) => tap).filter((tap) => tap !== full);
-    const steps = [full, ...others].map((tap, i) => {
+    const phases = [full, ...others].map((tap, i) => {
       const isFirst = i === 0;
       const tapTable = table + i * tableBytes(rows, 1, tileRows);
       const [ky, kx] = [Math.floor(tap / kernelWidth), tap % kernelWidth];
@@ -83,14 +84,26 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
         ] as const),
         ...([x.address, x.pixelBytes, zeros, tapTable] as const),
       );
-      return stepOf(
-        kernels.f32_conv2d,
-        ...([rows, 1, inGroup, out, 1, tileRows, blockTiles(x.pixelBytes, tileRows), isFirst ? 0 : 1] as const),
-        ...([tapTable, constants[0]! + tap * panelBytes(inGroup, 1), panelBytes(inGroup, taps)] as const),
-        ...([output.address, output.pixelBytes, isFirst && bias ? constants[1]! : 0] as const),
-        ...([0, 0, 0, 0, 0, -Infinity, Infinity] as const),
-      );
+      const gemm = {
+        rows,
+        groups: 1,
+        channelsIn: inGroup,
+        channelsOut: out,
+        taps: 1,
+        sums: !isFirst,
+        blockTiles: blockTiles(x.pixelBytes, tileRows),
+        table: tapTable,
+        weights: constants[0]! + tap * panelBytes(inGroup, 1),
+        panelBytes: panelBytes(inGroup, taps),
+        out: output.address,
+        outBytes: output.pixelBytes,
+        bias: isFirst && bias ? constants[1]! : 0,
+        epilogue: NO_EPILOGUE_ARGUMENTS,
+        // Of the tiles, some parts of the image have fewer to compute than others.
+        cut: 'panels' as const,
+      };
+      return gemmPhase(gemm, engine);
     });
-    return [...steps, bindAffine({ ...binding, inputs: [output] }, binding.epilogue)].reduce(inOrder);
+    return [...phases, affinePhase({ ...binding, inputs: [output] }, binding.epilogue)];
   },
 };

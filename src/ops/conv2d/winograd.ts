@@ -5,15 +5,15 @@
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
-import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { panelBytes, stagedChannels, tableBytes } from '../gemm.ts';
-import { type Algorithm, type Constant, channelsOf, inOrder, stepOf } from '../op.ts';
+import { biasConstants, epilogueArguments, NO_EPILOGUE_ARGUMENTS, normConstants } from '../epilogue.ts';
+import { gemmPhase, panelBytes, stagedChannels, tableBytes } from '../gemm.ts';
+import { type Algorithm, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
 /** Output pixels of a tile, in each direction. */
 type TileSize = 2 | 4;
 
-/** Bytes of addresses and vectors that the transforms use. */
+/** Bytes of addresses and vectors that a thread's transforms use. */
 const TRANSFORM_BYTES = 1024;
 
 /** What is tiled: see f32_winograd_input. */
@@ -26,18 +26,19 @@ function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: 
 }
 
 /** The schedule: tiles of a block and where a block's floats lie in the scratch memory. */
-function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs'>, size: TileSize, tileRows: number) {
+function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine'>, size: TileSize) {
+  const { tileRows, threads } = site.engine;
   const points = (size + 2) ** 2;
   const channelsIn = channelsOf(site.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
   const tiles = tilesOf(site.output, site.attrs, size);
-  // Enough rows for each point's weights to pay for their way from memory.
-  const most = Math.max(24, Math.ceil((channelsIn * 3) / 8));
+  // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
+  const most = threads * Math.max(24, Math.ceil((channelsIn * 3) / 8));
   const blocks = Math.ceil(tiles.count / most);
   const block = Math.ceil(tiles.count / blocks);
   const inputBytes = skewed(points * channelsIn * 4);
   const outputBytes = skewed(points * channelsOut * 4);
-  const table = TRANSFORM_BYTES;
+  const table = threads * TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
   return {
@@ -95,78 +96,78 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
     workspace(site) {
       return {
         tableBytes: 0,
-        scratchBytes: blocksOf(site, size, site.engine.tileRows).bytes,
+        scratchBytes: blocksOf(site, size).bytes,
         zeroBytes: channelsOf(site.inputs[0]!) * 4,
       };
     },
 
     bind(binding, attrs) {
-      const { kernels, engine, output, constants, scratch, zeros } = binding;
+      const { engine, output, constants, scratch, zeros } = binding;
       const x = binding.inputs[0]!;
       const { padding, bias } = attrs;
       const [dilation] = attrs.dilation;
-      const { tileRows } = engine;
       const { height, width } = imageSizes(x.shape);
       const { height: outHeight, width: outWidth } = imageSizes(output.shape);
-      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs }, size, tileRows);
+      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, size);
       const { high, wide, count, points, channelsIn, channelsOut, block, inputBytes, outputBytes } = blocks;
       const [input, products] = [scratch + blocks.input, scratch + blocks.output];
 
       // All blocks share one table; the last, which may be smaller, has the other.
       const rest = count % block;
-      const tables = [block, rest].map((rows, i) => {
-        const table = scratch + blocks.table + i * tableBytes(block, 1, tileRows);
-        return () => {
-          if (rows > 0)
-            kernels.f32_conv2d_table(
-              1,
-              1,
-              rows,
-              1,
-              rows,
-              1,
-              1,
-              1,
-              1,
-              0,
-              0,
-              1,
-              1,
-              tileRows,
-              0,
-              input,
-              inputBytes,
-              0,
-              table,
-            );
-        };
-      });
-      const steps = tables;
+      const otherTable = tableBytes(block, 1, engine.tileRows);
+      const tables = [block, ...(rest > 0 ? [rest] : [])].map((rows, i) =>
+        stepOf(
+          'f32_conv2d_table',
+          ...([1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
+          ...([input, inputBytes, 0, scratch + blocks.table + i * otherTable] as const),
+        ),
+      );
+      const phases: Phase[] = [tables];
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
-        const table = scratch + blocks.table + (rows === block ? 0 : tableBytes(block, 1, tileRows));
-        const tiles = [high, wide, first, first + rows] as const;
-        steps.push(
-          stepOf(
-            kernels.f32_winograd_input,
-            ...([size, channelsIn, height, width, padding.top, padding.left, dilation, ...tiles] as const),
-            ...([x.address, x.pixelBytes, zeros, scratch, input, inputBytes] as const),
+        const parts = ranges(rows, engine.threads).map((part, i) => {
+          const tiles = [high, wide, first + part.first, first + part.first + part.count] as const;
+          return { tiles, at: part.first, own: scratch + i * TRANSFORM_BYTES };
+        });
+        phases.push(
+          parts.map(({ tiles, at, own }) =>
+            stepOf(
+              'f32_winograd_input',
+              ...([size, channelsIn, height, width, padding.top, padding.left, dilation, ...tiles] as const),
+              ...([x.address, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
+            ),
           ),
-          stepOf(
-            kernels.f32_conv2d,
-            ...([rows, points, channelsIn, channelsOut, 1, tileRows, rows, 0] as const),
-            ...([table, constants[0]!, panelBytes(channelsIn, 1), products, outputBytes] as const),
-            ...([0, 0, 0, 0, 0, 0, -Infinity, Infinity] as const),
+          gemmPhase(
+            {
+              rows,
+              groups: points,
+              channelsIn,
+              channelsOut,
+              taps: 1,
+              blockTiles: rows,
+              table: scratch + blocks.table + (rows === block ? 0 : otherTable),
+              weights: constants[0]!,
+              panelBytes: panelBytes(channelsIn, 1),
+              out: products,
+              outBytes: outputBytes,
+              bias: 0,
+              epilogue: NO_EPILOGUE_ARGUMENTS,
+              cut: 'panels',
+            },
+            engine,
           ),
-          stepOf(
-            kernels.f32_winograd_output,
-            ...([size, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
-            ...([products, outputBytes, scratch, output.address, output.pixelBytes, bias ? constants[1]! : 0] as const),
-            ...epilogueArguments(binding),
+          parts.map(({ tiles, at, own }) =>
+            stepOf(
+              'f32_winograd_output',
+              ...([size, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
+              ...([products + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
+              bias ? constants[1]! : 0,
+              ...epilogueArguments(binding),
+            ),
           ),
         );
       }
-      return steps.reduce(inOrder);
+      return phases;
     },
   };
 }
