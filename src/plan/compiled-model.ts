@@ -11,7 +11,7 @@ import { MemoryError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Constant, Engine, Packer } from '../ops/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Binary, chooseBinary, type Instance, instantiate } from '../wasm/instantiate.ts';
+import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
 import { Plan } from './plan.ts';
 
@@ -23,9 +23,6 @@ export interface CompileOptions {
 
 /** Addresses below are left free, so that 0 stands for none. */
 const FIRST_ADDRESS = 64;
-
-const PAGE_BYTES = 65536;
-const MAX_PAGES = 65536;
 
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;

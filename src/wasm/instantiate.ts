@@ -3,7 +3,7 @@
  * are not: each compiled model gets its own.
  */
 
-import { UnsupportedError, ValueError } from '../errors.ts';
+import { MemoryError, UnsupportedError, ValueError } from '../errors.ts';
 import { type Kernels, VERSION } from './kernels.gen.ts';
 import { isRunnable, moduleOf } from './modules.ts';
 
@@ -18,6 +18,12 @@ export interface Instance {
   readonly binary: Binary;
   readonly kernels: Kernels;
 }
+
+/** Bytes of a memory's page. */
+export const PAGE_BYTES = 65536;
+
+/** Pages that a memory can have at most: 4 GiB. */
+export const MAX_PAGES = 65536;
 
 /** Modules that were compiled or given. */
 const modules = new Map<Binary, WebAssembly.Module>();
@@ -73,6 +79,7 @@ function binaryOf(module: WebAssembly.Module): Binary {
  * A new instance of a binary.
  *
  * @throws {@link UnsupportedError} where the host has no WebAssembly SIMD, or forbids compiling
+ * @throws {@link MemoryError} where the host gives no memory at all
  */
 export function instantiate(binary: Binary): Instance {
   let module = modules.get(binary);
@@ -88,6 +95,26 @@ export function instantiate(binary: Binary): Instance {
     }
     modules.set(binary, module);
   }
-  const { exports } = new WebAssembly.Instance(module);
-  return { binary, kernels: exports as unknown as Kernels };
+  return { binary, kernels: kernelsIn(module, newMemory()) };
+}
+
+/** The kernels of a module, on a memory. */
+export function kernelsIn(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}
+
+/**
+ * An empty memory that can grow to 4 GiB, or to what less a host reserves.
+ *
+ * @throws {@link MemoryError} where even 64 MiB can't be reserved
+ */
+export function newMemory({ shared = false } = {}): WebAssembly.Memory {
+  for (let maximum = MAX_PAGES; ; maximum /= 2) {
+    try {
+      return new WebAssembly.Memory({ initial: 1, maximum, shared });
+    } catch (cause) {
+      if (maximum > 1024) continue;
+      throw new MemoryError(`layertap: expected a WebAssembly memory, got "${cause}"`, { cause });
+    }
+  }
 }

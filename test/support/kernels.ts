@@ -21,10 +21,12 @@ export function loadKernels(build: Build): Kernels {
     module = new WebAssembly.Module(readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url)));
     modules.set(build, module);
   }
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
   const { exports } = new WebAssembly.Instance(module, {
     env: {
+      memory,
       abort: (message: number) => {
-        throw new Error(`assert: ${stringAt(exports.memory as WebAssembly.Memory, message)}`);
+        throw new Error(`assert: ${stringAt(memory, message)}`);
       },
     },
   });

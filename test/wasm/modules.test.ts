@@ -84,6 +84,35 @@ describe('a host that forbids compiling', () => {
   });
 });
 
+describe('a host that gives little memory', () => {
+  const atMost = (pages: number) =>
+    new Proxy(WebAssembly, {
+      get: (target, name) =>
+        name === 'Memory'
+          ? class extends target.Memory {
+              constructor(descriptor: WebAssembly.MemoryDescriptor) {
+                if (descriptor.maximum! > pages) throw new RangeError('could not allocate memory');
+                super(descriptor);
+              }
+            }
+          : Reflect.get(target, name),
+    });
+
+  it('gets along with what it gives', () => {
+    vi.stubGlobal('WebAssembly', atMost(5000));
+    const { memory } = fresh.instantiate('simd').kernels;
+    memory.grow(4095);
+    expect(() => memory.grow(1)).toThrow(RangeError);
+  });
+
+  it('is told where it gives none', () => {
+    vi.stubGlobal('WebAssembly', atMost(0));
+    expect(() => fresh.instantiate('simd')).toThrow(
+      'layertap: expected a WebAssembly memory, got "RangeError: could not allocate memory"',
+    );
+  });
+});
+
 /** Files that one loads with it, itself included. */
 function loadedWith(entry: string): Set<string> {
   const loaded = new Set<string>();
