@@ -1,8 +1,7 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
-import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts';
-import { prune } from '../graph/passes/prune.ts';
+import { Graph, parametersOf, type Value } from '../graph/graph.ts';
 import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
@@ -23,6 +22,7 @@ export class Execution<Out> {
   readonly #root: Root;
   readonly #structure: readonly unknown[];
   readonly #outputs = new WeakMap<Plan, unknown>();
+  readonly #checked = new WeakSet<Plan>();
 
   constructor(root: Root, options: CompileOptions) {
     this.model = new CompiledModel(options);
@@ -61,20 +61,19 @@ export class Execution<Out> {
     const plan = this.model.plan(`${variant} ${shapes.join(' ')}`, () => {
       const graph = new Graph(shapes);
       traced = trace(graph.inputs);
-      const program = prune(graph.program(valuesOf(traced)));
-      this.#checkValues(program);
-      return program;
+      return graph.program(valuesOf(traced));
     });
     if (traced !== undefined) this.#outputs.set(plan, traced);
+    if (!this.#checked.has(plan)) this.#checkValues(plan);
     const tensors = this.model.run(plan, inputs as readonly Tensor<Float32Array>[]);
     const ofValue = new Map(plan.program.taps.map((tap, i) => [tap, tensors[i]!]));
     return materialize(this.#outputs.get(plan) as Traced, (value) => ofValue.get(value)!);
   }
 
-  /** @throws {@link StateDictError} naming the parameters that the program reads and that have no values */
-  #checkValues(program: Program): void {
-    const missing = new Set(parametersOf(program).filter((parameter) => !parameter.hasValues));
-    if (missing.size === 0) return;
+  /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
+  #checkValues(plan: Plan): void {
+    const missing = new Set(parametersOf(plan.program).filter((parameter) => !parameter.hasValues));
+    if (missing.size === 0) return void this.#checked.add(plan);
     const paths = [...this.#root.namedParameters()]
       .filter(([, parameter]) => missing.has(parameter))
       .map(([path]) => path);
