@@ -43,7 +43,7 @@ export abstract class Module<Out = Value> {
     return 1;
   }
 
-  readonly #hooks = new Set<ForwardHook<Out>>();
+  readonly #hooks = new Map<object, ForwardHook<Out>>();
   #execution: Execution<Out> | null = null;
   #options: CompileOptions = {};
 
@@ -64,7 +64,7 @@ export abstract class Module<Out = Value> {
       return this.execution().run(inputs, '', (values) => this.call(...(values as any[])) as Out);
     }
     let output = this.forward(...inputs);
-    for (const hook of this.#hooks) output = hook(this, inputs, output) ?? output;
+    for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
     graphOf(inputs)?.complete(this, output);
     return output;
   }
@@ -92,19 +92,20 @@ export abstract class Module<Out = Value> {
   }
 
   /**
-   * Registers a hook that runs whenever the module is traced, and returns a function that removes it. On values, not tensors:
-   * what it records becomes part of the plan.
+   * Registers a hook that runs whenever the module is traced, twice where it is registered twice, and returns a function that
+   * removes this registration. It gets values, not tensors: what it records becomes part of the plan.
    *
    * @see torch.nn.Module.register_forward_hook
    */
   registerForwardHook(hook: ForwardHook<Out>): () => void {
-    this.#hooks.add(hook);
-    return () => void this.#hooks.delete(hook);
+    const registration = {};
+    this.#hooks.set(registration, hook);
+    return () => void this.#hooks.delete(registration);
   }
 
   /** @internal What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
   structure(into: unknown[] = []): readonly unknown[] {
-    into.push(this, ...this.#hooks);
+    into.push(this, ...this.#hooks.values());
     for (const [, member] of this.members()) {
       if (member instanceof Parameter) into.push(member, member.version);
       else if (member instanceof Module) member.structure(into);

@@ -408,6 +408,32 @@ describe('call', () => {
     expect([...layer.call(tensor([3], [1, 1])).data]).toEqual([12]);
   });
 
+  it('runs a hook twice that is registered twice, and removes one registration at a time', () => {
+    const layer = new Identity();
+    const double = (_module: unknown, _inputs: unknown, output: Value) => add(output, output);
+    const removals = [layer.registerForwardHook(double), layer.registerForwardHook(double)];
+    const result = () => [...layer.call(tensor([3], [1, 1])).data];
+    expect(result()).toEqual([12]);
+    removals[0]!();
+    removals[0]!();
+    expect(result()).toEqual([6]);
+    removals[1]!();
+    expect(result()).toEqual([3]);
+  });
+
+  it("differs: what is written into a parameter's data after the first call counts once the tensor is set again", () => {
+    const linear = new Linear(1, 1, { bias: false });
+    linear.weight.tensor = tensor([2], [1, 1]);
+    const result = () => [...linear.call(tensor([3], [1, 1])).data];
+    linear.weight.tensor.data[0] = 4;
+    expect(result()).toEqual([12]);
+    linear.weight.tensor.data[0] = 5;
+    expect(result()).toEqual([12]);
+    const same = linear.weight.tensor;
+    linear.weight.tensor = same;
+    expect(result()).toEqual([15]);
+  });
+
   it('compile({ deterministic }) pins the plain binary', () => {
     const block = fillParameters(new Block());
     expect(block.compiled).toBeNull();
