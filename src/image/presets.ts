@@ -3,6 +3,7 @@
  * presets for video and optical flow, and object detection's, which is `toTensor` alone.
  */
 
+import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Image } from './image.ts';
 import { centerCrop, type InterpolationMode, resize } from './resize.ts';
@@ -23,6 +24,8 @@ export interface PresetOptions {
   /** bilinear unless given; EfficientNet's and some other weights want bicubic. */
   interpolation?: InterpolationMode;
 }
+
+const SHARED = { mean: IMAGENET_MEAN, std: IMAGENET_STD, interpolation: 'bilinear' } as const;
 
 /** Options of {@link imageClassification}. */
 export interface ImageClassificationOptions extends PresetOptions {
@@ -47,7 +50,8 @@ export interface SemanticSegmentationOptions extends PresetOptions {
  * @see torchvision.transforms._presets.ImageClassification
  */
 export function imageClassification(image: Image, options: ImageClassificationOptions = {}): Tensor<Float32Array> {
-  const { cropSize = 224, resizeSize = 256, mean = IMAGENET_MEAN, std = IMAGENET_STD, interpolation } = options;
+  const defaults = { ...SHARED, cropSize: 224, resizeSize: 256 };
+  const { cropSize, resizeSize, mean, std, interpolation } = withDefaults('imageClassification', options, defaults);
   return normalize(toTensor(centerCrop(resize(image, resizeSize, interpolation), cropSize)), mean, std);
 }
 
@@ -60,6 +64,7 @@ export function imageClassification(image: Image, options: ImageClassificationOp
  * @see torchvision.transforms._presets.SemanticSegmentation
  */
 export function semanticSegmentation(image: Image, options: SemanticSegmentationOptions = {}): Tensor<Float32Array> {
-  const { resizeSize = 520, mean = IMAGENET_MEAN, std = IMAGENET_STD, interpolation } = options;
+  const defaults = { ...SHARED, resizeSize: 520 };
+  const { resizeSize, mean, std, interpolation } = withDefaults('semanticSegmentation', options, defaults);
   return normalize(toTensor(resizeSize === null ? image : resize(image, resizeSize, interpolation)), mean, std);
 }

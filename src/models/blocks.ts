@@ -8,6 +8,7 @@ import { Conv2d } from '../nn/conv.ts';
 import { mul } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { withDefaults } from '../options.ts';
 
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
 export type NormLayer = (channels: number) => Module;
@@ -32,9 +33,15 @@ export class Conv2dNormActivation extends Sequential {
   readonly outChannels: number;
 
   constructor(inChannels: number, outChannels: number, options: Conv2dNormActivationOptions = {}) {
-    const { kernelSize = 3, stride = 1, groups = 1, dilation = 1 } = options;
-    const { normLayer = (channels: number) => new BatchNorm2d(channels) } = options;
-    const { activationLayer = () => new ReLU({ inplace: true }) } = options;
+    const resolved = withDefaults('Conv2dNormActivation', options, {
+      kernelSize: 3,
+      stride: 1,
+      groups: 1,
+      dilation: 1,
+      normLayer: (channels: number) => new BatchNorm2d(channels),
+      activationLayer: () => new ReLU({ inplace: true }),
+    });
+    const { kernelSize, stride, groups, dilation, normLayer, activationLayer } = resolved;
     const padding = Math.floor((kernelSize - 1) / 2) * dilation;
     const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias: false });
     super(conv, normLayer(outChannels), ...(activationLayer ? [activationLayer()] : []));

@@ -10,7 +10,12 @@ import { cat, interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { FCNHead } from './fcn.ts';
-import { type SegmentationOptions, SimpleSegmentationModel, segmentationBackbone } from './segmentation.ts';
+import {
+  type SegmentationOptions,
+  SimpleSegmentationModel,
+  segmentationBackbone,
+  segmentationOptions,
+} from './segmentation.ts';
 
 /** @see torchvision.models.segmentation.deeplabv3.ASPPConv */
 export class ASPPConv extends Sequential {
@@ -88,9 +93,10 @@ export class DeepLabHead extends Sequential {
 export class DeepLabV3 extends SimpleSegmentationModel {}
 
 function deeplabv3Resnet(name: 'resnet50' | 'resnet101', options: SegmentationOptions): DeepLabV3 {
-  const { numClasses = 21, auxLoss = false } = options;
+  const resolved = segmentationOptions(`deeplabv3_${name}`, options);
+  const { numClasses, auxLoss } = resolved;
   const aux = auxLoss ? new FCNHead(1024, numClasses) : null;
-  return new DeepLabV3(segmentationBackbone(name, options), new DeepLabHead(2048, numClasses), aux);
+  return new DeepLabV3(segmentationBackbone(name, resolved), new DeepLabHead(2048, numClasses), aux);
 }
 
 /** DeepLab v3 on a dilated ResNet-50. */

@@ -5,7 +5,12 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { type SegmentationOptions, SimpleSegmentationModel, segmentationBackbone } from './segmentation.ts';
+import {
+  type SegmentationOptions,
+  SimpleSegmentationModel,
+  segmentationBackbone,
+  segmentationOptions,
+} from './segmentation.ts';
 
 /** 3×3 to a quarter of the channels, then 1×1 to the classes. @see torchvision.models.segmentation.fcn.FCNHead */
 export class FCNHead extends Sequential {
@@ -25,9 +30,10 @@ export class FCNHead extends Sequential {
 export class FCN extends SimpleSegmentationModel {}
 
 function fcnResnet(name: 'resnet50' | 'resnet101', options: SegmentationOptions): FCN {
-  const { numClasses = 21, auxLoss = false } = options;
+  const resolved = segmentationOptions(`fcn_${name}`, options);
+  const { numClasses, auxLoss } = resolved;
   const aux = auxLoss ? new FCNHead(1024, numClasses) : null;
-  return new FCN(segmentationBackbone(name, options), new FCNHead(2048, numClasses), aux);
+  return new FCN(segmentationBackbone(name, resolved), new FCNHead(2048, numClasses), aux);
 }
 
 /** FCN on a dilated ResNet-50. */

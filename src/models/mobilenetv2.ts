@@ -10,6 +10,7 @@ import { Dropout } from '../nn/dropout.ts';
 import { adaptiveAvgPool2d, add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
+import { withDefaults } from '../options.ts';
 import { Conv2dNormActivation, makeDivisible, type NormLayer } from './blocks.ts';
 
 /** One stage: expansion, channels, repeats, stride of the first. */
@@ -76,8 +77,15 @@ export class MobileNetV2 extends Module {
   /** @throws {@link ValueError} where a setting isn't of four numbers */
   constructor(options: MobileNetV2Options = {}) {
     super();
-    const { numClasses = 1000, widthMult = 1, roundNearest = 8, dropout = 0.2 } = options;
-    const { invertedResidualSetting = SETTING, normLayer = (channels: number) => new BatchNorm2d(channels) } = options;
+    const resolved = withDefaults('MobileNetV2', options, {
+      numClasses: 1000,
+      widthMult: 1,
+      invertedResidualSetting: SETTING,
+      roundNearest: 8,
+      normLayer: (channels: number) => new BatchNorm2d(channels),
+      dropout: 0.2,
+    });
+    const { numClasses, widthMult, invertedResidualSetting, roundNearest, normLayer, dropout } = resolved;
     if (invertedResidualSetting.length === 0 || invertedResidualSetting[0]!.length !== 4) {
       const got = JSON.stringify(invertedResidualSetting);
       throw new ValueError(`inverted_residual_setting should be non-empty or a 4-element list, got ${got}`);

@@ -10,6 +10,7 @@ import { add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { withDefaults } from '../options.ts';
 import { Conv2dNormActivation, makeDivisible, type NormLayer, SqueezeExcitation } from './blocks.ts';
 
 /** Options of the builders here, with torchvision's defaults. */
@@ -86,6 +87,17 @@ class InvertedResidual extends Module {
 // torchvision has an InvertedResidual in each family, and prints it by that name.
 export { InvertedResidual as InvertedResidualV3 };
 
+function resolved(options: MobileNetV3Options) {
+  return withDefaults('MobileNetV3', options, {
+    numClasses: 1000,
+    widthMult: 1,
+    reducedTail: false,
+    dilated: false,
+    normLayer: (channels: number) => new BatchNorm2d(channels, { eps: 1e-3, momentum: 0.01 }),
+    dropout: 0.2,
+  });
+}
+
 /** Inverted residuals with squeeze-and-excitation and hardswish. @see torchvision.models.MobileNetV3 */
 export class MobileNetV3 extends Module {
   readonly features: Sequential;
@@ -96,8 +108,7 @@ export class MobileNetV3 extends Module {
   constructor(rows: readonly Row[], lastChannel: number, options: MobileNetV3Options = {}) {
     super();
     if (rows.length === 0) throw new ValueError('The inverted_residual_setting should not be empty');
-    const { numClasses = 1000, dropout = 0.2 } = options;
-    const { normLayer = (channels: number) => new BatchNorm2d(channels, { eps: 1e-3, momentum: 0.01 }) } = options;
+    const { numClasses, dropout, normLayer } = resolved(options);
     const shared = { normLayer, activationLayer: ACTIVATIONS.HS };
     const first = rows[0]![0];
     const last = rows.at(-1)![3];
@@ -121,7 +132,8 @@ export class MobileNetV3 extends Module {
 }
 
 /** The rows scaled by the width, and the last channels. */
-function configure(rows: readonly Row[], last: number, { widthMult = 1, reducedTail = false }: MobileNetV3Options) {
+function configure(rows: readonly Row[], last: number, options: MobileNetV3Options) {
+  const { widthMult, reducedTail } = resolved(options);
   const scaled = (channels: number) => makeDivisible(channels * widthMult, 8);
   return {
     rows: rows.map((row): Row => {
@@ -134,7 +146,8 @@ function configure(rows: readonly Row[], last: number, { widthMult = 1, reducedT
 
 /** MobileNet v3 large. */
 export function mobilenet_v3_large(options: MobileNetV3Options = {}): MobileNetV3 {
-  const [divider, dilation] = [options.reducedTail ? 2 : 1, options.dilated ? 2 : 1];
+  const { reducedTail, dilated } = resolved(options);
+  const [divider, dilation] = [reducedTail ? 2 : 1, dilated ? 2 : 1];
   const tail = 160 / divider;
   const { rows, last } = configure(
     [
@@ -162,7 +175,8 @@ export function mobilenet_v3_large(options: MobileNetV3Options = {}): MobileNetV
 
 /** MobileNet v3 small. */
 export function mobilenet_v3_small(options: MobileNetV3Options = {}): MobileNetV3 {
-  const [divider, dilation] = [options.reducedTail ? 2 : 1, options.dilated ? 2 : 1];
+  const { reducedTail, dilated } = resolved(options);
+  const [divider, dilation] = [reducedTail ? 2 : 1, dilated ? 2 : 1];
   const tail = 96 / divider;
   const { rows, last } = configure(
     [

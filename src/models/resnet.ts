@@ -10,6 +10,7 @@ import { add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
+import { withDefaults } from '../options.ts';
 import type { NormLayer } from './blocks.ts';
 
 /** Options of all builders here, with torchvision's defaults. */
@@ -109,6 +110,16 @@ export class Bottleneck extends Module {
   }
 }
 
+function resolved(options: ResNetOptions) {
+  return withDefaults('ResNet', options, {
+    numClasses: 1000,
+    groups: 1,
+    widthPerGroup: 64,
+    replaceStrideWithDilation: null,
+    normLayer: (channels: number) => new BatchNorm2d(channels),
+  });
+}
+
 /** A residual network of four stages. @see torchvision.models.ResNet */
 export class ResNet extends Module {
   readonly conv1: Conv2d;
@@ -125,8 +136,8 @@ export class ResNet extends Module {
   /** @throws {@link ValueError} where `replaceStrideWithDilation` isn't of three elements */
   constructor(block: BlockClass, layers: readonly [number, number, number, number], options: ResNetOptions = {}) {
     super();
-    const { numClasses = 1000, groups = 1, widthPerGroup: baseWidth = 64, replaceStrideWithDilation } = options;
-    const { normLayer = (channels: number) => new BatchNorm2d(channels) } = options;
+    const { numClasses, groups, widthPerGroup: baseWidth, normLayer, ...rest } = resolved(options);
+    const { replaceStrideWithDilation } = rest;
     const dilate = replaceStrideWithDilation ?? [false, false, false];
     if (!Array.isArray(dilate) || dilate.length !== 3) {
       const got = JSON.stringify(replaceStrideWithDilation);
@@ -193,27 +204,45 @@ export function resnet152(options: ResNetOptions = {}): ResNet {
   return new ResNet(Bottleneck, [3, 8, 36, 3], options);
 }
 
+/**
+ * A network of bottlenecks with options that its name decides.
+ *
+ * @throws {@link ValueError} where they are given otherwise, in torchvision's words
+ */
+function named(
+  layers: readonly [number, number, number, number],
+  options: ResNetOptions,
+  decided: Pick<ResNetOptions, 'groups' | 'widthPerGroup'>,
+): ResNet {
+  const given = resolved(options);
+  for (const [name, value] of Object.entries(decided)) {
+    const got = options[name as keyof typeof decided] ?? value;
+    if (got !== value) throw new ValueError(`The parameter '${name}' expected value ${value} but got ${got} instead.`);
+  }
+  return new ResNet(Bottleneck, layers, { ...given, ...decided });
+}
+
 /** ResNeXt-50 32×4d. */
 export function resnext50_32x4d(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 6, 3], { groups: 32, widthPerGroup: 4, ...options });
+  return named([3, 4, 6, 3], options, { groups: 32, widthPerGroup: 4 });
 }
 
 /** ResNeXt-101 32×8d. */
 export function resnext101_32x8d(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 23, 3], { groups: 32, widthPerGroup: 8, ...options });
+  return named([3, 4, 23, 3], options, { groups: 32, widthPerGroup: 8 });
 }
 
 /** ResNeXt-101 64×4d. */
 export function resnext101_64x4d(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 23, 3], { groups: 64, widthPerGroup: 4, ...options });
+  return named([3, 4, 23, 3], options, { groups: 64, widthPerGroup: 4 });
 }
 
 /** Wide ResNet-50-2: the 3×3 convolutions have twice the channels. */
 export function wide_resnet50_2(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 6, 3], { widthPerGroup: 128, ...options });
+  return named([3, 4, 6, 3], options, { widthPerGroup: 128 });
 }
 
 /** Wide ResNet-101-2. */
 export function wide_resnet101_2(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 23, 3], { widthPerGroup: 128, ...options });
+  return named([3, 4, 23, 3], options, { widthPerGroup: 128 });
 }

@@ -3,8 +3,10 @@
 import { KeyError } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';
 import type { Value } from '../graph/graph.ts';
+import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
+import { withDefaults } from '../options.ts';
 import { type ResNet, type ResNetOptions, resnet50, resnet101 } from './resnet.ts';
 
 /** Options of the segmentation builders, with torchvision's defaults. */
@@ -54,16 +56,23 @@ export class SimpleSegmentationModel extends Module<Map<string, Value>> {
   }
 }
 
+/** A segmentation builder's options with their defaults. @throws {@link ValueError} where one isn't known */
+export function segmentationOptions(builder: string, options: SegmentationOptions) {
+  return withDefaults(builder, options, {
+    numClasses: 21,
+    auxLoss: false,
+    normLayer: (channels: number) => new BatchNorm2d(channels),
+  });
+}
+
 const RESNETS: Readonly<Record<'resnet50' | 'resnet101', (options: ResNetOptions) => ResNet>> = { resnet50, resnet101 };
 
 /** A dilated ResNet that returns layer4 as `out`, and layer3 as `aux` where asked. */
 export function segmentationBackbone(
   name: 'resnet50' | 'resnet101',
-  { auxLoss = false, normLayer }: SegmentationOptions,
+  options: SegmentationOptions,
 ): IntermediateLayerGetter {
-  const backbone = RESNETS[name]({
-    replaceStrideWithDilation: [false, true, true],
-    ...(normLayer && { normLayer }),
-  });
+  const { auxLoss, normLayer } = segmentationOptions('segmentationBackbone', options);
+  const backbone = RESNETS[name]({ replaceStrideWithDilation: [false, true, true], normLayer });
   return new IntermediateLayerGetter(backbone, auxLoss ? { layer4: 'out', layer3: 'aux' } : { layer4: 'out' });
 }

@@ -9,6 +9,7 @@ import { Dropout } from '../nn/dropout.ts';
 import { cat, flatten } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
+import { withDefaults } from '../options.ts';
 
 /** Options of the builders here, with torchvision's defaults. */
 export interface SqueezeNetOptions {
@@ -87,8 +88,9 @@ export class SqueezeNet extends Module {
   readonly classifier: Sequential;
 
   /** @throws {@link ValueError} where the version is neither '1_0' nor '1_1' */
-  constructor(version = '1_0', { numClasses = 1000, dropout = 0.5 }: SqueezeNetOptions = {}) {
+  constructor(version = '1_0', options: SqueezeNetOptions = {}) {
     super();
+    const { numClasses, dropout } = withDefaults('SqueezeNet', options, { numClasses: 1000, dropout: 0.5 });
     const features = Object.hasOwn(FEATURES, version) ? FEATURES[version] : undefined;
     if (!features) throw new ValueError(`Unsupported SqueezeNet version ${version}: 1_0 or 1_1 expected`);
     this.features = new Sequential(...features());

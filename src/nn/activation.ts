@@ -1,6 +1,7 @@
 /** Activations. `inplace` is kept for printing: a plan never overwrites a value that is still read. */
 
 import type { Value } from '../graph/graph.ts';
+import { withDefaults } from '../options.ts';
 import { hardsigmoid, hardswish, relu, relu6, sigmoid, silu } from './functional.ts';
 import { Module } from './module.ts';
 
@@ -13,9 +14,9 @@ export interface ActivationOptions {
 abstract class InplaceActivation extends Module {
   readonly inplace: boolean;
 
-  constructor({ inplace = false }: ActivationOptions = {}) {
+  constructor(options: ActivationOptions = {}) {
     super();
-    this.inplace = inplace;
+    this.inplace = withDefaults(new.target.name, options, { inplace: false }).inplace;
   }
 
   protected override extraRepr(): string {

@@ -1,7 +1,9 @@
 /** Batch norm, always with its running statistics, as in PyTorch's eval mode. */
 
-import { apply, type Value } from '../graph/graph.ts';
+import { ShapeError } from '../errors.ts';
+import { apply, Value } from '../graph/graph.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
+import { withDefaults } from '../options.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { bool, float } from './repr.ts';
@@ -16,6 +18,13 @@ export interface BatchNorm2dOptions {
   readonly affine?: boolean;
 }
 
+/** @throws {@link ShapeError} in PyTorch's words */
+function checkRank(x: Value): void {
+  if (x instanceof Value && x.shape.length !== 4) {
+    throw new ShapeError(`expected 4D input (got ${x.shape.length}D input)`);
+  }
+}
+
 /** Batch norm over the channels of `[N, C, H, W]`. @see torch.nn.BatchNorm2d */
 export class BatchNorm2d extends Module {
   readonly weight: Parameter | null;
@@ -27,8 +36,10 @@ export class BatchNorm2d extends Module {
   readonly eps: number;
   readonly momentum: number | null;
 
-  constructor(numFeatures: number, { eps = 1e-5, momentum = 0.1, affine = true }: BatchNorm2dOptions = {}) {
+  constructor(numFeatures: number, options: BatchNorm2dOptions = {}) {
     super();
+    const defaults = { eps: 1e-5, momentum: 0.1, affine: true };
+    const { eps, momentum, affine } = withDefaults('BatchNorm2d', options, defaults);
     this.numFeatures = numFeatures;
     this.eps = eps;
     this.momentum = momentum;
@@ -44,6 +55,7 @@ export class BatchNorm2d extends Module {
   }
 
   forward(x: Value): Value {
+    checkRank(x);
     const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
     return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
   }
@@ -62,9 +74,9 @@ export class FrozenBatchNorm2d extends Module {
   readonly running_var: Buffer;
   readonly eps: number;
 
-  constructor(numFeatures: number, { eps = 1e-5 }: { readonly eps?: number } = {}) {
+  constructor(numFeatures: number, options: { readonly eps?: number } = {}) {
     super();
-    this.eps = eps;
+    this.eps = withDefaults('FrozenBatchNorm2d', options, { eps: 1e-5 }).eps;
     this.weight = new Buffer([numFeatures], { fill: 1 });
     this.bias = new Buffer([numFeatures], { fill: 0 });
     this.running_mean = new Buffer([numFeatures], { fill: 0 });
@@ -76,6 +88,7 @@ export class FrozenBatchNorm2d extends Module {
   }
 
   forward(x: Value): Value {
+    checkRank(x);
     const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
     return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
   }

@@ -4,6 +4,7 @@ import { ValueError } from '../errors.ts';
 import { apply, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
 import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
+import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { tuple } from './repr.ts';
@@ -35,7 +36,8 @@ export class Conv2d extends Module {
   /** @throws {@link ValueError} where an option is out of range, in PyTorch's words where it has some */
   constructor(inChannels: number, outChannels: number, kernelSize: number | Pair, options: Conv2dOptions = {}) {
     super();
-    const { groups = 1, padding = 0 } = options;
+    const defaults = { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true };
+    const { stride, padding, dilation, groups, bias } = withDefaults('Conv2d', options, defaults);
     for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) {
       if (!Number.isSafeInteger(value) || value < 1) {
         throw new ValueError(`Conv2d: expected ${name} to be a whole number >= 1, got ${value}`);
@@ -47,12 +49,12 @@ export class Conv2d extends Module {
     this.outChannels = outChannels;
     this.groups = groups;
     this.kernelSize = toPair('Conv2d: kernelSize', kernelSize, 1);
-    this.stride = toPair('Conv2d: stride', options.stride ?? 1, 1);
-    this.dilation = toPair('Conv2d: dilation', options.dilation ?? 1, 1);
+    this.stride = toPair('Conv2d: stride', stride, 1);
+    this.dilation = toPair('Conv2d: dilation', dilation, 1);
     this.padding = this.#sides(padding);
     this.#paddingRepr = typeof padding === 'string' ? padding : '';
     this.weight = new Parameter([outChannels, inChannels / groups, ...this.kernelSize]);
-    this.bias = (options.bias ?? true) ? new Parameter([outChannels]) : null;
+    this.bias = bias ? new Parameter([outChannels]) : null;
   }
 
   #sides(padding: NonNullable<Conv2dOptions['padding']>): Sides {

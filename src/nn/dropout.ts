@@ -2,6 +2,7 @@
 
 import { ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
+import { withDefaults } from '../options.ts';
 import { Module } from './module.ts';
 import { bool, float } from './repr.ts';
 
@@ -11,11 +12,11 @@ export class Dropout extends Module {
   readonly inplace: boolean;
 
   /** @throws {@link ValueError} where `p` isn't a probability */
-  constructor(p = 0.5, { inplace = false }: { readonly inplace?: boolean } = {}) {
+  constructor(p = 0.5, options: { readonly inplace?: boolean } = {}) {
     super();
     if (!(p >= 0 && p <= 1)) throw new ValueError(`dropout probability has to be between 0 and 1, but got ${p}`);
     this.p = p;
-    this.inplace = inplace;
+    this.inplace = withDefaults('Dropout', options, { inplace: false }).inplace;
   }
 
   forward(x: Value): Value {

@@ -18,6 +18,7 @@ import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { mul as mulOp } from '../ops/mul.ts';
 import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
+import { withDefaults } from '../options.ts';
 
 /** max(0, x). */
 export function relu(x: Value): Value {
@@ -83,7 +84,8 @@ export interface MaxPool2dOptions {
 
 /** The largest value of each window; padding counts as −∞. */
 export function maxPool2d(x: Value, kernelSize: number | Pair, options: MaxPool2dOptions = {}): Value {
-  const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options;
+  const defaults = { stride: kernelSize, padding: 0, dilation: 1, ceilMode: false };
+  const { stride, padding, dilation, ceilMode } = withDefaults('max_pool2d', options, defaults);
   const window = {
     kernelSize: toPair('max_pool2d: kernelSize', kernelSize, 1),
     stride: toPair('max_pool2d: stride', stride, 1),
@@ -107,22 +109,20 @@ export interface AvgPool2dOptions {
 
 /** The mean of each window. */
 export function avgPool2d(x: Value, kernelSize: number | Pair, options: AvgPool2dOptions = {}): Value {
-  const {
-    stride = kernelSize,
-    padding = 0,
-    ceilMode = false,
-    countIncludePad = true,
-    divisorOverride = null,
-  } = options;
-  if (divisorOverride === 0) throw new ValueError('avg_pool2d: expected a divisorOverride other than 0, got 0');
+  const { stride, padding, ...rest } = withDefaults('avg_pool2d', options, {
+    stride: kernelSize,
+    padding: 0,
+    ceilMode: false,
+    countIncludePad: true,
+    divisorOverride: null,
+  });
+  if (rest.divisorOverride === 0) throw new ValueError('avg_pool2d: expected a divisorOverride other than 0, got 0');
   const window = {
     kernelSize: toPair('avg_pool2d: kernelSize', kernelSize, 1),
     stride: toPair('avg_pool2d: stride', stride, 1),
     padding: toSides('avg_pool2d: padding', padding),
     dilation: [1, 1] as const,
-    ceilMode,
-    countIncludePad,
-    divisorOverride,
+    ...rest,
   };
   checkPoolPadding('avg_pool2d', window);
   return apply(avgPool2dOp, [x], window);
@@ -163,7 +163,8 @@ export interface InterpolateOptions {
  * @throws {@link ValueError} where not exactly one of size and scaleFactor is given, or the mode is unknown
  */
 export function interpolate(x: Value, options: InterpolateOptions): Value {
-  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
+  const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: false } as const;
+  const { size, scaleFactor, mode, alignCorners } = withDefaults('interpolate', options, defaults);
   if ((size === undefined) === (scaleFactor === undefined)) {
     throw new ValueError(
       `interpolate: expected either size or scaleFactor, got ${size === undefined ? 'neither' : 'both'}`,

@@ -2,6 +2,7 @@
 
 import { apply, type Value } from '../graph/graph.ts';
 import { linear } from '../ops/linear.ts';
+import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { bool } from './repr.ts';
@@ -14,8 +15,9 @@ export class Linear extends Module {
   readonly inFeatures: number;
   readonly outFeatures: number;
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true }: { readonly bias?: boolean } = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
     super();
+    const { bias } = withDefaults('Linear', options, { bias: true });
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     this.weight = new Parameter([outFeatures, inFeatures]);

@@ -3,6 +3,7 @@
 import { ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Pair } from '../ops/window.ts';
+import { withDefaults } from '../options.ts';
 import { type AvgPool2dOptions, adaptiveAvgPool2d, avgPool2d, type MaxPool2dOptions, maxPool2d } from './functional.ts';
 import { Module } from './module.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
@@ -15,12 +16,13 @@ const given = (value: unknown): string =>
 /** The largest value of each window. @see torch.nn.MaxPool2d */
 export class MaxPool2d extends Module {
   readonly kernelSize: number | Pair;
-  readonly options: MaxPool2dOptions;
+  readonly options: Required<MaxPool2dOptions>;
 
   constructor(kernelSize: number | Pair, options: MaxPool2dOptions = {}) {
     super();
+    const defaults = { stride: kernelSize, padding: 0, dilation: 1, ceilMode: false };
     this.kernelSize = kernelSize;
-    this.options = { ...options };
+    this.options = withDefaults('MaxPool2d', options, defaults);
   }
 
   forward(x: Value): Value {
@@ -28,7 +30,7 @@ export class MaxPool2d extends Module {
   }
 
   protected override extraRepr(): string {
-    const { stride = this.kernelSize, padding = 0, dilation = 1, ceilMode = false } = this.options;
+    const { stride, padding, dilation, ceilMode } = this.options;
     return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}, dilation=${given(dilation)}, ceil_mode=${bool(ceilMode)}`;
   }
 }
@@ -36,12 +38,13 @@ export class MaxPool2d extends Module {
 /** The mean of each window. @see torch.nn.AvgPool2d */
 export class AvgPool2d extends Module {
   readonly kernelSize: number | Pair;
-  readonly options: AvgPool2dOptions;
+  readonly options: Required<AvgPool2dOptions>;
 
   constructor(kernelSize: number | Pair, options: AvgPool2dOptions = {}) {
     super();
+    const defaults = { stride: kernelSize, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: null };
     this.kernelSize = kernelSize;
-    this.options = { ...options };
+    this.options = withDefaults('AvgPool2d', options, defaults);
   }
 
   forward(x: Value): Value {
@@ -49,7 +52,7 @@ export class AvgPool2d extends Module {
   }
 
   protected override extraRepr(): string {
-    const { stride = this.kernelSize, padding = 0 } = this.options;
+    const { stride, padding } = this.options;
     return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}`;
   }
 }

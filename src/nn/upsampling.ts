@@ -1,6 +1,7 @@
 /** Upsampling layers. */
 
 import type { Value } from '../graph/graph.ts';
+import { withDefaults } from '../options.ts';
 import { type InterpolateOptions, interpolate } from './functional.ts';
 import { Module } from './module.ts';
 import { float, tuple } from './repr.ts';
@@ -11,6 +12,8 @@ export class Upsample extends Module {
 
   constructor(options: InterpolateOptions) {
     super();
+    const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: undefined };
+    withDefaults('Upsample', options, defaults);
     this.options = { ...options };
   }
 

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
-import { BasicBlock, Bottleneck, ResNet, resnet18, resnet34, resnet50 } from '../../src/models/resnet.ts';
+import {
+  BasicBlock,
+  Bottleneck,
+  ResNet,
+  resnet18,
+  resnet34,
+  resnet50,
+  resnext50_32x4d,
+  wide_resnet50_2,
+} from '../../src/models/resnet.ts';
 import { FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { noise, thrown } from '../nn/support.ts';
@@ -54,6 +63,16 @@ describe('BasicBlock', () => {
     const [info] = new IntermediateLayerGetter(network, { layer4: 'x' }).featureInfo([1, 3, 64, 64]);
     expect(info!.shape).toEqual([1, 512, 4, 4]);
   });
+});
+
+it("a network's name decides its groups and width, as in torchvision", () => {
+  expect(thrown(() => resnext50_32x4d({ groups: 8 }))).toBe(
+    "ValueError: The parameter 'groups' expected value 32 but got 8 instead.",
+  );
+  expect(thrown(() => wide_resnet50_2({ widthPerGroup: 64 }))).toBe(
+    "ValueError: The parameter 'widthPerGroup' expected value 128 but got 64 instead.",
+  );
+  expect(String(resnext50_32x4d({ groups: 32 }))).toBe(String(resnext50_32x4d()));
 });
 
 describe('ResNet', () => {

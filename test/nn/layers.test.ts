@@ -205,6 +205,9 @@ describe('other layers', () => {
     expect(thrown(() => shapeOf(new BatchNorm2d(4), [1, 3, 5, 5]))).toBe(
       'ShapeError: batch_norm: expected x of shape [N, 4, …], got [1, 3, 5, 5]',
     );
+    for (const norm of [new BatchNorm2d(4), new FrozenBatchNorm2d(4)]) {
+      expect(thrown(() => shapeOf(norm, [2, 4]))).toBe('ShapeError: expected 4D input (got 2D input)');
+    }
     expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
       'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, 4], got [3, 5]',
     );

@@ -1,0 +1,100 @@
+/** Whatever takes options refuses those that it doesn't know, as Python refuses keyword arguments. */
+
+import { describe, expect, it } from 'vitest';
+import { imageFromRgb } from '../src/image/image.ts';
+import { imageClassification, semanticSegmentation } from '../src/image/presets.ts';
+import { Conv2dNormActivation } from '../src/models/blocks.ts';
+import * as models from '../src/models/index.ts';
+import { Hardswish, ReLU } from '../src/nn/activation.ts';
+import { BatchNorm2d, FrozenBatchNorm2d } from '../src/nn/batchnorm.ts';
+import { Conv2d } from '../src/nn/conv.ts';
+import { Dropout } from '../src/nn/dropout.ts';
+import { Linear } from '../src/nn/linear.ts';
+import { AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
+import { Upsample } from '../src/nn/upsampling.ts';
+import { withDefaults } from '../src/options.ts';
+import { thrown } from './nn/support.ts';
+
+type Take = (options: any) => unknown;
+
+const RESNET = 'numClasses, groups, widthPerGroup, replaceStrideWithDilation, normLayer';
+const MOBILENETV3 = 'numClasses, widthMult, reducedTail, dilated, normLayer, dropout';
+const SEGMENTATION = 'numClasses, auxLoss, normLayer';
+
+const builders: Readonly<Record<string, readonly [name: string, known: string]>> = {
+  resnet18: ['ResNet', RESNET],
+  resnet34: ['ResNet', RESNET],
+  resnet50: ['ResNet', RESNET],
+  resnet101: ['ResNet', RESNET],
+  resnet152: ['ResNet', RESNET],
+  resnext50_32x4d: ['ResNet', RESNET],
+  resnext101_32x8d: ['ResNet', RESNET],
+  resnext101_64x4d: ['ResNet', RESNET],
+  wide_resnet50_2: ['ResNet', RESNET],
+  wide_resnet101_2: ['ResNet', RESNET],
+  squeezenet1_0: ['SqueezeNet', 'numClasses, dropout'],
+  squeezenet1_1: ['SqueezeNet', 'numClasses, dropout'],
+  mobilenet_v2: ['MobileNetV2', 'numClasses, widthMult, invertedResidualSetting, roundNearest, normLayer, dropout'],
+  mobilenet_v3_large: ['MobileNetV3', MOBILENETV3],
+  mobilenet_v3_small: ['MobileNetV3', MOBILENETV3],
+  fcn_resnet50: ['fcn_resnet50', SEGMENTATION],
+  fcn_resnet101: ['fcn_resnet101', SEGMENTATION],
+  deeplabv3_resnet50: ['deeplabv3_resnet50', SEGMENTATION],
+  deeplabv3_resnet101: ['deeplabv3_resnet101', SEGMENTATION],
+};
+
+const image = imageFromRgb(new Uint8Array(3), 1, 1);
+
+const others: readonly [name: string, known: string, take: Take][] = [
+  ['Conv2d', 'stride, padding, dilation, groups, bias', (options) => new Conv2d(1, 1, 1, options)],
+  ['MaxPool2d', 'stride, padding, dilation, ceilMode', (options) => new MaxPool2d(2, options)],
+  ['AvgPool2d', 'stride, padding, ceilMode, countIncludePad, divisorOverride', (options) => new AvgPool2d(2, options)],
+  ['BatchNorm2d', 'eps, momentum, affine', (options) => new BatchNorm2d(1, options)],
+  ['FrozenBatchNorm2d', 'eps', (options) => new FrozenBatchNorm2d(1, options)],
+  ['Linear', 'bias', (options) => new Linear(1, 1, options)],
+  ['Dropout', 'inplace', (options) => new Dropout(0.5, options)],
+  ['ReLU', 'inplace', (options) => new ReLU(options)],
+  ['Hardswish', 'inplace', (options) => new Hardswish(options)],
+  ['Upsample', 'size, scaleFactor, mode, alignCorners', (options) => new Upsample(options)],
+  [
+    'Conv2dNormActivation',
+    'kernelSize, stride, groups, dilation, normLayer, activationLayer',
+    (options) => new Conv2dNormActivation(1, 1, options),
+  ],
+  [
+    'imageClassification',
+    'mean, std, interpolation, cropSize, resizeSize',
+    (options) => imageClassification(image, options),
+  ],
+  ['semanticSegmentation', 'mean, std, interpolation, resizeSize', (options) => semanticSegmentation(image, options)],
+];
+
+const build = (name: string) => (models as unknown as Record<string, Take>)[name]!;
+
+it('the table has every builder', () => {
+  const names = Object.keys(models).filter((name) => name === name.toLowerCase());
+  expect(Object.keys(builders).sort()).toEqual(names.sort());
+});
+
+describe.each([...Object.entries(builders).map(([name, row]) => [...row, build(name)] as const), ...others])(
+  '%s',
+  (name, known, take) => {
+    it('names the options that it does not know, and those that it does', () => {
+      expect(thrown(() => take({ foo: 1, toString: 2 }))).toBe(
+        `ValueError: ${name}: expected options of ${known}, got "foo", "toString"`,
+      );
+    });
+
+    it('takes its options as an object only, not one after another as in Python', () => {
+      const message = `ValueError: ${name}: expected options as an object { ${known} }, got`;
+      expect(thrown(() => take(2))).toBe(`${message} 2`);
+      expect(thrown(() => take(null))).toBe(`${message} null`);
+      expect(thrown(() => take([2, 1]))).toBe(`${message} [2,1]`);
+    });
+  },
+);
+
+it('undefined is as not given', () => {
+  expect(withDefaults('f', { a: undefined, b: null }, { a: 1, b: 2 })).toEqual({ a: 1, b: null });
+  expect(String(new Conv2d(1, 1, 3, { stride: undefined as never }))).toBe(String(new Conv2d(1, 1, 3)));
+});
