@@ -113,7 +113,7 @@ const BUILDS: Readonly<Record<string, Build>> = {
     return layer(new Conv2d(channels, channels, 3, { padding: dilation, stride, dilation, groups: channels }), key, x);
   },
 
-  norm: (x, _others, _random, key) => norm(x, key),
+  norm: (x, _others, _random, key) => (isImage(x) ? norm(x, key) : null),
   add: (x, others) => (sameShape(x.shape, others[0]!.shape) ? functional.add(x, others[0]!) : null),
   mul: (x, others) => (sameShape(x.shape, others[0]!.shape) ? functional.mul(x, others[0]!) : null),
 
