@@ -72,6 +72,24 @@ export class UnsupportedError extends LayertapError {
   }
 }
 
+/** A server that can't be reached, refuses, or doesn't keep to HTTP. */
+export class NetworkError extends LayertapError {
+  /** The HTTP status that was answered, if it is what was wrong. */
+  readonly status: number | undefined;
+
+  constructor(message: string, { status, ...options }: ErrorOptions & { readonly status?: number } = {}) {
+    super('ERR_NETWORK', message, options);
+    this.status = status;
+  }
+}
+
+/** A file that isn't the one any more that was opened. Opening it again gives the new one. */
+export class FileChangedError extends LayertapError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_FILE_CHANGED', message, options);
+  }
+}
+
 /** Throws when the project's own invariant is broken: a bug in layertap, never a user's mistake. */
 export function assert(condition: unknown, invariant: string): asserts condition {
   if (!condition) throw new Error(`layertap bug: ${invariant}; please report it`);

@@ -2,7 +2,20 @@
 
 export * from './errors.ts';
 export * from './features/intermediate-layer-getter.ts';
-export * from './formats/safetensors.ts';
+export * from './formats/open-safetensors.ts';
+export {
+  decodeSafetensorsTensor,
+  loadSafetensors,
+  MAX_SAFETENSORS_HEADER_BYTES,
+  parseSafetensorsHeader,
+  readSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsFile,
+  type SafetensorsHeader,
+  safetensorsHeaderBytes,
+  saveSafetensors,
+  type TensorInfo,
+} from './formats/safetensors.ts';
 export { apply, Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
 export { interpret } from './graph/interpret.ts';
 export * from './image/image.ts';

@@ -1,8 +1,8 @@
 /**
  * Reads and writes safetensors files: a JSON header, then the tensors' bytes, little-endian like every JavaScript
  * engine in use. The reader is strict: a file either keeps all of the format's rules or ends in a FormatError, and
- * nothing is allocated by what a header claims. Leaves out files in several shards and reading over HTTP, for which
- * the steps (length, header, tensor) are exported one by one.
+ * nothing is allocated by what a header claims. Leaves out files in several shards; open-safetensors.ts reads over HTTP, by
+ * the steps (length, header, tensor) that are exported here one by one.
  */
 
 import { FormatError, KeyError, ValueError } from '../errors.ts';
@@ -105,11 +105,11 @@ export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number): n
  * as arrays, `"__metadata__": null`, and sizes beyond 2⁵³ − 1.
  *
  * @param header the header's bytes alone, without the length before it
- * @param dataBytes how many bytes follow the header
+ * @param dataBytes how many bytes follow the header; undefined where a stream doesn't tell before its end
  * @throws {@link FormatError} at the first rule that is broken
  * @see https://github.com/huggingface/safetensors#format
  */
-export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number): SafetensorsHeader {
+export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number | undefined): SafetensorsHeader {
   const scanner = new HeaderScanner(decodeUtf8(header));
   const metadata = new Map<string, string>();
   const tensors = new Map<string, TensorInfo>();
@@ -137,10 +137,7 @@ export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number): S
  * @throws {@link FormatError} where layertap has no such dtype, or there are too few or too many bytes
  */
 export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: Uint8Array): Tensor {
-  const { dtype } = FORMAT_DTYPES[info.dtype];
-  if (dtype === undefined) {
-    throw malformed(`tensor ${quote(name)}: expected a dtype of ${READABLE.join(', ')}, got ${info.dtype}`);
-  }
+  const dtype = checkReadable(name, info);
   const expected = byteCount(name, info.dtype, info.shape);
   if (bytes.length !== expected) {
     throw malformed(`tensor ${quote(name)}: expected ${expected} bytes of data, got ${bytes.length}`);
@@ -148,6 +145,13 @@ export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: U
   const aligned = bytes.byteOffset % itemBytes(dtype) === 0 ? bytes : bytes.slice();
   const Elements = arrayOf(dtype);
   return new Tensor(new Elements(aligned.buffer, aligned.byteOffset, expected / itemBytes(dtype)), info.shape, dtype);
+}
+
+/** @internal layertap's dtype of a tensor. @throws {@link FormatError} where it has none */
+export function checkReadable(name: string, info: TensorInfo): Dtype {
+  const { dtype } = FORMAT_DTYPES[info.dtype];
+  if (dtype !== undefined) return dtype;
+  throw malformed(`tensor ${quote(name)}: expected a dtype of ${READABLE.join(', ')}, got ${info.dtype}`);
 }
 
 /**
@@ -316,7 +320,7 @@ function byteCount(name: string, dtype: SafetensorsDtype, shape: Shape): number 
 }
 
 /** Sorts the tensors by offset and checks that they fill the data: from its begin, without holes, to its end. */
-function layOut(tensors: [string, TensorInfo][], dataBytes: number): [string, TensorInfo][] {
+function layOut(tensors: [string, TensorInfo][], dataBytes: number | undefined): [string, TensorInfo][] {
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let filled = 0;
   for (const [name, { dtype, shape, begin, end }] of tensors) {
@@ -326,7 +330,7 @@ function layOut(tensors: [string, TensorInfo][], dataBytes: number): [string, Te
       throw malformed(`${tensor} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
     }
     if (end < begin) throw malformed(`${tensor} ends at byte ${end}, before its begin at byte ${begin}`);
-    if (end > dataBytes) throw malformed(`${tensor} ends at byte ${end} of ${dataBytes}`);
+    if (dataBytes !== undefined && end > dataBytes) throw malformed(`${tensor} ends at byte ${end} of ${dataBytes}`);
     const expected = byteCount(name, dtype, shape);
     if (end - begin !== expected) {
       const got = `${end - begin} (from ${begin} to ${end})`;
@@ -334,7 +338,7 @@ function layOut(tensors: [string, TensorInfo][], dataBytes: number): [string, Te
     }
     filled = end;
   }
-  if (filled !== dataBytes) throw malformed(`tensors end at byte ${filled} of ${dataBytes}`);
+  if (dataBytes !== undefined && filled !== dataBytes) throw malformed(`tensors end at byte ${filled} of ${dataBytes}`);
   return tensors;
 }
 
@@ -512,8 +516,8 @@ function malformed(message: string): FormatError {
   return new FormatError(`safetensors: ${message}`);
 }
 
-/** A name for messages, in quotes; a hostile file may have names of megabytes. */
-function quote(name: string): string {
+/** @internal A name for messages, in quotes; a hostile file may have names of megabytes. */
+export function quote(name: string): string {
   return JSON.stringify(cut(name));
 }
 
@@ -521,8 +525,8 @@ function cut(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
-/** The first few names, for messages. */
-function listNames(names: Iterable<string>): string {
+/** @internal The first few names, for messages. */
+export function listNames(names: Iterable<string>): string {
   const listed: string[] = [];
   for (const name of names) {
     if (listed.length === 8) return `${listed.join(', ')}, …`;

@@ -1,0 +1,197 @@
+/**
+ * Sources of a file's bytes other than HTTP: memory, Blobs, file handles, streams, and whatever has a `read`. All are read
+ * piece by piece from front to back, so that no more than a piece is held besides what was asked for.
+ */
+
+import { FileChangedError, FormatError, ValueError } from '../errors.ts';
+
+/** What {@link openSafetensors} can read at any place, e.g. an object in a bucket. */
+export interface ByteSource {
+  /** The size of the whole file. */
+  readonly byteLength: number;
+  /** The bytes from `begin` up to `end`, not included: exactly as many. */
+  read(begin: number, end: number, options: { readonly signal?: AbortSignal | undefined }): PromiseLike<Uint8Array>;
+}
+
+/** What is needed of Node's `FileHandle`. It stays open, and the caller's to close. */
+export interface FileHandleLike {
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): PromiseLike<{ readonly bytesRead: number }>;
+  stat(): PromiseLike<{ readonly size: number; readonly mtimeMs: number }>;
+}
+
+/** A file's bytes from front to back. */
+export interface Origin {
+  /** The size of the whole file; undefined while it isn't known. */
+  readonly byteLength: number | undefined;
+  /** Whether bytes can be left out; otherwise all before those that are wanted are read. */
+  readonly seekable: boolean;
+  /** The bytes from `begin` up to `end` in pieces; fewer where the file ends before. */
+  pieces(begin: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+  /** Lets go of a connection that waits to be read on. */
+  close(): Promise<void>;
+}
+
+/** The most bytes that are read at once from what answers with a whole array. */
+const PIECE_BYTES = 4 * 2 ** 20;
+
+/** An origin that reads at any place. @throws {@link ValueError} where `byteLength` is no size */
+export function originOf(source: ByteSource): Origin {
+  const { byteLength } = source;
+  if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
+    throw new ValueError(`openSafetensors: expected a byteLength that is a whole number >= 0, got ${byteLength}`);
+  }
+  return {
+    byteLength,
+    seekable: true,
+    async *pieces(begin, end, signal) {
+      const last = Math.min(end, byteLength);
+      for (let at = begin; at < last; at += PIECE_BYTES) {
+        signal?.throwIfAborted();
+        const until = Math.min(last, at + PIECE_BYTES);
+        const piece = await source.read(at, until, { signal });
+        if (piece.byteLength !== until - at) {
+          throw new FormatError(
+            `openSafetensors: expected ${until - at} bytes from byte ${at}, got ${piece.byteLength}`,
+          );
+        }
+        yield piece;
+      }
+    },
+    close: async () => {},
+  };
+}
+
+/** The bytes of memory, which pieces are views of. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return { byteLength: bytes.length, read: async (begin, end) => bytes.subarray(begin, end) };
+}
+
+/** The bytes of a Blob or File. A File that changes on the disk ends in a {@link FileChangedError}. */
+export function blobSource(blob: Blob): ByteSource {
+  return {
+    byteLength: blob.size,
+    async read(begin, end) {
+      try {
+        return new Uint8Array(await blob.slice(begin, end).arrayBuffer());
+      } catch (cause) {
+        if ((cause as Error | null)?.name !== 'NotReadableError') throw cause;
+        throw new FileChangedError('openSafetensors: expected a file as it was when it was opened, got another', {
+          cause,
+        });
+      }
+    },
+  };
+}
+
+/** The bytes of an open file. Its size and time of change are compared after each read. */
+export async function fileHandleSource(handle: FileHandleLike): Promise<ByteSource> {
+  const opened = await handle.stat();
+  return {
+    byteLength: opened.size,
+    async read(begin, end) {
+      const bytes = new Uint8Array(end - begin);
+      let filled = 0;
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, begin + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      const { size, mtimeMs } = await handle.stat();
+      if (size !== opened.size || mtimeMs !== opened.mtimeMs) {
+        const say = (bytes: number, ms: number) => `${bytes} bytes changed at ${new Date(ms).toISOString()}`;
+        throw new FileChangedError(
+          `openSafetensors: expected a file of ${say(opened.size, opened.mtimeMs)}, got ${say(size, mtimeMs)}`,
+        );
+      }
+      return bytes.subarray(0, filled);
+    },
+  };
+}
+
+/** A stream that is read from front to back, once; what is before the wanted bytes is dropped. */
+export class ByteStream {
+  /** The place of the next byte. */
+  at: number;
+  /** Whether all was read. */
+  ended = false;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /** @param at the place of the stream's first byte in the file */
+  constructor(stream: ReadableStream<Uint8Array>, at = 0) {
+    this.#reader = stream.getReader();
+    this.at = at;
+  }
+
+  /**
+   * The bytes from `begin` up to `end` in pieces; fewer where the stream ends before.
+   *
+   * @throws {@link ValueError} where a piece of the stream isn't binary
+   */
+  async *pieces(begin: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    while (this.at < end) {
+      const chunk = this.#rest.length > 0 ? this.#rest : await this.#next(signal);
+      if (!chunk) return;
+      const skipped = Math.min(chunk.length, Math.max(0, begin - this.at));
+      const taken = chunk.subarray(skipped, Math.min(chunk.length, end - this.at));
+      this.#rest = chunk.subarray(skipped + taken.length);
+      this.at += skipped + taken.length;
+      if (taken.length > 0) yield taken;
+    }
+  }
+
+  /** Whether nothing follows. Waits for the stream to tell. */
+  async hasEnded(signal?: AbortSignal): Promise<boolean> {
+    while (this.#rest.length === 0 && !this.ended) this.#rest = (await this.#next(signal)) ?? this.#rest;
+    return this.ended;
+  }
+
+  /** Drops what wasn't read. */
+  async cancel(): Promise<void> {
+    this.#rest = new Uint8Array(0);
+    await this.#reader.cancel().catch(() => {});
+  }
+
+  async #next(signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+    signal?.throwIfAborted();
+    const stop = () => void this.#reader.cancel(signal!.reason).catch(() => {});
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const { done, value } = await this.#reader.read();
+      signal?.throwIfAborted();
+      if (done) {
+        this.ended = true;
+        return undefined;
+      }
+      if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      throw new ValueError(`openSafetensors: expected a stream of Uint8Arrays, got ${typeof value}`);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+}
+
+/** A stream's bytes, once from front to back. */
+export function streamOrigin(readable: ReadableStream<Uint8Array>): Origin {
+  const stream = new ByteStream(readable);
+  return {
+    get byteLength() {
+      return stream.ended ? stream.at : undefined;
+    },
+    seekable: false,
+    async *pieces(begin, end, signal) {
+      if (begin < stream.at) {
+        throw new ValueError(
+          `openSafetensors: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; load all tensors at once`,
+        );
+      }
+      yield* stream.pieces(begin, end, signal);
+    },
+    close: () => stream.cancel(),
+  };
+}
