@@ -1,6 +1,8 @@
 /**
- * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; everything here is scalar.
+ * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; almost everything here is scalar.
  */
+
+import { widenHalves } from "./simd";
 
 /**
  * Packs one group of a convolution's weight [channelsOut, channelsIn, taps] for f32_conv2d.
@@ -37,6 +39,34 @@ export function f32_pack_dwconv2d(channels: i32, taps: i32, weight: usize, out: 
       out += 4;
     }
   }
+}
+
+/** Widens `count` binary16s, a multiple of eight, at `x` to float32: exact for all 65536 of them, a NaN keeping its bits. */
+export function f32_from_f16(count: i32, x: usize, out: usize): void {
+  assert((count & 7) == 0, "a multiple of eight");
+  widenHalves(count, x, out);
+}
+
+/** Rounds `count` floats to binary16, to nearest, ties to even; what is too large becomes infinite, a NaN the quiet one. */
+export function f32_to_f16(count: i32, x: usize, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    store<u16>(out + (<usize>i << 1), half(load<u32>(x + (<usize>i << 2))));
+  }
+}
+
+/** The bits of the binary16 nearest to a float32 of these bits. */
+// @ts-ignore: decorator
+@inline
+function half(word: u32): u16 {
+  const sign = (word >> 16) & 0x8000, magnitude = word & 0x7fffffff;
+  if (magnitude - 0x38800000 < 0x477ff000 - 0x38800000) {
+    return <u16>(sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13));
+  }
+  if (magnitude > 0x7f800000) return <u16>(sign | 0x7e00);
+  if (magnitude >= 0x477ff000) return <u16>(sign | 0x7c00);
+  // Below 2⁻¹⁴: adding 1/2 rounds to units of 2⁻²⁴, which end up in the lowest bits.
+  const units = reinterpret<u32>(reinterpret<f32>(magnitude) + 0.5) - 0x3f000000;
+  return <u16>(sign | units);
 }
 
 /**

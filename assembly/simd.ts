@@ -23,3 +23,52 @@ export function storeLanes(to: usize, v: v128, lanes: i32): void {
     if (lanes == 1) v128.store32_lane(to, v, 0);
   }
 }
+
+/** The largest finite binary16's bits are below this. */
+export const HALF_INFINITY: i32 = 0x7c00;
+
+/**
+ * Four binary16s as float32, from 32-bit lanes that hold their bits sign-extended: exact for numbers, subnormal ones too, since
+ * the product with 2¹¹² only moves the exponent. Infinities and NaN come out as numbers: see {@link widenAny}.
+ */
+// @ts-ignore: decorator
+@inline
+export function widenFinite(lanes: v128): v128 {
+  const bits = v128.and(i32x4.shl(lanes, 13), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+}
+
+/** The same, exact for infinities and NaN as well. */
+// @ts-ignore: decorator
+@inline
+export function widenAny(lanes: v128): v128 {
+  const exponent = i32x4.splat(HALF_INFINITY);
+  const special = i32x4.eq(v128.and(lanes, exponent), exponent);
+  return v128.or(widenFinite(lanes), v128.and(special, i32x4.splat(0x7f800000)));
+}
+
+/** Widens `count` binary16s, a multiple of eight, to float32: exact for all 65536, a NaN keeping its bits. */
+export function widenHalves(count: i32, x: usize, out: usize): void {
+  const end = x + (<usize>count << 1);
+  let from = x, to = out;
+  let largest = i16x8.splat(0);
+  while (from < end) {
+    const v = v128.load(from);
+    largest = i16x8.max_s(largest, v128.and(v, i16x8.splat(0x7fff)));
+    v128.store(to, widenFinite(i32x4.extend_low_i16x8_s(v)));
+    v128.store(to, widenFinite(i32x4.extend_high_i16x8_s(v)), 16);
+    from += 16;
+    to += 32;
+  }
+  // Weights are hardly ever infinite: rather than asking of each, all are widened again.
+  if (!v128.any_true(i16x8.ge_s(largest, i16x8.splat(<i16>HALF_INFINITY)))) return;
+  from = x;
+  to = out;
+  while (from < end) {
+    const v = v128.load(from);
+    v128.store(to, widenAny(i32x4.extend_low_i16x8_s(v)));
+    v128.store(to, widenAny(i32x4.extend_high_i16x8_s(v)), 16);
+    from += 16;
+    to += 32;
+  }
+}

@@ -1,4 +1,5 @@
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
 import {
   BUILDS,
   ceil4,
@@ -54,6 +55,70 @@ describe.each(BUILDS)('packing (%s)', (build) => {
         };
         withCanaries(kernels, pack, { edges: true });
       }
+    }
+  });
+});
+
+describe.each(BUILDS)('binary16 (%s)', (build) => {
+  const kernels = loadKernels(build);
+  /** Words are compared, since every NaN keeps its bits. */
+  const words = (values: Float32Array) => new Uint32Array(values.buffer);
+  const asFloats = (halves: Uint16Array) => new Float32Array(halves.buffer);
+
+  /** What float32's word for a half is: sign, exponent moved from bias 15 to 127, fraction; subnormal ones are normal then. */
+  function widened(half: number): number {
+    const [sign, exponent, fraction] = [half >>> 15, (half >> 10) & 31, half & 1023];
+    if (exponent === 31) return ((sign << 31) | 0x7f800000 | (fraction << 13)) >>> 0;
+    return new Uint32Array(Float32Array.of(float16ToNumber(half)).buffer)[0]!;
+  }
+
+  it('f32_from_f16 widens all 65536 exactly', () => {
+    // In runs of 1024 of one exponent, so that there are such without infinities.
+    for (let first = 0; first < 65536; first += 1024) {
+      const halves = Uint16Array.from({ length: 1024 }, (_, i) => first + i);
+      withCanaries(kernels, (memory) => {
+        const [x, out] = [memory.input(asFloats(halves)), memory.output(1024)];
+        kernels.f32_from_f16(1024, x, out);
+        expect(words(memory.read(out, 1024))).toEqual(Uint32Array.from(halves, widened));
+      });
+    }
+  });
+
+  it('f32_from_f16 writes as many as asked for, and finds the one infinity among them', () => {
+    for (const count of [8, 16, 24]) {
+      for (let at = 0; at < count; at++) {
+        const halves = Uint16Array.from({ length: count }, (_, i) => (i === at ? 0xfc00 : 0x3c00 + i));
+        const widen = (memory: KernelMemory) => {
+          const [x, out] = [memory.input(asFloats(halves)), memory.output(count)];
+          kernels.f32_from_f16(count, x, out);
+          expect(words(memory.read(out, count))).toEqual(Uint32Array.from(halves, widened));
+        };
+        withCanaries(kernels, widen, { edges: true });
+      }
+    }
+  });
+
+  it('f32_to_f16 rounds to nearest even: every half, every middle between two, and their neighbours', () => {
+    const values: number[] = [];
+    for (let half = 0; half < 65536; half++) {
+      const value = float16ToNumber(half);
+      const next = (half & 0x7fff) === 0x7bff ? Math.sign(value) * 65536 : float16ToNumber(half + 1);
+      const middle = (value + next) / 2;
+      for (const near of [value, middle]) {
+        const word = new Uint32Array(Float32Array.of(near).buffer)[0]!;
+        for (const step of [-1, 0, 1]) values.push(new Float32Array(Uint32Array.of(word + step).buffer)[0]!);
+      }
+    }
+    values.push(1e-10, -1e-10, 1e-45, 3e38, -3e38, ...new Random(5).floats(999));
+    for (let first = 0; first < values.length; first += 8191) {
+      const part = Float32Array.from(values.slice(first, first + 8191));
+      withCanaries(kernels, (memory) => {
+        const x = memory.input(part);
+        const out = memory.output(Math.ceil(part.length / 2));
+        kernels.f32_to_f16(part.length, x, out);
+        const rounded = new Uint16Array(kernels.memory.buffer, out, part.length);
+        expect(rounded).toEqual(Uint16Array.from(part, numberToFloat16));
+      });
     }
   });
 });
