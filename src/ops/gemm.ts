@@ -2,14 +2,13 @@
 
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { EpilogueArguments } from './epilogue.ts';
 import { type Constant, type Engine, type Phase, ranges, stepOf } from './op.ts';
+import { stage, stagedBytes, stagedChannels } from './stage.ts';
 
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
 const BLOCK_BYTES = 384 * 1024;
-
-/** Floats that are packed at a time, so that staging a weight takes little memory beside the packed one. */
-const STAGED_FLOATS = 1 << 15;
 
 /**
  * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
@@ -24,30 +23,26 @@ export function panelConstant(weight: Parameter, groups: number, merged = 1): Co
   const channelsIn = inGroup * merged;
   const channelsOut = outGroup * merged;
   const row = channelsIn * taps;
+  const step = stagedChannels(row);
   return {
     owner: weight,
     form: `panels ${groups}/${merged}`,
     bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps),
-    write({ kernels, address, stage }) {
-      const values = merged === 1 ? weight.values() : blockDiagonal(weight, groups, merged);
-      const step = stagedChannels(row);
+    weight,
+    scratchBytes: stagedBytes(Math.min(step, channelsOut) * row),
+    write({ kernels, address, scratch, valuesOf }) {
+      const values = merged === 1 ? valuesOf(weight) : blockDiagonal(valuesOf(weight), groups, merged);
       let to = address;
       for (let g = 0; g < groups / merged; g++) {
         for (let n = 0; n < channelsOut; n += step) {
           const count = Math.min(step, channelsOut - n);
-          const first = (g * channelsOut + n) * row;
-          const staged = stage(values.subarray(first, first + count * row));
-          kernels.f32_pack_conv2d(count, channelsIn, taps, staged, to);
+          stage(kernels, values, (g * channelsOut + n) * row, count * row, scratch);
+          kernels.f32_pack_conv2d(count, channelsIn, taps, scratch, to);
           to += Math.ceil(count / 8) * panelBytes(channelsIn, taps);
         }
       }
     },
   };
-}
-
-/** Output channels of `row` floats that are staged at a time: whole panels. */
-export function stagedChannels(row: number): number {
-  return Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
 }
 
 /** Bytes of a panel of eight output channels. */
@@ -56,8 +51,8 @@ export function panelBytes(channelsIn: number, taps: number): number {
 }
 
 /** `[out, merged · in / groups, taps]`: each group's weight in its own input channels, zeros in its neighbours'. */
-function blockDiagonal(weight: Parameter, groups: number, merged: number): Float32Array {
-  const values = weight.values();
+function blockDiagonal(weight: Tensor, groups: number, merged: number): Tensor {
+  const values = weight.float().data;
   const [out] = weight.shape as [number];
   const run = values.length / out;
   const outGroup = out / groups;
@@ -66,7 +61,7 @@ function blockDiagonal(weight: Parameter, groups: number, merged: number): Float
     const block = Math.floor(n / outGroup) % merged;
     dense.set(values.subarray(n * run, (n + 1) * run), (n * merged + block) * run);
   }
-  return dense;
+  return new Tensor(dense, [dense.length]);
 }
 
 /** The schedule of the indirect GEMM for rows of `bytes`: tiles in a block. */

@@ -59,6 +59,13 @@ export interface Constant {
   readonly owner: object;
   readonly form: string;
   readonly bytes: number;
+  /**
+   * The weight that it is packed from, and nothing else: once it is written, the weight's values may go. Constants without one are
+   * made of vectors (biases, batch norm's), which stay: they are small, and taps decide how they are packed.
+   */
+  readonly weight?: Parameter;
+  /** Bytes of scratch memory that writing takes; none where absent. */
+  readonly scratchBytes?: number;
   write(packer: Packer): void;
 }
 
@@ -67,8 +74,10 @@ export interface Packer {
   readonly kernels: Kernels;
   /** Where the constant goes. */
   readonly address: number;
-  /** Copies values into scratch memory, overwriting what was staged before, and returns their address. */
-  stage(values: Float32Array): number;
+  /** {@link Constant.scratchBytes}, to be used as it likes. */
+  readonly scratch: number;
+  /** A weight's values in the dtype they came in. */
+  valuesOf(weight: Parameter): Tensor;
 }
 
 /** Bytes that a node needs beside its values: a table that lives as long as the plan is bound, scratch for its step alone. */

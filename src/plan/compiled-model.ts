@@ -9,7 +9,7 @@
 
 import { MemoryError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
-import type { Constant, Engine, Packer } from '../ops/op.ts';
+import type { Constant, Engine } from '../ops/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
@@ -114,7 +114,7 @@ export class CompiledModel {
   }
 
   #pack(constant: Constant): void {
-    const { owner, form, bytes, write } = constant;
+    const { owner, form, bytes, scratchBytes = 0 } = constant;
     let forms = this.#addresses.get(owner);
     if (!forms) {
       forms = new Map();
@@ -123,15 +123,10 @@ export class CompiledModel {
     if (forms.has(form)) return;
     const { kernels } = this.#instance;
     const address = this.#constantsEnd;
-    const staging = address + aligned(bytes);
-    const stage: Packer['stage'] = (values) => {
-      this.#grow(staging + values.byteLength);
-      new Float32Array(kernels.memory.buffer, staging, values.length).set(values);
-      return staging;
-    };
-    this.#grow(staging);
-    write.call(constant, { kernels, address, stage });
-    this.#constantsEnd = staging;
+    const scratch = address + aligned(bytes);
+    this.#grow(scratch + scratchBytes);
+    constant.write({ kernels, address, scratch, valuesOf: (weight) => weight.tensor });
+    this.#constantsEnd = scratch;
     forms.set(form, address);
   }
 

@@ -9,9 +9,13 @@ import type { Value } from '../../src/graph/graph.ts';
 import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { Identity } from '../../src/nn/linear.ts';
+import { Flatten } from '../../src/nn/flatten.ts';
+import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
+import { AdaptiveAvgPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
+import { type Dtype, numberToFloat16, type TensorData } from '../../src/tensor/dtype.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 
 const small = () =>
@@ -46,6 +50,35 @@ describe('memory', () => {
     const packed = getter.compiled!.constantBytes;
     getter.forward(generatedTensor('input', [1, 3, 62, 64], 2));
     expect(getter.compiled!.constantBytes).toBe(packed);
+  });
+
+  it('is written from weights of any dtype as from the same numbers in float32', () => {
+    const x = generatedTensor('input', [1, 6, 9, 8], 2);
+    // A dense layer, a depthwise one, one of Winograd's, one whose groups are packed as one, and a linear one; odd sizes.
+    const model = new Sequential(
+      new Conv2d(6, 24, 1),
+      new Conv2d(24, 24, 3, { padding: 1, groups: 24 }),
+      new Conv2d(24, 21, 3, { padding: 1 }),
+      new Conv2d(21, 21, 3, { groups: 7 }),
+      new AdaptiveAvgPool2d(1),
+      new Flatten(),
+      new Linear(21, 5),
+    );
+    const values = [...fillParameters(model).stateDict()];
+    const arrays = {
+      float16: (from: Float32Array) => Uint16Array.from(from, numberToFloat16),
+      bfloat16: (from: Float32Array) => new Uint16Array(from.buffer).filter((_, i) => i % 2 === 1),
+      float64: (from: Float32Array) => Float64Array.from(from, (v) => v / 3),
+    };
+    for (const [dtype, convert] of Object.entries(arrays) as [Dtype, (from: Float32Array) => TensorData][]) {
+      const given = values.map(([key, { data, shape }]) => {
+        return [key, new Tensor(convert(data as Float32Array), shape, dtype)] as const;
+      });
+      model.loadStateDict(given);
+      const out = model.call(x).data;
+      model.loadStateDict(given.map(([key, tensor]) => [key, tensor.float()] as const));
+      expect(out, dtype).toEqual(model.call(x).data);
+    }
   });
 
   it('that a plan needs beyond what there is is refused, and the model stays usable', () => {

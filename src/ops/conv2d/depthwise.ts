@@ -5,6 +5,7 @@ import { numel } from '../../tensor/shape.ts';
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
 import { type Algorithm, bands, type Constant, type Phase, pixelBytesOf, pixelsOf, stepOf } from '../op.ts';
 import { padPhase } from '../pad.ts';
+import { stage, stagedBytes } from '../stage.ts';
 import type { Sides } from '../window.ts';
 import { type Conv2dAttrs, imageSizes, isDepthwise, paddedShape, weightSizes } from './attrs.ts';
 
@@ -58,7 +59,12 @@ function weightConstant(weight: Parameter): Constant {
     owner: weight,
     form: 'depthwise',
     bytes: Math.ceil(channels / 4) * 4 * taps * 4,
-    write: ({ kernels, address, stage }) => kernels.f32_pack_dwconv2d(channels, taps, stage(weight.values()), address),
+    weight,
+    scratchBytes: stagedBytes(weight.numel()),
+    write({ kernels, address, scratch, valuesOf }) {
+      stage(kernels, valuesOf(weight), 0, weight.numel(), scratch);
+      kernels.f32_pack_dwconv2d(channels, taps, scratch, address);
+    },
   };
 }
 

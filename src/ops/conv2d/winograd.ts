@@ -6,8 +6,9 @@
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import { biasConstants, epilogueArguments, NO_EPILOGUE_ARGUMENTS, normConstants } from '../epilogue.ts';
-import { gemmPhase, panelBytes, stagedChannels, tableBytes } from '../gemm.ts';
+import { gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
 import { type Algorithm, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
+import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
 /** Output pixels of a tile, in each direction. */
@@ -176,18 +177,20 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
 function weightConstant(weight: Parameter, size: TileSize): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
   const points = (size + 2) ** 2;
+  const row = channelsIn * 9;
+  const step = stagedChannels(row);
   return {
     owner: weight,
     form: `winograd ${size}`,
     bytes: points * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, 1),
-    write({ kernels, address, stage }) {
-      const values = weight.values();
-      const row = channelsIn * 9;
-      const step = stagedChannels(row);
+    weight,
+    scratchBytes: stagedBytes(Math.min(step, channelsOut) * row),
+    write({ kernels, address, scratch, valuesOf }) {
+      const values = valuesOf(weight);
       for (let n = 0; n < channelsOut; n += step) {
         const count = Math.min(step, channelsOut - n);
-        const staged = stage(values.subarray(n * row, (n + count) * row));
-        kernels.f32_winograd_pack(size, channelsOut, channelsIn, n, count, staged, address);
+        stage(kernels, values, n * row, count * row, scratch);
+        kernels.f32_winograd_pack(size, channelsOut, channelsIn, n, count, scratch, address);
       }
     },
   };
