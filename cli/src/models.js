@@ -30,6 +30,11 @@ export function modelNames() {
 export function buildModel(name, options) {
   const build = BUILDERS.get(name);
   if (!build) throw new CommandError(`--model: expected one of ${modelNames().join(', ')}, got "${name}"`);
+  if ('normLayer' in options) {
+    throw new CommandError(
+      '--model-options: expected options that JSON can hold, got "normLayer", which is a function',
+    );
+  }
   try {
     return build(options);
   } catch (error) {

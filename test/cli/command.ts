@@ -13,6 +13,16 @@ import { generatedParameter } from '../support/generator.ts';
 
 const BIN = fileURLToPath(new URL('../../cli/bin/layertap.js', import.meta.url));
 
+const ALL = `
+  import { run } from ${JSON.stringify(new URL('../../cli/src/program.js', import.meta.url))};
+  process.stdout.setMaxListeners(0);
+  for (const args of JSON.parse(process.argv[1])) {
+    const status = await run(args);
+    process.stdout.write('\\0' + status + '\\0');
+    process.stderr.write('\\0');
+  }
+`;
+
 /** A temporary folder, removed after the file's tests, where commands run. */
 export class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'layertap-cli-'));
@@ -28,6 +38,16 @@ export class Folder {
       encoding: 'utf8',
     });
     return { status, stdout, stderr };
+  }
+
+  /** Runs these command lines one after another in one process, which saves loading the program for each. */
+  runAll(lines: readonly (readonly string[])[]) {
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', ALL, JSON.stringify(lines)], {
+      cwd: this.path,
+      encoding: 'utf8',
+    });
+    const [printed, errors] = [stdout.split('\0'), stderr.split('\0')];
+    return lines.map((_, i) => ({ status: Number(printed[2 * i + 1]), stdout: printed[2 * i]!, stderr: errors[i]! }));
   }
 
   /** The names of the files in the folder, or one below it. */

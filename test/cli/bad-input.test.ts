@@ -1,0 +1,310 @@
+/** What the command line says of bad input: one line on stderr, exit code 1, or 2 for wrong usage, and nothing written. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
+import { Tensor, zeros } from '../../src/tensor/tensor.ts';
+import { generatedTensor } from '../support/generator.ts';
+import { Folder, weightsOf } from './command.ts';
+
+const folder = new Folder();
+
+/** A safetensors file with this header, whatever it says, and so many zero bytes of data. */
+function file(header: string, dataBytes = 0): Uint8Array {
+  const bytes = new TextEncoder().encode(header);
+  const all = new Uint8Array(8 + bytes.length + dataBytes);
+  new DataView(all.buffer).setBigUint64(0, BigInt(bytes.length), true);
+  all.set(bytes, 8);
+  return all;
+}
+
+const MODEL = ['--model', 'squeezenet1_1'];
+const WEIGHTS = ['--weights', 'w.safetensors'];
+const LAYERS = ['--layers', 'features.1=a'];
+const INPUT = ['--input', 'x.safetensors'];
+const IMAGE = ['--image', 'photo.png'];
+const OUTPUT = ['--output', 'out.safetensors'];
+
+/** An extraction that is right but for what replaces its parts. */
+function extract({ model = MODEL, weights = WEIGHTS, layers = LAYERS, input = INPUT, output = OUTPUT }) {
+  return ['extract', ...model, ...weights, ...layers, ...input, ...output];
+}
+
+const input = (name: string) => extract({ input: ['--input', name] });
+const weights = (name: string) => extract({ weights: ['--weights', name] });
+const header = '{"input":{"dtype":"F32","shape":[1,3,4,4],"data_offsets":[0,192]}}';
+
+type Case = readonly [claim: string, args: readonly string[], message: string];
+
+const usage: readonly Case[] = [
+  ['no command', [], 'expected a command, got none'],
+  ['another command', ['tap'], "unknown command 'tap'"],
+  ['a missing option', ['extract', ...MODEL], "required option '--weights <file>' not specified"],
+  ['an option that there is not', ['models', '--all'], "unknown option '--all'"],
+  ['an argument too many', ['models', 'x'], "too many arguments for 'models'. Expected 0 arguments but got 1"],
+  ['no input', extract({ input: [] }), 'expected --input or --image, got neither'],
+  ['two inputs', extract({ input: [...INPUT, ...IMAGE] }), 'expected --input or --image, got both'],
+  [
+    'a preset for a tensor',
+    extract({ input: [...INPUT, '--preset', 'none'] }),
+    'expected --preset only with --image, got it with --input',
+  ],
+  [
+    'another preset',
+    extract({ input: [...IMAGE, '--preset', 'x'] }),
+    "option '--preset <name>' argument 'x' is invalid. Allowed choices are imagenet, segmentation, none",
+  ],
+  [
+    'a layer without a name',
+    extract({ layers: ['--layers', 'a=b,=c'] }),
+    `option '--layers <list>' argument 'a=b,=c' is invalid. Expected layer=name, got "=c"`,
+  ],
+  [
+    'a layer twice',
+    extract({ layers: ['--layers', 'a=b,a=c'] }),
+    `option '--layers <list>' argument 'a=b,a=c' is invalid. Expected each layer once, got "a" twice`,
+  ],
+  [
+    'a size that is no number',
+    ['inspect', ...MODEL, '--size', 'NaN'],
+    "option '--size <pixels>' argument 'NaN' is invalid. Expected pixels, such as 224 or 97x131",
+  ],
+  [
+    'a size of nothing',
+    ['inspect', ...MODEL, '--size', '0x5'],
+    "option '--size <pixels>' argument '0x5' is invalid. Expected pixels, such as 224 or 97x131",
+  ],
+  [
+    'model options that are no object',
+    ['inspect', ...MODEL, '--model-options', '[1]'],
+    "option '--model-options <json>' argument '[1]' is invalid. Expected a JSON object",
+  ],
+  [
+    'an output in the place of an input',
+    extract({ output: ['--output', './x.safetensors'] }),
+    'expected different files as --input and --output, got ./x.safetensors twice',
+  ],
+  [
+    'two outputs in one place',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 'm.png'],
+    'expected different files as --output and --scores, got m.png twice',
+  ],
+];
+
+const failures: readonly Case[] = [
+  [
+    'another model',
+    extract({ model: ['--model', 'resnet19'] }),
+    '--model: expected one of deeplabv3_resnet50, deeplabv3_resnet101, fcn_resnet50, fcn_resnet101, mobilenet_v2, ' +
+      'mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, ' +
+      'resnext101_32x8d, resnext101_64x4d, squeezenet1_0, squeezenet1_1, wide_resnet50_2, wide_resnet101_2, got "resnet19"',
+  ],
+  [
+    'an unknown option of the model',
+    extract({ model: [...MODEL, '--model-options', '{"numClases":5}'] }),
+    '--model-options: SqueezeNet: expected options of numClasses, dropout, got "numClases"',
+  ],
+  [
+    'an option of the model that JSON has not',
+    extract({ model: ['--model', 'resnet18', '--model-options', '{"normLayer":"x"}'] }),
+    '--model-options: expected options that JSON can hold, got "normLayer", which is a function',
+  ],
+  [
+    'an option of the model out of its range',
+    extract({ model: [...MODEL, '--model-options', '{"numClasses":"5"}'] }),
+    '--model-options: Conv2d: expected outChannels to be a whole number >= 1, got 5',
+  ],
+  [
+    'layers that are not there',
+    extract({ layers: ['--layers', 'features.99=a,layer4=b'] }),
+    'return_layers are not present in model: "features.99", "layer4"; its children are "features", "classifier"',
+  ],
+  [
+    'missing and mismatched keys',
+    weights('other.safetensors'),
+    '--weights other.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
+      'Missing key(s) in state_dict: "features.12.expand3x3.bias". ' +
+      'size mismatch for features.0.weight: copying a param with shape torch.Size([64, 3, 1, 1]) from checkpoint, ' +
+      'the shape in current model is torch.Size([64, 3, 3, 3]).',
+  ],
+  [
+    'unexpected keys',
+    weights('more.safetensors'),
+    '--weights more.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
+      'Unexpected key(s) in state_dict: "head.weight", "features.13.weight".',
+  ],
+  [
+    'weights that are not there',
+    weights('nothing.safetensors'),
+    '--weights nothing.safetensors: expected a readable file, got "no such file or directory"',
+  ],
+  ['weights in a folder', weights('folder'), '--weights folder: expected a readable file, got "it is a directory"'],
+  ['an empty file', input('empty'), '--input empty: safetensors: expected at least 8 bytes, got 0'],
+  [
+    'a file that ends in its header',
+    input('cut-header'),
+    `--input cut-header: safetensors: header ends at byte ${8 + header.length} of 48`,
+  ],
+  [
+    'a file that ends in its data',
+    input('cut-data'),
+    '--input cut-data: safetensors: tensor "input" ends at byte 192 of 100',
+  ],
+  ['a file with bytes left over', input('longer'), '--input longer: safetensors: tensors end at byte 192 of 200'],
+  [
+    'an absurd header',
+    input('absurd'),
+    '--input absurd: safetensors: expected a header of at most 100000000 bytes, got 9223372036854775807',
+  ],
+  [
+    'a header that is no JSON',
+    input('no-json'),
+    '--input no-json: safetensors: expected an object for tensor "input" at character 9 of the header, got its end',
+  ],
+  [
+    'another name',
+    input('other.safetensors'),
+    '--input other.safetensors: expected a tensor named "input", got "classifier.1.bias", "classifier.1.weight", ' +
+      '"features.0.bias", "features.0.weight", "features.10.expand1x1.bias", "features.10.expand1x1.weight", ' +
+      '"features.10.expand3x3.bias", "features.10.expand3x3.weight"',
+  ],
+  [
+    'no tensor at all',
+    input('none.safetensors'),
+    '--input none.safetensors: expected a tensor named "input", got none',
+  ],
+  ['another dtype', input('double.safetensors'), '--input double.safetensors: expected "input" in F32, got F64'],
+  [
+    'another rank',
+    input('flat.safetensors'),
+    '--input flat.safetensors: expected "input" [N, C, H, W] without empty axes, got [3, 32, 32]',
+  ],
+  [
+    'an empty axis',
+    input('nobody.safetensors'),
+    '--input nobody.safetensors: expected "input" [N, C, H, W] without empty axes, got [0, 3, 32, 32]',
+  ],
+  [
+    'a size that is no number',
+    input('nan'),
+    '--input nan: safetensors: expected whole numbers as shape of tensor "input" at character 37 of the header, got "N"',
+  ],
+  [
+    'other channels',
+    input('grey.safetensors'),
+    'conv2d: expected x with 3 channels (weight [64, 3, 3, 3], groups 1), got 1 in x [1, 1, 32, 32]',
+  ],
+  [
+    'an input too small for the network',
+    input('small.safetensors'),
+    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from x [1, 3, 2, 32]',
+  ],
+  [
+    'a size too small for the network',
+    ['inspect', ...MODEL, '--size', '2'],
+    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x2 from x [1, 3, 2, 2]',
+  ],
+  [
+    'an image that is not there',
+    extract({ input: ['--image', 'nothing.png'] }),
+    '--image nothing.png: expected a readable file, got "no such file or directory"',
+  ],
+  [
+    'an image that is none',
+    extract({ input: ['--image', 'x.safetensors'] }),
+    '--image x.safetensors: expected a readable image, got "Input buffer contains unsupported image format"',
+  ],
+  [
+    'an image that is cut short',
+    extract({ input: ['--image', 'cut.jpg'] }),
+    '--image cut.jpg: expected a readable image, got "VipsJpeg: premature end of JPEG image"',
+  ],
+  [
+    'an output in a folder that is not there',
+    extract({ output: ['--output', 'nowhere/out.safetensors'] }),
+    '--output nowhere/out.safetensors: expected a writable file, got "no such file or directory"',
+  ],
+  [
+    'an output that is a folder',
+    extract({ output: ['--output', 'folder'] }),
+    '--output folder: expected a writable file, got "it is a folder"',
+  ],
+  [
+    'an output below a file',
+    extract({ output: ['--output', 'x.safetensors/out'] }),
+    '--output x.safetensors/out: expected a writable file, got "not a directory"',
+  ],
+  [
+    'heat maps in the place of a file',
+    extract({ output: [...OUTPUT, '--heatmaps', 'photo.png'] }),
+    '--heatmaps photo.png: expected a writable folder, got "it is not a folder"',
+  ],
+  [
+    'a heat map in the place of a folder, after the features are computed',
+    extract({ output: [...OUTPUT, '--heatmaps', 'taken'] }),
+    `--heatmaps ${join('taken', 'a.png')}: expected a writable file, got "it is a folder"`,
+  ],
+];
+
+let results: ReturnType<Folder['runAll']>;
+let before: string[];
+
+beforeAll(async () => {
+  const weightsOfModel = weightsOf(squeezenet1_1());
+  folder.writeTensors('w.safetensors', weightsOfModel);
+  folder.writeTensors('other.safetensors', [
+    ['features.0.weight', zeros([64, 3, 1, 1])],
+    ...weightsOfModel.slice(1).filter(([key]) => key !== 'features.12.expand3x3.bias'),
+  ]);
+  folder.writeTensors('more.safetensors', [
+    ...weightsOfModel,
+    ['features.13.weight', zeros([1])],
+    ['head.weight', zeros([1])],
+  ]);
+  folder.write('empty', '');
+  folder.write('cut-header', file(header).subarray(0, 48));
+  folder.write('cut-data', file(header, 100));
+  folder.write('longer', file(header, 200));
+  folder.write('absurd', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 127, 123, 125));
+  folder.write('no-json', file('{"input":'));
+  folder.write('nan', file(header.replace('3,4,4', '3,NaN,4'), 192));
+  folder.writeTensors('x.safetensors', [['input', generatedTensor('x', [1, 3, 32, 32])]]);
+  folder.writeTensors('none.safetensors', []);
+  folder.writeTensors('double.safetensors', [['input', new Tensor(new Float64Array(3), [1, 3, 1, 1], 'float64')]]);
+  folder.writeTensors('flat.safetensors', [['input', zeros([3, 32, 32])]]);
+  folder.writeTensors('nobody.safetensors', [['input', zeros([0, 3, 32, 32])]]);
+  folder.writeTensors('grey.safetensors', [['input', zeros([1, 1, 32, 32])]]);
+  folder.writeTensors('small.safetensors', [['input', zeros([1, 3, 2, 32])]]);
+  const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 37) % 251);
+  const photo = sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } });
+  folder.write('photo.png', await photo.png().toBuffer());
+  folder.write('cut.jpg', (await photo.jpeg().toBuffer()).subarray(0, -1000));
+  mkdirSync(join(folder.path, 'folder'));
+  mkdirSync(join(folder.path, 'taken', 'a.png'), { recursive: true });
+  writeFileSync(join(folder.path, 'out.safetensors'), 'what was there');
+  before = folder.list();
+  results = folder.runAll([...usage, ...failures].map(([, args]) => args));
+});
+
+describe('wrong usage: exit code 2', () => {
+  it.each(usage.map(([claim, , message], i) => [claim, i, message] as const))('%s', (_, i, message) => {
+    expect(results[i]).toEqual({ status: 2, stdout: '', stderr: `layertap: ${message}; see layertap --help\n` });
+  });
+});
+
+describe('bad input: exit code 1', () => {
+  it.each(failures.map(([claim, , message], i) => [claim, i + usage.length, message] as const))(
+    '%s',
+    (_, i, message) => {
+      expect(results[i]).toEqual({ status: 1, stdout: '', stderr: `layertap: ${message}\n` });
+    },
+  );
+});
+
+it('a command that fails leaves what there was, and nothing else', () => {
+  expect(folder.list()).toEqual(before);
+  expect(folder.list('taken')).toEqual(['a.png']);
+  expect(new TextDecoder().decode(folder.read('out.safetensors'))).toBe('what was there');
+});
