@@ -1,6 +1,6 @@
 /** `layertap inspect`: a model's children, which of them are kept for some layers, and what they cost. Needs no weights. */
 
-import { Graph, IntermediateLayerGetter, LayertapError, macsOf, Value } from 'layertap';
+import { Graph, IntermediateLayerGetter, macsOf, Value } from 'layertap';
 import { buildModel } from './models.js';
 import { bytesText, countText, shapeText, table } from './print.js';
 
@@ -19,14 +19,14 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * @property {string} name
  * @property {string} type
  * @property {boolean} kept
- * @property {readonly number[] | Record<string, readonly number[]> | null} shape null where it isn't run
+ * @property {readonly number[] | Record<string, readonly number[]> | null} shape null where it is dropped
  * @property {number} parameters
  * @property {number | null} macs multiply-accumulates
  * @property {number | null} bytes of its output as float32
  */
 
 /**
- * Describes a model. Without layers, all children are kept, as far as they can run one after another.
+ * Describes a model. Without layers, all children are kept, and run as the model's own forward runs them.
  *
  * @param {InspectOptions} options
  * @returns {{ result: object, lines: string[] }} for --json, and for people
@@ -91,40 +91,38 @@ export function inspect({ model: name, modelOptions, layers, size }) {
 }
 
 /**
- * Runs the kept children one after another, on shapes alone.
+ * Traces the kept children as the getter runs them, or all as the model's own forward does: shapes alone, nothing is computed.
  *
  * @param {Module} model
- * @param {IntermediateLayerGetter | null} getter null for all children, up to the first that can't take what comes before it
+ * @param {IntermediateLayerGetter | null} getter
  * @param {readonly number[]} input
  * @returns {Child[]}
  */
 function traceChildren(model, getter, input) {
   const graph = new Graph([input]);
-  const keptNames = new Set(getter ? getter.keys() : [...model.namedChildren()].map(([name]) => name));
-  /** @type {any} */
-  let value = graph.inputs[0];
+  /** @type {Map<Module, { shape: NonNullable<Child['shape']>, macs: number }>} */
+  const ran = new Map();
+  let begin = 0;
+  const removals = [...model.children()].map((child) =>
+    child.registerForwardHook((_module, _inputs, output) => {
+      // What the model's forward does between its children, such as flattening, multiplies nothing.
+      const macs = sum(graph.nodes.slice(begin).map(macsOf)) + (ran.get(child)?.macs ?? 0);
+      ran.set(child, { shape: shapesOf(output), macs });
+      begin = graph.nodes.length;
+    }),
+  );
+  (getter ?? model).call(graph.inputs[0]);
+  for (const remove of removals) remove();
   return [...model.namedChildren()].map(([name, child]) => {
-    const kept = keptNames.has(name);
-    const begin = graph.nodes.length;
-    const runs = kept && value !== null;
-    if (runs) {
-      try {
-        value = child.call(value);
-      } catch (error) {
-        if (getter || !(error instanceof LayertapError)) throw error;
-        value = null;
-      }
-    }
-    const ran = runs && value !== null;
-    const shapes = ran ? shapesOf(value) : null;
+    const { shape = null, macs = null } = ran.get(child) ?? {};
     return {
       name,
       type: child.constructor.name,
-      kept,
-      shape: shapes,
-      parameters: sum([...child.parameters()].map(({ shape }) => product(shape))),
-      macs: ran ? sum(graph.nodes.slice(begin).map(macsOf)) : null,
-      bytes: shapes && sum((isShape(shapes) ? [shapes] : Object.values(shapes)).map((shape) => product(shape) * 4)),
+      kept: getter?.has(name) ?? true,
+      shape,
+      parameters: sum([...child.parameters()].map(({ shape: size }) => product(size))),
+      macs,
+      bytes: shape && sum((isShape(shape) ? [shape] : Object.values(shape)).map((size) => product(size) * 4)),
     };
   });
 }

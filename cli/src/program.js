@@ -119,8 +119,10 @@ function createProgram() {
     .addOption(json())
     .addHelpText(
       'after',
-      "\nThe mask has the input's size; of a photo with the preset segmentation, the photo's size. Scores are in the input's size.\n" +
-        'The auxiliary head is run only for --scores, or where --model-options says {"auxLoss":true}; else its weights are ignored.',
+      "\nThe mask has the input's size; of a photo with the preset segmentation, the\n" +
+        "photo's size. Scores are in the input's size. The auxiliary head is run only for\n" +
+        '--scores, or where --model-options says {"auxLoss":true}; else its weights are\n' +
+        'ignored.',
     )
     .action(async (options) => print(await segment(options), options));
 

@@ -1,0 +1,122 @@
+/** `layertap inspect` and `layertap models`: what is told without weights. */
+
+import { describe, expect, it } from 'vitest';
+import * as models from '../../src/models/index.ts';
+import { Folder } from './command.ts';
+
+const folder = new Folder();
+
+const print = (...args: readonly string[]) => {
+  const { status, stdout, stderr } = folder.run(...args);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+};
+
+describe('inspect', () => {
+  it('prints the children, which of them are kept, and what the features cost', () => {
+    // Parameters and multiply-accumulates as torchvision's, counted there.
+    expect(print('inspect', '--model', 'resnet50', '--layers', 'layer2=c3', '--size', '224')).toBe(
+      `resnet50 on [1, 3, 224, 224]
+
+child    type                        output             parameters    MACs     bytes
+conv1    Conv2d             kept     [1, 64, 112, 112]      9.41 k   118 M  3.06 MiB
+bn1      BatchNorm2d        kept     [1, 64, 112, 112]         128       0  3.06 MiB
+relu     ReLU               kept     [1, 64, 112, 112]           0       0  3.06 MiB
+maxpool  MaxPool2d          kept     [1, 64, 56, 56]             0       0   784 KiB
+layer1   Sequential         kept     [1, 256, 56, 56]        216 k   668 M  3.06 MiB
+layer2   Sequential         kept     [1, 512, 28, 28]       1.22 M  1.03 G  1.53 MiB
+layer3   Sequential         dropped  -                      7.10 M       -         -
+layer4   Sequential         dropped  -                      15.0 M       -         -
+avgpool  AdaptiveAvgPool2d  dropped  -                           0       -         -
+fc       Linear             dropped  -                      2.05 M       -         -
+kept                                                        1.44 M  1.81 G  14.5 MiB
+dropped                                                     24.1 M       -         -
+
+feature  layer   output            scale    MACs     bytes
+c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
+`,
+    );
+  });
+
+  it("without layers runs the model's own forward, what is between its children included", () => {
+    const { children, features, totals } = JSON.parse(print('inspect', '--model', 'resnet18', '--json'));
+    expect(children.at(-1)).toEqual({
+      name: 'fc',
+      type: 'Linear',
+      kept: true,
+      shape: [1, 1000],
+      parameters: 513_000,
+      macs: 512_000,
+      bytes: 4000,
+    });
+    expect(features).toEqual([]);
+    expect(totals).toEqual({
+      kept: { parameters: 11_689_512, macs: 1_814_073_344, bytes: expect.any(Number) },
+      dropped: { parameters: 0 },
+    });
+  });
+
+  it('tells of a backbone that returns several features, with the options of the model', () => {
+    const options = ['--model-options', '{"auxLoss":true,"numClasses":5}', '--size', '64x96'];
+    const { input, children } = JSON.parse(print('inspect', '--model', 'fcn_resnet50', ...options, '--json'));
+    expect(input).toEqual([1, 3, 64, 96]);
+    const shapes = children.map(({ name, shape }: { name: string; shape: unknown }) => [name, shape]);
+    expect(shapes).toEqual([
+      ['backbone', { aux: [1, 1024, 8, 12], out: [1, 2048, 8, 12] }],
+      ['classifier', [1, 5, 8, 12]],
+      ['aux_classifier', [1, 5, 8, 12]],
+    ]);
+  });
+
+  it('takes dotted paths, and names features after their layers where no name is given', () => {
+    const args = ['--layers', 'features.4,features.0.1=bn', '--size', '97x131', '--json'];
+    const result = JSON.parse(print('inspect', '--model', 'mobilenet_v3_small', ...args));
+    expect(result.features).toEqual([
+      {
+        name: 'bn',
+        layer: 'features.0.1',
+        shape: [1, 16, 49, 66],
+        channels: 16,
+        reduction: 2,
+        macs: 1_397_088,
+        bytes: 206_976,
+      },
+      expect.objectContaining({ name: 'features.4', layer: 'features.4', shape: [1, 40, 7, 9], reduction: 16 }),
+    ]);
+    expect(result.children.map(({ kept }: { kept: boolean }) => kept)).toEqual([true, false, false]);
+  });
+});
+
+describe('models', () => {
+  const names = Object.keys(models).filter((name) => name === name.toLowerCase());
+
+  it('prints the name of every builder, numbers in their order', () => {
+    const lines = print('models').trimEnd().split('\n');
+    expect(new Set(lines)).toEqual(new Set(names));
+    const resnets = lines.filter((name) => /^resnet\d/.test(name));
+    expect(resnets).toEqual(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152']);
+  });
+
+  it('prints one JSON object with --json', () => {
+    expect(JSON.parse(print('models', '--json'))).toEqual({
+      command: 'models',
+      models: print('models').trimEnd().split('\n'),
+    });
+  });
+});
+
+describe('help', () => {
+  it('names every command, and is printed for each of them', () => {
+    const text = print('--help');
+    for (const command of ['extract', 'segment', 'inspect', 'models']) {
+      expect(text).toContain(`\n  ${command} [options]`);
+      const help = print(command, '--help');
+      expect(help).toContain(`Usage: layertap ${command} [options]`);
+      expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    }
+  });
+
+  it('tells the version', () => {
+    expect(print('--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
