@@ -4,7 +4,7 @@
  */
 
 import { ShapeError, ValueError } from '../errors.ts';
-import { Graph, macsOf, Value } from '../graph/graph.ts';
+import { Graph, macsOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { Module } from '../nn/module.ts';
@@ -34,7 +34,7 @@ export interface FeatureInfo {
   readonly module: string;
   readonly shape: Shape;
   readonly channels: number;
-  /** Input height over the feature's, rounded up: 8, 16, 32. */
+  /** How many of the input's rows one of the feature's stands for, by the strides between them: 8, 16, 32. */
   readonly reduction: number;
   /** Multiply-accumulates from the input to this feature. */
   readonly macs: number;
@@ -116,6 +116,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     }
     const graph = new Graph([inputShape]);
     const { features, paths } = this.#trace(graph.inputs[0]!, this.returnLayers);
+    const reductions = reductionsOf(graph.program([]));
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
         const got = (value as object).constructor.name;
@@ -130,7 +131,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
         module: paths.get(name)!,
         shape,
         channels: shape[1]!,
-        reduction: Math.ceil(inputShape[2]! / (shape[2] ?? 1)),
+        reduction: Math.max(1, Math.round(reductions.get(value)!)),
         macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
         bytes: numel(shape) * 4,
       };

@@ -5,6 +5,7 @@
 
 import { ValueError } from '../errors.ts';
 import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from '../ops/op.ts';
+import type { Window } from '../ops/window.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 
@@ -126,4 +127,16 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
       attrs,
     ) ?? 0
   );
+}
+
+/** How many of the input's rows one row of each value stands for: the product of strides, or of ratios where an op resizes. */
+export function reductionsOf({ inputs, nodes }: Program): ReadonlyMap<Value, number> {
+  const reductions = new Map(inputs.map((value) => [value, 1]));
+  const rowsOf = ({ shape }: Value) => shape[2] ?? 1;
+  for (const { attrs, inputs, output } of nodes) {
+    const [x] = inputs as [Value];
+    const stride = (attrs as Partial<Window> | null)?.stride?.[0];
+    reductions.set(output, reductions.get(x)! * (stride ?? rowsOf(x) / rowsOf(output)));
+  }
+  return reductions;
 }

@@ -17,6 +17,7 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { add, relu } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
+import { Upsample } from '../../src/nn/upsampling.ts';
 import { numel } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ChildrenOf, noise, smallest, TinyResNet, thrown } from '../nn/support.ts';
@@ -500,6 +501,24 @@ describe('beyond torchvision: featureInfo', () => {
         return { name, module, shape, channels, reduction, macs, bytes: numel(shape) * 4 };
       }),
     );
+  });
+
+  it('tells reductions by strides, so that they are the same for odd sizes', () => {
+    const reductions = (network: Module<any>, layers: string[], size: readonly [number, number]) =>
+      new IntermediateLayerGetter(
+        network,
+        layers.map((name) => [name, name] as const),
+      )
+        .featureInfo([1, 3, ...size])
+        .map(({ reduction }) => reduction);
+    const layers = ['conv1', 'maxpool', 'layer2', 'layer3', 'layer4'];
+    expect(reductions(model, layers, [97, 131])).toEqual([2, 4, 8, 16, 32]);
+    expect(reductions(squeezenet1_1(), ['features.3', 'features.12'], [224, 224])).toEqual([4, 16]);
+    expect(reductions(model, ['avgpool'], [224, 224])).toEqual([224]);
+    const dilated = resnet50({ replaceStrideWithDilation: [false, true, true] });
+    expect(reductions(dilated, ['layer2', 'layer4'], [65, 65])).toEqual([8, 8]);
+    const resized = new Sequential(new Conv2d(3, 4, 1, { stride: 8 }), new Upsample({ scaleFactor: 2 }), new ReLU());
+    expect(reductions(resized, ['0', '2'], [61, 61])).toEqual([8, 4]);
   });
 
   it('counts the images of a batch, and grouped convolutions as they are', () => {
