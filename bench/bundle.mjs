@@ -3,6 +3,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** @typedef {import('./lower.mjs').Lowered} Lowered */
+
 /** What a runtime can't do; the benchmark goes on without it. */
 export class Unsupported extends Error {}
 
@@ -17,7 +19,21 @@ export function readFloats(file) {
   return new Float32Array(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength / 4);
 }
 
-/** @param {string} folder @returns {import('./lower.mjs').Lowered} */
+/** @param {string} folder @returns {Lowered} */
 export function readProgram(folder) {
   return JSON.parse(readFileSync(join(folder, 'program.json'), 'utf8'));
+}
+
+/**
+ * The constants of a program, in its order.
+ *
+ * @param {string} folder @param {Lowered} program @param {string} [file] the block's; in PyTorch's order unless given
+ * @returns {{ data: Float32Array<ArrayBuffer>, shape: readonly number[] }[]}
+ */
+export function constantsOf(folder, { constants }, file = 'constants.bin') {
+  const block = readFloats(join(folder, file));
+  return constants.map(({ offset, shape }) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    return { data: block.subarray(offset, offset + length), shape };
+  });
 }

@@ -1,16 +1,16 @@
 /**
- * A traced program as other runtimes take it: batch norm folded into the weights before it, a clamp as an activation, all else
+ * A traced program as other runtimes take it: batch norm folded into the weights before it, activations by their names, all else
  * node by node with its constants in one block of floats. No model is defined twice.
  */
 
 import { fuseEpilogues } from '../dist/graph/passes/fuse-epilogues.js';
 import { scaleAndShift } from '../dist/ops/epilogue.js';
 
-/** @typedef {'relu' | 'relu6' | null} Activation */
+/** @typedef {'relu' | 'relu6' | 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' | null} Activation */
 
 /**
  * One step. Values and constants are indices. Attributes are PyTorch's; windows have kernelSize, stride, padding
- * `{ top, left, bottom, right }`, dilation and ceilMode.
+ * `{ top, left, bottom, right }`, dilation and ceilMode. The op `activation` does nothing beside it.
  *
  * @typedef {{
  *   op: string, inputs: number[], output: number, attrs: Record<string, any>,
@@ -29,8 +29,9 @@ import { scaleAndShift } from '../dist/ops/epilogue.js';
 function activationOf(activation) {
   if (!activation) return null;
   const { kind, min, max } = activation;
-  if (kind === 'clamp' && min === 0 && max === Infinity) return 'relu';
-  if (kind === 'clamp' && min === 0 && max === 6) return 'relu6';
+  if (kind !== 'clamp') return kind;
+  if (min === 0 && max === Infinity) return 'relu';
+  if (min === 0 && max === 6) return 'relu6';
   throw new RangeError(`bench: expected relu or relu6, got ${JSON.stringify(activation)}`);
 }
 
@@ -72,11 +73,13 @@ export function lower(program, names) {
     const { norm, residual } = epilogue;
     const read = inputs.map(indexOf);
     const residualInput = residual ? /** @type {number} */ (read.pop()) : null;
-    const activation = activationOf(op.name === 'clamp' ? { kind: 'clamp', ...attrs } : epilogue.activation);
+    const own = op.joins?.(given);
+    const isActivation = own?.kind === 'activation';
+    const activation = activationOf(isActivation ? own.activation : epilogue.activation);
     const sums = residualInput === null ? indexOf(output) : newValue(output.shape);
     /** @type {LoweredNode} */
     const node = { op: op.name, inputs: read, output: sums, attrs, activation: residual ? null : activation };
-    if (op.name === 'clamp') node.attrs = {};
+    if (isActivation) Object.assign(node, { op: 'activation', attrs: {} });
     if (op.name === 'batch_norm') {
       const { scale, shift } = scaleAndShift(/** @type {any} */ (given));
       Object.assign(node, {

@@ -5,7 +5,7 @@ import { prune } from '../dist/graph/passes/prune.js';
 import { Graph, IntermediateLayerGetter, models } from '../dist/index.js';
 
 /** @typedef {import('../dist/index.js').Module<any>} Module */
-/** @typedef {{ build: () => Module, shape: readonly number[] }} Model */
+/** @typedef {{ build: () => Module, shape: readonly number[], input?: import('../dist/index.js').Tensor<Float32Array> }} Model */
 
 const getter = () => new IntermediateLayerGetter(models.resnet50(), { layer2: 'layer2', layer3: 'layer3' });
 const deeplab = () => models.deeplabv3_resnet50({ auxLoss: true });

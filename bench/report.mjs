@@ -13,7 +13,7 @@ import { arch, cpus, platform, totalmem } from 'node:os';
  * }} Row
  */
 
-/** @typedef {{ name: string, value: number, bound: number }} Check the value may be at most the bound */
+/** @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the bound, or at least */
 /** @typedef {{ rows: Row[], checks: Check[] }} Result */
 
 /** Where the figures were taken. */
@@ -36,7 +36,7 @@ export function commit() {
 }
 
 /** @param {Check} check A figure that is no number holds nothing. */
-export const holds = ({ value, bound }) => value <= bound;
+export const holds = ({ value, bound, isLeast = false }) => (isLeast ? value >= bound : value <= bound);
 
 /** The columns of the tables: heading, key, and how a figure is written. @type {readonly [string, string, (value: any) => string][]} */
 const COLUMNS = [
@@ -50,6 +50,7 @@ const COLUMNS = [
   ['GFLOP/s', 'gflops', (value) => value.toFixed(1)],
   ['of ceiling', 'share', (value) => `${Math.round(value * 100)} %`],
   ['ratio', 'ratio', (value) => value.toFixed(3)],
+  ['layertap is faster by', 'speedup', (value) => `${value.toFixed(2)}×`],
   ['WASM MB', 'memoryMB', (value) => value.toFixed(1)],
   ['peak RSS MB', 'peakRssMB', String],
   ['max abs diff', 'maxAbsDiff', (value) => value.toExponential(1)],
@@ -74,7 +75,12 @@ export function markdown({ rows, checks }) {
     )}`;
   });
   const lines = checks.map((check) => [
-    ...[check.name, check.value.toFixed(3), `≤ ${check.bound}`, holds(check) ? 'yes' : '**no**'],
+    ...[
+      check.name,
+      check.value.toFixed(3),
+      `${check.isLeast ? '≥' : '≤'} ${check.bound}`,
+      holds(check) ? 'yes' : '**no**',
+    ],
   ]);
   if (checks.length > 0) suites.push(`### bounds\n\n${table(['what', 'measured', 'bound', 'holds'], lines)}`);
   return `${suites.join('\n\n')}\n`;

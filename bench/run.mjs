@@ -78,7 +78,7 @@ try {
   process.exit(2);
 }
 const { suites, json, context } = given;
-if (suites.includes('models') && context.peers.length > 0) installPackage('bench/peers');
+if (context.peers.length > 0) installPackage('bench/peers');
 
 /** @type {import('./report.mjs').Result} */
 const result = { rows: [], checks: [] };

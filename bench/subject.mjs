@@ -5,7 +5,12 @@ import { readProgram, Unsupported, writeFloats } from './bundle.mjs';
 import { nhwcToNchw } from './layout.mjs';
 import { peakRssMB, timed, warmUp } from './measure.mjs';
 
-/** @typedef {{ model: string, folder: string, threads: number }} Bundle see bundle.mjs */
+/**
+ * A model's files (see bundle.mjs), and how they are run: where `isResident`, the input stays in the runtime from run to run,
+ * and outputs aren't copied out.
+ *
+ * @typedef {{ model: string, folder: string, threads: number, isResident?: boolean }} Bundle
+ */
 /** @typedef {{ data: Float32Array, layout: 'nchw' | 'nhwc' }} Output in the order of the program's outputs */
 
 /**
@@ -16,32 +21,51 @@ import { peakRssMB, timed, warmUp } from './measure.mjs';
 
 /** @type {Awaited<ReturnType<Load>>} */
 let subject;
+/** @type {Output[]} The first run's. */
+let outputs;
 
 /**
- * Loads the model and writes its first outputs, NCHW, to the bundle as `<runtime>.<name>.bin`.
+ * What a subject is, and how it came up: milliseconds of importing it, of everything to the model's being ready, and of the
+ * first run, and the process's peak of memory by then.
+ *
+ * @typedef {{ engine: string, binary: string, importMs: number, loadMs: number, firstMs: number, peakRssMB: number }} Description
+ */
+
+/**
+ * Loads the model and runs it once.
  *
  * @param {string} runtime a file in peers/ @param {Bundle} bundle
- * @returns {Promise<{ engine: string, binary: string } | { unsupported: string }>}
+ * @returns {Promise<Description | { unsupported: string }>}
  */
 export async function load(runtime, bundle) {
+  const times = [performance.now()];
   /** @type {{ load: Load }} */
   const peer = await import(`./peers/${runtime}.mjs`);
-  let outputs;
+  times.push(performance.now());
   try {
     subject = await peer.load(bundle);
+    times.push(performance.now());
     outputs = await subject.run();
+    times.push(performance.now());
   } catch (error) {
     if (error instanceof Unsupported) return { unsupported: error.message };
     throw error;
   }
-  const program = readProgram(bundle.folder);
+  const [importMs, loadMs, firstMs] = times.slice(1).map((time, i) => time - times[i]);
+  const engine = `node ${process.versions.node}`;
+  return { engine, binary: subject.binary, importMs, loadMs, firstMs, peakRssMB: peakRssMB() };
+}
+
+/** Writes the first run's outputs, NCHW, to the bundle as `<runtime>.<name>.bin`. @param {string} runtime @param {Bundle} bundle */
+export function save(runtime, { folder }) {
+  const program = readProgram(folder);
   program.outputs.forEach(({ name, value }, i) => {
     const { data, layout } = outputs[i];
     const shape = program.shapes[value];
     const values = layout === 'nhwc' && shape.length === 4 ? nhwcToNchw(data, shape) : data;
-    writeFloats(join(bundle.folder, `${runtime}.${name}.bin`), values);
+    writeFloats(join(folder, `${runtime}.${name}.bin`), values);
   });
-  return { engine: `node ${process.versions.node}`, binary: subject.binary };
+  outputs = [];
 }
 
 /** Runs until the engine has settled. @returns the fastest run's milliseconds */

@@ -1,21 +1,33 @@
 /** Makes a bundle of a model: apart from bundle.mjs, so that a peer's process doesn't load layertap. */
 
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveSafetensors } from '../dist/index.js';
-import { writeFloats } from './bundle.mjs';
+import { Unsupported, writeFloats } from './bundle.mjs';
+import { nchwToNhwc } from './layout.mjs';
 import { lower } from './lower.mjs';
-import { modelOf, traced } from './models.mjs';
+import { traced } from './models.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
 
+/** What peers read beside the program and its constants: the folder in peers/ that writes it. */
+const FORMATS = {
+  'tfjs-wasm': 'tfjs',
+  'onnxruntime-web': 'onnx',
+  'onnxruntime-node': 'onnx',
+  litert: 'tflite',
+  'litert-compat': 'tflite',
+};
+
 /**
- * Writes into `folder`: model.safetensors, program.json and constants.bin (see lower.mjs), and input.bin.
+ * Writes into `folder`: model.safetensors, program.json and constants.bin (see lower.mjs), input.bin, input-nhwc.bin, and
+ * the files of the peers' formats.
  *
- * @param {string} name a model @param {string} folder
- * @returns {{ macs: number, outputs: string[] }}
+ * @param {string} folder @param {import('./models.mjs').Model} model @param {readonly string[]} peers
+ * @param {{ isResident?: boolean }} [options] see subject.mjs
+ * @returns {Promise<{ macs: number, outputs: string[], unsupported: Map<string, string> }>} and which formats can't say it
  */
-export function writeBundle(name, folder) {
-  const { build, shape } = modelOf(name);
+export async function writeBundle(folder, { build, shape, input = inputOf(shape) }, peers, options) {
   const module = build();
   const stateDict = stateDictOf(module);
   module.loadStateDict(stateDict);
@@ -24,6 +36,39 @@ export function writeBundle(name, folder) {
   writeFileSync(join(folder, 'model.safetensors'), saveSafetensors(stateDict));
   writeFileSync(join(folder, 'program.json'), JSON.stringify(lowered));
   writeFloats(join(folder, 'constants.bin'), block);
-  writeFloats(join(folder, 'input.bin'), inputOf(shape).data);
-  return { macs, outputs: names };
+  writeFloats(join(folder, 'input.bin'), input.data);
+  writeFloats(join(folder, 'input-nhwc.bin'), nchwToNhwc(input.data, shape));
+
+  /** @type {Map<string, string>} */
+  const unsupported = new Map();
+  for (const format of new Set(Object.values(FORMATS))) {
+    const readers = peers.filter((peer) => /** @type {Record<string, string>} */ (FORMATS)[peer] === format);
+    if (readers.length === 0) continue;
+    const { write } = await import(`./peers/${format}/write.mjs`);
+    try {
+      write(folder, options);
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error;
+      for (const peer of readers) unsupported.set(peer, error.message);
+    }
+  }
+  return { macs, outputs: names, unsupported };
+}
+
+/**
+ * Calls with the folder of a bundle, which is removed afterwards.
+ *
+ * @template T
+ * @param {Parameters<typeof writeBundle>[1]} model @param {Parameters<typeof writeBundle>[2]} peers
+ * @param {Parameters<typeof writeBundle>[3]} options
+ * @param {(bundle: { folder: string } & Awaited<ReturnType<typeof writeBundle>>) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+export async function withBundle(model, peers, options, use) {
+  const folder = mkdtempSync(join(tmpdir(), 'layertap-bench-'));
+  try {
+    return await use({ folder, ...(await writeBundle(folder, model, peers, options)) });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

@@ -1,14 +1,13 @@
 /**
- * @tensorflow/tfjs-backend-wasm (XNNPACK), by tfjs's functional ops: fused where it fuses, NHWC throughout (the input is
- * converted outside of the timing), each value disposed of after its last use.
+ * @tensorflow/tfjs-backend-wasm (XNNPACK), by tfjs's functional ops: fused where it fuses, NHWC throughout, each value disposed
+ * of after its last use.
  */
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { readFloats, readProgram, Unsupported } from '../bundle.mjs';
-import { nchwToNhwc, oihwToHwio, transposed } from '../layout.mjs';
+import { constantsOf, readFloats, readProgram, Unsupported } from '../bundle.mjs';
 
 /** @typedef {import('../lower.mjs').LoweredNode} Node */
 
@@ -24,13 +23,38 @@ function padOf({ top, left, bottom, right }) {
   ];
 }
 
+/** x·relu6(x + 3) / 6, or without the first factor: tfjs has neither. @param {any} x @param {boolean} isProduct */
+function hardRamp(x, isProduct) {
+  return tf.tidy(() => {
+    const ramp = tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
+    return isProduct ? tf.mul(x, ramp) : ramp;
+  });
+}
+
+/** @type {Readonly<Record<string, (x: any) => any>>} */
+const ACTIVATIONS = {
+  relu: tf.relu,
+  relu6: tf.relu6,
+  hardswish: (x) => hardRamp(x, true),
+  hardsigmoid: (x) => hardRamp(x, false),
+  sigmoid: tf.sigmoid,
+  silu: (x) => tf.tidy(() => tf.mul(x, tf.sigmoid(x))),
+};
+
 /** @param {Node} node @param {any} value @returns {any} the value with the node's activation, in its place */
 function activated({ activation }, value) {
   if (activation === null) return value;
-  const y = activation === 'relu' ? tf.relu(value) : tf.relu6(value);
+  const y = ACTIVATIONS[activation](value);
   value.dispose();
   return y;
 }
+
+/** The activation that tfjs's own kernels apply. @param {Node} node @returns {any} */
+const fusedActivation = ({ activation }) => (isFused(activation) ? activation : 'linear');
+const isFused = (/** @type {string | null} */ activation) => activation === 'relu' || activation === 'relu6';
+
+/** @param {Node} node @param {any} value the output of a kernel with {@link fusedActivation} */
+const activatedAfter = (node, value) => (isFused(node.activation) ? value : activated(node, value));
 
 /** @param {string} what @returns {never} */
 function unsupported(what) {
@@ -43,14 +67,15 @@ function unsupported(what) {
  * @type {Readonly<Record<string, (node: Node, inputs: any[], weight: any, bias: any) => any>>}
  */
 const OPS = {
-  conv2d({ attrs, activation }, [x], filter, bias) {
-    const { stride, padding, dilation, groups } = attrs;
+  conv2d(node, [x], filter, bias) {
+    const { stride, padding, dilation, groups } = node.attrs;
     const pad = padOf(padding);
-    const rest = { x, filter, bias, strides: stride, dilations: dilation, pad, activation: activation ?? 'linear' };
+    const rest = { x, filter, bias, strides: stride, dilations: dilation, pad, activation: fusedActivation(node) };
     const options = { ...rest, ...(pad !== 'valid' && { dimRoundingMode: 'floor' }) };
-    return /** @type {any} */ (groups > 1 ? tf.fused.depthwiseConv2d : tf.fused.conv2d)(options);
+    return activatedAfter(node, /** @type {any} */ (groups > 1 ? tf.fused.depthwiseConv2d : tf.fused.conv2d)(options));
   },
-  linear: ({ activation }, [a], b, bias) => tf.fused.matMul({ a, b, bias, activation: activation ?? 'linear' }),
+  linear: (node, [a], b, bias) =>
+    activatedAfter(node, tf.fused.matMul({ a, b, bias, activation: fusedActivation(node) })),
   batch_norm(node, [x], scale, shift) {
     const scaled = tf.mul(x, scale);
     const y = tf.add(scaled, shift);
@@ -58,7 +83,8 @@ const OPS = {
     return activated(node, y);
   },
   add: (node, [a, b]) => activated(node, tf.add(a, b)),
-  clamp: ({ activation }, [x]) => (activation === 'relu6' ? tf.relu6(x) : tf.relu(x)),
+  mul: (_node, [a, b]) => tf.mul(a, b),
+  activation: ({ activation }, [x]) => ACTIVATIONS[/** @type {string} */ (activation)](x),
   cat: (_node, inputs) => tf.concat(inputs, 3),
   max_pool2d({ attrs }, [x]) {
     if (attrs.dilation.some((/** @type {number} */ d) => d !== 1)) unsupported('dilated max pooling');
@@ -97,7 +123,7 @@ const OPS = {
 };
 
 /** @type {import('../subject.mjs').Load} */
-export async function load({ folder, threads }) {
+export async function load({ folder, threads, isResident }) {
   const require = createRequire(import.meta.url);
   setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
   setThreadsCount(threads);
@@ -105,37 +131,37 @@ export async function load({ folder, threads }) {
   await tf.ready();
 
   const program = readProgram(folder);
-  const block = readFloats(join(folder, 'constants.bin'));
+  const constants = constantsOf(folder, program, 'tfjs.bin');
   const steps = program.nodes.map((node) => {
     const run = OPS[node.op] ?? unsupported(node.op);
-    const [weight, bias] = [node.weight, node.bias].map((index) => {
-      if (index === undefined) return null;
-      const { offset, shape } = program.constants[index];
-      return constantOf(node, block.subarray(offset, offset + shape.reduce((a, b) => a * b, 1)), shape);
-    });
+    const [weight, bias] = [node.weight, node.bias].map((index) =>
+      index === undefined ? null : constantOf(node, constants[index]),
+    );
     const attrs = { ...node.attrs, outputShape: program.shapes[node.output] };
     return { node, run: (/** @type {any[]} */ inputs) => run({ ...node, attrs }, inputs, weight, bias) };
   });
-  const shape = program.shapes[program.input];
-  const x = nchwToNhwc(readFloats(join(folder, 'input.bin')), shape);
-  const nhwc = /** @type {[number, number, number, number]} */ ([shape[0], shape[2], shape[3], shape[1]]);
+  const [images, channels, height, width] = program.shapes[program.input];
+  const x = readFloats(join(folder, 'input-nhwc.bin'));
+  const uploaded = () => tf.tensor4d(x, [images, height, width, channels]);
+  const resident = isResident ? uploaded() : null;
 
   /** After which step each value is disposed of. */
   const last = new Map(program.nodes.flatMap(({ inputs }, i) => inputs.map((value) => [value, i])));
   for (const { value } of program.outputs) last.delete(value);
+  if (resident) last.delete(program.input);
 
   return {
     binary: 'simd',
     run() {
       /** @type {Map<number, any>} */
-      const values = new Map([[program.input, tf.tensor4d(x, nhwc)]]);
+      const values = new Map([[program.input, resident ?? uploaded()]]);
       steps.forEach(({ node, run }, i) => {
         values.set(node.output, run(node.inputs.map((value) => values.get(value))));
         for (const value of new Set(node.inputs)) if (last.get(value) === i) values.get(value).dispose();
       });
       return program.outputs.map(({ value }) => {
         const tensor = values.get(value);
-        const data = tensor.dataSync();
+        const data = isResident ? NOTHING : tensor.dataSync();
         tensor.dispose();
         return { data, layout: 'nhwc' };
       });
@@ -143,13 +169,14 @@ export async function load({ folder, threads }) {
   };
 }
 
-/** A constant as tfjs has it. @param {Node} node @param {Float32Array} data @param {readonly number[]} shape */
-function constantOf({ op, attrs }, data, shape) {
+const NOTHING = new Float32Array(0);
+
+/** A constant as tfjs has it. @param {Node} node @param {{ data: Float32Array, shape: readonly number[] }} constant */
+function constantOf({ op, attrs }, { data, shape }) {
   if (shape.length === 1) return tf.tensor1d(data);
-  if (op === 'linear') return tf.tensor2d(transposed(data, 1, shape[0], shape[1]), [shape[1], shape[0]]);
+  if (op === 'linear') return tf.tensor2d(data, [shape[1], shape[0]]);
   const [out, inputs, height, width] = shape;
-  const hwio = oihwToHwio(data, shape);
-  if (attrs.groups === 1) return tf.tensor4d(hwio, [height, width, inputs, out]);
+  if (attrs.groups === 1) return tf.tensor4d(data, [height, width, inputs, out]);
   if (attrs.groups !== out || inputs !== 1) unsupported('grouped convolution');
-  return tf.tensor4d(hwio, [height, width, out, 1]);
+  return tf.tensor4d(data, [height, width, out, 1]);
 }
