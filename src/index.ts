@@ -29,6 +29,7 @@ export * from './nn/batchnorm.ts';
 export * from './nn/container.ts';
 export * from './nn/conv.ts';
 export * from './nn/dropout.ts';
+export type { AsyncOptions, Progress } from './nn/execution.ts';
 export * from './nn/flatten.ts';
 export * as functional from './nn/functional.ts';
 export { add, cat, interpolate, relu, relu6 } from './nn/functional.ts';

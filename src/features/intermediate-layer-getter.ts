@@ -7,6 +7,7 @@ import { ShapeError, ValueError } from '../errors.ts';
 import { Graph, macsOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
+import type { AsyncOptions } from '../nn/execution.ts';
 import type { Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
@@ -100,6 +101,28 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       return this.execution().run([x], variant, ([value]) => this.#trace(value!, layers).features);
     }
     return this.#trace(x, layers).features;
+  }
+
+  /**
+   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop between the children. All work
+   * is on this thread: see {@link callAsync}.
+   *
+   *     const features = await getter.forwardAsync(x, { signal, onProgress: ({ child, done, total }) => … });
+   *
+   * @param x a tensor that doesn't change until the call ends
+   * @returns a promise, rejected with the signal's reason where it was aborted; the getter stays usable
+   */
+  async forwardAsync(
+    x: Tensor,
+    { only, ...options }: ForwardOptions & AsyncOptions = {},
+  ): Promise<Map<FeatureName, Tensor<Float32Array>>> {
+    if (!(x instanceof Tensor)) {
+      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
+      throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${got}`);
+    }
+    const layers = only ? this.#subset(only) : this.returnLayers;
+    const trace = ([value]: readonly Value[]) => this.#trace(value!, layers).features;
+    return this.execution().runAsync([x], JSON.stringify([...layers]), trace, options);
   }
 
   /**

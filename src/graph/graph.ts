@@ -29,6 +29,8 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly epilogue: Epilogue;
   readonly output: Value;
+  /** How many nodes were recorded before it; of joined nodes, the first one's. */
+  readonly position: number;
 }
 
 /** Nodes in order of execution, and what of them is asked for. Passes turn one program into another. */
@@ -42,7 +44,7 @@ export interface Program {
 export class Graph {
   readonly inputs: readonly Value[];
   readonly #nodes: Node[] = [];
-  readonly #completed = new Map<object, unknown>();
+  readonly #completed = new Map<object, { readonly output: unknown; readonly position: number }>();
 
   constructor(inputShapes: readonly Shape[]) {
     this.inputs = inputShapes.map((shape) => new Value(this, shape));
@@ -60,19 +62,24 @@ export class Graph {
       attrs,
     );
     const output = new Value(this, Object.freeze([...shape]));
-    this.#nodes.push({ op, attrs, inputs, epilogue: NO_EPILOGUE, output });
+    this.#nodes.push({ op, attrs, inputs, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
     return output;
   }
 
   /** Remembers what a module returned; of several calls, the last. */
   complete(module: object, output: unknown): void {
     this.#completed.delete(module);
-    this.#completed.set(module, output);
+    this.#completed.set(module, { output, position: this.#nodes.length });
   }
 
   /** What a module returned while tracing, or undefined where it wasn't called. */
   outputOf(module: object): unknown {
-    return this.#completed.get(module);
+    return this.#completed.get(module)?.output;
+  }
+
+  /** How many nodes had been recorded when a module returned, or undefined where it wasn't called. */
+  positionOf(module: object): number | undefined {
+    return this.#completed.get(module)?.position;
   }
 
   /** Modules in the order in which they completed. */

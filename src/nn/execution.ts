@@ -1,7 +1,7 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
-import { Graph, parametersOf, type Value } from '../graph/graph.ts';
+import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
@@ -9,8 +9,39 @@ import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
 
+/** How far an asynchronous call has come. */
+export interface Progress {
+  /** The name of the child that is done. */
+  readonly child: string;
+  /** How many are. */
+  readonly done: number;
+  /** How many will be: the children that this call runs. */
+  readonly total: number;
+}
+
+/** Options of an asynchronous call. */
+export interface AsyncOptions {
+  /** Called after each of the module's direct children, in the order in which they complete. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Aborts the call between two children; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A module's child in a plan: computed when the first `nodes` nodes are. */
+interface Part {
+  readonly child: string;
+  readonly nodes: number;
+}
+
+/** What a plan was traced from. */
+interface Traced {
+  readonly output: unknown;
+  readonly parts: readonly Part[];
+}
+
 /** What an execution asks of the module that it runs. */
 export interface Root {
+  namedChildren(): Iterable<readonly [name: string, child: object]>;
   namedParameters(): Iterable<readonly [path: string, parameter: Parameter]>;
   /** Everything that a compiled module depends on: another list means compiling anew. */
   structure(): readonly unknown[];
@@ -21,7 +52,7 @@ export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
   readonly #structure: readonly unknown[];
-  readonly #outputs = new WeakMap<Plan, unknown>();
+  readonly #traced = new WeakMap<Plan, Traced>();
   readonly #checked = new WeakSet<Plan>();
 
   constructor(root: Root, options: CompileOptions) {
@@ -41,11 +72,36 @@ export class Execution<Out> {
    *
    * @param variant tells apart what is traced for the same shapes
    */
-  run<Traced = Out>(
+  run<Output = Out>(
     inputs: readonly Tensor[],
     variant: string,
-    trace: (values: readonly Value[]) => Traced,
-  ): Materialized<Traced> {
+    trace: (values: readonly Value[]) => Output,
+  ): Materialized<Output> {
+    const plan = this.#plan(inputs, variant, trace);
+    return this.#outputsOf<Output>(plan, this.model.run(plan, inputs as readonly Tensor<Float32Array>[]));
+  }
+
+  /** As {@link run}, with a turn of the event loop between the module's children. */
+  async runAsync<Output = Out>(
+    inputs: readonly Tensor[],
+    variant: string,
+    trace: (values: readonly Value[]) => Output,
+    { onProgress, signal }: AsyncOptions,
+  ): Promise<Materialized<Output>> {
+    const plan = this.#plan(inputs, variant, trace);
+    const { parts } = this.#traced.get(plan)!;
+    const ends = [...parts.map(({ nodes }) => nodes).slice(0, -1), plan.program.nodes.length];
+    const onPart = (i: number) => {
+      if (parts[i]) onProgress?.({ child: parts[i].child, done: i + 1, total: parts.length });
+    };
+    const tensors = await this.model.runAsync(plan, inputs as readonly Tensor<Float32Array>[], ends, {
+      onPart,
+      signal,
+    });
+    return this.#outputsOf<Output>(plan, tensors);
+  }
+
+  #plan(inputs: readonly Tensor[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
     const name = this.#root.constructor.name;
     for (const { dtype, shape } of inputs) {
       if (dtype !== 'float32')
@@ -57,17 +113,33 @@ export class Execution<Out> {
       }
     }
     const shapes = inputs.map(({ shape }) => shape);
-    let traced: unknown;
+    let traced: { readonly output: unknown; readonly graph: Graph } | null = null;
     const plan = this.model.plan(`${variant} ${shapes.join(' ')}`, () => {
       const graph = new Graph(shapes);
-      traced = trace(graph.inputs);
-      return graph.program(valuesOf(traced));
+      const output = trace(graph.inputs);
+      traced = { output, graph };
+      return graph.program(valuesOf(output));
     });
-    if (traced !== undefined) this.#outputs.set(plan, traced);
+    if (traced !== null) {
+      const { output, graph } = traced as { readonly output: unknown; readonly graph: Graph };
+      this.#traced.set(plan, { output, parts: this.#partsOf(graph, plan.program) });
+    }
     if (!this.#checked.has(plan)) this.#checkValues(plan);
-    const tensors = this.model.run(plan, inputs as readonly Tensor<Float32Array>[]);
+    return plan;
+  }
+
+  /** The children that ran, in the order in which they completed. What comes between two of them belongs to the later one. */
+  #partsOf(graph: Graph, { nodes }: Program): Part[] {
+    return [...this.#root.namedChildren()]
+      .map(([child, module]) => ({ child, position: graph.positionOf(module) }))
+      .filter(({ position }) => position !== undefined)
+      .sort((a, b) => a.position! - b.position!)
+      .map(({ child, position }) => ({ child, nodes: nodes.filter((node) => node.position < position!).length }));
+  }
+
+  #outputsOf<Output>(plan: Plan, tensors: readonly Tensor<Float32Array>[]): Materialized<Output> {
     const ofValue = new Map(plan.program.taps.map((tap, i) => [tap, tensors[i]!]));
-    return materialize(this.#outputs.get(plan) as Traced, (value) => ofValue.get(value)!);
+    return materialize(this.#traced.get(plan)!.output as Output, (value) => ofValue.get(value)!);
   }
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */

@@ -9,7 +9,7 @@ import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { Execution, missingValues } from './execution.ts';
+import { type AsyncOptions, Execution, missingValues } from './execution.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
@@ -67,6 +67,20 @@ export abstract class Module<Out = Value> {
     for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
     graphOf(inputs)?.complete(this, output);
     return output;
+  }
+
+  /**
+   * Runs the module on tensors as {@link call} does and gives the same bits, but with a turn of the event loop between its direct
+   * children. All work is on this thread: between two turns it is blocked as long as a child takes, at first by compiling, too.
+   * Calls on one module wait for each other; a call without `Async` in between finishes the one under way first.
+   *
+   * @param inputs a tensor or several; they mustn't change until the call ends
+   * @returns a promise, rejected with the signal's reason where it was aborted; the module stays usable
+   * @throws what {@link call} throws, as a rejection
+   */
+  async callAsync(inputs: Tensor | readonly Tensor[], options: AsyncOptions = {}): Promise<Materialized<Out>> {
+    const tensors = inputs instanceof Tensor ? [inputs] : inputs;
+    return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, options);
   }
 
   /**

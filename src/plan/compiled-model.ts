@@ -3,7 +3,7 @@
  *
  *     memory  ┌ packed constants, once for all plans ┬ block of the bound plan: zeros, tables, arena ┐
  *
- * Only one plan is bound at a time (a run is synchronous), so memory is what the most demanding plan needs, however many input
+ * Only one plan is bound at a time (one run ends before the next begins), so memory is what the most demanding plan needs, however many input
  * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
@@ -13,6 +13,7 @@ import type { Constant, Engine } from '../ops/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
+import { nextTurn } from './next-turn.ts';
 import { Plan } from './plan.ts';
 
 /** What can be chosen when a model is compiled. */
@@ -27,6 +28,13 @@ const FIRST_ADDRESS = 64;
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;
 
+/** An asynchronous run: how many nodes are computed, and what came out once all are. */
+interface PartialRun {
+  readonly plan: Plan;
+  nodes: number;
+  outputs: Tensor<Float32Array>[] | null;
+}
+
 /** One WASM instance with a model's packed weights, and its plans. */
 export class CompiledModel {
   readonly engine: Engine;
@@ -35,6 +43,9 @@ export class CompiledModel {
   readonly #addresses = new Map<object, Map<string, number>>();
   #constantsEnd = FIRST_ADDRESS;
   #bound: Plan | null = null;
+  /** Ends when all asynchronous runs so far have. */
+  #queue: Promise<void> = Promise.resolve();
+  #underWay: PartialRun | null = null;
 
   /** @param threads into how many parts each step is cut; no result depends on it */
   constructor(
@@ -71,21 +82,74 @@ export class CompiledModel {
   }
 
   /**
-   * Runs a plan of this model: binds it first where another one ran last.
+   * Runs a plan of this model: binds it first where another one ran last. An asynchronous run that is under way is finished before.
    *
    * @throws {@link MemoryError} where the plan needs more memory than the host gives
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
     const { kernels } = this.#instance;
-    if (this.#bound !== plan) {
-      this.#bound = null;
-      this.#reserve(plan);
-      for (const constant of plan.constants) this.#pack(constant);
-      const constant = (wanted: Constant) => this.#addresses.get(wanted.owner)!.get(wanted.form)!;
-      plan.bind({ kernels, base: this.#constantsEnd, constant }, this.engine);
-      this.#bound = plan;
+    const other = this.#underWay;
+    if (other && !other.outputs) {
+      other.plan.compute(other.nodes);
+      other.outputs = other.plan.read(kernels);
     }
-    return plan.run(kernels, inputs);
+    this.#bind(plan);
+    plan.write(kernels, inputs);
+    plan.compute();
+    return plan.read(kernels);
+  }
+
+  /**
+   * Runs a plan in parts, with a turn of the event loop between them; after all runs that were asked for before.
+   *
+   * @param parts for each part, how many nodes are computed at its end; the last has all
+   * @param onPart called after each part
+   * @throws the signal's reason, once it is aborted, before the next part
+   */
+  runAsync(
+    plan: Plan,
+    inputs: readonly Tensor<Float32Array>[],
+    parts: readonly number[],
+    { onPart, signal }: { readonly onPart: (part: number) => void; readonly signal?: AbortSignal | undefined },
+  ): Promise<Tensor<Float32Array>[]> {
+    const outputs = this.#queue.then(async () => {
+      if (signal?.aborted) throw signal.reason;
+      this.#bind(plan);
+      plan.write(this.#instance.kernels, inputs);
+      const run: PartialRun = { plan, nodes: 0, outputs: null };
+      this.#underWay = run;
+      try {
+        for (const [part, nodes] of parts.entries()) {
+          if (run.nodes < nodes && !run.outputs) {
+            if (run.nodes > 0) {
+              await nextTurn();
+              if (signal?.aborted) throw signal.reason;
+            }
+            // In that turn a synchronous run may have finished this one.
+            if (!run.outputs) plan.compute(run.nodes, nodes);
+            run.nodes = nodes;
+          }
+          onPart(part);
+        }
+        return run.outputs ?? plan.read(this.#instance.kernels);
+      } finally {
+        this.#underWay = null;
+      }
+    });
+    const end = () => {};
+    this.#queue = outputs.then(end, end);
+    return outputs;
+  }
+
+  #bind(plan: Plan): void {
+    if (this.#bound === plan) return;
+    const { kernels } = this.#instance;
+    this.#bound = null;
+    this.#reserve(plan);
+    for (const constant of plan.constants) this.#pack(constant);
+    const constant = (wanted: Constant) => this.#addresses.get(wanted.owner)!.get(wanted.form)!;
+    plan.bind({ kernels, base: this.#constantsEnd, constant }, this.engine);
+    this.#bound = plan;
   }
 
   /**

@@ -37,6 +37,13 @@ interface Placed {
   readonly table: number;
 }
 
+/** Where a value lies as planes, on its way in or out, and the calls that move it from or to its slot. */
+interface Planes {
+  readonly value: Value;
+  readonly address: number;
+  readonly copies: readonly (() => void)[];
+}
+
 /** What a plan takes from the memory that it is bound to. */
 export interface Memory {
   readonly kernels: Kernels;
@@ -62,8 +69,10 @@ export class Plan {
   /** The owners of the planes that inputs come in as. */
   readonly #inputPlanes: readonly object[];
   #calls: readonly (() => void)[] = [];
-  #inputs: readonly { readonly address: number; readonly numel: number }[] = [];
-  #taps: readonly { readonly copies: readonly (() => void)[]; readonly address: number; readonly value: Value }[] = [];
+  /** For each node, how many calls there are up to its last. */
+  #ends: readonly number[] = [];
+  #inputs: readonly Planes[] = [];
+  #taps: readonly Planes[] = [];
 
   constructor(program: Program, engine: Engine) {
     this.program = fuseEpilogues(prune(program));
@@ -125,43 +134,58 @@ export class Plan {
     };
     const { inputs, taps } = this.program;
 
-    this.#inputs = inputs.map((value, i) => ({ address: address(this.#inputPlanes[i]!), numel: numel(value.shape) }));
-    const phases: Phase[] = inputs.map((value, i) =>
-      transposes('f32_nchw_to_nhwc', slot(value), this.#inputs[i]!.address),
-    );
+    const planes = (value: Value, at: number, direction: Parameters<typeof transposes>[0]): Planes => ({
+      value,
+      address: at,
+      copies: callsOf(kernels, [transposes(direction, slot(value), at)]),
+    });
+    this.#inputs = inputs.map((value, i) => planes(value, address(this.#inputPlanes[i]!), 'f32_nchw_to_nhwc'));
+    const phases: Phase[] = [];
+    let calls = 0;
+    const ends: number[] = [];
     for (const { node, algorithm, constants, workspace, table } of this.#placed) {
-      phases.push(
-        ...algorithm.bind(
-          {
-            kernels,
-            engine,
-            inputs: ownInputs(node).map(slot),
-            output: slot(node.output),
-            constants: constants.map(constant),
-            residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
-            epilogue: node.epilogue,
-            table: base + table,
-            scratch: workspace.scratchBytes > 0 ? address(node) : 0,
-            zeros: base,
-          },
-          node.attrs,
-        ),
+      const own = algorithm.bind(
+        {
+          kernels,
+          engine,
+          inputs: ownInputs(node).map(slot),
+          output: slot(node.output),
+          constants: constants.map(constant),
+          residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
+          epilogue: node.epilogue,
+          table: base + table,
+          scratch: workspace.scratchBytes > 0 ? address(node) : 0,
+          zeros: base,
+        },
+        node.attrs,
       );
+      phases.push(...own);
+      calls += own.flat().length;
+      ends.push(calls);
     }
     this.#calls = callsOf(kernels, phases);
-    this.#taps = [...new Set(taps)].map((value) => {
-      const copies = callsOf(kernels, [transposes('f32_nhwc_to_nchw', slot(value), address(TAP_PLANES))]);
-      return { value, address: address(TAP_PLANES), copies };
-    });
+    this.#ends = ends;
+    this.#taps = [...new Set(taps)].map((value) => planes(value, address(TAP_PLANES), 'f32_nhwc_to_nchw'));
   }
 
-  /** The taps' tensors, in the order of `program.taps`. The plan must be bound. */
-  run(kernels: Kernels, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
-    const { buffer } = kernels.memory;
-    for (const [i, { address, numel }] of this.#inputs.entries()) {
-      new Float32Array(buffer, address, numel).set(inputs[i]!.data);
+  /** Copies the inputs in. This and all that follows wants the plan to be bound. */
+  write(kernels: Kernels, inputs: readonly Tensor<Float32Array>[]): void {
+    for (const [i, { value, address, copies }] of this.#inputs.entries()) {
+      new Float32Array(kernels.memory.buffer, address, numel(value.shape)).set(inputs[i]!.data);
+      for (const copy of copies) copy();
     }
-    for (const call of this.#calls) call();
+  }
+
+  /** Computes the nodes from `first` to before `last`. */
+  compute(first = 0, last = this.#ends.length): void {
+    const from = first === 0 ? 0 : this.#ends[first - 1]!;
+    const to = last === 0 ? 0 : this.#ends[last - 1]!;
+    for (let i = from; i < to; i++) this.#calls[i]!();
+  }
+
+  /** The taps' tensors, in the order of `program.taps`. */
+  read(kernels: Kernels): Tensor<Float32Array>[] {
+    const { buffer } = kernels.memory;
     const tensors = new Map<Value, Tensor<Float32Array>>();
     for (const { copies, address, value } of this.#taps) {
       for (const copy of copies) copy();
