@@ -1,0 +1,44 @@
+/** What can be served, by name: how it is built, what it wants to see, and what it answers. */
+
+import {
+  IntermediateLayerGetter,
+  imageClassification,
+  mobilenet_v3_large,
+  resnet18,
+  semanticSegmentation,
+} from 'layertap';
+import { digitsNetwork } from '../digits/network.mjs';
+
+/**
+ * @typedef {object} Served
+ * @property {() => import('layertap').Module<any>} build without weights
+ * @property {(image: import('layertap').Image) => import('layertap').Tensor<Float32Array>} prepare
+ * @property {(network: any, x: any) => Map<string, import('layertap').Tensor<Float32Array>>} features
+ * @property {((network: any, x: any) => import('layertap').Tensor<Float32Array>) | null} scores of the classes at each
+ *   pixel, for networks that segment
+ * @property {number} maxPixels of an image: where it isn't resized, activations grow with it
+ */
+
+/** @type {Readonly<Record<string, Served>>} */
+export const MODELS = {
+  digits: {
+    build: digitsNetwork,
+    prepare: (image) => semanticSegmentation(image, { resizeSize: null }),
+    features: (network, x) => network.backbone.forward(x),
+    scores: (network, x) => network.call(x).get('out'),
+    maxPixels: 512 * 512,
+  },
+  resnet18: classifier(() => new IntermediateLayerGetter(resnet18(), { layer4: 'out' })),
+  mobilenet_v3_large: classifier(() => new IntermediateLayerGetter(mobilenet_v3_large(), { features: 'out' })),
+};
+
+/** A classifier's features of a picture that is resized and cropped to 224 × 224. */
+function classifier(build) {
+  return {
+    build,
+    prepare: (image) => imageClassification(image),
+    features: (network, x) => network.forward(x),
+    scores: null,
+    maxPixels: 1920 * 1080,
+  };
+}

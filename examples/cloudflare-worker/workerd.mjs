@@ -1,0 +1,64 @@
+/**
+ * The service on Cloudflare Workers and workerd. Bindings:
+ *
+ * - MODEL: a name of models.mjs; `digits` unless given
+ * - one of WEIGHTS, static assets or a service that answer to /weights.safetensors; WEIGHTS_BUCKET, an R2 bucket with the key
+ *   weights.safetensors; WEIGHTS_URL, a text
+ */
+
+import jpegModule from '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
+import { openSafetensors } from 'layertap';
+import { jpegDecoder } from './jpeg.mjs';
+import { createService } from './service.mjs';
+
+const KEY = 'weights.safetensors';
+
+/** One for each isolate. */
+let service = null;
+
+export default {
+  fetch(request, env, context) {
+    service ??= createService({
+      model: env.MODEL ?? 'digits',
+      withWeights: (use) => withWeights(env, use),
+      decodeJpeg: jpegDecoder(jpegModule),
+    });
+    const answer = service(request, context);
+    // A client that goes away while it waits must not keep its place in the queue.
+    context.waitUntil(answer.catch(() => {}));
+    return answer;
+  },
+};
+
+async function withWeights(env, use) {
+  const file = await openWeights(env);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+function openWeights({ WEIGHTS: service, WEIGHTS_BUCKET: bucket, WEIGHTS_URL: url }) {
+  if (service) {
+    return openSafetensors(`https://weights/${KEY}`, { fetch: (request, init) => service.fetch(request, init) });
+  }
+  return bucket ? openObject(bucket) : openSafetensors(url);
+}
+
+/** Parts of one and the same object: another one under its key is refused. */
+async function openObject(bucket) {
+  const object = await bucket.head(KEY);
+  if (!object) throw new Error(`expected ${KEY} in the bucket, got none`);
+  return openSafetensors({
+    byteLength: object.size,
+    async read(begin, end) {
+      const part = await bucket.get(KEY, {
+        range: { offset: begin, length: end - begin },
+        onlyIf: { etagMatches: object.etag },
+      });
+      if (!part?.body) throw new Error('expected the weights that were opened, got others');
+      return new Uint8Array(await part.arrayBuffer());
+    },
+  });
+}
