@@ -94,6 +94,8 @@ export interface Engine {
   readonly tileRows: number;
   /** Threads that share a step's work. */
   readonly threads: number;
+  /** True where taps are to have the same bits on every engine: then nothing else here is the engine's, and all NaNs come out as one. */
+  readonly deterministic: boolean;
 }
 
 /** A kernel's name. */

@@ -18,7 +18,10 @@ import { Plan } from './plan.ts';
 
 /** What can be chosen when a model is compiled. */
 export interface CompileOptions {
-  /** True for the same bits on every engine: the plain SIMD binary, which rounds each product. False unless given. */
+  /**
+   * True for the same bits on every engine: the plain SIMD binary, which rounds each product; nothing that is chosen depends on the
+   * engine; every NaN is 0x7fc00000. False unless given.
+   */
   readonly deterministic?: boolean;
 }
 
@@ -54,7 +57,8 @@ export class CompiledModel {
     threads = 1,
   ) {
     this.#instance = instance;
-    this.engine = { tileRows: tileRowsOf(instance.binary), threads };
+    const tileRows = deterministic ? DETERMINISTIC_TILE_ROWS : tileRowsOf(instance.binary);
+    this.engine = { tileRows, threads, deterministic };
   }
 
   /** The binary that runs. */
@@ -210,6 +214,9 @@ export class CompiledModel {
     }
   }
 }
+
+/** Rows of a convolution's tile that every engine keeps in registers: the choice of algorithms looks at it. */
+const DETERMINISTIC_TILE_ROWS = 4;
 
 /**
  * Rows of a convolution's tile. V8 before 13 spills registers in tiles of more than four rows; whether an engine is as new

@@ -63,7 +63,13 @@ function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2d
   const attrs = { weight, bias, stride, padding, dilation, groups };
   const shape = [images, channels[0], ...size];
   const output = conv2d.inferShape([shape], attrs);
-  return { inputs: [shape], output, attrs, epilogue: NO_EPILOGUE, engine: { tileRows: 4, threads: 1 } };
+  return {
+    inputs: [shape],
+    output,
+    attrs,
+    epilogue: NO_EPILOGUE,
+    engine: { tileRows: 4, threads: 1, deterministic: false },
+  };
 }
 
 /** The layer as a program with an algorithm, its input and output inside of concatenations where asked. */
