@@ -1,18 +1,21 @@
 /** Whatever takes options refuses those that it doesn't know, as Python refuses keyword arguments. */
 
 import { describe, expect, it } from 'vitest';
+import { IntermediateLayerGetter } from '../src/features/intermediate-layer-getter.ts';
 import { imageFromRgb } from '../src/image/image.ts';
 import { imageClassification, semanticSegmentation } from '../src/image/presets.ts';
 import { Conv2dNormActivation } from '../src/models/blocks.ts';
 import * as models from '../src/models/index.ts';
 import { Hardswish, ReLU } from '../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../src/nn/batchnorm.ts';
+import { Sequential } from '../src/nn/container.ts';
 import { Conv2d } from '../src/nn/conv.ts';
 import { Dropout } from '../src/nn/dropout.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
 import { Upsample } from '../src/nn/upsampling.ts';
 import { withDefaults } from '../src/options.ts';
+import { zeros } from '../src/tensor/tensor.ts';
 import { thrown } from './nn/support.ts';
 
 type Take = (options: any) => unknown;
@@ -49,6 +52,13 @@ const others: readonly [name: string, known: string, take: Take][] = [
   ['Conv2d', 'stride, padding, dilation, groups, bias', (options) => new Conv2d(1, 1, 1, options)],
   ['MaxPool2d', 'stride, padding, dilation, ceilMode', (options) => new MaxPool2d(2, options)],
   ['AvgPool2d', 'stride, padding, ceilMode, countIncludePad, divisorOverride', (options) => new AvgPool2d(2, options)],
+  ['compile', 'deterministic', (options) => new ReLU().compile(options)],
+  ['loadStateDict', 'strict', (options) => new ReLU().loadStateDict({}, options)],
+  [
+    'forward',
+    'only',
+    (options) => new IntermediateLayerGetter(new Sequential(new ReLU()), {}).forward(zeros([1, 1]), options),
+  ],
   ['BatchNorm2d', 'eps, momentum, affine', (options) => new BatchNorm2d(1, options)],
   ['FrozenBatchNorm2d', 'eps', (options) => new FrozenBatchNorm2d(1, options)],
   ['Linear', 'bias', (options) => new Linear(1, 1, options)],

@@ -10,6 +10,7 @@ import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
+import { withDefaults } from '../options.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
@@ -90,7 +91,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    */
   override forward(x: Tensor, options?: ForwardOptions): Map<FeatureName, Tensor<Float32Array>>;
   override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
-  override forward(x: Tensor | Value, { only }: ForwardOptions = {}): Map<FeatureName, any> {
+  override forward(x: Tensor | Value, options: ForwardOptions = {}): Map<FeatureName, any> {
+    const { only } = withDefaults('forward', options, { only: undefined });
     const layers = only ? this.#subset(only) : this.returnLayers;
     if (!(x instanceof Tensor) && !graphOf(x)) {
       const got = (x as object | null | undefined)?.constructor?.name ?? String(x);

@@ -5,6 +5,7 @@
 
 import { KeyError, StateDictError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
+import { withDefaults } from '../options.ts';
 import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
@@ -89,7 +90,7 @@ export abstract class Module<Out = Value> {
    * @see torch.nn.Module.compile
    */
   compile(options: CompileOptions = {}): this {
-    this.#options = { ...options };
+    this.#options = withDefaults('compile', options, { deterministic: false });
     this.#execution = null;
     return this;
   }
@@ -257,7 +258,8 @@ export abstract class Module<Out = Value> {
    * @throws {@link StateDictError} with all problems at once, in PyTorch's words
    * @see torch.nn.Module.load_state_dict
    */
-  loadStateDict(stateDict: StateDictLike, { strict = true }: { readonly strict?: boolean } = {}): IncompatibleKeys {
+  loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
+    const { strict } = withDefaults('loadStateDict', options, { strict: true });
     const given = entriesOf(stateDict);
     const used = new Set<string>();
     const missingKeys: string[] = [];
