@@ -370,6 +370,11 @@ describe('the models that it is right for', () => {
       Array.from({ length: 13 }, (_, i) => String(i)),
     ],
     ['MobileNetV2', () => fillParameters(mobilenet_v2()), ['features']],
+    [
+      'MobileNetV2.features',
+      () => fillParameters(mobilenet_v2().features),
+      Array.from({ length: 19 }, (_, i) => String(i)),
+    ],
     ['MobileNetV3', () => fillParameters(mobilenet_v3_small()), ['features', 'avgpool']],
     [
       'MobileNetV3.features',

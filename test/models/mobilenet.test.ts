@@ -36,6 +36,11 @@ describe('MobileNetV3', () => {
     expect(thrown(() => new MobileNetV3([], 1))).toBe('ValueError: The inverted_residual_setting should not be empty');
   });
 
+  it("refuses strides in torchvision's words", () => {
+    const row = [16, 3, 16, 16, false, 'RE', 3, 1] as const;
+    expect(thrown(() => new MobileNetV3([row], 1))).toBe('ValueError: illegal stride value');
+  });
+
   it('dilated, its last stage is not strided', () => {
     const sizeOf = (dilated: boolean) => {
       const { features } = mobilenet_v3_large({ dilated });

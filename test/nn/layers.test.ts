@@ -1,7 +1,7 @@
 /** What layers print, refuse and pad. Their numbers are the goldens' business. */
 
 import { describe, expect, it } from 'vitest';
-import { Graph } from '../../src/graph/graph.ts';
+import { Graph, type Value } from '../../src/graph/graph.ts';
 import { ReLU, ReLU6 } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
@@ -210,6 +210,45 @@ describe('other layers', () => {
     }
     expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
       'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, 4], got [3, 5]',
+    );
+  });
+});
+
+describe('inputs of another rank', () => {
+  const [image, row] = new Graph([
+    [2, 3, 4, 4],
+    [2, 3],
+  ]).inputs as [Value, Value];
+  const attempts: readonly [name: string, run: (x: Value) => unknown][] = [
+    ['conv2d', (x) => new Conv2d(3, 8, 1).call(x)],
+    ['max_pool2d', (x) => functional.maxPool2d(x, 1)],
+    ['avg_pool2d', (x) => functional.avgPool2d(x, 1)],
+    ['adaptive_avg_pool2d', (x) => functional.adaptiveAvgPool2d(x, 1)],
+    ['interpolate', (x) => functional.interpolate(x, { size: 2 })],
+  ];
+
+  it.each(attempts)('are refused by %s', (name, run) => {
+    expect(thrown(() => run(image))).toBe('nothing thrown');
+    expect(thrown(() => run(row))).toBe(`ShapeError: ${name}: expected x of shape [N, C, H, W], got [2, 3]`);
+  });
+
+  it('are refused by linear, which tells of a flatten that may be missing', () => {
+    const { inputs } = new Graph([[2, 3, 4, 5]]);
+    expect(thrown(() => new Linear(5, 2).call(inputs[0]))).toBe(
+      'ShapeError: linear: expected x of shape [N, 5], got [2, 3, 4, 5]',
+    );
+  });
+
+  it('are refused by flatten', () => {
+    const { inputs } = new Graph([[2, 3, 4]]);
+    expect(thrown(() => functional.flatten(inputs[0]!))).toBe(
+      'ShapeError: flatten: expected x of shape [N, C, H, W] or [N, C], got [2, 3, 4]',
+    );
+  });
+
+  it('do not mix in mul', () => {
+    expect(thrown(() => functional.mul(image, row))).toBe(
+      'ShapeError: mul: expected two tensors of one shape, or the second of [N, C, 1, 1], got [2, 3, 4, 4] and [2, 3]',
     );
   });
 });
