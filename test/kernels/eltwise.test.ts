@@ -162,8 +162,9 @@ describe.each(BUILDS)('f32_mul (%s)', (build) => {
 
 /** PyTorch's activations by the numbers that kernels know them by. */
 const CURVES: readonly [name: string, of: (v: number) => number, roundings: number][] = [
-  ['hardswish', (v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6, 3],
-  ['hardsigmoid', (v) => Math.min(Math.max(v + 3, 0), 6) / 6, 2],
+  // A sum, a sixth that is rounded, and a product or two.
+  ['hardswish', (v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6, 4],
+  ['hardsigmoid', (v) => Math.min(Math.max(v + 3, 0), 6) / 6, 3],
   // An exponential is within 2 ulp, which are 4 units; then a sum and a quotient.
   ['sigmoid', (v) => 1 / (1 + Math.exp(-v)), 6],
   ['silu', (v) => v / (1 + Math.exp(-v)), 6],
@@ -198,6 +199,11 @@ describe.each(BUILDS)('activations (%s)', (build) => {
       expectWithin(activated(x, activation), expected, bounds, `${build}, ${name}`);
     },
   );
+
+  it('leave what hardswish lets pass as it is', () => {
+    const x = Float32Array.from({ length: 400 }, (_, i) => 3 + i * 1.37);
+    expectBits(activated(x, 1), x, build);
+  });
 
   it('keep NaN, and take infinities to their limits', () => {
     const x = Float32Array.of(Number.NaN, Infinity, -Infinity, 0);

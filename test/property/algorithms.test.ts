@@ -9,6 +9,7 @@ import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
 import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
 import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { winograd2, winograd4 } from '../../src/ops/conv2d/winograd.ts';
 import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
 import { binaries } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
@@ -122,5 +123,25 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
       }),
       { seed: SEED, numRuns: 60 },
     );
+  });
+});
+
+describe.each([winograd2, winograd4])('$name', (algorithm) => {
+  it('goes on from the sums of the channels before, where there are too many for one transform', () => {
+    const layer: Layer = {
+      ...({ images: 1, channels: [1028, 16], size: [5, 7], kernel: [3, 3] } as const),
+      ...{ options: { padding: 1, groups: 1 }, isConcat: false, hasResidual: true, isCurved: false },
+    };
+    const program = programWith(layer, algorithm);
+    const inputs = inputsOf(program, 'input');
+    const expected = interpret(program, inputs);
+    const scale = Math.max(1, ...interpret(allTapped(program), inputs).map(largest));
+    for (const binary of binaries) {
+      runPlan(program, inputs, binary).forEach(({ data }, i) => {
+        // As above, √(1028·9)·2⁻²⁴ twice.
+        const worst = worstDisagreement(data, expected[i]!.data, () => 12e-6 * scale);
+        expect(worst.ratio, `${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+      });
+    }
   });
 });

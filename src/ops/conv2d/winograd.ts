@@ -17,6 +17,9 @@ type TileSize = 2 | 4;
 /** Bytes of addresses and vectors that a thread's transforms use. */
 const TRANSFORM_BYTES = 1024;
 
+/** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
+const MAX_CHUNK = 512;
+
 /** What is tiled: see f32_winograd_input. */
 function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: TileSize) {
   const { images, height, width } = imageSizes(output);
@@ -33,11 +36,12 @@ function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine
   const channelsIn = channelsOf(site.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
   const tiles = tilesOf(site.output, site.attrs, size);
+  const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
-  const most = threads * Math.max(24, Math.ceil((channelsIn * 3) / 8));
+  const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
   const blocks = Math.ceil(tiles.count / most);
   const block = Math.ceil(tiles.count / blocks);
-  const inputBytes = skewed(points * channelsIn * 4);
+  const inputBytes = skewed(points * chunk * 4);
   const outputBytes = skewed(points * channelsOut * 4);
   const table = threads * TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
@@ -47,6 +51,7 @@ function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine
     points,
     channelsIn,
     channelsOut,
+    chunk,
     block,
     inputBytes,
     outputBytes,
@@ -110,7 +115,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       const { height, width } = imageSizes(x.shape);
       const { height: outHeight, width: outWidth } = imageSizes(output.shape);
       const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, size);
-      const { high, wide, count, points, channelsIn, channelsOut, block, inputBytes, outputBytes } = blocks;
+      const { high, wide, count, points, channelsIn, channelsOut, chunk, block, inputBytes, outputBytes } = blocks;
       const [input, products] = [scratch + blocks.input, scratch + blocks.output];
 
       // All blocks share one table; the last, which may be smaller, has the other.
@@ -130,33 +135,39 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
           const tiles = [high, wide, first + part.first, first + part.first + part.count] as const;
           return { tiles, at: part.first, own: scratch + i * TRANSFORM_BYTES };
         });
-        phases.push(
-          parts.map(({ tiles, at, own }) =>
-            stepOf(
-              'f32_winograd_input',
-              ...([size, channelsIn, height, width, padding.top, padding.left, dilation, ...tiles] as const),
-              ...([x.address, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
+        for (let channel = 0; channel < channelsIn; channel += chunk) {
+          const channels = Math.min(chunk, channelsIn - channel);
+          phases.push(
+            parts.map(({ tiles, at, own }) =>
+              stepOf(
+                'f32_winograd_input',
+                ...([size, channels, height, width, padding.top, padding.left, dilation, ...tiles] as const),
+                ...([x.address + channel * 4, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
+              ),
             ),
-          ),
-          gemmPhase(
-            {
-              rows,
-              groups: points,
-              channelsIn,
-              channelsOut,
-              taps: 1,
-              blockTiles: rows,
-              table: scratch + blocks.table + (rows === block ? 0 : otherTable),
-              weights: constants[0]!,
-              panelBytes: panelBytes(channelsIn, 1),
-              out: products,
-              outBytes: outputBytes,
-              bias: 0,
-              epilogue: NO_EPILOGUE_ARGUMENTS,
-              cut: 'panels',
-            },
-            engine,
-          ),
+            gemmPhase(
+              {
+                rows,
+                groups: points,
+                channelsIn: channels,
+                channelsOut,
+                taps: 1,
+                sums: channel > 0,
+                blockTiles: rows,
+                table: scratch + blocks.table + (rows === block ? 0 : otherTable),
+                weights: constants[0]! + channel * panelBytes(1, 1),
+                panelBytes: panelBytes(channelsIn, 1),
+                out: products,
+                outBytes: outputBytes,
+                bias: 0,
+                epilogue: NO_EPILOGUE_ARGUMENTS,
+                cut: 'panels',
+              },
+              engine,
+            ),
+          );
+        }
+        phases.push(
           parts.map(({ tiles, at, own }) =>
             stepOf(
               'f32_winograd_output',
