@@ -4,7 +4,7 @@
  * dilation cost nothing here. Linear layers are the case of one tap. Depthwise convolution is in dwconv2d.ts.
  */
 
-import { activatePixels, clamp, hardswish } from "./epilogue";
+import { activatePixels, clamp } from "./epilogue";
 import { madd, storeLanes } from "./simd";
 
 /**
@@ -74,14 +74,6 @@ function tile(
     if (rows > 4) { r += residualBytes; c40 = f32x4.add(c40, v128.load(r)); c41 = f32x4.add(c41, v128.load(r, 16)); }
     if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
   }
-  if (activation == 1) {
-    c00 = hardswish(c00); c01 = hardswish(c01);
-    if (rows > 1) { c10 = hardswish(c10); c11 = hardswish(c11); }
-    if (rows > 2) { c20 = hardswish(c20); c21 = hardswish(c21); }
-    if (rows > 3) { c30 = hardswish(c30); c31 = hardswish(c31); }
-    if (rows > 4) { c40 = hardswish(c40); c41 = hardswish(c41); }
-    if (rows > 5) { c50 = hardswish(c50); c51 = hardswish(c51); }
-  }
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
   const first = out;
   store8(out, clamp(c00, l, h), clamp(c01, l, h), lanes);
@@ -90,7 +82,7 @@ function tile(
   if (rows > 3) { out += outBytes; store8(out, clamp(c30, l, h), clamp(c31, l, h), lanes); }
   if (rows > 4) { out += outBytes; store8(out, clamp(c40, l, h), clamp(c41, l, h), lanes); }
   if (rows > 5) { out += outBytes; store8(out, clamp(c50, l, h), clamp(c51, l, h), lanes); }
-  if (activation > 1) activatePixels(rows, lanes, first, outBytes, activation);
+  if (activation) activatePixels(rows, lanes, first, outBytes, activation);
 }
 
 /** Stores the first `lanes` (1 to 8) of two vectors. */

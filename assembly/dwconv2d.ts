@@ -2,7 +2,7 @@
  * Depthwise convolution, one filter for each channel, on channels-last images that already carry their padding.
  */
 
-import { activatePixels, clamp, hardswish } from "./epilogue";
+import { activatePixels, clamp } from "./epilogue";
 import { madd } from "./simd";
 
 /**
@@ -64,18 +64,18 @@ export function f32_dwconv2d(
         const o = out + pixel * outBytes;
         const r = residual ? residual + pixel * residualBytes : 0;
         switch (form) {
-          case 3: row3(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
-          case 4: row3s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
-          case 5: row5(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
-          case 6: row5s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi); break;
+          case 3: row3(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+          case 4: row3s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+          case 5: row5(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+          case 6: row5s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
           default:
             for (let ox = 0; ox < outWidth; ox += 4) {
               const i = <usize>min(ox, outWidth - 4);
-              blockOf(kernelHeight, kernelWidth, step, tapX, tapY, row + i * step, from, to, channelBytes, weights, o + i * outBytes, outBytes, bias, scale, shift, r ? r + i * residualBytes : 0, residualBytes, activation, lo, hi);
+              blockOf(kernelHeight, kernelWidth, step, tapX, tapY, row + i * step, from, to, channelBytes, weights, o + i * outBytes, outBytes, bias, scale, shift, r ? r + i * residualBytes : 0, residualBytes, lo, hi);
             }
         }
         // Once for the row: its last block may have been computed over one that was there.
-        if (activation > 1) activatePixels(outWidth, <i32>((to - from) >> 2), o + from, outBytes, activation);
+        if (activation) activatePixels(outWidth, <i32>((to - from) >> 2), o + from, outBytes, activation);
       }
     }
   }
@@ -91,7 +91,7 @@ const CHUNK_BYTES: usize = 256;
 @inline
 function finish(
   c0: v128, c1: v128, c2: v128, c3: v128, c: usize, out: usize, outBytes: usize,
-  scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   if (scale) {
     const s = v128.load(scale + c), t = v128.load(shift + c);
@@ -102,7 +102,6 @@ function finish(
     c0 = f32x4.add(c0, v128.load(r)); c1 = f32x4.add(c1, v128.load(r + residualBytes));
     c2 = f32x4.add(c2, v128.load(r + 2 * residualBytes)); c3 = f32x4.add(c3, v128.load(r + 3 * residualBytes));
   }
-  if (activation == 1) { c0 = hardswish(c0); c1 = hardswish(c1); c2 = hardswish(c2); c3 = hardswish(c3); }
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
   const o = out + c;
   v128.store(o, clamp(c0, l, h));
@@ -115,7 +114,7 @@ function finish(
 function blockOf(
   kernelHeight: i32, kernelWidth: i32, step: usize, tapX: usize, tapY: usize,
   x: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   for (let c = from; c < to; c += 16) {
     let b = f32x4.splat(0);
@@ -134,7 +133,7 @@ function blockOf(
         w += channelBytes;
       }
     }
-    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, activation, lo, hi);
+    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, lo, hi);
   }
 }
 
@@ -144,7 +143,7 @@ function blockOf(
 function block(
   k: i32, s: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize,
   out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   for (let c = from; c < to; c += 16) {
     let b = f32x4.splat(0);
@@ -187,7 +186,7 @@ function block(
       a += rowBytes;
       w += <usize>k * channelBytes;
     } while (a < end);
-    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, activation, lo, hi);
+    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, lo, hi);
   }
 }
 
@@ -197,24 +196,24 @@ function block(
 function rowOf(
   k: i32, s: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize,
   weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   for (let ox = 0; ox < outWidth; ox += 4) {
     const i = <usize>min(ox, outWidth - 4);
     const r = residual ? residual + i * residualBytes : 0;
-    block(k, s, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, activation, lo, hi);
+    block(k, s, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
   }
 }
 
-function row3(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  rowOf(3, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function row3(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(3, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row3s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  rowOf(3, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function row3s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(3, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row5(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  rowOf(5, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function row5(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(5, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row5s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  rowOf(5, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function row5s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(5, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
