@@ -2,7 +2,7 @@
 
 import { AvgPool2d, Conv2d, MaxPool2d } from '../dist/index.js';
 
-/** @typedef {{ name: string, layer: import('../dist/index.js').Module<any>, shape: readonly number[] }} Layer */
+/** @typedef {{ name: string, build: () => import('../dist/index.js').Module<any>, shape: readonly number[] }} Layer */
 
 /**
  * @param {number} from @param {number} to @param {number} kernel @param {number} size
@@ -21,10 +21,10 @@ function convolution(from, to, kernel, size, options = {}) {
   const name = [`${depthwise ? 'dw' : ''}${kernel}×${kernel}`, ...notes, `${channels} @${size}`]
     .filter(Boolean)
     .join(' ');
-  return { name, layer: new Conv2d(from, to, kernel, { ...options, padding }), shape: [1, from, size, size] };
+  return { name, build: () => new Conv2d(from, to, kernel, { ...options, padding }), shape: [1, from, size, size] };
 }
 
-/** Those of /reference/peers.md, a to q, and the projections and grouped convolutions of ResNet and ResNeXt. */
+/** Layers of ResNet, DeepLab v3 and MobileNet v3, and last a projection of ResNet's and a grouped convolution of ResNeXt's. */
 export const LAYERS = [
   convolution(256, 64, 1, 56),
   convolution(64, 256, 1, 56),
@@ -40,8 +40,12 @@ export const LAYERS = [
   convolution(120, 120, 3, 28, { groups: 120 }),
   convolution(672, 672, 5, 14, { groups: 672 }),
   convolution(240, 240, 3, 28, { groups: 240, stride: 2 }),
-  { name: 'maxpool 3×3 s2 64 @112', layer: new MaxPool2d(3, { stride: 2, padding: 1 }), shape: [1, 64, 112, 112] },
-  { name: 'avgpool 2×2 s2 64 @112', layer: new AvgPool2d(2), shape: [1, 64, 112, 112] },
+  {
+    name: 'maxpool 3×3 s2 64 @112',
+    build: () => new MaxPool2d(3, { stride: 2, padding: 1 }),
+    shape: [1, 64, 112, 112],
+  },
+  { name: 'avgpool 2×2 s2 64 @112', build: () => new AvgPool2d(2), shape: [1, 64, 112, 112] },
   convolution(128, 128, 3, 56, { stride: 2 }),
   convolution(256, 512, 1, 56, { stride: 2 }),
   convolution(128, 128, 3, 56, { groups: 32 }),

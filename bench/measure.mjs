@@ -13,6 +13,12 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The middle of the fastest quarter: what the machine can do, not what its neighbours leave. @param {readonly number[]} values */
+export function undisturbed(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return median(sorted.slice(0, Math.ceil(sorted.length / 4)));
+}
+
 /** The middle of each value's ratio to the other one at the same index: neighbours' noise, which both feel, falls out.
  *
  * @param {readonly number[]} values @param {readonly number[]} others @returns {number}

@@ -15,9 +15,10 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 
 /** @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the bound, or at least */
 /** @typedef {{ rows: Row[], checks: Check[] }} Result */
+/** @typedef {Result & { machine: ReturnType<typeof machine>, commit: string | null, date: string }} Report a result, and where it comes from */
 
 /** Where the figures were taken. */
-export function machine() {
+function machine() {
   const [{ model }] = cpus();
   return {
     cpu: model.trim(),
@@ -28,7 +29,7 @@ export function machine() {
 }
 
 /** The commit that was measured, with a plus where files had been changed; null outside of a repository. */
-export function commit() {
+function commit() {
   const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty=+', '--abbrev=10'], {
     encoding: 'utf8',
   });
@@ -44,8 +45,13 @@ const COLUMNS = [
   ['runtime', 'runtime', String],
   ['engine', 'engine', String],
   ['binary', 'binary', String],
+  ['algorithm', 'algorithm', String],
   ['median ms', 'medianMs', significant],
   ['min ms', 'minMs', significant],
+  ['ms per image', 'msPerImage', significant],
+  ['import ms', 'importMs', significant],
+  ['load ms', 'loadMs', significant],
+  ['first run ms', 'firstMs', significant],
   ['p99 ms', 'p99Ms', significant],
   ['GFLOP/s', 'gflops', (value) => value.toFixed(1)],
   ['of ceiling', 'share', (value) => `${Math.round(value * 100)} %`],
@@ -53,6 +59,9 @@ const COLUMNS = [
   ['layertap is faster by', 'speedup', (value) => `${value.toFixed(2)}×`],
   ['WASM MB', 'memoryMB', (value) => value.toFixed(1)],
   ['peak RSS MB', 'peakRssMB', String],
+  ['JS bytes, minified', 'jsBytes', thousands],
+  ['WASM bytes', 'wasmBytes', thousands],
+  ['bytes, gzip -9', 'gzipBytes', thousands],
   ['max abs diff', 'maxAbsDiff', (value) => value.toExponential(1)],
 ];
 
@@ -61,8 +70,21 @@ function significant(value) {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-/** One table for each suite, with the columns that it has figures for, then the checks. @param {Result} result @returns {string} */
-export function markdown({ rows, checks }) {
+/** @param {number} value */
+function thousands(value) {
+  return value.toLocaleString('en');
+}
+
+/** A result with its machine and commit, which each row names, too. @param {Result} result @returns {Report} */
+export function reportOf({ rows, checks }) {
+  const [own, revision] = [machine(), commit()];
+  const marked = rows.map((row) => ({ ...row, machine: own.cpu, commit: revision }));
+  return { machine: own, commit: revision, date: new Date().toISOString(), rows: marked, checks };
+}
+
+/** One table for each suite, with the columns that it has figures for, then the checks. @param {Report} report @returns {string} */
+export function markdown({ rows, checks, machine: { cpu, cpus, memoryGB, platform }, commit, date }) {
+  const source = `${cpu}, ${cpus} CPUs, ${memoryGB} GB, ${platform}; commit ${commit}; ${date.slice(0, 10)}`;
   const suites = [...new Set(rows.map(({ suite }) => suite))].map((suite) => {
     const own = rows.filter((row) => row.suite === suite);
     const columns = COLUMNS.filter(([, key]) => own.some((row) => (row[key] ?? null) !== null));
@@ -83,7 +105,7 @@ export function markdown({ rows, checks }) {
     ],
   ]);
   if (checks.length > 0) suites.push(`### bounds\n\n${table(['what', 'measured', 'bound', 'holds'], lines)}`);
-  return `${suites.join('\n\n')}\n`;
+  return `${[source, ...suites].join('\n\n')}\n`;
 }
 
 /** @param {readonly string[]} headings @param {readonly (readonly string[])[]} lines @returns {string} */

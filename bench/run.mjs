@@ -1,12 +1,12 @@
 /**
  * The benchmarks: `npm run bench [-- SUITE …] [options]`. Each suite is a file in suites/, each runtime a file in peers/.
  *
- *     --models A,B   models by torchvision's names, and those of models.mjs; resnet50 unless given
- *     --peers A,B    runtimes to compare with; tfjs-wasm unless given
+ *     --models A,B   models by torchvision's names, and those of models.mjs; each suite has its own unless given
+ *     --peers A,B    runtimes to compare with, of peers.mjs; tfjs-wasm, onnxruntime-web and litert unless given
  *     --node 20,24   Node versions; the running one unless given
  *     --rounds N     processes of each runtime; --runs N samples of each process
  *     --cpu N        the CPU that all measured processes share; the last one unless given
- *     --json FILE    writes the rows
+ *     --json FILE    writes rows and checks; --markdown FILE the tables; --chart FILE the models' times as SVG
  *
  * Ends with 1 where a bound doesn't hold. Times on a shared machine are noisy, so bounds are on ratios of times in one run.
  */
@@ -14,10 +14,11 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { installPackage } from '../scripts/with-package.mjs';
+import { chart } from './chart.mjs';
 import { enginesOf } from './engines.mjs';
 import { modelOf } from './models.mjs';
-import { commit, holds, machine, markdown } from './report.mjs';
+import { PEERS } from './peers.mjs';
+import { holds, markdown, reportOf } from './report.mjs';
 
 /**
  * What a suite is given. `models` is null where none was named.
@@ -28,7 +29,7 @@ import { commit, holds, machine, markdown } from './report.mjs';
  * }} Context
  */
 
-const ALL = ['models', 'getter', 'kernels', 'memory'];
+const ALL = ['models', 'getter', 'kernels', 'layers', 'scale', 'start', 'memory', 'size'];
 
 /** @param {string} folder @returns {string[]} */
 const filesOf = (folder) =>
@@ -36,24 +37,26 @@ const filesOf = (folder) =>
     .filter((file) => file.endsWith('.mjs'))
     .map((file) => file.slice(0, -'.mjs'.length));
 
-/** @returns {{ suites: string[], json: string | undefined, context: Context }} @throws {Error} for a wrong argument */
+/** @returns {{ suites: string[], files: { json?: string, markdown?: string, chart?: string }, context: Context }} @throws {Error} for a wrong argument */
 function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
-  const options = { models: text, peers: text, node: text, rounds: text, runs: text, cpu: text, json: text };
+  const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart'];
+  const options = Object.fromEntries(names.map((name) => [name, text]));
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const suites = positionals.length > 0 ? positionals : ALL;
-  const peers = values.peers?.split(',').filter(Boolean) ?? ['tfjs-wasm'];
+  const peers = values.peers?.split(',').filter(Boolean) ?? ['tfjs-wasm', 'onnxruntime-web', 'litert'];
   const models = values.models?.split(',') ?? null;
-  for (const [what, folder, names] of /** @type {const} */ ([
-    ['suite', 'suites/', suites],
-    ['peer', 'peers/', peers],
+  for (const [what, known, names] of /** @type {const} */ ([
+    ['suite', filesOf('suites/'), suites],
+    ['peer', Object.keys(PEERS), peers],
   ])) {
-    const known = filesOf(folder);
     const unknown = names.filter((name) => !known.includes(name));
     if (unknown.length > 0)
       throw new RangeError(`bench: expected a ${what} of ${known.join(', ')}, got ${unknown.join(', ')}`);
   }
   for (const name of models ?? []) modelOf(name);
+  if (values.chart && suites[0] !== 'models')
+    throw new RangeError('bench: expected "models" as the first suite for --chart');
   const [rounds, runs, cpu] = /** @type {const} */ (['rounds', 'runs', 'cpu']).map((name) => {
     const value = Number(values[name] ?? { rounds: 2, runs: 15, cpu: availableParallelism() - 1 }[name]);
     if (!Number.isSafeInteger(value) || value < (name === 'cpu' ? 0 : 1)) {
@@ -64,7 +67,7 @@ function readArguments() {
   const log = (/** @type {string} */ line) => void process.stderr.write(`${line} …\n`);
   return {
     suites,
-    json: values.json,
+    files: { json: values.json, markdown: values.markdown, chart: values.chart },
     context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, log },
   };
 }
@@ -77,21 +80,23 @@ try {
   process.stderr.write(`${/** @type {Error} */ (error).message}\n`);
   process.exit(2);
 }
-const { suites, json, context } = given;
-if (context.peers.length > 0) installPackage('bench/peers');
+const { suites, files, context } = given;
 
 /** @type {import('./report.mjs').Result} */
 const result = { rows: [], checks: [] };
+let tables = '';
 for (const name of suites) {
   /** @type {{ run(context: Context): Promise<import('./report.mjs').Result> }} */
   const suite = await import(`./suites/${name}.mjs`);
   const { rows, checks } = await suite.run(context);
   result.rows.push(...rows);
   result.checks.push(...checks);
+  // After each suite: a later one that fails doesn't take hours with it.
+  const report = reportOf(result);
+  tables = markdown(report);
+  if (files.json) writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (files.markdown) writeFileSync(files.markdown, tables);
+  if (files.chart) writeFileSync(files.chart, chart(report));
 }
-
-const report = { machine: machine(), commit: commit(), date: new Date().toISOString() };
-const { cpu, cpus } = report.machine;
-process.stdout.write(`${cpu}, ${cpus} CPUs, commit ${report.commit}\n\n${markdown(result)}`);
-if (json) writeFileSync(json, `${JSON.stringify({ ...report, ...result }, null, 2)}\n`);
+process.stdout.write(tables);
 process.exitCode = result.checks.every(holds) ? 0 : 1;

@@ -6,7 +6,7 @@ import { callsOf } from '../dist/ops/op.js';
 import { traced } from './models.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
 
-/** @typedef {{ op: string, name: string, macs: number, run: () => void }} Step */
+/** @typedef {{ op: string, algorithm: string, name: string, macs: number, run: () => void }} Step */
 
 /**
  * A module compiled for an input shape, and its steps in order. Running the steps in order is a run without the input's and
@@ -35,7 +35,8 @@ export function compiledSteps(module, shape, options) {
         const kernel = /** @type {any} */ (attrs)?.weight?.shape.slice(2).join('×') ?? '';
         const [from, to] = [inputs[0], output].map((value) => value.shape.slice(1).join('×'));
         const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`];
-        steps.push({ op: op.name, name: name.filter(Boolean).join(' '), macs: macsOf(node), run });
+        const label = name.filter(Boolean).join(' ');
+        steps.push({ op: op.name, algorithm: algorithm.name, name: label, macs: macsOf(node), run });
         return phases;
       },
     }));

@@ -20,7 +20,7 @@ import { peakRssMB, timed, warmUp } from './measure.mjs';
  */
 
 /** @type {Awaited<ReturnType<Load>>} */
-let subject;
+export let subject;
 /** @type {Output[]} The first run's. */
 let outputs;
 

@@ -4,20 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveSafetensors } from '../dist/index.js';
+import { installPackage } from '../scripts/with-package.mjs';
 import { Unsupported, writeFloats } from './bundle.mjs';
 import { nchwToNhwc } from './layout.mjs';
 import { lower } from './lower.mjs';
 import { traced } from './models.mjs';
+import { PEERS } from './peers.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
-
-/** What peers read beside the program and its constants: the folder in peers/ that writes it. */
-const FORMATS = {
-  'tfjs-wasm': 'tfjs',
-  'onnxruntime-web': 'onnx',
-  'onnxruntime-node': 'onnx',
-  litert: 'tflite',
-  'litert-compat': 'tflite',
-};
 
 /**
  * Writes into `folder`: model.safetensors, program.json and constants.bin (see lower.mjs), input.bin, input-nhwc.bin, and
@@ -41,22 +34,20 @@ export async function writeBundle(folder, { build, shape, input = inputOf(shape)
 
   /** @type {Map<string, string>} */
   const unsupported = new Map();
-  for (const format of new Set(Object.values(FORMATS))) {
-    const readers = peers.filter((peer) => /** @type {Record<string, string>} */ (FORMATS)[peer] === format);
-    if (readers.length === 0) continue;
+  for (const format of new Set(peers.map((peer) => PEERS[peer].format))) {
     const { write } = await import(`./peers/${format}/write.mjs`);
     try {
       write(folder, options);
     } catch (error) {
       if (!(error instanceof Unsupported)) throw error;
-      for (const peer of readers) unsupported.set(peer, error.message);
+      for (const peer of peers) if (PEERS[peer].format === format) unsupported.set(peer, error.message);
     }
   }
   return { macs, outputs: names, unsupported };
 }
 
 /**
- * Calls with the folder of a bundle, which is removed afterwards.
+ * Calls with the folder of a bundle, which is removed afterwards. Installs the peers' package where there are peers.
  *
  * @template T
  * @param {Parameters<typeof writeBundle>[1]} model @param {Parameters<typeof writeBundle>[2]} peers
@@ -65,6 +56,7 @@ export async function writeBundle(folder, { build, shape, input = inputOf(shape)
  * @returns {Promise<T>}
  */
 export async function withBundle(model, peers, options, use) {
+  if (peers.length > 0) installPackage('bench/peers');
   const folder = mkdtempSync(join(tmpdir(), 'layertap-bench-'));
   try {
     return await use({ folder, ...(await writeBundle(folder, model, peers, options)) });

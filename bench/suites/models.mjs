@@ -6,6 +6,7 @@
 import { difference } from '../difference.mjs';
 import { median, medianRatio } from '../measure.mjs';
 import { gflops, modelOf } from '../models.mjs';
+import { PEERS } from '../peers.mjs';
 import { Process } from '../process.mjs';
 import { withBundle } from '../write-bundle.mjs';
 
@@ -21,9 +22,6 @@ const BOUNDS = {
 
 /** The least geometric mean over all of these models. */
 const MEAN_BOUND = 1.7;
-
-/** Peers that aren't WebAssembly. */
-const NATIVE = ['onnxruntime-node'];
 
 /** A turn is long enough for a process to have its caches to itself. */
 const TURN_MS = 200;
@@ -46,7 +44,7 @@ export async function run(context) {
         const measured = await compare(context, engine, { model, ...bundle });
         rows.push(...measured);
         const ratios = measured.flatMap(({ runtime, speedup }) =>
-          speedup === undefined || NATIVE.includes(runtime) ? [] : [/** @type {number} */ (speedup)],
+          speedup === undefined || PEERS[runtime].isNative ? [] : [/** @type {number} */ (speedup)],
         );
         if (ratios.length > 0) speedups.push({ model, engine: engine.major, value: Math.min(...ratios) });
       }

@@ -1,6 +1,6 @@
 /** Where a model's time goes: every step of its plan in order, and what a run takes beside them. */
 
-import { ceilingGflops } from '../ceiling.mjs';
+import { ceilingOf } from '../ceiling.mjs';
 import { median, peakRssMB, timed, warmUp } from '../measure.mjs';
 import { gflops, modelOf } from '../models.mjs';
 import { Process } from '../process.mjs';
@@ -28,7 +28,7 @@ export async function measure(name) {
   const { build, shape } = modelOf(name);
   const module = build();
   const { model, steps, run } = compiledSteps(module, shape);
-  const ceiling = await ceilingGflops(model.binary);
+  const ceiling = await (await ceilingOf(model.binary))();
   await warmUp(run);
   const x = inputOf(shape);
   await warmUp(() => module.call(x), 0);

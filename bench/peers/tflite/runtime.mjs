@@ -12,6 +12,9 @@ const BUILDS = join(dirname(require.resolve('@litertjs/core')), '../wasm');
 const SCRIPTS = { relaxed: 'litert_wasm_internal.js', simd: 'litert_wasm_compat_internal.js' };
 const THREADED = 'litert_wasm_threaded_internal.js';
 
+/** A process has one build. @type {Promise<unknown> | undefined} */
+let loaded;
+
 const silent = () => {};
 
 /** A worker's `importScripts`, which the loader calls where there is one: the scripts are CommonJS modules, too. */
@@ -32,7 +35,8 @@ export async function loadBuild({ folder, threads, isResident }, build) {
   Object.assign(globalThis, { self: globalThis, importScripts });
   // It tells every step, and that there is no GPU; what matters is thrown.
   Object.assign(console, { info: silent, warn: silent, error: silent });
-  await loadLiteRt(join(BUILDS, threads > 1 ? THREADED : SCRIPTS[build]));
+  loaded ??= loadLiteRt(join(BUILDS, threads > 1 ? THREADED : SCRIPTS[build]));
+  await loaded;
   const model = await loadAndCompile(readFileSync(join(folder, 'model.tflite')), {
     accelerator: 'wasm',
     cpuOptions: { numThreads: threads },
