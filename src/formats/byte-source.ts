@@ -9,7 +9,7 @@ import { FileChangedError, FormatError, ValueError } from '../errors.ts';
 export interface ByteSource {
   /** The size of the whole file. */
   readonly byteLength: number;
-  /** The bytes from `begin` up to `end`, not included: exactly as many. */
+  /** The bytes from `begin` up to `end`, not included: exactly as many. They are kept, as tensors' data. */
   read(begin: number, end: number, options: { readonly signal?: AbortSignal | undefined }): PromiseLike<Uint8Array>;
 }
 
@@ -38,6 +38,9 @@ export interface Origin {
 
 /** The most bytes that are read at once from what answers with a whole array. */
 const PIECE_BYTES = 4 * 2 ** 20;
+
+/** The buffers that a host's stream fills: workerd hands out 4 KiB at a time otherwise. */
+const CHUNK_BYTES = 64 * 2 ** 10;
 
 /** An origin that reads at any place. @throws {@link ValueError} where `byteLength` is no size */
 export function originOf(source: ByteSource): Origin {
@@ -119,12 +122,22 @@ export class ByteStream {
   at: number;
   /** Whether all was read. */
   ended = false;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
+  readonly #read: () => Promise<ReadableStreamReadResult<unknown>>;
   #rest: Uint8Array = new Uint8Array(0);
 
-  /** @param at the place of the stream's first byte in the file */
-  constructor(stream: ReadableStream<Uint8Array>, at = 0) {
-    this.#reader = stream.getReader();
+  /**
+   * @param at the place of the stream's first byte in the file
+   * @param fills whether to have buffers filled, where the stream can. Not for streams of anybody's making: those that forget
+   *   to answer a buffer when they close would never end
+   */
+  constructor(stream: ReadableStream<Uint8Array>, at = 0, fills = false) {
+    const filling = fills ? fillingReader(stream) : null;
+    const reader = filling ?? stream.getReader();
+    this.#reader = reader;
+    this.#read = filling
+      ? () => filling.read(new Uint8Array(CHUNK_BYTES))
+      : () => (reader as ReadableStreamDefaultReader).read();
     this.at = at;
   }
 
@@ -162,7 +175,7 @@ export class ByteStream {
     const stop = () => void this.#reader.cancel(signal!.reason).catch(() => {});
     signal?.addEventListener('abort', stop, { once: true });
     try {
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await this.#read();
       signal?.throwIfAborted();
       if (done) {
         this.ended = true;
@@ -173,6 +186,15 @@ export class ByteStream {
     } finally {
       signal?.removeEventListener('abort', stop);
     }
+  }
+}
+
+/** A reader that fills buffers; null where the stream hands out its own. */
+function fillingReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
+  try {
+    return stream.getReader({ mode: 'byob' });
+  } catch {
+    return null;
   }
 }
 

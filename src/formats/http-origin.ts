@@ -266,7 +266,7 @@ interface ContentRange {
 }
 
 function streamOf(response: Response, at: number): ByteStream {
-  return response.body ? new ByteStream(response.body, at) : emptyStream(at);
+  return response.body ? new ByteStream(response.body, at, true) : emptyStream(at);
 }
 
 function emptyStream(at: number): ByteStream {

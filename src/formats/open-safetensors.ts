@@ -80,7 +80,7 @@ export interface OpenedSafetensors extends SafetensorsHeader, TensorStream {
   readonly tensors: SafetensorsHeader['tensors'];
   /**
    * The named tensors in the order of their bytes, each read when it is asked for: no more than one is held. Reading ends
-   * with the loop.
+   * with the loop. Small tensors that came together share a buffer, and all share that of a source in memory.
    *
    * @throws {@link KeyError} naming all tensors that the file lacks, before anything is read
    * @throws {@link FormatError} where layertap lacks a tensor's dtype, or the file ends early
@@ -306,28 +306,28 @@ class PieceReader {
     this.#pieces = pieces;
   }
 
-  /** A copy of the bytes from `begin` up to `end`, in a buffer of its own; fewer where the pieces end. */
+  /** The bytes from `begin` up to `end`: a view where they came in one piece. Fewer where the pieces end. */
   async take(begin: number, end: number, onBytes: (count: number) => void): Promise<Uint8Array> {
     const length = end - begin;
-    let data = new Uint8Array(Math.min(length, TRUSTED_BYTES));
+    let data = new Uint8Array(0);
     let filled = 0;
     while (filled < length) {
       const { begin: at, bytes } = this.#piece;
-      const part = bytes.subarray(
-        Math.min(bytes.length, begin + filled - at),
-        Math.max(0, Math.min(bytes.length, end - at)),
-      );
-      if (part.length > 0) {
-        if (filled + part.length > data.length)
-          data = grown(data, Math.min(length, Math.max(2 * data.length, filled + part.length)));
-        data.set(part, filled);
-        filled += part.length;
-        onBytes(part.length);
-      } else {
+      const part = bytes.subarray(within(bytes, begin + filled - at), within(bytes, end - at));
+      if (part.length === 0) {
         const { done, value } = await this.#pieces.next();
         if (done) break;
         this.#piece = value;
+        continue;
       }
+      onBytes(part.length);
+      if (part.length === length) return part;
+      const needed = filled + part.length;
+      if (needed > data.length) {
+        data = grown(data, Math.min(length, Math.max(TRUSTED_BYTES, 2 * data.length, needed)));
+      }
+      data.set(part, filled);
+      filled = needed;
     }
     return data.subarray(0, filled);
   }
@@ -336,6 +336,11 @@ class PieceReader {
   async return(): Promise<void> {
     await this.#pieces.return(undefined);
   }
+}
+
+/** An index of the array, or the nearest one. */
+function within({ length }: Uint8Array, index: number): number {
+  return Math.min(length, Math.max(0, index));
 }
 
 function grown(data: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
