@@ -19,6 +19,14 @@ export interface HttpOptions {
   readonly retryDelayMs?: number | undefined;
 }
 
+/** {@link HttpOptions} with their defaults. */
+export interface HttpSettings {
+  readonly fetch: HttpOptions['fetch'];
+  readonly headers: HttpOptions['headers'];
+  readonly retries: number;
+  readonly retryDelayMs: number;
+}
+
 /** Statuses after which the same request may succeed. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -59,8 +67,7 @@ export class HttpOrigin implements Origin {
   #open: ByteStream | null = null;
 
   /** @throws {@link ValueError} where it isn't a URL, or the host has no fetch */
-  constructor(url: string, options: HttpOptions) {
-    const { fetch = globalThis.fetch, headers, retries = 3, retryDelayMs = 250 } = options;
+  constructor(url: string, { fetch = globalThis.fetch, headers, retries, retryDelayMs }: HttpSettings) {
     if (typeof fetch !== 'function') {
       throw new ValueError('openSafetensors: expected a host with fetch, got none; pass options.fetch');
     }

@@ -4,6 +4,7 @@
  */
 
 import { FormatError, KeyError, ValueError } from '../errors.ts';
+import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
 import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
@@ -17,7 +18,7 @@ import {
   originOf,
   streamOrigin,
 } from './byte-source.ts';
-import { type HttpOptions, HttpOrigin } from './http-origin.ts';
+import { type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
 import {
   checkReadable,
   decodeSafetensorsTensor,
@@ -116,11 +117,15 @@ export async function openSafetensors(
   source: SafetensorsSource,
   options: OpenSafetensorsOptions = {},
 ): Promise<OpenedSafetensors> {
-  const { signal, maxGapBytes = 128 * 2 ** 10, maxReadBytes = 16 * 2 ** 20 } = options;
+  const { signal, maxGapBytes, maxReadBytes, ...http } = withDefaults('openSafetensors', options, {
+    ...{ signal: undefined, maxGapBytes: 128 * 2 ** 10, maxReadBytes: 16 * 2 ** 20 },
+    ...{ fetch: undefined, headers: undefined, retries: 3, retryDelayMs: 250 },
+  });
   checkLimit('maxGapBytes', maxGapBytes, 0);
   checkLimit('maxReadBytes', maxReadBytes, 1);
+  checkLimit('retries', http.retries, 0);
   signal?.throwIfAborted();
-  const origin = await openOrigin(source, options);
+  const origin = await openOrigin(source, http);
   try {
     const { header, dataBegin, head } = await readHeader(origin, signal);
     return new TensorReader(origin, header, dataBegin, head, { maxGapBytes, maxReadBytes });
@@ -136,7 +141,7 @@ function checkLimit(name: string, value: number, least: number): void {
 }
 
 /** By what a source can do, since classes differ between realms. */
-async function openOrigin(source: SafetensorsSource, options: HttpOptions): Promise<Origin> {
+async function openOrigin(source: SafetensorsSource, options: HttpSettings): Promise<Origin> {
   if (typeof source === 'string') return new HttpOrigin(source, options);
   const kind = Object.prototype.toString.call(source).slice(8, -1);
   if (kind === 'URL') return new HttpOrigin(String(source), options);

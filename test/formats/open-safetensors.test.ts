@@ -678,6 +678,11 @@ describe('other sources', () => {
     expect(await thrown(openSafetensors(bytes, { maxGapBytes: 0.5 }))).toEqual(
       new ValueError('openSafetensors: expected maxGapBytes to be a whole number >= 0, got 0.5'),
     );
+    expect(await thrown(openSafetensors(bytes, { gap: 1 } as never))).toEqual(
+      new ValueError(
+        'openSafetensors: expected options of signal, maxGapBytes, maxReadBytes, fetch, headers, retries, retryDelayMs, got "gap"',
+      ),
+    );
   });
 });
 
