@@ -11,7 +11,7 @@ export class Process {
   /** @type {Promise<never>} */
   #exit;
 
-  /** @param {import('./engines.mjs').Engine} engine @param {number} cpu the only one it may use, where the system can pin */
+  /** @param {import("./engines.mjs").Engine} engine @param {number | string} cpu the only one, or a list, that it may use where the system can pin */
   constructor(engine, cpu) {
     const [command, ...args] = HAS_TASKSET ? ['taskset', '-c', String(cpu), engine.path, CHILD] : [engine.path, CHILD];
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

@@ -90,6 +90,13 @@ export class FileChangedError extends LayertapError {
   }
 }
 
+/** A thread that died, or threads that can't take a call now. */
+export class ThreadError extends LayertapError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_THREAD', message, options);
+  }
+}
+
 /** Throws when the project's own invariant is broken: a bug in layertap, never a user's mistake. */
 export function assert(condition: unknown, invariant: string): asserts condition {
   if (!condition) throw new Error(`layertap bug: ${invariant}; please report it`);

@@ -41,6 +41,7 @@ export * from './nn/state-dict.ts';
 export * from './nn/upsampling.ts';
 export type { Pair, Sides } from './ops/window.ts';
 export { CompiledModel, type CompileOptions } from './plan/compiled-model.ts';
+export type { Pool } from './plan/pool.ts';
 export { DTYPES, type Dtype, float16ToNumber, numberToFloat16, type TensorData } from './tensor/dtype.ts';
 export { Buffer, Parameter } from './tensor/parameter.ts';
 export type { Shape } from './tensor/shape.ts';

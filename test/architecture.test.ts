@@ -39,6 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   nn: ['tensor', 'ops', 'graph', 'plan'],
   features: ['tensor', 'graph', 'nn'],
   models: ['graph', 'nn', 'features'],
+  threads: ['wasm', 'ops', 'plan'],
 };
 
 const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '');

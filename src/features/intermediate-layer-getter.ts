@@ -116,15 +116,17 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    */
   async forwardAsync(
     x: Tensor,
-    { only, ...options }: ForwardOptions & AsyncOptions = {},
+    options: ForwardOptions & AsyncOptions = {},
   ): Promise<Map<FeatureName, Tensor<Float32Array>>> {
+    const defaults = { only: undefined, onProgress: undefined, signal: undefined };
+    const { only, ...known } = withDefaults('forwardAsync', options, defaults);
     if (!(x instanceof Tensor)) {
       const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
       throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${got}`);
     }
     const layers = only ? this.#subset(only) : this.returnLayers;
     const trace = ([value]: readonly Value[]) => this.#trace(value!, layers).features;
-    return this.execution().runAsync([x], JSON.stringify([...layers]), trace, options);
+    return this.execution().runAsync([x], JSON.stringify([...layers]), trace, known);
   }
 
   /**

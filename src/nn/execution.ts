@@ -22,9 +22,9 @@ export interface Progress {
 /** Options of an asynchronous call. */
 export interface AsyncOptions {
   /** Called after each of the module's direct children, in the order in which they complete. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Aborts the call between two children; it rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A module's child in a plan: computed when the first `nodes` nodes are. */

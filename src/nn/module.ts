@@ -80,8 +80,9 @@ export abstract class Module<Out = Value> {
    * @throws what {@link call} throws, as a rejection
    */
   async callAsync(inputs: Tensor | readonly Tensor[], options: AsyncOptions = {}): Promise<Materialized<Out>> {
+    const known = withDefaults('callAsync', options, { onProgress: undefined, signal: undefined });
     const tensors = inputs instanceof Tensor ? [inputs] : inputs;
-    return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, options);
+    return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, known);
   }
 
   /**
@@ -90,7 +91,7 @@ export abstract class Module<Out = Value> {
    * @see torch.nn.Module.compile
    */
   compile(options: CompileOptions = {}): this {
-    this.#options = withDefaults('compile', options, { deterministic: false });
+    this.#options = withDefaults('compile', options, { deterministic: false, pool: undefined });
     this.#execution = null;
     return this;
   }

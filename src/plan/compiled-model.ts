@@ -7,7 +7,7 @@
  * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
-import { MemoryError } from '../errors.ts';
+import { MemoryError, ThreadError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Constant, Engine } from '../ops/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -15,6 +15,7 @@ import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_
 import { aligned } from './arena.ts';
 import { nextTurn } from './next-turn.ts';
 import { Plan } from './plan.ts';
+import type { Pool } from './pool.ts';
 
 /** What can be chosen when a model is compiled. */
 export interface CompileOptions {
@@ -23,6 +24,8 @@ export interface CompileOptions {
    * engine; every NaN is 0x7fc00000. False unless given.
    */
   readonly deterministic?: boolean;
+  /** Threads for asynchronous calls: a ThreadPool of `layertap/threads`. None unless given. */
+  readonly pool?: Pool | undefined;
 }
 
 /** Addresses below are left free, so that 0 stands for none. */
@@ -36,12 +39,14 @@ interface PartialRun {
   readonly plan: Plan;
   nodes: number;
   outputs: Tensor<Float32Array>[] | null;
+  isOnThreads: boolean;
 }
 
 /** One WASM instance with a model's packed weights, and its plans. */
 export class CompiledModel {
   readonly engine: Engine;
   readonly #instance: Instance;
+  readonly #pool: Pool | null;
   readonly #plans = new Map<string, Plan>();
   readonly #addresses = new Map<object, Map<string, number>>();
   #constantsEnd = FIRST_ADDRESS;
@@ -52,10 +57,11 @@ export class CompiledModel {
 
   /** @param threads into how many parts each step is cut; no result depends on it */
   constructor(
-    { deterministic = false }: CompileOptions = {},
-    instance = instantiate(chooseBinary(deterministic)),
-    threads = 1,
+    { deterministic = false, pool }: CompileOptions = {},
+    instance = (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic)),
+    threads = pool?.threads ?? 1,
   ) {
+    this.#pool = pool ?? null;
     this.#instance = instance;
     const tileRows = deterministic ? DETERMINISTIC_TILE_ROWS : tileRowsOf(instance.binary);
     this.engine = { tileRows, threads, deterministic };
@@ -89,10 +95,17 @@ export class CompiledModel {
    * Runs a plan of this model: binds it first where another one ran last. An asynchronous run that is under way is finished before.
    *
    * @throws {@link MemoryError} where the plan needs more memory than the host gives
+   * @throws {@link ThreadError} where threads are in the midst of an asynchronous run, one of them being late
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
     const { kernels } = this.#instance;
     const other = this.#underWay;
+    if (other?.isOnThreads) {
+      throw new ThreadError(
+        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; await that, or use the ' +
+          'asynchronous form',
+      );
+    }
     if (other && !other.outputs) {
       other.plan.compute(other.nodes);
       other.outputs = other.plan.read(kernels);
@@ -120,7 +133,7 @@ export class CompiledModel {
       if (signal?.aborted) throw signal.reason;
       this.#bind(plan);
       plan.write(this.#instance.kernels, inputs);
-      const run: PartialRun = { plan, nodes: 0, outputs: null };
+      const run: PartialRun = { plan, nodes: 0, outputs: null, isOnThreads: false };
       this.#underWay = run;
       try {
         for (const [part, nodes] of parts.entries()) {
@@ -129,8 +142,9 @@ export class CompiledModel {
               await nextTurn();
               if (signal?.aborted) throw signal.reason;
             }
+            if (this.#pool) await this.#pool.ready();
             // In that turn a synchronous run may have finished this one.
-            if (!run.outputs) plan.compute(run.nodes, nodes);
+            if (!run.outputs) await this.#compute(run, nodes);
             run.nodes = nodes;
           }
           onPart(part);
@@ -143,6 +157,18 @@ export class CompiledModel {
     const end = () => {};
     this.#queue = outputs.then(end, end);
     return outputs;
+  }
+
+  /** Computes a run's next nodes, on all threads there are. */
+  async #compute(run: PartialRun, last: number): Promise<void> {
+    const { plan, nodes } = run;
+    if (!this.#pool) return plan.compute(nodes, last);
+    run.isOnThreads = true;
+    try {
+      await this.#pool.run(this.#instance, plan.phases, plan.phasesUntil(nodes), plan.phasesUntil(last));
+    } finally {
+      run.isOnThreads = false;
+    }
   }
 
   #bind(plan: Plan): void {

@@ -70,8 +70,9 @@ export class Plan {
   readonly #inputPlanes: readonly object[];
   readonly #isDeterministic: boolean;
   #calls: readonly (() => void)[] = [];
-  /** For each node, how many calls there are up to its last. */
-  #ends: readonly number[] = [];
+  #phases: readonly Phase[] = [];
+  /** For each node, how many phases and calls there are up to its last. */
+  #ends: readonly { readonly phases: number; readonly calls: number }[] = [];
   #inputs: readonly Planes[] = [];
   #taps: readonly Planes[] = [];
 
@@ -144,7 +145,7 @@ export class Plan {
     this.#inputs = inputs.map((value, i) => planes(value, address(this.#inputPlanes[i]!), 'f32_nchw_to_nhwc'));
     const phases: Phase[] = [];
     let calls = 0;
-    const ends: number[] = [];
+    const ends: { phases: number; calls: number }[] = [];
     for (const { node, algorithm, constants, workspace, table } of this.#placed) {
       const own = algorithm.bind(
         {
@@ -163,8 +164,9 @@ export class Plan {
       );
       phases.push(...own);
       calls += own.flat().length;
-      ends.push(calls);
+      ends.push({ phases: phases.length, calls });
     }
+    this.#phases = phases;
     this.#calls = callsOf(kernels, phases);
     this.#ends = ends;
     this.#taps = [...new Set(taps)].map((value) => planes(value, address(TAP_PLANES), 'f32_nhwc_to_nchw'));
@@ -180,9 +182,19 @@ export class Plan {
 
   /** Computes the nodes from `first` to before `last`. */
   compute(first = 0, last = this.#ends.length): void {
-    const from = first === 0 ? 0 : this.#ends[first - 1]!;
-    const to = last === 0 ? 0 : this.#ends[last - 1]!;
+    const from = first === 0 ? 0 : this.#ends[first - 1]!.calls;
+    const to = last === 0 ? 0 : this.#ends[last - 1]!.calls;
     for (let i = from; i < to; i++) this.#calls[i]!();
+  }
+
+  /** The steps of all nodes; another array each time that the plan is bound. */
+  get phases(): readonly Phase[] {
+    return this.#phases;
+  }
+
+  /** How many phases the first `nodes` nodes have. */
+  phasesUntil(nodes: number): number {
+    return nodes === 0 ? 0 : this.#ends[nodes - 1]!.phases;
   }
 
   /** The taps' tensors, in the order of `program.taps`. */

@@ -20,7 +20,8 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
   return new WebAssembly.Module(bytesOf(binary));
 }
 
-function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
+/** A binary's bytes, a new copy of them. */
+export function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
   const text = atob(binary === 'relaxed' ? relaxed : simd);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);

@@ -166,6 +166,16 @@ describe('callAsync', () => {
     expectBits((await new Sequential().callAsync(x)).data, x.data, 'nothing');
   });
 
+  it('refuses unknown options', async () => {
+    const options = { abort: true } as object;
+    await expect(new Conv2d(3, 8, 3).callAsync(x, options)).rejects.toThrow(
+      new ValueError('callAsync: expected options of onProgress, signal, got "abort"'),
+    );
+    await expect(getter.forwardAsync(x, options)).rejects.toThrow(
+      new ValueError('forwardAsync: expected options of only, onProgress, signal, got "abort"'),
+    );
+  });
+
   it('rejects without values', async () => {
     await expect(new Conv2d(3, 8, 3).callAsync(x)).rejects.toThrow(StateDictError);
   });

@@ -12,6 +12,7 @@ import type { Module } from '../../src/nn/module.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { type Shape, sameShape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { ThreadPool } from '../../src/threads/index.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
 import { expectBits, loadKernels, Random } from '../support/kernels.ts';
@@ -19,6 +20,7 @@ import { allTapped, inputsOf, programOf } from '../support/programs.ts';
 import { largest, worstDisagreement } from '../support/tolerance.ts';
 
 const SEED = 7;
+const WORKER = new URL('../../dist/threads/worker.js', import.meta.url);
 
 /** A step of a random network: what it computes, on which earlier values, and a seed for its sizes. */
 interface Step {
@@ -281,6 +283,32 @@ describe('random networks', () => {
       }),
       { seed: SEED + 3, numRuns: 60 },
     );
+  });
+
+  it('give the same bits on threads', async () => {
+    const pools: ThreadPool[] = [];
+    for (const threads of [2, 3, 4]) pools.push(await ThreadPool.create(threads, { worker: WORKER }));
+    await fc.assert(
+      fc.asyncProperty(networks, fc.constantFrom(...pools), async (network, pool) => {
+        const program = build(network);
+        const inputs = inputsOf(program, 'input');
+        for (const binary of binaries) {
+          const whole = runOn(compiledModel(binary), program, inputs);
+          const model = new CompiledModel({ pool }, pool.instantiate(binary));
+          const plan = model.plan('', () => program);
+          // In two parts, and again: from the second time on, workers know the steps.
+          const { length } = plan.program.nodes;
+          for (const parts of [[Math.floor(length / 2), length], [length]]) {
+            const tensors = await model.runAsync(plan, inputs, parts, { onPart() {} });
+            tensors.forEach(({ data }, i) => {
+              expectBits(data, whole[i]!.data, `tap ${i} in ${binary}, ${pool.threads} threads`);
+            });
+          }
+        }
+      }),
+      { seed: SEED + 4, numRuns: 60 },
+    );
+    for (const pool of pools) await pool.close();
   });
 
   it('repeat to the bit after other inputs and other shapes', () => {

@@ -1,0 +1,3 @@
+/** `layertap/threads`: plans on several threads. Nothing of it is loaded by the main entry. */
+
+export * from './thread-pool.ts';

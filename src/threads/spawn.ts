@@ -1,0 +1,76 @@
+/** Starts workers on the hosts that have some: Node's threads, or web workers in browsers, Deno and Bun. */
+
+import type { Message } from './protocol.ts';
+
+/** A running worker. */
+export interface Thread {
+  post(message: Message): void;
+  /** Lets the process exit while the worker waits. */
+  unref(): void;
+  /** Ends it, whatever it does. */
+  end(): Promise<void>;
+}
+
+/** What a worker's life is told by. */
+export interface Listener {
+  onReady(): void;
+  /** It has ended, or has thrown. */
+  onDeath(cause: unknown): void;
+}
+
+interface NodeWorker {
+  postMessage(message: unknown): void;
+  unref(): void;
+  terminate(): Promise<number>;
+  on(event: 'message' | 'error' | 'exit', listener: (value: unknown) => void): void;
+}
+
+interface NodeProcess {
+  getBuiltinModule?(name: 'node:worker_threads'): { readonly Worker: new (url: URL, options: object) => NodeWorker };
+}
+
+/** What this host lacks for threads, or null. */
+export function missingForThreads(): string | null {
+  const scope = globalThis as { crossOriginIsolated?: boolean; process?: NodeProcess };
+  if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer';
+  // A page that isn't isolated can make a shared memory, but not post it.
+  if (scope.crossOriginIsolated === false && 'location' in globalThis)
+    return 'a page that is not cross-origin isolated';
+  if (typeof Worker === 'undefined' && !scope.process?.getBuiltinModule) return 'no workers';
+  return null;
+}
+
+/**
+ * Starts a worker.
+ *
+ * @param url of worker.js where a bundler has moved it
+ */
+export function spawn(url: URL | undefined, { onReady, onDeath }: Listener): Thread {
+  if (typeof Worker === 'undefined') {
+    const { getBuiltinModule } = (globalThis as unknown as { process: NodeProcess }).process;
+    const threads = getBuiltinModule!('node:worker_threads');
+    const worker = new threads.Worker(url ?? new URL('./worker.js', import.meta.url), { execArgv: [] });
+    worker.on('message', onReady);
+    worker.on('error', onDeath);
+    worker.on('exit', (code) => onDeath(`exit code ${code}`));
+    return {
+      post: (message) => worker.postMessage(message),
+      unref: () => worker.unref(),
+      end: async () => void (await worker.terminate()),
+    };
+  }
+  // Bundlers look for just this form.
+  const worker = url
+    ? new Worker(url, { type: 'module' })
+    : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = onReady;
+  worker.onerror = (event) => {
+    event.preventDefault();
+    onDeath(event.message);
+  };
+  return {
+    post: (message) => worker.postMessage(message),
+    unref: () => (worker as { unref?: () => void }).unref?.(),
+    end: async () => worker.terminate(),
+  };
+}
