@@ -3,7 +3,7 @@
  * computes more a second, so kernels are measured as a share of it.
  */
 
-import { timed, undisturbed, warmUp } from './measure.mjs';
+import { cpuMs, warmUp } from './measure.mjs';
 
 const ACCUMULATORS = 12;
 const UNROLLED = 4;
@@ -64,20 +64,15 @@ function registerLoop(fused) {
 }
 
 /**
- * What measures the register loop's GFLOP/s, in some fifty milliseconds each time: fused for the relaxed binary, a
- * multiplication and an addition for the plain one.
+ * What measures the register loop's GFLOP/s, by processor time: fused for the relaxed binary, a multiplication and an addition
+ * for the plain one.
  *
  * @param {import('../dist/index.js').Binary} binary
- * @returns {Promise<() => Promise<number>>}
+ * @returns {Promise<() => number>}
  */
 export async function ceilingOf(binary) {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(registerLoop(binary === 'relaxed')));
   const loop = () => /** @type {(n: number) => number} */ (exports.f)(ITERATIONS);
   await warmUp(loop, 500);
-  return async () => {
-    const samples = [];
-    for (let i = 0; i < 40; i++) samples.push(await timed(loop));
-    const flops = ITERATIONS * UNROLLED * ACCUMULATORS * 4 * 2;
-    return flops / undisturbed(samples) / 1e6;
-  };
+  return () => (ITERATIONS * UNROLLED * ACCUMULATORS * 4 * 2) / cpuMs(loop) / 1e6;
 }

@@ -13,12 +13,6 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The middle of the fastest quarter: what the machine can do, not what its neighbours leave. @param {readonly number[]} values */
-export function undisturbed(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return median(sorted.slice(0, Math.ceil(sorted.length / 4)));
-}
-
 /** The middle of each value's ratio to the other one at the same index: neighbours' noise, which both feel, falls out.
  *
  * @param {readonly number[]} values @param {readonly number[]} others @returns {number}
@@ -80,4 +74,29 @@ export function peakRssMB() {
   const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
   const kilobytes = /VmHWM:\s+(\d+)/.exec(status)?.[1] ?? process.resourceUsage().maxRSS;
   return Math.round(Number(kilobytes) / 1024);
+}
+
+/** Turns of a {@link cpuMs}, and milliseconds of each. */
+const CPU_TURNS = { count: 10, ms: 30 };
+
+/**
+ * Processor time of a call in milliseconds, in the least disturbed of several turns: the time in which others had the CPU doesn't
+ * count. For what stays on one thread, and after warming up.
+ *
+ * @param {() => void} run @returns {number}
+ */
+export function cpuMs(run) {
+  let least = Infinity;
+  for (let turn = 0; turn < CPU_TURNS.count; turn++) {
+    const start = performance.now();
+    const before = process.cpuUsage();
+    let calls = 0;
+    do {
+      run();
+      calls++;
+    } while (performance.now() - start < CPU_TURNS.ms);
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000 / calls);
+  }
+  return least;
 }

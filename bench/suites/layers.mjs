@@ -9,7 +9,7 @@ import { Module, ModuleList, Tensor } from '../../dist/index.js';
 import { writeFloats } from '../bundle.mjs';
 import { difference } from '../difference.mjs';
 import { LAYERS } from '../layers.mjs';
-import { median, peakRssMB, timed, undisturbed, warmUp } from '../measure.mjs';
+import { median, peakRssMB, timed, warmUp } from '../measure.mjs';
 import { gflops } from '../models.mjs';
 import { Process } from '../process.mjs';
 import { compiledSteps } from '../steps.mjs';
@@ -133,7 +133,7 @@ export async function slope(runtime, whole, folders, repeats) {
     return 0;
   });
   const [less, more] = times.map(median);
-  const [least, most] = times.map(undisturbed);
+  const [least, most] = times.map((each) => Math.min(...each));
   const row = figures(runtime, described.binary, [(more - less) / repeats]);
   return { ...row, minMs: (most - least) / repeats };
 }

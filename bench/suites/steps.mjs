@@ -28,7 +28,7 @@ export async function measure(name) {
   const { build, shape } = modelOf(name);
   const module = build();
   const { model, steps, run } = compiledSteps(module, shape);
-  const ceiling = await (await ceilingOf(model.binary))();
+  const ceiling = (await ceilingOf(model.binary))();
   await warmUp(run);
   const x = inputOf(shape);
   await warmUp(() => module.call(x), 0);
