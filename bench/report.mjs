@@ -15,7 +15,8 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 
 /** @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the bound, or at least */
 /** @typedef {{ rows: Row[], checks: Check[] }} Result */
-/** @typedef {Result & { machine: ReturnType<typeof machine>, commit: string | null, date: string }} Report a result, and where it comes from */
+/** @typedef {{ machine: ReturnType<typeof machine>, commit: string | null, date: string }} Source where figures come from */
+/** @typedef {Result & Source} Report */
 
 /** Where the figures were taken. */
 function machine() {
@@ -75,11 +76,15 @@ function thousands(value) {
   return value.toLocaleString('en');
 }
 
-/** A result with its machine and commit, which each row names, too. @param {Result} result @returns {Report} */
-export function reportOf({ rows, checks }) {
-  const [own, revision] = [machine(), commit()];
-  const marked = rows.map((row) => ({ ...row, machine: own.cpu, commit: revision }));
-  return { machine: own, commit: revision, date: new Date().toISOString(), rows: marked, checks };
+/** Where the figures of a run that begins now come from. @returns {Source} */
+export function sourceOf() {
+  return { machine: machine(), commit: commit(), date: new Date().toISOString() };
+}
+
+/** A result with where it comes from; each row says it, too. @param {Source} source @param {Result} result @returns {Report} */
+export function reportOf(source, { rows, checks }) {
+  const { machine, commit } = source;
+  return { ...source, rows: rows.map((row) => ({ ...row, machine: machine.cpu, commit })), checks };
 }
 
 /** One table for each suite, with the columns that it has figures for, then the checks. @param {Report} report @returns {string} */

@@ -18,7 +18,7 @@ import { chart } from './chart.mjs';
 import { enginesOf } from './engines.mjs';
 import { modelOf } from './models.mjs';
 import { PEERS } from './peers.mjs';
-import { holds, markdown, reportOf } from './report.mjs';
+import { holds, markdown, reportOf, sourceOf } from './report.mjs';
 
 /**
  * What a suite is given. `models` is null where none was named.
@@ -82,6 +82,7 @@ try {
 }
 const { suites, files, context } = given;
 
+const source = sourceOf();
 /** @type {import('./report.mjs').Result} */
 const result = { rows: [], checks: [] };
 let tables = '';
@@ -92,7 +93,7 @@ for (const name of suites) {
   result.rows.push(...rows);
   result.checks.push(...checks);
   // After each suite: a later one that fails doesn't take hours with it.
-  const report = reportOf(result);
+  const report = reportOf(source, result);
   tables = markdown(report);
   if (files.json) writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
   if (files.markdown) writeFileSync(files.markdown, tables);
