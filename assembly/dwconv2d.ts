@@ -1,52 +1,66 @@
 /**
- * Depthwise convolution, one filter for each channel, on channels-last images that already carry their padding.
+ * Depthwise convolution, one filter for each channel, on channels-last images.
  */
 
 import { activatePixels, clamp } from "./epilogue";
 import { madd } from "./simd";
 
 /**
- * Depthwise convolution: out = act((bias + Σ x·w)·scale + shift + residual), four pixels × four channels at a time.
+ * Depthwise convolution of rows firstRow … lastRow − 1 of each image: out = act((bias + Σ x·w)·scale + shift + residual), four pixels ×
+ * four channels at a time.
  *
- * The last block of a row overlaps the one before it, so rows need no tail; rows of fewer than four pixels go one by one.
+ * The last block of a row overlaps the one before it, so rows need no tail; rows of fewer than four pixels go one by one. Taps above and
+ * below the image are left out; blocks that reach beyond its sides read a copy of their window, with zeros.
  *
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
- * @param x images of height × width pixels, padding included
+ * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
+ * @param top, left padding; the windows may reach as far beyond the other sides as they like
+ * @param x the first image's first pixel, rows and images dense; nothing beyond it is read
+ * @param scratch kernelHeight · (3·strideWidth + (kernelWidth − 1)·dilationWidth + 1) · 256 bytes where a window reaches beyond a side
  * @param weights from f32_pack_dwconv2d: [tap][ceil4(channels)]
  * @param bias, scale, shift ceil4(channels) floats; bias and scale 0 for none
  */
 export function f32_dwconv2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
-  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, dilationHeight: i32, dilationWidth: i32,
-  x: usize, pixelBytes: usize, weights: usize, out: usize, outBytes: usize,
+  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
+  dilationHeight: i32, dilationWidth: i32, firstRow: i32, lastRow: i32,
+  x: usize, pixelBytes: usize, scratch: usize, weights: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
+  assert(firstRow >= 0 && lastRow <= outHeight, "rows are there");
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const rowBytes = <usize>width * pixelBytes;
-  const step = <usize>strideWidth * pixelBytes;
   // Square kernels of 3 or 5 without dilation have code of their own: 3 and 5 for stride 1, one more for stride 2.
   const isUsual = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
     && strideHeight == strideWidth && strideWidth <= 2;
   const form = isUsual ? kernelWidth + strideWidth - 1 : 0;
-  const tapX = <usize>dilationWidth * pixelBytes, tapY = <usize>dilationHeight * rowBytes;
+  const reach = (kernelWidth - 1) * dilationWidth + 1;
+  const window = 3 * strideWidth + reach;
+  // Beyond the last pixel whose taps are all inside.
+  const insideEnd = width + left >= reach ? min(outWidth, (width + left - reach) / strideWidth + 1) : 0;
   for (let n = 0; n < images; n++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      const row = x + <usize>(n * height + oy * strideHeight) * rowBytes;
+    for (let oy = firstRow; oy < lastRow; oy++) {
+      const y0 = oy * strideHeight - top;
+      const skip = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
+      const taps = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skip;
+      const row = x + <usize>((n * height + y0 + skip * dilationHeight) * width) * pixelBytes;
+      const weightRow = weights + <usize>(skip * kernelWidth) * channelBytes;
       const pixel = <usize>((n * outHeight + oy) * outWidth);
-      if (outWidth < 4) {
+      if (outWidth < 4 || taps <= 0) {
         for (let ox = 0; ox < outWidth; ox++) {
           const o = out + (pixel + ox) * outBytes;
           for (let c: usize = 0; c < channelBytes; c += 16) {
             let sum = f32x4.splat(0);
             if (bias) sum = v128.load(bias + c);
-            let w = weights + c;
-            for (let ky = 0; ky < kernelHeight; ky++) {
-              let a = row + <usize>ox * step + <usize>ky * tapY + c;
+            let w = weightRow + c;
+            for (let ky = 0; ky < taps; ky++) {
+              const line = row + <usize>(ky * dilationHeight) * rowBytes + c;
+              let ix = ox * strideWidth - left;
               for (let kx = 0; kx < kernelWidth; kx++) {
-                sum = madd(sum, v128.load(a), v128.load(w));
-                a += tapX;
+                if (ix >= 0 && ix < width) sum = madd(sum, v128.load(line + <usize>ix * pixelBytes), v128.load(w));
+                ix += dilationWidth;
                 w += channelBytes;
               }
             }
@@ -61,23 +75,51 @@ export function f32_dwconv2d(
       // Channels in chunks, so that the rows of a chunk stay in the first-level cache while blocks pass over them.
       for (let from: usize = 0; from < channelBytes; from += CHUNK_BYTES) {
         const to = min(from + CHUNK_BYTES, channelBytes);
-        const o = out + pixel * outBytes;
-        const r = residual ? residual + pixel * residualBytes : 0;
-        switch (form) {
-          case 3: row3(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-          case 4: row3s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-          case 5: row5(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-          case 6: row5s2(outWidth, row, pixelBytes, rowBytes, from, to, channelBytes, weights, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-          default:
-            for (let ox = 0; ox < outWidth; ox += 4) {
-              const i = <usize>min(ox, outWidth - 4);
-              blockOf(kernelHeight, kernelWidth, step, tapX, tapY, row + i * step, from, to, channelBytes, weights, o + i * outBytes, outBytes, bias, scale, shift, r ? r + i * residualBytes : 0, residualBytes, lo, hi);
-            }
+        let ox = 0;
+        while (ox < outWidth) {
+          const i = min(ox, outWidth - 4);
+          const x0 = i * strideWidth - left;
+          let count = 4, a = row + <usize>x0 * pixelBytes, step = pixelBytes, line = rowBytes * <usize>dilationHeight;
+          if (x0 >= 0 && i + 4 <= insideEnd) {
+            count = insideEnd - i;
+          } else {
+            step = to - from;
+            line = <usize>window * step;
+            copyWindow(taps, window, x0, width, row, rowBytes * <usize>dilationHeight, pixelBytes, from, to, scratch);
+            a = scratch - from;
+          }
+          const o = out + (pixel + i) * outBytes;
+          const r = residual ? residual + (pixel + i) * residualBytes : 0;
+          switch (form) {
+            case 3: row3(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+            case 4: row3s2(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+            case 5: row5(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+            case 6: row5s2(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
+            default:
+              count = 4;
+              blockOf(taps, kernelWidth, <usize>strideWidth * step, <usize>dilationWidth * step, line, a, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
+          }
+          ox = i + count;
         }
         // Once for the row: its last block may have been computed over one that was there.
-        if (activation) activatePixels(outWidth, <i32>((to - from) >> 2), o + from, outBytes, activation);
+        if (activation) activatePixels(outWidth, <i32>((to - from) >> 2), out + pixel * outBytes + from, outBytes, activation);
       }
     }
+  }
+}
+
+/** Copies the bytes `from` to `to` of a window's pixels, densely; pixels beyond the sides of the image are zero. */
+function copyWindow(
+  rows: i32, columns: i32, x0: i32, width: i32, row: usize, rowBytes: usize, pixelBytes: usize, from: usize, to: usize, out: usize,
+): void {
+  for (let y = 0; y < rows; y++) {
+    for (let i = 0; i < columns; i++) {
+      const ix = x0 + i;
+      const at = row + <usize>ix * pixelBytes;
+      if (ix >= 0 && ix < width) for (let c = from; c < to; c += 16) { v128.store(out, v128.load(at + c)); out += 16; }
+      else for (let c = from; c < to; c += 16) { v128.store(out, f32x4.splat(0)); out += 16; }
+    }
+    row += rowBytes;
   }
 }
 
@@ -137,11 +179,11 @@ function blockOf(
   }
 }
 
-/** Four pixels with a kernel of k × k (3 or 5, a constant) and stride s (1 or 2, a constant): each input is loaded once. */
+/** Four pixels with `rows` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2, a constant): each input is loaded once. */
 // @ts-ignore: decorator
 @inline
 function block(
-  k: i32, s: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize,
+  k: i32, s: i32, rows: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize,
   out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
@@ -151,7 +193,7 @@ function block(
     let c0 = b, c1 = b, c2 = b, c3 = b;
     let w = weights + c;
     let a = x + c;
-    const end = a + <usize>k * rowBytes;
+    const end = a + <usize>rows * rowBytes;
     do {
       const w0 = v128.load(w), w1 = v128.load(w + channelBytes), w2 = v128.load(w + 2 * channelBytes);
       let w3 = w2, w4 = w2;
@@ -194,26 +236,26 @@ function block(
 // @ts-ignore: decorator
 @inline
 function rowOf(
-  k: i32, s: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize,
+  k: i32, s: i32, rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize,
   weights: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
 ): void {
   for (let ox = 0; ox < outWidth; ox += 4) {
     const i = <usize>min(ox, outWidth - 4);
     const r = residual ? residual + i * residualBytes : 0;
-    block(k, s, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
+    block(k, s, rows, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
   }
 }
 
-function row3(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(3, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function row3(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(3, 1, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row3s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(3, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function row3s2(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(3, 2, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row5(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(5, 1, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function row5(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(5, 1, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }
-function row5s2(outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(5, 2, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function row5s2(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
+  rowOf(5, 2, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
 }

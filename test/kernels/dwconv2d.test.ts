@@ -11,7 +11,7 @@ import {
   withCanaries,
 } from '../support/kernels.ts';
 
-/** A depthwise convolution of an image that carries its padding. */
+/** A depthwise convolution of as much of an image as its windows reach, but `padding` rows and columns on each side. */
 interface Case {
   readonly images: number;
   readonly channels: number;
@@ -19,6 +19,7 @@ interface Case {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly dilation: readonly [number, number];
+  readonly padding: readonly [top: number, left: number, bottom: number, right: number];
   readonly norm: boolean;
   readonly residual: boolean;
   readonly lo: number;
@@ -34,6 +35,7 @@ const PLAIN: Case = {
   kernel: [3, 3],
   stride: [1, 1],
   dilation: [1, 1],
+  padding: [0, 0, 0, 0],
   norm: false,
   residual: false,
   lo: -Infinity,
@@ -52,6 +54,18 @@ const CASES: readonly Partial<Case>[] = [
   { stride: [1, 3], out: [3, 6], images: 2 },
   { dilation: [2, 3], kernel: [2, 3] },
   { stride: [3, 2], dilation: [1, 2], out: [3, 3] },
+  // Padding on all sides: wide rows, rows of one block, both sides in one block, windows without a pixel.
+  ...range(3, 14).flatMap((width) =>
+    [3, 5].flatMap((k) =>
+      [1, 2].map((s) => ({
+        ...{ out: [4, width] as const, kernel: [k, k] as const, stride: [s, s] as const },
+        ...{ padding: [k >> 1, k >> 1, k >> 1, s === 1 ? k >> 1 : 0] as const, images: 2, channels: 70 },
+      })),
+    ),
+  ),
+  { padding: [1, 4, 0, 4], out: [3, 17], kernel: [2, 3], dilation: [2, 3], stride: [1, 1] },
+  { padding: [4, 0, 4, 0], out: [7, 5], kernel: [3, 3] },
+  { padding: [4, 2, 4, 2], out: [9, 8], kernel: [3, 3], dilation: [2, 1] },
   ...range(0, 15).map((bits) => ({
     norm: (bits & 1) > 0,
     residual: (bits & 2) > 0,
@@ -61,8 +75,10 @@ const CASES: readonly Partial<Case>[] = [
   })),
 ];
 
-const sizeOf = ({ out, kernel, stride, dilation }: Case) =>
-  [0, 1].map((i) => (out[i]! - 1) * stride[i]! + dilation[i]! * (kernel[i]! - 1) + 1) as [number, number];
+const sizeOf = ({ out, kernel, stride, dilation, padding }: Case) =>
+  [0, 1].map(
+    (i) => (out[i]! - 1) * stride[i]! + dilation[i]! * (kernel[i]! - 1) + 1 - padding[i]! - padding[i + 2]!,
+  ) as [number, number];
 
 interface Data {
   readonly x: Float32Array;
@@ -95,9 +111,9 @@ function inVectors(values: Float32Array, channels: number): Float32Array {
   return out;
 }
 
-/** Runs the kernel, and returns pixels of `channels` floats. */
+/** Runs the kernel, the last row by itself, and returns pixels of `channels` floats. */
 function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
-  const { images, channels, out: size, kernel, stride, dilation, lo, hi, gap } = of;
+  const { images, channels, out: size, kernel, stride, dilation, padding, lo, hi, gap } = of;
   const [height, width] = sizeOf(of);
   const lanes = ceil4(channels);
   const pixelBytes = lanes * 4 + gap * 16;
@@ -113,24 +129,45 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
   const shift = of.norm ? memory.input(inVectors(data.shift, channels)) : 0;
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, lanes }) : null;
   const out = memory.outputPixels(images * size[0] * size[1], channels, { pixelBytes, lanes });
-  memory.kernels.f32_dwconv2d(
-    ...([images, channels, height, width, ...size, ...kernel, ...stride, ...dilation] as const),
-    ...([x.address, x.pixelBytes, weights, out.address, out.pixelBytes] as const),
-    ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
-  );
+  const isPadded = padding.some((count) => count > 0);
+  const windowFloats = kernel[0] * (3 * stride[1] + (kernel[1] - 1) * dilation[1] + 1) * 64;
+  const scratch = isPadded ? memory.output(windowFloats) : 0;
+  for (const [first, last] of [
+    [size[0] - 1, size[0]],
+    [0, size[0] - 1],
+  ] as const) {
+    memory.kernels.f32_dwconv2d(
+      ...([
+        images,
+        channels,
+        height,
+        width,
+        ...size,
+        ...kernel,
+        ...stride,
+        padding[0],
+        padding[1],
+        ...dilation,
+      ] as const),
+      ...([first, last, x.address, x.pixelBytes, scratch, weights, out.address, out.pixelBytes] as const),
+      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
+    );
+  }
   return memory.readPixels(out, lanes);
 }
 
 /** Calls `visit` with an output's products in the kernel's order. */
 function eachProduct(of: Case, data: Data, i: number, visit: (x: number, w: number) => void): void {
-  const { channels, out, kernel, stride, dilation } = of;
+  const { channels, out, kernel, stride, dilation, padding } = of;
   const [height, width] = sizeOf(of);
   const channel = i % channels;
   const pixel = Math.floor(i / channels);
   const [ox, oy, image] = [pixel % out[1], Math.floor(pixel / out[1]) % out[0], Math.floor(pixel / out[1] / out[0])];
   for (let ky = 0; ky < kernel[0]; ky++) {
     for (let kx = 0; kx < kernel[1]; kx++) {
-      const [iy, ix] = [oy * stride[0] + ky * dilation[0], ox * stride[1] + kx * dilation[1]];
+      const iy = oy * stride[0] + ky * dilation[0] - padding[0];
+      const ix = ox * stride[1] + kx * dilation[1] - padding[1];
+      if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
       const x = data.x[((image * height + iy) * width + ix) * channels + channel]!;
       visit(x, data.weight[(channel * kernel[0] + ky) * kernel[1] + kx]!);
     }
@@ -234,13 +271,17 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
 });
 
 describe('f32_dwconv2d (debug)', () => {
-  it('asserts that pixels are whole vectors', () => {
+  it('asserts that pixels are whole vectors, and rows there', () => {
     const { f32_dwconv2d } = loadKernels('debug');
-    const call = (pixelBytes: number, outBytes: number) =>
-      f32_dwconv2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 64, pixelBytes, 64, 64, outBytes, 64, 0, 0, 0, 0, 0, 0, 0);
+    const call = (pixelBytes: number, outBytes: number, lastRow = 1) =>
+      f32_dwconv2d(
+        ...([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, lastRow, 64, pixelBytes, 0, 64, 64, outBytes] as const),
+        ...([64, 0, 0, 0, 0, 0, 0, 0] as const),
+      );
     expect(() => call(20, 16)).toThrow('assert: pixels are whole vectors');
     expect(() => call(16, 4)).toThrow('assert: pixels are whole vectors');
     call(16, 16);
+    expect(() => call(16, 16, 2)).toThrow('assert: rows are there');
   });
 });
 
