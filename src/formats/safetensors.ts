@@ -198,19 +198,19 @@ export function loadSafetensors(bytes: Uint8Array | ArrayBuffer): Map<string, Te
  * implementation writes: by alignment and dtype from the widest down, then by name, after a header padded with spaces
  * to a multiple of eight bytes. Metadata is written in the order given.
  *
- * @param tensors names and tensors, e.g. a state dict
- * @param metadata free texts for `__metadata__`, e.g. `Object.entries({ format: 'pt' })`
+ * @param tensors names and tensors: a state dict, a Map, entries, or a plain object
+ * @param metadata free texts for `__metadata__`, e.g. `{ format: 'pt' }`
  * @param options `sorted: false` for the order given, which readers list the tensors in; of mixed dtypes, some may then
  *   lie unaligned
  * @throws {@link ValueError} where a name is `__metadata__`, comes twice or isn't well-formed Unicode, a metadata
  *   value isn't a string, or the header is longer than 100,000,000 bytes
  */
 export function saveSafetensors(
-  tensors: Iterable<readonly [string, Tensor]>,
-  metadata: Iterable<readonly [string, string]> = [],
+  tensors: Iterable<readonly [string, Tensor]> | Readonly<Record<string, Tensor>>,
+  metadata: Iterable<readonly [string, string]> | Readonly<Record<string, string>> = {},
   { sorted = true }: { readonly sorted?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
-  const entries = [...tensors].map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
+  const entries = entriesOf(tensors).map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
   checkUnique(
     'tensor name',
     entries.map(({ name }) => name),
@@ -226,7 +226,7 @@ export function saveSafetensors(
 
   // Built as text: as an object, integer-like names would come first.
   const members: string[] = [];
-  const texts = [...metadata];
+  const texts = entriesOf(metadata);
   checkUnique(
     'metadata key',
     texts.map(([key]) => key),
@@ -533,4 +533,8 @@ export function listNames(names: Iterable<string>): string {
     listed.push(quote(name));
   }
   return listed.join(', ') || 'none';
+}
+
+function entriesOf<Item>(items: Iterable<readonly [string, Item]> | Readonly<Record<string, Item>>) {
+  return Symbol.iterator in items ? [...(items as Iterable<readonly [string, Item]>)] : Object.entries<Item>(items);
 }

@@ -34,7 +34,12 @@ export class Sequential extends Module<any> {
       ? (first as ReadonlyMap<string, Module<any>>)
       : (items as Module<any>[]).map((item, i) => [String(i), item] as const);
     this.#items = new Map();
-    for (const [name, item] of entries) {
+    for (const entry of entries) {
+      if (!Array.isArray(entry)) {
+        const got = (entry as object | null)?.constructor?.name ?? String(entry);
+        throw new ValueError(`Sequential: expected modules, or entries of names and modules, got an array of ${got}`);
+      }
+      const [name, item] = entry;
       checkName(name);
       checkModule(item);
       this.#items.set(name, item as Item);

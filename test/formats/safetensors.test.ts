@@ -443,6 +443,11 @@ describe('saveSafetensors', () => {
     expect([...loadSafetensors(bytes)]).toEqual([...every].reverse());
   });
 
+  it('takes plain objects, as in Python, like entries', () => {
+    const bytes = saveSafetensors(Object.fromEntries(every), { format: 'pt' });
+    expect(bytes).toEqual(saveSafetensors(every, [['format', 'pt']]));
+  });
+
   it('is read back as it was', () => {
     const bytes = saveSafetensors(
       every,

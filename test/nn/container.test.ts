@@ -56,6 +56,9 @@ describe('Sequential', () => {
 
   it('refuses names and items that are not allowed', () => {
     expect(thrown(() => new Sequential([['a.b', a]]))).toBe('KeyError: module name can\'t contain ".", got: a.b');
+    expect(thrown(() => new Sequential([a] as never))).toBe(
+      'ValueError: Sequential: expected modules, or entries of names and modules, got an array of ReLU',
+    );
     expect(thrown(() => new Sequential(5 as never))).toBe('ValueError: Number is not a Module subclass');
     expect(thrown(() => new Sequential().append('x' as never))).toBe('ValueError: String is not a Module subclass');
   });
