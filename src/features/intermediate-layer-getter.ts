@@ -8,7 +8,7 @@ import { Graph, macsOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
-import type { Module } from '../nn/module.ts';
+import { Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
@@ -65,6 +65,10 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
   constructor(model: Module<any>, returnLayers: ReturnLayers) {
+    if (!(model instanceof Module)) {
+      const got = (model as object | null | undefined)?.constructor?.name ?? String(model);
+      throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${got}`);
+    }
     const layers = layersOf(returnLayers);
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);

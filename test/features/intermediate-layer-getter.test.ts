@@ -662,6 +662,18 @@ describe('bad input', () => {
     }
   });
 
+  it('refuses a model that is no module', () => {
+    for (const [model, got] of [
+      [null, 'null'],
+      [resnet18, 'Function'],
+      [{}, 'Object'],
+    ] as const) {
+      expect(thrown(() => new IntermediateLayerGetter(model as never, {}))).toBe(
+        `ValueError: IntermediateLayerGetter: expected a Module, got ${got}`,
+      );
+    }
+  });
+
   it('refuses an input that is neither a tensor nor a value', () => {
     expect(thrown(() => getter({ layer1: 'x' }).forward(new Float32Array(4) as never))).toBe(
       'ValueError: IntermediateLayerGetter: expected a Tensor or a Value, got Float32Array',
