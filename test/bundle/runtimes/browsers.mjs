@@ -1,0 +1,117 @@
+/**
+ * Debian's browsers, each opening one page that computes in its window and in a web worker, and posts what came out. The page comes
+ * without a bundler and under a strict Content-Security-Policy that allows WebAssembly ('wasm-unsafe-eval') and nothing else.
+ */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join, normalize } from 'node:path';
+import { after, outputOf, present, whileRunning } from '../command.mjs';
+
+const TYPES = { '.mjs': 'text/javascript', '.js': 'text/javascript', '.wasm': 'application/wasm' };
+
+const POLICY =
+  "default-src 'none'; connect-src 'self'; worker-src 'self'; script-src 'self' 'nonce-map' 'wasm-unsafe-eval'";
+
+const PAGE = `<!doctype html><title>layertap</title>
+<script type="importmap" nonce="map">{ "imports": { "layertap": "/node_modules/layertap/dist/index.js" } }</script>
+<script type="module" src="/page.mjs"></script>`;
+
+/** How each is asked for its version, and started on a page with an empty profile. */
+const BROWSERS = {
+  chromium: {
+    title: 'Chromium',
+    file: '/usr/bin/chromium',
+    version: (file) => [file, '--version'],
+    command: (file, url, profile) => [
+      file,
+      ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
+      ...['--disable-background-networking', '--disable-component-update', `--user-data-dir=${profile}`, url],
+    ],
+  },
+  firefox: {
+    title: 'Firefox',
+    file: '/usr/bin/firefox-esr',
+    version: (file) => [file, '--version'],
+    command(file, url, profile) {
+      const off = [
+        'app.update.enabled',
+        'datareporting.policy.dataSubmissionEnabled',
+        'browser.shell.checkDefaultBrowser',
+      ];
+      writeFileSync(join(profile, 'user.js'), off.map((name) => `user_pref("${name}", false);\n`).join(''));
+      return [file, '--headless', '--no-remote', '--profile', profile, url];
+    },
+  },
+  webkit: {
+    title: 'WebKitGTK',
+    file: '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
+    version: (file) => onScreen(file, '--version'),
+    command: (file, url) => onScreen(file, '--private', url),
+    env: { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', NO_AT_BRIDGE: '1' },
+  },
+};
+
+export const checks = async (project, group) => {
+  const browser = BROWSERS[group];
+  let running = null;
+  const results = () => {
+    running ??= open(browser, project.folder);
+    return running;
+  };
+  return [
+    [`${browser.title}, window, strict CSP`, async () => (await results()).window],
+    [`${browser.title}, web worker, strict CSP`, async () => (await results()).worker],
+  ];
+};
+
+async function open({ title, file, version, command, env }, folder) {
+  present(file, `${title} (${file})`);
+  const [, number] = /([\d.]+)/.exec(await outputOf(...split(version(file)), { cwd: folder }));
+  const profile = mkdtempSync(join(tmpdir(), 'layertap-profile-'));
+  const server = createServer();
+  const posted = new Promise((resolve) => {
+    server.on('request', (request, response) => serve(request, response, folder, resolve));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const url = `http://127.0.0.1:${server.address().port}/`;
+    const [program, args] = split(command(file, url, profile));
+    const use = (failed) => Promise.race([failed, after(120, title), posted]);
+    const result = await whileRunning(program, args, { cwd: profile, env: { ...env, HOME: profile } }, use);
+    if (result.error) throw new Error(result.error);
+    return { window: { version: number, ...result.window }, worker: { version: number, ...result.worker } };
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A command with a screen that nobody sees. */
+const onScreen = (...command) => [present('/usr/bin/xvfb-run', 'WebKitGTK: xvfb-run'), '-a', ...command];
+
+const split = ([command, ...args]) => [command, args];
+
+/** Files of the project, and the result that the page posts. */
+function serve(request, response, folder, resolve) {
+  response.setHeader('content-security-policy', POLICY);
+  const { pathname } = new URL(request.url, 'http://127.0.0.1');
+  if (request.method === 'POST' && pathname === '/result') {
+    const chunks = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      response.end();
+      resolve(JSON.parse(Buffer.concat(chunks).toString()));
+    });
+    return;
+  }
+  if (pathname === '/') return response.setHeader('content-type', 'text/html').end(PAGE);
+  try {
+    const body = readFileSync(join(folder, normalize(pathname)));
+    response.setHeader('content-type', TYPES[extname(pathname)] ?? 'application/octet-stream').end(body);
+  } catch {
+    response.writeHead(404).end();
+  }
+}
