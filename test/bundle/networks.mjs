@@ -73,8 +73,9 @@ export function everyKernel(layertap) {
     average = new AvgPool2d(3, { stride: 2, padding: 1 });
     silu = new SiLU();
     upsample = new Upsample({ size: [21, 17], mode: 'bilinear' });
-    windows = new AdaptiveAvgPool2d([2, 3]);
-    classifier = new Linear(72 * 6, 11);
+    windows = new AdaptiveAvgPool2d(6);
+    tiny = new Conv2d(72, 64, 3, { padding: 1 });
+    classifier = new Linear(64 * 36, 11);
     sigmoid = new Sigmoid();
 
     forward(x) {
@@ -89,7 +90,8 @@ export function everyKernel(layertap) {
       const gate = this.hardsigmoid.call(this.excite.call(relu(this.squeeze.call(this.pooled.call(depthwise)))));
       const gated = functional.mul(depthwise, gate);
       const resized = this.upsample.call(this.average.call(gated));
-      const scores = this.sigmoid.call(this.classifier.call(functional.flatten(this.windows.call(gated))));
+      const tiny = this.tiny.call(this.windows.call(gated));
+      const scores = this.sigmoid.call(this.classifier.call(functional.flatten(tiny)));
       return new Map(Object.entries({ stem, same, both, grouped, gated, resized, scores }));
     }
   }
