@@ -15,12 +15,14 @@ export interface ByteSource {
 
 /** What is needed of Node's `FileHandle`. It stays open, and the caller's to close. */
 export interface FileHandleLike {
+  /** Fills `buffer` from `offset` on with at most `length` bytes of the file from `position` on. */
   read(
     buffer: Uint8Array,
     offset: number,
     length: number,
     position: number,
   ): PromiseLike<{ readonly bytesRead: number }>;
+  /** The file's bytes, and when it was last written. */
   stat(): PromiseLike<{ readonly size: number; readonly mtimeMs: number }>;
 }
 

@@ -72,7 +72,10 @@ export class ASPP extends Module {
 
 /** ASPP, 3×3, and 1×1 to the classes. @see torchvision.models.segmentation.deeplabv3.DeepLabHead */
 export class DeepLabHead extends Sequential {
-  /** @param atrousRates, outChannels torchvision's are 12, 24, 36 and 256 */
+  /**
+   * @param atrousRates torchvision's are 12, 24 and 36
+   * @param outChannels torchvision's are 256
+   */
   constructor(
     inChannels: number,
     numClasses: number,

@@ -44,6 +44,7 @@ export class Hardswish extends InplaceActivation {
     return hardswish(x);
   }
 
+  /** Nothing: PyTorch prints no options here. */
   protected override extraRepr(): string {
     return '';
   }
@@ -55,6 +56,7 @@ export class Hardsigmoid extends InplaceActivation {
     return hardsigmoid(x);
   }
 
+  /** Nothing: PyTorch prints no options here. */
   protected override extraRepr(): string {
     return '';
   }
