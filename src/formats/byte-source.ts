@@ -32,6 +32,8 @@ export interface Origin {
   readonly byteLength: number | undefined;
   /** Whether bytes can be left out; otherwise all before those that are wanted are read. */
   readonly seekable: boolean;
+  /** Whether pieces stay as they are; otherwise each is good until the next one is asked for. */
+  readonly keepsPieces: boolean;
   /** The bytes from `begin` up to `end` in pieces; fewer where the file ends before. */
   pieces(begin: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
   /** Lets go of a connection that waits to be read on. */
@@ -41,7 +43,7 @@ export interface Origin {
 /** The most bytes that are read at once from what answers with a whole array. */
 const PIECE_BYTES = 4 * 2 ** 20;
 
-/** The buffers that a host's stream fills: workerd hands out 4 KiB at a time otherwise. */
+/** The buffer that a host's stream fills, again and again: workerd hands out 4 KiB at a time otherwise. */
 const CHUNK_BYTES = 64 * 2 ** 10;
 
 /** An origin that reads at any place. @throws {@link ValueError} where `byteLength` is no size */
@@ -53,6 +55,7 @@ export function originOf(source: ByteSource): Origin {
   return {
     byteLength,
     seekable: true,
+    keepsPieces: true,
     async *pieces(begin, end, signal) {
       const last = Math.min(end, byteLength);
       for (let at = begin; at < last; at += PIECE_BYTES) {
@@ -137,9 +140,7 @@ export class ByteStream {
     const filling = fills ? fillingReader(stream) : null;
     const reader = filling ?? stream.getReader();
     this.#reader = reader;
-    this.#read = filling
-      ? () => filling.read(new Uint8Array(CHUNK_BYTES))
-      : () => (reader as ReadableStreamDefaultReader).read();
+    this.#read = filling ? reusing(filling) : () => (reader as ReadableStreamDefaultReader).read();
     this.at = at;
   }
 
@@ -200,6 +201,17 @@ function fillingReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBRe
   }
 }
 
+/** Reads into one buffer. */
+function reusing(reader: ReadableStreamBYOBReader): () => Promise<ReadableStreamReadResult<unknown>> {
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  return async () => {
+    const result = await reader.read(new Uint8Array(buffer));
+    // It comes back as another object, or not at all where the stream was cancelled.
+    if (result.value) buffer = result.value.buffer;
+    return result;
+  };
+}
+
 /** A stream's bytes, once from front to back. */
 export function streamOrigin(readable: ReadableStream<Uint8Array>): Origin {
   const stream = new ByteStream(readable);
@@ -208,6 +220,7 @@ export function streamOrigin(readable: ReadableStream<Uint8Array>): Origin {
       return stream.ended ? stream.at : undefined;
     },
     seekable: false,
+    keepsPieces: false,
     async *pieces(begin, end, signal) {
       if (begin < stream.at) {
         throw new ValueError(

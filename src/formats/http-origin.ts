@@ -55,6 +55,7 @@ class PassingError extends Error {
 export class HttpOrigin implements Origin {
   byteLength: number | undefined;
   seekable = true;
+  readonly keepsPieces = false;
   readonly #url: string;
   /** The URL as messages show it: without user, password and query, which may be secrets. */
   readonly #shown: string;

@@ -81,7 +81,7 @@ export interface OpenedSafetensors extends SafetensorsHeader, TensorStream {
   readonly tensors: SafetensorsHeader['tensors'];
   /**
    * The named tensors in the order of their bytes, each read when it is asked for: no more than one is held. Reading ends
-   * with the loop. Small tensors that came together share a buffer, and all share that of a source in memory.
+   * with the loop. Tensors may share the buffers that a source's `read` gave, and those of a source in memory.
    *
    * @throws {@link KeyError} naming all tensors that the file lacks, before anything is read
    * @throws {@link FormatError} where layertap lacks a tensor's dtype, or the file ends early
@@ -187,7 +187,7 @@ async function collect(
   before: Uint8Array,
 ): Promise<Uint8Array> {
   const pieces = [before];
-  for await (const piece of origin.pieces(begin, end, signal)) pieces.push(piece);
+  for await (const piece of origin.pieces(begin, end, signal)) pieces.push(origin.keepsPieces ? piece : piece.slice());
   const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -221,7 +221,7 @@ class TensorReader implements OpenedSafetensors {
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
     const wanted = this.#wanted(names);
     const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
-    const bytes = new PieceReader(this.#pieces(wanted, signal));
+    const bytes = new PieceReader(this.#pieces(wanted, signal), this.#origin.keepsPieces);
     let loadedBytes = 0;
     const onBytes = (count: number) => {
       loadedBytes += count;
@@ -305,13 +305,15 @@ interface Piece {
 /** Puts arrays together from pieces. */
 class PieceReader {
   readonly #pieces: AsyncGenerator<Piece>;
+  readonly #keepsPieces: boolean;
   #piece: Piece = { begin: 0, bytes: new Uint8Array(0) };
 
-  constructor(pieces: AsyncGenerator<Piece>) {
+  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean) {
     this.#pieces = pieces;
+    this.#keepsPieces = keepsPieces;
   }
 
-  /** The bytes from `begin` up to `end`: a view where they came in one piece. Fewer where the pieces end. */
+  /** The bytes from `begin` up to `end`: a view where they came in one piece that stays. Fewer where the pieces end. */
   async take(begin: number, end: number, onBytes: (count: number) => void): Promise<Uint8Array> {
     const length = end - begin;
     let data = new Uint8Array(0);
@@ -326,7 +328,7 @@ class PieceReader {
         continue;
       }
       onBytes(part.length);
-      if (part.length === length) return part;
+      if (part.length === length && this.#keepsPieces) return part;
       const needed = filled + part.length;
       if (needed > data.length) {
         data = grown(data, Math.min(length, Math.max(TRUSTED_BYTES, 2 * data.length, needed)));
