@@ -13,7 +13,7 @@ import type { Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
 import { largest, roundingBound, sumBound } from './tolerance.ts';
-import { winogradMagnitudes } from './winograd-magnitudes.ts';
+import { winogradBound } from './winograd-magnitudes.ts';
 
 /** A line of the table. Options are layertap's own. */
 export interface OpCase {
@@ -130,12 +130,11 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
       const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
       const size = { 'winograd-2x2': 2 as const, 'winograd-4x4': 4 as const }[algorithm];
       if (size === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
-      // A term of Winograd's passes the sum over the channels, two transforms of at most five sums or products each on its way in,
-      // two on its way out, and its weight's rounding; PyTorch's own sum is bounded as ever.
+      // PyTorch's own sum is bounded as ever.
       const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);
       const x = inputsOf(opCase)[0]!;
-      const transformed = winogradMagnitudes(size, conv, x, conv.call(x).shape);
-      return (index) => sumBound(channels + 21, transformed[index]!) + sumBound(terms, magnitudes()[index]!);
+      const bound = winogradBound(size, conv, x, conv.call(x).shape);
+      return (index) => bound(index) + sumBound(terms, magnitudes()[index]!);
     }
     case 'linear':
       return (index) => sumBound(channels + 1, magnitudes()[index]!);

@@ -6,6 +6,7 @@
 import type { Conv2d } from '../../src/nn/conv.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { sumBound } from './tolerance.ts';
 
 type Matrix = readonly (readonly number[])[];
 
@@ -74,6 +75,20 @@ function bothSides(matrix: Matrix, square: readonly number[]): number[] {
       return sum;
     }),
   );
+}
+
+/**
+ * By how much Winograd's way and another one in float32 may differ, for each element of the output: a term passes the sum over the
+ * channels, two transforms of at most five sums or products each on its way in, two on its way out, and its weight's rounding.
+ */
+export function winogradBound(
+  size: 2 | 4,
+  conv: Conv2d,
+  x: Tensor<Float32Array>,
+  output: Shape,
+): (at: number) => number {
+  const magnitudes = winogradMagnitudes(size, conv, x, output);
+  return (at) => sumBound(x.shape[1]! + 21, magnitudes[at]!);
 }
 
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */

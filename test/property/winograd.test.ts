@@ -1,0 +1,107 @@
+/**
+ * What Winograd's algorithms lose on inputs that are made to hurt: their transforms add up what cancels later, so the error is a part
+ * of Σ|term| of the transforms, not of the convolution. The bound is winogradBound's, the same as for the goldens.
+ */
+
+import { describe, expect, it } from 'vitest';
+import { apply, type Program } from '../../src/graph/graph.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { winograd2, winograd4 } from '../../src/ops/conv2d/winograd.ts';
+import type { Algorithm } from '../../src/ops/op.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
+import { binaries } from '../support/binaries.ts';
+import { Random } from '../support/kernels.ts';
+import { programOf, runPlan } from '../support/programs.ts';
+import { worstDisagreement } from '../support/tolerance.ts';
+import { winogradBound, winogradMagnitudes } from '../support/winograd-magnitudes.ts';
+
+const [CHANNELS, OUT, SIZE] = [32, 16, 11];
+const SHAPE = [1, CHANNELS, SIZE, SIZE];
+
+type Fill = (random: Random, index: number) => number;
+
+/** Pixel and channel of an index of the input. */
+const pixelOf = (i: number) => i % (SIZE * SIZE);
+const channelOf = (i: number) => Math.floor(i / (SIZE * SIZE)) % CHANNELS;
+
+const noise: Fill = (random) => random.next() * 2 - 1;
+
+/** Inputs and weights by name. Of a weight, `zeroSum` takes away each filter's mean. */
+const CASES: Readonly<Record<string, { x: Fill; w: Fill; zeroSum: boolean }>> = {
+  'noise around 0': { x: noise, w: noise, zeroSum: false },
+  'a mean of 1000 and filters that sum to 0': { x: (r) => 1000 + noise(r, 0), w: noise, zeroSum: true },
+  'channels that cancel in pairs': {
+    x: (r, i) => (channelOf(i) % 2 === 0 ? 100 : -100) * (1 + pixelOf(i) / 121) + noise(r, 0) * 1e-3,
+    w: () => 0.7,
+    zeroSum: false,
+  },
+  'pixels of alternating sign': {
+    x: (_, i) => (pixelOf(i) % 2 === 0 ? 1 : -1) * 100,
+    w: (_, i) => (i % 2 === 0 ? 1 : -1),
+    zeroSum: true,
+  },
+  'one pixel of 1e6 among small ones': {
+    x: (r, i) => (pixelOf(i) === 60 ? 1e6 : noise(r, 0)),
+    w: noise,
+    zeroSum: false,
+  },
+};
+
+function layerOf({ w, zeroSum }: { readonly w: Fill; readonly zeroSum: boolean }): Conv2d {
+  const random = new Random(1);
+  const values = Float32Array.from({ length: OUT * CHANNELS * 9 }, (_, i) => w(random, i));
+  if (zeroSum) {
+    const run = CHANNELS * 9;
+    for (let o = 0; o < OUT; o++) {
+      const filter = values.subarray(o * run, (o + 1) * run);
+      const mean = filter.reduce((sum, v) => sum + v, 0) / run;
+      for (let i = 0; i < run; i++) filter[i]! -= mean;
+    }
+  }
+  const conv = new Conv2d(CHANNELS, OUT, 3, { padding: 1, bias: false });
+  conv.loadStateDict([['weight', new Tensor(values, [OUT, CHANNELS, 3, 3])]]);
+  return conv;
+}
+
+function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d, algorithm: Algorithm<any>): Program {
+  const only = { ...conv2d, algorithms: [algorithm] };
+  return programOf([SHAPE], (x) => [apply(only, [x!], { weight, bias, stride, padding, dilation, groups })]);
+}
+
+/**
+ * How many times larger Σ|term| of the transforms is than the convolution's Σ|x·w|, for inputs and weights of one magnitude each: for 2×2
+ * (8/3)², for 4×4 8.3².
+ */
+const AMPLIFICATION = { 2: 64 / 9, 4: 69 } as const;
+
+describe.each([
+  [2, winograd2],
+  [4, winograd4],
+] as const)('Winograd of %i×%i outputs', (size, algorithm) => {
+  it.each(Object.keys(CASES))('stays within its bound for %s', (name) => {
+    const { x: fill, ...filter } = CASES[name]!;
+    const conv = layerOf(filter);
+    const random = new Random(2);
+    const x = new Tensor(
+      Float32Array.from({ length: CHANNELS * SIZE * SIZE }, (_, i) => fill(random, i)),
+      SHAPE,
+    );
+    const program = programWith(conv, algorithm);
+    const [expected] = interpret(program, [x]);
+    const bound = winogradBound(size, conv, x, expected!.shape);
+    for (const binary of binaries) {
+      const [actual] = runPlan(program, [x], binary);
+      const worst = worstDisagreement(actual!.data, expected!.data, bound);
+      expect(worst.ratio, `${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('adds up terms that are together at most so many times those of the convolution', () => {
+    const conv = layerOf({ w: () => 1, zeroSum: false });
+    const x = new Tensor(new Float32Array(CHANNELS * SIZE * SIZE).fill(1), SHAPE);
+    const all = winogradMagnitudes(size, conv, x, [1, OUT, SIZE, SIZE]);
+    expect(Math.max(...all) / (CHANNELS * 9)).toBeLessThanOrEqual(AMPLIFICATION[size]);
+  });
+});
