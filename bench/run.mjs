@@ -6,7 +6,8 @@
  *     --node 20,24   Node versions; the running one unless given
  *     --rounds N     processes of each runtime; --runs N samples of each process
  *     --cpu N        the CPU that all measured processes share; the last one unless given
- *     --json FILE    writes rows and checks; --markdown FILE the tables; --chart FILE the models' times as SVG
+ *     --json FILE    writes rows and checks; --markdown FILE the tables
+ *     --chart FILE   draws the models' times as SVG; --curves FILE those of the suite scale
  *
  * Ends with 1 where a bound doesn't hold. Times on a shared machine are noisy, so bounds are on ratios of times in one run.
  */
@@ -15,6 +16,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.mjs';
+import { curves } from './curves.mjs';
 import { enginesOf } from './engines.mjs';
 import { modelOf } from './models.mjs';
 import { PEERS } from './peers.mjs';
@@ -37,10 +39,10 @@ const filesOf = (folder) =>
     .filter((file) => file.endsWith('.mjs'))
     .map((file) => file.slice(0, -'.mjs'.length));
 
-/** @returns {{ suites: string[], files: { json?: string, markdown?: string, chart?: string }, context: Context }} @throws {Error} for a wrong argument */
+/** @returns {{ suites: string[], files: Record<string, string | undefined>, context: Context }} @throws {Error} for a wrong argument */
 function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
-  const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart'];
+  const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart', 'curves'];
   const options = Object.fromEntries(names.map((name) => [name, text]));
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const suites = positionals.length > 0 ? positionals : ALL;
@@ -55,8 +57,10 @@ function readArguments() {
       throw new RangeError(`bench: expected a ${what} of ${known.join(', ')}, got ${unknown.join(', ')}`);
   }
   for (const name of models ?? []) modelOf(name);
-  if (values.chart && suites[0] !== 'models')
-    throw new RangeError('bench: expected "models" as the first suite for --chart');
+  for (const [option, suite] of Object.entries({ chart: 'models', curves: 'scale' })) {
+    if (values[option] && !suites.includes(suite))
+      throw new RangeError(`bench: expected the suite "${suite}" for --${option}, got ${suites.join(', ')}`);
+  }
   const [rounds, runs, cpu] = /** @type {const} */ (['rounds', 'runs', 'cpu']).map((name) => {
     const value = Number(values[name] ?? { rounds: 2, runs: 15, cpu: availableParallelism() - 1 }[name]);
     if (!Number.isSafeInteger(value) || value < (name === 'cpu' ? 0 : 1)) {
@@ -67,7 +71,7 @@ function readArguments() {
   const log = (/** @type {string} */ line) => void process.stderr.write(`${line} …\n`);
   return {
     suites,
-    files: { json: values.json, markdown: values.markdown, chart: values.chart },
+    files: values,
     context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, log },
   };
 }
@@ -97,7 +101,8 @@ for (const name of suites) {
   tables = markdown(report);
   if (files.json) writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
   if (files.markdown) writeFileSync(files.markdown, tables);
-  if (files.chart) writeFileSync(files.chart, chart(report));
+  if (files.chart && name === 'models') writeFileSync(files.chart, chart(report));
+  if (files.curves && name === 'scale') writeFileSync(files.curves, curves(report));
 }
 process.stdout.write(tables);
 process.exitCode = result.checks.every(holds) ? 0 : 1;

@@ -77,7 +77,8 @@ export async function measure(model, shape) {
   const medianMs = median(times);
   const [images, , height, width] = shape;
   return {
-    ...{ suite: 'scale', model: `${model}, ${images} of ${height}×${width}`, runtime: 'layertap' },
+    ...{ suite: 'scale', model: `${model}, ${images} of ${height}×${width}`, runtime: 'layertap', images },
+    ...{ pixels: height * width },
     ...{ engine: `node ${process.versions.node}`, binary: module.compiled?.binary ?? '', threads: 1 },
     ...{ medianMs, minMs: Math.min(...times), msPerImage: medianMs / images, gflops: gflops(macs, medianMs) },
     ...{
