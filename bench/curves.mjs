@@ -25,7 +25,7 @@ function plot(title, points, left, top) {
     `<polyline points="${path}" class="curve"/>`,
     ...placed.flatMap(({ x, y, ms, name }, i) => {
       // Names of neighbouring points would cover each other.
-      const isNamed = placed.slice(i + 1).every((next) => next.x - x > 34);
+      const isNamed = placed.slice(i + 1).every((next) => next.x - x > 44);
       const dot = `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="3" class="point"/>`;
       if (!isNamed) return [dot];
       return [dot, label(x, y - 8, milliseconds(ms), '', 'middle'), label(x, bottom + 18, name, 'note', 'middle')];
