@@ -31,7 +31,7 @@ import { holds, markdown, reportOf, sourceOf } from './report.mjs';
  * }} Context
  */
 
-const ALL = ['models', 'getter', 'kernels', 'layers', 'scale', 'start', 'memory', 'size'];
+const ALL = ['models', 'getter', 'kernels', 'layers', 'scale', 'start', 'memory', 'threads', 'size'];
 
 /** @param {string} folder @returns {string[]} */
 const filesOf = (folder) =>
