@@ -5,7 +5,7 @@
  */
 
 import { activatePixels, clamp } from "./epilogue";
-import { madd, storeLanes } from "./simd";
+import { madd, storeLanes, widenHalves } from "./simd";
 
 /**
  * One tile: `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
@@ -135,6 +135,8 @@ function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize
  * @param sums 1 to go on from the sums in `out` instead of starting from the bias
  * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
+ * @param wide 0; or, where weights are binary16s in the same order, taps · channelsIn · 8 floats that each panel is widened into before
+ *   a block of tiles reads it
  * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are written in each
  * @param bias, scale, shift groups × ceil8(channelsOut) floats, each group's in its own panels; bias and scale 0 for none
  * @param residual 0 for none; laid out as `out`; may be read 28 bytes beyond a pixel's last channel
@@ -142,7 +144,7 @@ function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize
 export function f32_conv2d(
   rows: i32, channelsIn: i32, channelsOut: i32, taps: i32,
   tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, sums: i32,
-  table: usize, weights: usize, panelBytes: usize, out: usize, outBytes: usize,
+  table: usize, weights: usize, panelBytes: usize, wide: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert(rows > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
@@ -163,7 +165,11 @@ export function f32_conv2d(
       const groupIn = <usize>(g * channelsIn) << 2;
       const lanes = min(8, channelsOut - (p << 3));
       const channel = <usize>(g * channelsOut + (p << 3)) << 2;
-      const w = weights + <usize>panel * panelBytes;
+      let w = weights + <usize>panel * panelBytes;
+      if (wide) {
+        widenHalves((channelsIn * taps) << 3, w, wide);
+        w = wide;
+      }
       const b = bias ? bias + (<usize>panel << 5) : 0;
       const s = scale ? scale + (<usize>panel << 5) : 0;
       const h = shift + (<usize>panel << 5);

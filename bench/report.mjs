@@ -59,6 +59,7 @@ const COLUMNS = [
   ['ratio', 'ratio', (value) => value.toFixed(3)],
   ['layertap is faster by', 'speedup', (value) => `${value.toFixed(2)}×`],
   ['WASM MB', 'memoryMB', (value) => value.toFixed(1)],
+  ['isolate MB', 'isolateMB', (value) => value.toFixed(1)],
   ['peak RSS MB', 'peakRssMB', String],
   ['JS bytes, minified', 'jsBytes', thousands],
   ['WASM bytes', 'wasmBytes', thousands],

@@ -1,8 +1,8 @@
 /** layertap itself, from the weight file to NCHW features. */
 
-import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadSafetensors, Tensor } from '../../dist/index.js';
+import { openSafetensors, Tensor } from '../../dist/index.js';
 import { readFloats } from '../bundle.mjs';
 import { modelOf } from '../models.mjs';
 
@@ -10,7 +10,9 @@ import { modelOf } from '../models.mjs';
 export async function load({ model, folder }) {
   const { build, shape } = modelOf(model);
   const module = build().eval();
-  module.loadStateDict(loadSafetensors(readFileSync(join(folder, 'model.safetensors'))));
+  const file = await open(join(folder, 'model.safetensors'));
+  await module.loadStateDictAsync(await openSafetensors(file), { inputShapes: [shape] });
+  await file.close();
   const x = new Tensor(readFloats(join(folder, 'input.bin')), shape);
   return {
     get binary() {

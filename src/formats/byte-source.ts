@@ -9,8 +9,27 @@ import { FileChangedError, FormatError, ValueError } from '../errors.ts';
 export interface ByteSource {
   /** The size of the whole file. */
   readonly byteLength: number;
-  /** The bytes from `begin` up to `end`, not included: exactly as many. They are kept, as tensors' data. */
-  read(begin: number, end: number, options: { readonly signal?: AbortSignal | undefined }): PromiseLike<Uint8Array>;
+  /** The bytes from `begin` up to `end`, not included: exactly as many. They are kept, as tensors' data, unless they are in given memory. */
+  read(begin: number, end: number, options: ReadOptions): PromiseLike<Uint8Array>;
+}
+
+/** What {@link ByteSource.read} is told. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Gives memory for that many bytes, to be used and returned instead of memory of the source's own, until the next read. */
+  readonly memory?: Memory | undefined;
+}
+
+/** Gives memory for that many bytes, the same on each call where it is large enough. */
+export type Memory = (byteLength: number) => Uint8Array;
+
+/** Memory that grows as is asked for, and is allocated at the first call. */
+export function reusedMemory(): Memory {
+  let bytes = new Uint8Array(0);
+  return (byteLength) => {
+    if (bytes.length < byteLength) bytes = new Uint8Array(byteLength);
+    return bytes.subarray(0, byteLength);
+  };
 }
 
 /** What is needed of Node's `FileHandle`. It stays open, and the caller's to close. */
@@ -34,8 +53,8 @@ export interface Origin {
   readonly seekable: boolean;
   /** Whether pieces stay as they are; otherwise each is good until the next one is asked for. */
   readonly keepsPieces: boolean;
-  /** The bytes from `begin` up to `end` in pieces; fewer where the file ends before. */
-  pieces(begin: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+  /** The bytes from `begin` up to `end` in pieces; fewer where the file ends before. With `memory`, a piece is valid until the next. */
+  pieces(begin: number, end: number, signal: AbortSignal | undefined, memory?: Memory): AsyncIterable<Uint8Array>;
   /** Lets go of a connection that waits to be read on. */
   close(): Promise<void>;
 }
@@ -56,12 +75,12 @@ export function originOf(source: ByteSource): Origin {
     byteLength,
     seekable: true,
     keepsPieces: true,
-    async *pieces(begin, end, signal) {
+    async *pieces(begin, end, signal, memory) {
       const last = Math.min(end, byteLength);
       for (let at = begin; at < last; at += PIECE_BYTES) {
         signal?.throwIfAborted();
         const until = Math.min(last, at + PIECE_BYTES);
-        const piece = await source.read(at, until, { signal });
+        const piece = await source.read(at, until, { signal, memory });
         if (piece.byteLength !== until - at) {
           throw new FormatError(
             `openSafetensors: expected ${until - at} bytes from byte ${at}, got ${piece.byteLength}`,
@@ -101,8 +120,8 @@ export async function fileHandleSource(handle: FileHandleLike): Promise<ByteSour
   const opened = await handle.stat();
   return {
     byteLength: opened.size,
-    async read(begin, end) {
-      const bytes = new Uint8Array(end - begin);
+    async read(begin, end, { memory }) {
+      const bytes = memory?.(end - begin) ?? new Uint8Array(end - begin);
       let filled = 0;
       while (filled < bytes.length) {
         const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, begin + filled);

@@ -6,16 +6,18 @@
 import { FormatError, KeyError, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorStream } from '../tensor/tensor-stream.ts';
+import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
 import {
   type ByteSource,
   blobSource,
   type FileHandleLike,
   fileHandleSource,
+  type Memory,
   memorySource,
   type Origin,
   originOf,
+  reusedMemory,
   streamOrigin,
 } from './byte-source.ts';
 import { type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
@@ -30,7 +32,7 @@ import {
   type TensorInfo,
 } from './safetensors.ts';
 
-export type { ByteSource, FileHandleLike } from './byte-source.ts';
+export type { ByteSource, FileHandleLike, Memory, ReadOptions } from './byte-source.ts';
 export type { HttpOptions } from './http-origin.ts';
 
 /** Bytes that are asked for first: they hold the headers of most files, and a small file's tensors too. */
@@ -58,22 +60,6 @@ export interface OpenSafetensorsOptions extends HttpOptions {
   readonly maxGapBytes?: number | undefined;
   /** The most bytes of one read, which is also what a failure makes to be read again at most; 16 MiB unless given. */
   readonly maxReadBytes?: number | undefined;
-}
-
-/** How far reading is. */
-export interface LoadProgress {
-  /** Bytes of the wanted tensors that are there. */
-  readonly loadedBytes: number;
-  /** Bytes of all wanted tensors. */
-  readonly totalBytes: number;
-}
-
-/** Options of reading tensors. */
-export interface ReadTensorsOptions {
-  /** Ends the reading, which then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called whenever bytes have arrived. */
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** An opened file: its checked header, and its tensors when they are asked for. */
@@ -217,11 +203,12 @@ class TensorReader implements OpenedSafetensors {
 
   async *stream(
     names: Iterable<string>,
-    { signal, onProgress }: ReadTensorsOptions = {},
+    { signal, onProgress, reuse = false }: ReadTensorsOptions = {},
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
     const wanted = this.#wanted(names);
     const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
-    const bytes = new PieceReader(this.#pieces(wanted, signal), this.#origin.keepsPieces);
+    const pieces = this.#pieces(wanted, signal, reuse ? reusedMemory() : undefined);
+    const bytes = new PieceReader(pieces, this.#origin.keepsPieces, reuse);
     let loadedBytes = 0;
     const onBytes = (count: number) => {
       loadedBytes += count;
@@ -281,13 +268,17 @@ class TensorReader implements OpenedSafetensors {
   }
 
   /** Pieces with their places in the data, which hold all wanted bytes in order. */
-  async *#pieces(wanted: readonly [string, TensorInfo][], signal: AbortSignal | undefined): AsyncGenerator<Piece> {
+  async *#pieces(
+    wanted: readonly [string, TensorInfo][],
+    signal: AbortSignal | undefined,
+    memory: Memory | undefined,
+  ): AsyncGenerator<Piece> {
     const head = this.#head;
     yield { begin: 0, bytes: head };
     const beyond = wanted.map(([, { begin, end }]) => ({ begin: Math.max(begin, head.length), end }));
     for (const { begin, end } of coalesceRanges(beyond, this.#limits)) {
       let at = begin;
-      for await (const bytes of this.#origin.pieces(this.#dataBegin + begin, this.#dataBegin + end, signal)) {
+      for await (const bytes of this.#origin.pieces(this.#dataBegin + begin, this.#dataBegin + end, signal, memory)) {
         yield { begin: at, bytes };
         at += bytes.length;
       }
@@ -306,17 +297,21 @@ interface Piece {
 class PieceReader {
   readonly #pieces: AsyncGenerator<Piece>;
   readonly #keepsPieces: boolean;
+  readonly #reuse: boolean;
   #piece: Piece = { begin: 0, bytes: new Uint8Array(0) };
+  #taken: Uint8Array<ArrayBuffer> | null = null;
 
-  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean) {
+  /** @param reuse true for arrays that are valid until the next is taken */
+  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean, reuse: boolean) {
     this.#pieces = pieces;
     this.#keepsPieces = keepsPieces;
+    this.#reuse = reuse;
   }
 
   /** The bytes from `begin` up to `end`: a view where they came in one piece that stays. Fewer where the pieces end. */
   async take(begin: number, end: number, onBytes: (count: number) => void): Promise<Uint8Array> {
     const length = end - begin;
-    let data = new Uint8Array(0);
+    let data = this.#taken ?? new Uint8Array(0);
     let filled = 0;
     while (filled < length) {
       const { begin: at, bytes } = this.#piece;
@@ -336,6 +331,7 @@ class PieceReader {
       data.set(part, filled);
       filled = needed;
     }
+    if (this.#reuse) this.#taken = data;
     return data.subarray(0, filled);
   }
 

@@ -5,7 +5,7 @@ import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts
 import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
-import { formatShape } from '../tensor/shape.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
 
@@ -39,10 +39,14 @@ interface Traced {
   readonly parts: readonly Part[];
 }
 
+type NamedState = readonly [path: string, state: Parameter];
+
 /** What an execution asks of the module that it runs. */
 export interface Root {
   namedChildren(): Iterable<readonly [name: string, child: object]>;
-  namedParameters(): Iterable<readonly [path: string, parameter: Parameter]>;
+  namedParameters(): Iterable<NamedState>;
+  /** Records the whole module. */
+  call(...inputs: readonly Value[]): unknown;
   /** Everything that a compiled module depends on: another list means compiling anew. */
   structure(): readonly unknown[];
 }
@@ -51,7 +55,9 @@ export interface Root {
 export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
-  readonly #structure: readonly unknown[];
+  #structure: readonly unknown[];
+  /** The input shapes that weights whose values are gone were packed for. */
+  #packedFor: readonly Shape[] = [];
   readonly #traced = new WeakMap<Plan, Traced>();
   readonly #checked = new WeakSet<Plan>();
 
@@ -77,7 +83,7 @@ export class Execution<Out> {
     variant: string,
     trace: (values: readonly Value[]) => Output,
   ): Materialized<Output> {
-    const plan = this.#plan(inputs, variant, trace);
+    const plan = this.#planFor(inputs, variant, trace);
     return this.#outputsOf<Output>(plan, this.model.run(plan, inputs as readonly Tensor<Float32Array>[]));
   }
 
@@ -88,7 +94,7 @@ export class Execution<Out> {
     trace: (values: readonly Value[]) => Output,
     { onProgress, signal }: AsyncOptions,
   ): Promise<Materialized<Output>> {
-    const plan = this.#plan(inputs, variant, trace);
+    const plan = this.#planFor(inputs, variant, trace);
     const { parts } = this.#traced.get(plan)!;
     const ends = [...parts.map(({ nodes }) => nodes).slice(0, -1), plan.program.nodes.length];
     const onPart = (i: number) => {
@@ -101,30 +107,16 @@ export class Execution<Out> {
     return this.#outputsOf<Output>(plan, tensors);
   }
 
-  #plan(inputs: readonly Tensor[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
-    const name = this.#root.constructor.name;
-    for (const { dtype, shape } of inputs) {
-      if (dtype !== 'float32')
-        throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
-      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0)) {
-        throw new ShapeError(
-          `${name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got ${formatShape(shape)}`,
-        );
-      }
+  /** The plan for these tensors, its parameters having values. */
+  #planFor(inputs: readonly Tensor[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
+    for (const { dtype } of inputs) {
+      if (dtype === 'float32') continue;
+      const name = this.#root.constructor.name;
+      throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
     }
     const shapes = inputs.map(({ shape }) => shape);
-    let traced: { readonly output: unknown; readonly graph: Graph } | null = null;
-    const plan = this.model.plan(`${variant} ${shapes.join(' ')}`, () => {
-      const graph = new Graph(shapes);
-      const output = trace(graph.inputs);
-      traced = { output, graph };
-      return graph.program(valuesOf(output));
-    });
-    if (traced !== null) {
-      const { output, graph } = traced as { readonly output: unknown; readonly graph: Graph };
-      this.#traced.set(plan, { output, parts: this.#partsOf(graph, plan.program) });
-    }
-    if (!this.#checked.has(plan)) this.#checkValues(plan);
+    const plan = this.#plan(shapes, variant, trace);
+    if (!this.#checked.has(plan)) this.#checkValues(plan, shapes);
     return plan;
   }
 
@@ -142,22 +134,103 @@ export class Execution<Out> {
     return materialize(this.#traced.get(plan)!.output as Output, (value) => ofValue.get(value)!);
   }
 
+  /**
+   * Makes room for the whole module's plans for inputs of these shapes, and returns what packs its weights.
+   *
+   * @throws {@link MemoryError} where they don't fit, before anything is allocated
+   */
+  packing(inputShapes: readonly Shape[]): Packing {
+    this.#packedFor = inputShapes;
+    const plans = inputShapes.map((shape) => this.#plan([shape], '', (values) => this.#root.call(...values)));
+    const weights = new Set(plans.flatMap(({ constants }) => constants.flatMap(({ weight }) => weight ?? [])));
+    return {
+      weights,
+      others: new Set(plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state))),
+      begin: () => {
+        this.model.reserve(plans);
+        this.#structure = this.#root.structure();
+      },
+      pack: (weight, values) => this.model.hold(plans, weight, values),
+      end: () => {
+        this.#structure = this.#root.structure();
+      },
+    };
+  }
+
+  #plan(shapes: readonly Shape[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
+    for (const shape of shapes) {
+      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0)) {
+        throw new ShapeError(
+          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, ` +
+            `got ${formatShape(shape)}`,
+        );
+      }
+    }
+    let traced: { readonly output: unknown; readonly graph: Graph } | null = null;
+    const plan = this.model.plan(
+      `${variant} ${shapes.join(' ')}`,
+      () => {
+        const graph = new Graph(shapes);
+        const output = trace(graph.inputs);
+        traced = { output, graph };
+        return graph.program(valuesOf(output));
+      },
+      {
+        whole: variant === '' ? undefined : () => programOf(shapes, (values) => this.#root.call(...values)),
+        resized: (others) => programOf(others, trace),
+      },
+    );
+    if (traced !== null) {
+      const { output, graph } = traced as { readonly output: unknown; readonly graph: Graph };
+      this.#traced.set(plan, { output, parts: this.#partsOf(graph, plan.program) });
+    }
+    return plan;
+  }
+
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
-  #checkValues(plan: Plan): void {
-    const missing = new Set(parametersOf(plan.program).filter((parameter) => !parameter.hasValues));
+  #checkValues(plan: Plan, shapes: readonly Shape[]): void {
+    const lost = new Set(this.model.lost(plan).map(({ weight }) => weight!));
+    const packed = new Set(plan.constants.flatMap(({ weight }) => (weight && !lost.has(weight) ? weight : [])));
+    const missing = new Set(parametersOf(plan.program).filter((state) => !state.hasValues && !packed.has(state)));
     if (missing.size === 0) return void this.#checked.add(plan);
-    const paths = [...this.#root.namedParameters()]
-      .filter(([, parameter]) => missing.has(parameter))
-      .map(([path]) => path);
-    throw missingValues(this.#root.constructor.name, 'all parameters that run', paths);
+    const name = this.#root.constructor.name;
+    if ([...missing].every((state) => lost.has(state) && this.model.holds(state))) {
+      throw new StateDictError(
+        `${name}: expected weights packed for an input of ${shapes.map(formatShape).join(' and ')}, got them packed for ` +
+          `${this.#packedFor.map(formatShape).join(' and ')}; call loadStateDictAsync with both among inputShapes, or without ` +
+          'inputShapes to keep the values',
+      );
+    }
+    const named = [...this.#root.namedParameters()].filter(([, state]) => missing.has(state));
+    throw missingValues(name, 'all parameters that run', named);
   }
 }
 
+/** What packs a module's weights as they come. */
+export interface Packing {
+  /** The parameters that {@link pack} takes: their values needn't be kept. */
+  readonly weights: ReadonlySet<Parameter>;
+  /** All others that the plans read. */
+  readonly others: ReadonlySet<Parameter>;
+  /** Makes room for all weights; from here on the execution is current as long as no parameter is set. */
+  begin(): void;
+  pack(weight: Parameter, values: Tensor): void;
+  /** Takes note of the parameters as they are: the execution is current from now on. */
+  end(): void;
+}
+
+/** The program that a trace records for inputs of these shapes. */
+function programOf(shapes: readonly Shape[], trace: (values: readonly Value[]) => unknown): Program {
+  const graph = new Graph(shapes);
+  return graph.program(valuesOf(trace(graph.inputs)));
+}
+
 /** The error that says which parameters of a module have no values; the first eight by name. */
-export function missingValues(module: string, which: string, paths: readonly string[]): StateDictError {
-  const names = paths.slice(0, 8).map((path) => `"${path}"`);
-  const listed = names.join(', ') + (paths.length > 8 ? ` and ${paths.length - 8} more` : '');
-  return new StateDictError(
-    `${module}: expected values for ${which}, got none for ${listed}; call loadStateDict first`,
-  );
+export function missingValues(module: string, which: string, missing: readonly NamedState[]): StateDictError {
+  const names = missing.slice(0, 8).map(([path]) => `"${path}"`);
+  const listed = names.join(', ') + (missing.length > 8 ? ` and ${missing.length - 8} more` : '');
+  const wayOut = missing.some(([, state]) => state.isReleased)
+    ? 'loadStateDictAsync keeps none where it is given inputShapes: load again, without them to keep the values'
+    : 'call loadStateDict first';
+  return new StateDictError(`${module}: expected values for ${which}, got none for ${listed}; ${wayOut}`);
 }

@@ -3,13 +3,14 @@
  * the order of their assignment, and a property's name is its state-dict key.
  */
 
-import { KeyError, StateDictError } from '../errors.ts';
+import { FormatError, KeyError, StateDictError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { withDefaults } from '../options.ts';
-import type { CompiledModel, CompileOptions } from '../plan/compiled-model.ts';
+import { type CompiledModel, type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import { type AsyncOptions, Execution, missingValues } from './execution.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
@@ -21,6 +22,14 @@ export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[],
 export interface IncompatibleKeys {
   readonly missingKeys: readonly string[];
   readonly unexpectedKeys: readonly string[];
+}
+
+/** Options of {@link Module.loadStateDictAsync}. */
+export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'reuse'> {
+  /** True, unless given: keys must match exactly. */
+  readonly strict?: boolean | undefined;
+  /** Shapes of the input that the module will get, `[N, C, H, W]` each: weights are packed for them as they arrive, and not kept. */
+  readonly inputShapes?: readonly Shape[] | null | undefined;
 }
 
 /**
@@ -88,10 +97,12 @@ export abstract class Module<Out = Value> {
   /**
    * Sets how the module is compiled when it is called with tensors, and drops what was compiled.
    *
+   * @throws {@link ValueError} for options that aren't known, or out of range
    * @see torch.nn.Module.compile
    */
   compile(options: CompileOptions = {}): this {
-    this.#options = withDefaults('compile', options, { deterministic: false, pool: undefined });
+    checkedOptions(options);
+    this.#options = { ...options };
     this.#execution = null;
     return this;
   }
@@ -238,7 +249,7 @@ export abstract class Module<Out = Value> {
   stateDict(): StateDict {
     const dict = new StateDict();
     const states = [...this.namedState()];
-    const missing = states.filter(([, state]) => !state.hasValues).map(([path]) => path);
+    const missing = states.filter(([, state]) => !state.hasValues);
     if (missing.length > 0) throw missingValues(this.constructor.name, 'all parameters', missing);
     for (const [path, state] of states) dict.set(path, state.tensor);
     for (const [path, module] of this.everyModule()) dict.metadata.set(path, { version: module.version });
@@ -261,30 +272,94 @@ export abstract class Module<Out = Value> {
    */
   loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
     const { strict } = withDefaults('loadStateDict', options, { strict: true });
-    const given = entriesOf(stateDict);
+    const { matches, ...keys } = this.#match(entriesOf(stateDict), strict, (tensor) => tensor instanceof Tensor);
+    for (const [state, { entry }] of matches) state.tensor = shaped(entry as Tensor, state);
+    return keys;
+  }
+
+  /**
+   * Loads a state dict from a file whose tensors arrive one by one, as {@link loadStateDict} does. Keys and shapes are checked before
+   * any of the values are asked for; then only those that the module has.
+   *
+   * With `inputShapes`, values aren't kept: the module is compiled for these shapes at once, each weight is written to WASM memory in the
+   * order of its kernel as soon as it arrives, and is let go. So memory holds a weight once. Vectors (biases, batch norm's) are kept,
+   * and parameters that no such input reaches aren't read. Another input shape runs as long as it takes the same algorithms. From the
+   * moment at which values are asked for until all have arrived, the module has none; it has none either where loading fails.
+   *
+   * @returns the keys that were missing and those that weren't used
+   * @throws {@link StateDictError} with all problems at once, in PyTorch's words, before anything is read; or where the module
+   * changes while it is loading
+   * @throws {@link MemoryError} where the module doesn't fit, before anything is read
+   * @throws {@link FormatError} where the file gives other tensors than it said
+   * @throws the signal's reason where it is aborted; what reading throws
+   */
+  async loadStateDictAsync(file: TensorStream, options: LoadStateDictAsyncOptions = {}): Promise<IncompatibleKeys> {
+    const { strict, inputShapes, signal, onProgress } = withDefaults('loadStateDictAsync', options, {
+      ...{ strict: true, inputShapes: null, signal: undefined, onProgress: undefined },
+    });
+    const { matches, ...keys } = this.#match(file.tensors, strict, (entry) => isShape((entry as any)?.shape));
+    signal?.throwIfAborted();
+    if (!inputShapes) {
+      const tensors = await collect(file, matches, { signal, onProgress }, () => true);
+      for (const [state, tensor] of tensors) state.tensor = tensor;
+      return keys;
+    }
+    const compileOptions = this.#options;
+    const execution = new Execution<Out>(this, compileOptions);
+    const packing = execution.packing(inputShapes);
+    const read = new Map([...matches].filter(([state]) => packing.weights.has(state) || packing.others.has(state)));
+    this.#execution = null;
+    for (const state of read.keys()) if (packing.weights.has(state)) state.release();
+    packing.begin();
+
+    const vectors = await collect(file, read, { signal, onProgress, reuse: true }, (state, tensor) => {
+      if (!packing.weights.has(state)) return true;
+      packing.pack(state, tensor);
+      return false;
+    });
+    if (!execution.isCurrent || this.#options !== compileOptions) {
+      throw new StateDictError(
+        `${this.constructor.name}: expected a module that stays as it is while loadStateDictAsync loads it, got one that was changed`,
+      );
+    }
+    for (const [state, tensor] of vectors) state.tensor = tensor;
+    packing.end();
+    this.#execution = execution;
+    return keys;
+  }
+
+  /** Which state gets which of the given entries. @throws {@link StateDictError} with all problems at once */
+  #match(
+    given: ReadonlyMap<string, unknown>,
+    strict: boolean,
+    isTensor: (entry: unknown) => boolean,
+  ): IncompatibleKeys & { readonly matches: ReadonlyMap<Parameter, Match> } {
     const used = new Set<string>();
     const missingKeys: string[] = [];
     const mismatches: string[] = [];
-    const loads: [Parameter, Tensor][] = [];
+    const matches = new Map<Parameter, Match>();
     for (const [path, state] of this.namedState()) {
-      const tensor = given.get(path);
+      const entry = given.get(path);
       used.add(path);
-      if (tensor === undefined) {
+      if (entry === undefined) {
         if (!path.endsWith('num_batches_tracked')) missingKeys.push(path);
-      } else if (!(tensor instanceof Tensor)) {
-        const got = (tensor as object | null)?.constructor?.name ?? String(tensor);
+        continue;
+      }
+      if (!isTensor(entry)) {
+        const got = (entry as object | null)?.constructor?.name ?? String(entry);
         mismatches.push(
           `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${got}`,
         );
-      } else if (state.shape.length === 0 && sameShape(tensor.shape, [1])) {
-        // PyTorch before 0.4 had no scalars.
-        loads.push([state, new Tensor(tensor.data, [], tensor.dtype)]);
-      } else if (!sameShape(tensor.shape, state.shape)) {
+        continue;
+      }
+      const { shape } = entry as { readonly shape: Shape };
+      if (sameShape(shape, state.shape) || isOldScalar(shape, state)) matches.set(state, { path, entry });
+      else {
         mismatches.push(
-          `size mismatch for ${path}: copying a param with shape ${torchSize(tensor.shape)} from checkpoint, ` +
+          `size mismatch for ${path}: copying a param with shape ${torchSize(shape)} from checkpoint, ` +
             `the shape in current model is ${torchSize(state.shape)}.`,
         );
-      } else loads.push([state, tensor]);
+      }
     }
     const ignored = new Set<string>();
     const order = new Map<string, number>();
@@ -304,8 +379,7 @@ export abstract class Module<Out = Value> {
         `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
       );
     }
-    for (const [state, tensor] of loads) state.tensor = tensor;
-    return { missingKeys, unexpectedKeys };
+    return { matches, missingKeys, unexpectedKeys };
   }
 
   /** Sets the training flag of this module and all below it. */
@@ -347,6 +421,70 @@ export abstract class Module<Out = Value> {
     const lines = extra ? [extra, ...children] : children;
     return `${name}(\n  ${lines.join('\n  ')}\n)`;
   }
+}
+
+/** An entry of a state dict, and its key. */
+interface Match {
+  readonly path: string;
+  readonly entry: unknown;
+}
+
+/** True for PyTorch before 0.4, which had no scalars. */
+function isOldScalar(shape: Shape, state: Parameter): boolean {
+  return state.shape.length === 0 && sameShape(shape, [1]);
+}
+
+/** The tensor in its parameter's shape. */
+function shaped(tensor: Tensor, state: Parameter): Tensor {
+  return isOldScalar(tensor.shape, state) ? new Tensor(tensor.data, [], tensor.dtype) : tensor;
+}
+
+function isShape(shape: unknown): boolean {
+  return Array.isArray(shape);
+}
+
+/**
+ * Reads the wanted tensors, each once, and returns those that are to be kept.
+ *
+ * @param arrived called with each of them; whether it is to be kept
+ * @throws {@link FormatError} where the file gives others than it said
+ */
+async function collect(
+  file: TensorStream,
+  wanted: ReadonlyMap<Parameter, Match>,
+  { signal, onProgress, reuse }: ReadTensorsOptions,
+  arrived: (state: Parameter, tensor: Tensor) => boolean,
+): Promise<Map<Parameter, Tensor>> {
+  const kept = new Map<Parameter, Tensor>();
+  const waiting = new Map([...wanted].map(([state, { path }]) => [path, state]));
+  const names = [...waiting.keys()];
+  for await (const [name, tensor] of file.stream(names, { signal, onProgress, reuse })) {
+    signal?.throwIfAborted();
+    const state = waiting.get(name);
+    if (!state) {
+      const expected = waiting.size > 0 ? 'a tensor that was asked for and has not come yet' : 'no more tensors';
+      throw new FormatError(`loadStateDictAsync: expected ${expected}, got ${JSON.stringify(name)}`);
+    }
+    const { shape } = file.tensors.get(name)!;
+    if (!sameShape(tensor.shape, shape)) {
+      throw new FormatError(
+        `loadStateDictAsync: expected ${JSON.stringify(name)} of shape ${formatShape(shape)}, as the file said, got ${formatShape(tensor.shape)}`,
+      );
+    }
+    waiting.delete(name);
+    if (!arrived(state, tensor)) continue;
+    const own = reuse ? new Tensor(tensor.data.slice(), shape, tensor.dtype) : tensor;
+    kept.set(state, shaped(own, state));
+  }
+  signal?.throwIfAborted();
+  if (waiting.size > 0) {
+    const got = [...waiting.keys()].slice(0, 8);
+    throw new FormatError(
+      `loadStateDictAsync: expected all ${names.length} tensors that were asked for, got none for ${quoted(got)}` +
+        (waiting.size > 8 ? ` and ${waiting.size - 8} more` : ''),
+    );
+  }
+  return kept;
 }
 
 /** The longest of the paths that a key is below; '' is one of them. */

@@ -4,7 +4,7 @@ import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { EpilogueArguments } from './epilogue.ts';
-import { type Constant, type Engine, type Phase, ranges, stepOf } from './op.ts';
+import { type Constant, type Engine, type Phase, ranges, stepOf, type WeightStorage } from './op.ts';
 import { stage, stagedBytes, stagedChannels } from './stage.ts';
 
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
@@ -12,11 +12,11 @@ const BLOCK_BYTES = 384 * 1024;
 
 /**
  * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
- * themselves.
+ * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even.
  *
  * @param merged groups that are packed as one, with zeros between them
  */
-export function panelConstant(weight: Parameter, groups: number, merged = 1): Constant {
+export function panelConstant(weight: Parameter, storage: WeightStorage, groups = 1, merged = 1): Constant {
   const [out, inGroup] = weight.shape as [number, number];
   const taps = numel(weight.shape.slice(2));
   const outGroup = out / groups;
@@ -24,21 +24,26 @@ export function panelConstant(weight: Parameter, groups: number, merged = 1): Co
   const channelsOut = outGroup * merged;
   const row = channelsIn * taps;
   const step = stagedChannels(row);
+  const staged = stagedBytes(Math.min(step, channelsOut) * row);
+  const floats = Math.ceil(Math.min(step, channelsOut) / 8) * 8 * row;
   return {
     owner: weight,
-    form: `panels ${groups}/${merged}`,
-    bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps),
+    form: `panels ${groups}/${merged} ${storage}`,
+    bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps, storage),
     weight,
-    scratchBytes: stagedBytes(Math.min(step, channelsOut) * row),
+    scratchBytes: staged + (storage === 'f16' ? floats * 4 : 0),
     write({ kernels, address, scratch, valuesOf }) {
       const values = merged === 1 ? valuesOf(weight) : blockDiagonal(valuesOf(weight), groups, merged);
       let to = address;
       for (let g = 0; g < groups / merged; g++) {
         for (let n = 0; n < channelsOut; n += step) {
           const count = Math.min(step, channelsOut - n);
+          const panels = Math.ceil(count / 8);
+          const packed = storage === 'f16' ? scratch + staged : to;
           stage(kernels, values, (g * channelsOut + n) * row, count * row, scratch);
-          kernels.f32_pack_conv2d(count, channelsIn, taps, scratch, to);
-          to += Math.ceil(count / 8) * panelBytes(channelsIn, taps);
+          kernels.f32_pack_conv2d(count, channelsIn, taps, scratch, packed);
+          if (storage === 'f16') kernels.f32_to_f16(panels * 8 * row, packed, to);
+          to += panels * panelBytes(channelsIn, taps, storage);
         }
       }
     },
@@ -46,8 +51,13 @@ export function panelConstant(weight: Parameter, groups: number, merged = 1): Co
 }
 
 /** Bytes of a panel of eight output channels. */
-export function panelBytes(channelsIn: number, taps: number): number {
-  return channelsIn * taps * 32;
+export function panelBytes(channelsIn: number, taps: number, storage: WeightStorage = 'f32'): number {
+  return channelsIn * taps * (storage === 'f16' ? 16 : 32);
+}
+
+/** Bytes of scratch memory that a GEMM takes: for each thread a panel of float32 where weights are stored as f16. */
+export function wideBytes(channelsIn: number, taps: number, storage: WeightStorage, { threads }: Engine): number {
+  return storage === 'f16' ? threads * panelBytes(channelsIn, taps) : 0;
 }
 
 /** `[out, merged · in / groups, taps]`: each group's weight in its own input channels, zeros in its neighbours'. */
@@ -88,6 +98,8 @@ export interface Gemm {
   readonly table: number;
   readonly weights: number;
   readonly panelBytes: number;
+  /** Where panels of f16 are widened: {@link wideBytes}; absent where they are float32. */
+  readonly wide?: number | undefined;
   readonly out: number;
   readonly outBytes: number;
   readonly bias: number;
@@ -104,14 +116,16 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const tiles = Math.ceil(rows / tileRows);
   const panels = groups * Math.ceil(channelsOut / 8);
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
-  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }) => {
+  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, i) => {
     const last = first + count;
+    const wide = gemm.wide === undefined ? 0 : gemm.wide + i * taps * channelsIn * 32;
     const part: Part = cut === 'tiles' ? [first, last, 0, panels] : [0, tiles, first, last];
     return stepOf(
       'f32_conv2d',
       ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),
       ...part,
-      ...([Number(gemm.sums ?? false), table, weights, panelBytes, gemm.out, gemm.outBytes, gemm.bias] as const),
+      ...([Number(gemm.sums ?? false), table, weights, panelBytes, wide] as const),
+      ...([gemm.out, gemm.outBytes, gemm.bias] as const),
       ...gemm.epilogue,
     );
   });

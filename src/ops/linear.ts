@@ -5,7 +5,7 @@ import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { biasConstants, epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes } from './gemm.ts';
+import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes, wideBytes } from './gemm.ts';
 import type { Op } from './op.ts';
 
 /** Attributes of {@link linear}. */
@@ -62,19 +62,23 @@ export const linear: Op<LinearAttrs> = {
 
       work: ({ output, attrs }) => ({ macs: output[0]! * attrs.weight.numel(), transformed: 0 }),
 
-      constants({ attrs, epilogue }) {
+      constants({ attrs, epilogue, weightStorage }) {
         const form = vectorForm(attrs);
-        return [panelConstant(attrs.weight, 1), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+        return [
+          panelConstant(attrs.weight, weightStorage),
+          ...biasConstants(attrs.bias, form),
+          ...normConstants(epilogue, form),
+        ];
       },
 
-      workspace: ({ output, engine }) => ({
+      workspace: ({ output, attrs, engine, weightStorage }) => ({
         tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
-        scratchBytes: 0,
+        scratchBytes: wideBytes(attrs.weight.shape[1]!, 1, weightStorage, engine),
         zeroBytes: 0,
       }),
 
       bind(binding, { weight, bias }) {
-        const { kernels, engine, output, constants, table } = binding;
+        const { kernels, engine, weightStorage, output, constants, table, scratch } = binding;
         const x = binding.inputs[0]!;
         const [out, features] = weight.shape as [number, number];
         const rows = output.shape[0]!;
@@ -92,7 +96,8 @@ export const linear: Op<LinearAttrs> = {
           blockTiles: blockTiles(x.pixelBytes, tileRows),
           table,
           weights: constants[0]!,
-          panelBytes: panelBytes(features, 1),
+          panelBytes: panelBytes(features, 1, weightStorage),
+          wide: weightStorage === 'f16' ? scratch : undefined,
           out: output.address,
           outBytes: output.pixelBytes,
           bias: bias ? constants[1]! : 0,

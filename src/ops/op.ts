@@ -98,6 +98,9 @@ export interface Engine {
   readonly deterministic: boolean;
 }
 
+/** How the packed weights of convolutions and linear layers lie in memory; depthwise and Winograd's are always float32. */
+export type WeightStorage = 'f32' | 'f16';
+
 /** A kernel's name. */
 export type KernelName = Exclude<keyof Kernels, 'memory'>;
 
@@ -114,6 +117,7 @@ export type Phase = readonly Step[];
 export interface Binding {
   readonly kernels: Kernels;
   readonly engine: Engine;
+  readonly weightStorage: WeightStorage;
   /** The op's own inputs; a residual isn't among them. */
   readonly inputs: readonly Slot[];
   readonly output: Slot;
@@ -134,6 +138,7 @@ export interface Site<A> {
   readonly attrs: A;
   readonly epilogue: Epilogue;
   readonly engine: Engine;
+  readonly weightStorage: WeightStorage;
 }
 
 /** What an algorithm does, for the cost model. */

@@ -7,14 +7,19 @@
  * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
-import { MemoryError, ThreadError } from '../errors.ts';
+import { MemoryError, ShapeError, ThreadError, ValueError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
-import type { Constant, Engine } from '../ops/op.ts';
+import type { Constant, Engine, WeightStorage } from '../ops/op.ts';
+import { withDefaults } from '../options.ts';
+import type { Parameter } from '../tensor/parameter.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
+import { priceWithin } from './budget.ts';
+import { BYTE_PRICE } from './cost.ts';
 import { nextTurn } from './next-turn.ts';
-import { Plan } from './plan.ts';
+import { distinct, FIRST_ADDRESS, Plan, type StepReport } from './plan.ts';
 import type { Pool } from './pool.ts';
 
 /** What can be chosen when a model is compiled. */
@@ -26,10 +31,54 @@ export interface CompileOptions {
   readonly deterministic?: boolean;
   /** Threads for asynchronous calls: a ThreadPool of `layertap/threads`. None unless given. */
   readonly pool?: Pool | undefined;
+  /**
+   * The most bytes of WebAssembly memory that a plan may take, weights and activations together; 4 GiB unless given. Within it, memory
+   * is spent where it saves most time; a plan that can't fit throws a MemoryError before anything is allocated.
+   */
+  readonly memoryBudgetBytes?: number;
+  /**
+   * How packed weights of convolutions and linear layers lie in memory: as `f32`, unless given, or as `f16`, which halves them. Sums
+   * stay in float32. Weights from an f16 file are exact; others are rounded to nearest even. Depthwise weights stay f32, and so do
+   * Winograd's, which are used only where memoryBudgetBytes is given and leaves room for them.
+   */
+  readonly weightStorage?: WeightStorage;
 }
 
-/** Addresses below are left free, so that 0 stands for none. */
-const FIRST_ADDRESS = 64;
+interface CheckedOptions extends Required<CompileOptions> {
+  /** True where a budget was given. */
+  readonly isBudgeted: boolean;
+}
+
+/** @throws {@link ValueError} for options that aren't known, or out of range */
+export function checkedOptions(options: CompileOptions): CheckedOptions {
+  const checked = withDefaults('compile', options, {
+    deterministic: false,
+    pool: undefined,
+    memoryBudgetBytes: MAX_BYTES,
+    weightStorage: 'f32' as const,
+  });
+  const { memoryBudgetBytes, weightStorage } = checked;
+  if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes <= 0 || memoryBudgetBytes > MAX_BYTES) {
+    throw new ValueError(
+      `compile: expected memoryBudgetBytes as a whole number from 1 to ${MAX_BYTES}, got ${memoryBudgetBytes}`,
+    );
+  }
+  if (weightStorage !== 'f32' && weightStorage !== 'f16') {
+    throw new ValueError(`compile: expected weightStorage as 'f32' or 'f16', got ${JSON.stringify(weightStorage)}`);
+  }
+  return { ...checked, isBudgeted: options.memoryBudgetBytes !== undefined };
+}
+
+/** A WebAssembly memory's limit. */
+const MAX_BYTES = MAX_PAGES * PAGE_BYTES;
+
+/** What a plan's program is, beside itself. */
+export interface ProgramContext {
+  /** The whole module's program: what decides about algorithms, so that taps don't. The plan's own unless given. */
+  readonly whole?: (() => Program) | undefined;
+  /** The plan's program for inputs of other shapes, to find one that fits; throws a ShapeError where they are too small. */
+  readonly resized?: (shapes: readonly Shape[]) => Program;
+}
 
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;
@@ -42,13 +91,21 @@ interface PartialRun {
   isOnThreads: boolean;
 }
 
+/** Where constants of each owner lie, by their forms. */
+type Addresses = Map<object, Map<string, number>>;
+
 /** One WASM instance with a model's packed weights, and its plans. */
 export class CompiledModel {
   readonly engine: Engine;
+  readonly #options: CheckedOptions;
   readonly #instance: Instance;
   readonly #pool: Pool | null;
   readonly #plans = new Map<string, Plan>();
-  readonly #addresses = new Map<object, Map<string, number>>();
+  /** Constants whose weights' values are gone: they stay as long as the model does. */
+  readonly #held: Addresses = new Map();
+  #heldEnd = FIRST_ADDRESS;
+  /** All others, above those. */
+  readonly #packed: Addresses = new Map();
   #constantsEnd = FIRST_ADDRESS;
   #bound: Plan | null = null;
   /** Ends when all asynchronous runs so far have. */
@@ -56,11 +113,11 @@ export class CompiledModel {
   #underWay: PartialRun | null = null;
 
   /** @param threads into how many parts each step is cut; no result depends on it */
-  constructor(
-    { deterministic = false, pool }: CompileOptions = {},
-    instance = (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic)),
-    threads = pool?.threads ?? 1,
-  ) {
+  constructor(options: CompileOptions = {}, given?: Instance, givenThreads?: number) {
+    this.#options = checkedOptions(options);
+    const { deterministic, pool } = this.#options;
+    const instance = given ?? (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic));
+    const threads = givenThreads ?? pool?.threads ?? 1;
     this.#pool = pool ?? null;
     this.#instance = instance;
     const tileRows = deterministic ? DETERMINISTIC_TILE_ROWS : tileRowsOf(instance.binary);
@@ -82,19 +139,72 @@ export class CompiledModel {
     return this.#constantsEnd - FIRST_ADDRESS;
   }
 
-  /** The plan kept under `key`, or the one made of `trace`'s program. */
-  plan(key: string, trace: () => Program): Plan {
-    const plan = this.#plans.get(key) ?? new Plan(trace(), this.engine);
+  /** What each step of the plan that ran last computes and how, in order; none before the first run. */
+  get steps(): readonly StepReport[] {
+    return this.#bound?.steps ?? [];
+  }
+
+  /**
+   * The plan kept under `key`, or the one made of `trace`'s program.
+   *
+   * @throws {@link MemoryError} where it can't fit the budget, saying what would
+   */
+  plan(key: string, trace: () => Program, { whole = trace, resized }: ProgramContext = {}): Plan {
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      const { memoryBudgetBytes, weightStorage, isBudgeted } = this.#options;
+      const program = trace();
+      const usual = weightStorage === 'f16' ? Infinity : BYTE_PRICE;
+      const bytePrice = isBudgeted
+        ? priceWithin(memoryBudgetBytes, whole === trace ? program : whole(), weightStorage)
+        : usual;
+      plan = new Plan(program, this.engine, { weightStorage, bytePrice });
+      if (plan.memoryBytes > memoryBudgetBytes) throw this.#overBudget(plan, program, resized);
+    }
     this.#plans.delete(key);
     this.#plans.set(key, plan);
     if (this.#plans.size > MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
     return plan;
   }
 
+  /** What a plan over the budget needs, and what would fit: each way out is tried, not guessed. */
+  #overBudget(plan: Plan, program: Program, resized: ProgramContext['resized']): MemoryError {
+    const { memoryBudgetBytes, weightStorage, isBudgeted } = this.#options;
+    const bytesOf = (of: Program, storage: WeightStorage) =>
+      new Plan(of, this.engine, { weightStorage: storage, bytePrice: Infinity }).memoryBytes;
+    const shapes = program.inputs.map(({ shape }) => shape);
+    const fitting: string[] = [];
+    const tried: string[] = [];
+    const weigh = (what: string, bytes: number) =>
+      (bytes <= memoryBudgetBytes ? fitting : tried).push(`${what} (${bytes} bytes)`);
+    if (weightStorage === 'f32') {
+      if (!isBudgeted) weigh(`memoryBudgetBytes: ${MAX_BYTES} for smaller algorithms`, bytesOf(program, 'f32'));
+      weigh("weightStorage: 'f16'", bytesOf(program, 'f16'));
+    }
+    if (resized) {
+      const smaller = smallerInput(
+        shapes,
+        (candidate) => bytesOf(resized(candidate), weightStorage),
+        memoryBudgetBytes,
+      );
+      if (smaller) weigh(`an input of ${smaller.shapes.map(formatShape).join(' and ')}`, smaller.bytes);
+    }
+    const out =
+      fitting.length > 0
+        ? `; what fits: ${fitting.join(', or ')}`
+        : tried.length > 0
+          ? `; nor fit ${tried.join(', or ')}`
+          : '';
+    return new MemoryError(
+      `layertap: expected a plan within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${plan.memoryBytes} for an input of ` +
+        `${shapes.map(formatShape).join(' and ')} (${plan.constantBytes} of weights, ${plan.roomBytes} of activations)${out}`,
+    );
+  }
+
   /**
    * Runs a plan of this model: binds it first where another one ran last. An asynchronous run that is under way is finished before.
    *
-   * @throws {@link MemoryError} where the plan needs more memory than the host gives
+   * @throws {@link MemoryError} where the host doesn't give the memory that the plan needs
    * @throws {@link ThreadError} where threads are in the midst of an asynchronous run, one of them being late
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
@@ -176,52 +286,95 @@ export class CompiledModel {
     const { kernels } = this.#instance;
     this.#bound = null;
     this.#reserve(plan);
-    for (const constant of plan.constants) this.#pack(constant);
-    const constant = (wanted: Constant) => this.#addresses.get(wanted.owner)!.get(wanted.form)!;
+    const valuesOf = (weight: Parameter) => weight.tensor;
+    for (const constant of plan.constants) {
+      if (this.#addressOf(constant) === undefined) this.#pack(this.#packed, constant, valuesOf);
+    }
+    const constant = (wanted: Constant) => this.#addressOf(wanted)!;
     plan.bind({ kernels, base: this.#constantsEnd, constant }, this.engine);
     this.#bound = plan;
+  }
+
+  /** The constants of a plan that can't be written any more, since their weights' values are gone and they were packed otherwise. */
+  lost(plan: Plan): readonly Constant[] {
+    return plan.constants.filter(({ weight, owner, form }) => {
+      return weight && !weight.hasValues && !this.#held.get(owner)?.has(form);
+    });
+  }
+
+  /** True where a weight was written by {@link hold}. */
+  holds(weight: Parameter): boolean {
+    return this.#held.has(weight);
+  }
+
+  /**
+   * Makes room for plans together, whose weights {@link hold} is about to write.
+   *
+   * @throws {@link MemoryError} where that takes more than the budget, or than the host gives
+   */
+  reserve(plans: readonly Plan[]): void {
+    const all = distinct(plans.flatMap(({ constants }) => constants));
+    const bytes = (of: readonly Constant[]) => of.reduce((sum, constant) => sum + aligned(constant.bytes), 0);
+    const held = bytes(all.filter(({ weight }) => weight));
+    const rooms = plans.map(
+      ({ constants, roomBytes }) => bytes(distinct(constants).filter(({ weight }) => !weight)) + roomBytes,
+    );
+    const needed = Math.ceil((FIRST_ADDRESS + held + Math.max(0, ...rooms)) / PAGE_BYTES) * PAGE_BYTES;
+    const { memoryBudgetBytes } = this.#options;
+    if (needed > memoryBudgetBytes) {
+      throw new MemoryError(
+        `layertap: expected plans within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${needed} for ${plans.length} input ` +
+          `shapes together, whose weights are packed in several ways; load for fewer of them`,
+      );
+    }
+    this.#grow(needed);
+  }
+
+  /** Writes a weight as the plans need it, to be kept as long as the model: its values may go. Before any run, after {@link reserve}. */
+  hold(plans: readonly Plan[], weight: Parameter, values: Tensor): void {
+    for (const constant of distinct(plans.flatMap(({ constants }) => constants))) {
+      if (constant.weight !== weight) continue;
+      this.#pack(this.#held, constant, () => values);
+      this.#heldEnd = this.#constantsEnd;
+    }
   }
 
   /**
    * Grows the memory once, for all that the plan will need. Rather than growing it for constants that only other plans need (another
    * input shape may take other algorithms, whose weights are packed otherwise), it drops those: so memory never exceeds what
-   * the most demanding plan needs by itself.
+   * the most demanding plan needs by itself. What is held is never dropped.
    */
   #reserve(plan: Plan): void {
-    const needed = new Map<object, Set<string>>();
     let all = 0;
     let missing = 0;
-    for (const { owner, form, bytes } of plan.constants) {
-      const forms = needed.get(owner) ?? new Set();
-      if (forms.has(form)) continue;
-      needed.set(owner, forms.add(form));
-      all += aligned(bytes);
-      if (!this.#addresses.get(owner)?.has(form)) missing += aligned(bytes);
+    for (const constant of distinct(plan.constants)) {
+      const bytes = aligned(constant.bytes);
+      if (this.#held.get(constant.owner)?.has(constant.form)) continue;
+      all += bytes;
+      if (this.#addressOf(constant) === undefined) missing += bytes;
     }
-    const end = this.#constantsEnd + missing + plan.blockBytes;
-    const isOthers = this.constantBytes + missing > all;
+    const end = this.#constantsEnd + missing + plan.roomBytes;
+    const isOthers = this.#constantsEnd - this.#heldEnd + missing > all;
     if (isOthers && end > this.memoryBytes) {
-      this.#addresses.clear();
-      this.#constantsEnd = FIRST_ADDRESS;
+      this.#packed.clear();
+      this.#constantsEnd = this.#heldEnd;
     }
-    this.#grow(isOthers ? Math.min(end, FIRST_ADDRESS + all + plan.blockBytes) : end);
+    this.#grow(isOthers ? Math.min(end, this.#heldEnd + all + plan.roomBytes) : end);
   }
 
-  #pack(constant: Constant): void {
+  #addressOf({ owner, form }: Constant): number | undefined {
+    return this.#held.get(owner)?.get(form) ?? this.#packed.get(owner)?.get(form);
+  }
+
+  #pack(into: Addresses, constant: Constant, valuesOf: (weight: Parameter) => Tensor): void {
     const { owner, form, bytes, scratchBytes = 0 } = constant;
-    let forms = this.#addresses.get(owner);
-    if (!forms) {
-      forms = new Map();
-      this.#addresses.set(owner, forms);
-    }
-    if (forms.has(form)) return;
     const { kernels } = this.#instance;
     const address = this.#constantsEnd;
     const scratch = address + aligned(bytes);
     this.#grow(scratch + scratchBytes);
-    constant.write({ kernels, address, scratch, valuesOf: (weight) => weight.tensor });
+    constant.write({ kernels, address, scratch, valuesOf });
     this.#constantsEnd = scratch;
-    forms.set(form, address);
+    into.set(owner, (into.get(owner) ?? new Map<string, number>()).set(form, address));
   }
 
   #grow(bytes: number): void {
@@ -234,7 +387,7 @@ export class CompiledModel {
     } catch (cause) {
       throw new MemoryError(
         `layertap: expected ${bytes} bytes of WebAssembly memory for weights and activations, got ${memory.buffer.byteLength} ` +
-          `(${(cause as Error).message}); use a smaller input or fewer layers`,
+          `(${(cause as Error).message}); use weightStorage: 'f16', a smaller input or fewer layers`,
         { cause },
       );
     }
@@ -243,6 +396,50 @@ export class CompiledModel {
 
 /** Rows of a convolution's tile that every engine keeps in registers: the choice of algorithms looks at it. */
 const DETERMINISTIC_TILE_ROWS = 4;
+
+/**
+ * The largest input, smaller than the given ones, that takes at most `most` bytes, or else the smallest that was tried: fewer images
+ * where there are several, then a smaller height and width.
+ */
+function smallerInput(
+  given: readonly Shape[],
+  bytesOf: (shapes: readonly Shape[]) => number,
+  most: number,
+): { readonly shapes: readonly Shape[]; readonly bytes: number } | null {
+  const images = Math.min(...given.map(([n]) => n!));
+  const isImage = given.every(({ length }) => length === 4);
+  let best: { readonly shapes: readonly Shape[]; readonly bytes: number } | null = null;
+  /** The largest of 1 … `count` parts that fits; false where none does. */
+  const search = (count: number, part: (k: number) => readonly Shape[]): boolean => {
+    let [low, high, found] = [1, count, false];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const shapes = part(middle);
+      let bytes: number;
+      try {
+        bytes = bytesOf(shapes);
+      } catch (error) {
+        if (!(error instanceof ShapeError)) throw error;
+        low = middle + 1;
+        continue;
+      }
+      const fits = bytes <= most;
+      if (fits || !best || (best.bytes > most && bytes < best.bytes)) best = { shapes, bytes };
+      found ||= fits;
+      if (fits) low = middle + 1;
+      else high = middle - 1;
+    }
+    return found;
+  };
+  if (images > 1 && search(images - 1, (k) => given.map(([, ...rest]) => [k, ...rest]))) return best;
+  if (isImage) {
+    search(PARTS - 1, (k) => given.map(([, c, ...size]) => [1, c!, ...size.map((n) => Math.ceil((n * k) / PARTS))]));
+  }
+  return best;
+}
+
+/** A smaller input is looked for in steps of this part of a side. */
+const PARTS = 32;
 
 /**
  * Rows of a convolution's tile. V8 before 13 spills registers in tiles of more than four rows; whether an engine is as new

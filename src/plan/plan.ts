@@ -15,18 +15,45 @@ import {
   type Phase,
   pixelBytesOf,
   pixelsOf,
+  type Site,
   type Slot,
   stepOf,
+  type WeightStorage,
   type Workspace,
 } from '../ops/op.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
 import { aligned, type Lifetime, packArena } from './arena.ts';
 import { chooseAlgorithm } from './cost.ts';
 
 /** Bytes after a plan's block that kernels may read, never write. */
 const OVERREAD_BYTES = 64;
+
+/** Addresses below are left free, so that 0 stands for none. */
+export const FIRST_ADDRESS = 64;
+
+/** What a plan's algorithms depend on beside the program. */
+export interface PlanOptions {
+  /** f32 unless given. */
+  readonly weightStorage?: WeightStorage;
+  /** What a byte costs in milliseconds: see chooseAlgorithm. */
+  readonly bytePrice?: number;
+}
+
+/** One step of a plan, as reports show it. */
+export interface StepReport {
+  /** The op's name, as PyTorch's. */
+  readonly op: string;
+  readonly algorithm: string;
+  /** The output's shape. */
+  readonly shape: Shape;
+  /** Multiply-accumulates of the op, whatever the algorithm needs. */
+  readonly macs: number;
+  /** Bytes of the step's packed weights and vectors. */
+  readonly weightBytes: number;
+}
 
 /** One node with what it needs beside its values. */
 interface Placed {
@@ -76,7 +103,9 @@ export class Plan {
   #inputs: readonly Planes[] = [];
   #taps: readonly Planes[] = [];
 
-  constructor(program: Program, engine: Engine) {
+  readonly #weightStorage: WeightStorage;
+
+  constructor(program: Program, engine: Engine, { weightStorage = 'f32', bytePrice }: PlanOptions = {}) {
     this.#isDeterministic = engine.deterministic;
     this.program = fuseEpilogues(prune(program));
     this.#placements = placeConcats(this.program);
@@ -84,9 +113,8 @@ export class Plan {
     let tables = 0;
     let zeroBytes = 0;
     const placed = this.program.nodes.map((node) => {
-      const { op, attrs, epilogue, output } = node;
-      const site = { inputs: ownInputs(node).map((x) => x.shape), output: output.shape, attrs, epilogue, engine };
-      const algorithm = chooseAlgorithm(op.algorithms, site);
+      const site = siteOf(node, engine, weightStorage);
+      const algorithm = chooseAlgorithm(node.op.algorithms, site, bytePrice);
       const constants = algorithm.constants?.(site) ?? [];
       const workspace = algorithm.workspace?.(site) ?? NO_WORKSPACE;
       const table = tables;
@@ -101,23 +129,35 @@ export class Plan {
     this.#offsets = new Map(owners.map((owner, i) => [owner, arenaStart + offsets[i]!]));
     this.#placed = placed.map((node) => ({ ...node, table: tableStart + node.table }));
     this.#zeroBytes = zeroBytes;
+    this.#weightStorage = weightStorage;
     this.arenaBytes = bytes;
     this.blockBytes = arenaStart + bytes + OVERREAD_BYTES;
   }
 
   /** What each step computes and how, in order of execution. */
-  get steps(): readonly {
-    readonly op: string;
-    readonly algorithm: string;
-    readonly shape: Shape;
-    readonly macs: number;
-  }[] {
-    return this.#placed.map(({ node, algorithm }) => ({
+  get steps(): readonly StepReport[] {
+    return this.#placed.map(({ node, algorithm, constants }) => ({
       op: node.op.name,
       algorithm: algorithm.name,
       shape: node.output.shape,
       macs: macsOf(node),
+      weightBytes: constants.reduce((sum, { bytes }) => sum + bytes, 0),
     }));
+  }
+
+  /** Bytes of all constants, each once. */
+  get constantBytes(): number {
+    return distinct(this.constants).reduce((sum, { bytes }) => sum + aligned(bytes), 0);
+  }
+
+  /** Bytes above the constants: the plan's block, or what packing a constant takes before that where it is more. */
+  get roomBytes(): number {
+    return Math.max(this.blockBytes, ...this.constants.map(({ scratchBytes = 0 }) => scratchBytes));
+  }
+
+  /** Bytes of the memory that runs this plan and no other: whole pages. */
+  get memoryBytes(): number {
+    return Math.ceil((FIRST_ADDRESS + this.constantBytes + this.roomBytes) / PAGE_BYTES) * PAGE_BYTES;
   }
 
   /** The constants of all nodes. */
@@ -151,6 +191,7 @@ export class Plan {
         {
           kernels,
           engine,
+          weightStorage: this.#weightStorage,
           inputs: ownInputs(node).map(slot),
           output: slot(node.output),
           constants: constants.map(constant),
@@ -215,6 +256,36 @@ function withOneNaN(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer
   const words = new Uint32Array(values.buffer);
   for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) words[i] = 0x7fc00000;
   return values;
+}
+
+/** Each constant once: several nodes may share a weight. */
+export function distinct(constants: readonly Constant[]): readonly Constant[] {
+  const forms = new Map<object, Map<string, Constant>>();
+  for (const constant of constants) {
+    const known = forms.get(constant.owner);
+    if (known) known.set(constant.form, constant);
+    else forms.set(constant.owner, new Map([[constant.form, constant]]));
+  }
+  return [...forms.values()].flatMap((known) => [...known.values()]);
+}
+
+/** A node as its algorithms see it. */
+function siteOf(node: Node, engine: Engine, weightStorage: WeightStorage): Site<unknown> {
+  const { attrs, epilogue, output } = node;
+  const inputs = ownInputs(node).map((x) => x.shape);
+  return { inputs, output: output.shape, attrs, epilogue, engine, weightStorage };
+}
+
+/** The program's nodes as the choice of algorithms sees them. */
+export function sitesOf(
+  program: Program,
+  engine: Engine,
+  weightStorage: WeightStorage,
+): { readonly algorithms: readonly Algorithm<unknown>[]; readonly site: Site<unknown> }[] {
+  return fuseEpilogues(prune(program)).nodes.map((node) => ({
+    algorithms: node.op.algorithms,
+    site: siteOf(node, engine, weightStorage),
+  }));
 }
 
 const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 };

@@ -15,6 +15,7 @@ export class Parameter {
   readonly #fill: number | null;
   #tensor: Tensor | null = null;
   #version = 0;
+  #isReleased = false;
 
   constructor(shape: Shape, options: { readonly fill?: number; readonly dtype?: Dtype } = {}) {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
@@ -42,13 +43,25 @@ export class Parameter {
 
   /** True where values are known: loaded, or given by `fill`. */
   get hasValues(): boolean {
-    return this.#tensor !== null || this.#fill !== null;
+    return this.#tensor !== null || (this.#fill !== null && !this.#isReleased);
+  }
+
+  /** True where values were let go by {@link release}, and none have been set since. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /** Lets the values go: there are none until they are set again. */
+  release(): void {
+    this.#tensor = null;
+    this.#isReleased = true;
+    this.#version++;
   }
 
   /** The values in the dtype they came in. @throws {@link ValueError} where there are none yet */
   get tensor(): Tensor {
     if (this.#tensor) return this.#tensor;
-    if (this.#fill === null) {
+    if (this.#fill === null || this.#isReleased) {
       throw new ValueError(
         `Parameter: expected values for shape ${formatShape(this.shape)}, got none; load a state dict first`,
       );
@@ -68,6 +81,7 @@ export class Parameter {
       );
     }
     this.#tensor = tensor;
+    this.#isReleased = false;
     this.#version++;
   }
 

@@ -3,6 +3,24 @@
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
+/** How far reading is. */
+export interface LoadProgress {
+  /** Bytes of the wanted tensors that are there. */
+  readonly loadedBytes: number;
+  /** Bytes of all wanted tensors. */
+  readonly totalBytes: number;
+}
+
+/** Options of reading tensors. */
+export interface ReadTensorsOptions {
+  /** Ends the reading, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called whenever bytes have arrived. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** True where a tensor isn't used any more once the next one is asked for: its memory may then be used again. */
+  readonly reuse?: boolean | undefined;
+}
+
 /** A file of tensors whose values arrive one by one, e.g. an opened safetensors file. */
 export interface TensorStream {
   /** All tensors by their names; `dtype` as the file's format spells it. Known before any of their values. */
@@ -13,8 +31,5 @@ export interface TensorStream {
    *
    * @param names keys of {@link tensors}
    */
-  stream(
-    names: Iterable<string>,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): AsyncIterable<readonly [name: string, tensor: Tensor]>;
+  stream(names: Iterable<string>, options?: ReadTensorsOptions): AsyncIterable<readonly [name: string, tensor: Tensor]>;
 }

@@ -7,10 +7,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FileChangedError, FormatError, KeyError, NetworkError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { coalesceRanges } from '../../src/formats/byte-ranges.ts';
-import { type LoadProgress, openSafetensors } from '../../src/formats/open-safetensors.ts';
+import { openSafetensors } from '../../src/formats/open-safetensors.ts';
 import { loadSafetensors, saveSafetensors } from '../../src/formats/safetensors.ts';
 import { resnet50 } from '../../src/models/resnet.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { LoadProgress } from '../../src/tensor/tensor-stream.ts';
 import {
   type Fault,
   type FileServer,
@@ -93,6 +94,38 @@ function streamOf(source: Uint8Array, pieceBytes = 7919): ReadableStream<Uint8Ar
     },
   });
 }
+
+describe('memory that may be used again', () => {
+  it('holds one tensor after the other, from every source', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'layertap-'));
+    const path = join(folder, 'file.safetensors');
+    writeFileSync(path, bytes);
+    const handle = await open(path);
+    try {
+      for (const source of [(await serve()).url, bytes, new Blob([bytes]), handle, streamOf(bytes)]) {
+        const file = await openSafetensors(source, eager);
+        const tensors = new Map<string, Tensor>();
+        const buffers = new Set<ArrayBufferLike>();
+        for await (const [name, { data, shape, dtype }] of file.stream(file.tensors.keys(), { reuse: true })) {
+          tensors.set(name, new Tensor(data.slice(), shape, dtype));
+          buffers.add(data.buffer);
+        }
+        expectValues(tensors, ['a', 'b', 'c', 'd', 'e', 'f', 'steps']);
+        // It grows where a larger one comes.
+        expect(buffers.size).toBeLessThan(tensors.size);
+        await file.close();
+      }
+    } finally {
+      await handle.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('is not used where tensors are kept', async () => {
+    const file = await openSafetensors(bytes);
+    expectValues(await file.load(), ['a', 'b', 'c', 'd', 'e', 'f', 'steps']);
+  });
+});
 
 describe('over HTTP', () => {
   it("reads a getter's 6 MB of ResNet-50's 102", async () => {

@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { loadSafetensors } from '../../src/formats/safetensors.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
-import { boundsOf, inputsOf, type OpCase, opCases, programOf, programsOf } from '../support/op-cases.ts';
+import { boundsOf, halvesBoundOf, inputsOf, type OpCase, opCases, programOf, programsOf } from '../support/op-cases.ts';
 import { worstDisagreement } from '../support/tolerance.ts';
 
 const goldens = loadSafetensors(readFileSync(new URL('ops.safetensors', import.meta.url)));
@@ -40,6 +42,25 @@ describe.each(binaries)("every algorithm that fits gives PyTorch's result in the
     expect(programs.size).toBeGreaterThan(0);
   });
 });
+
+describe.each(binaries)(
+  "weights stored as f16 give PyTorch's result but for their rounding in the %s binary",
+  (binary) => {
+    it.each(opCases.filter(({ op }) => op === 'conv2d' || op === 'linear'))('$name', (opCase) => {
+      for (const [algorithm, program] of programsOf(opCase, compiledModel(binary).engine)) {
+        const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary));
+        const actual = model.run(
+          model.plan('', () => program),
+          inputsOf(opCase),
+        )[0]!;
+        const expected = goldens.get(opCase.name)!.float().data;
+        const [float, half] = [boundsOf(opCase, algorithm), halvesBoundOf(opCase)];
+        const worst = worstDisagreement(actual.data, expected, (i) => float(i) + half(i));
+        expect(worst.ratio, `${opCase.name} ${algorithm}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+      }
+    });
+  },
+);
 
 it('covers every algorithm of a convolution', () => {
   const { engine } = compiledModel('simd');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
 import {
   Bounded,
   BUILDS,
@@ -31,6 +32,8 @@ interface Case {
   readonly hi: number;
   /** Floats between a pixel's channels and the next pixel. */
   readonly gap: number;
+  /** True where weights lie in memory as binary16s. */
+  readonly half: boolean;
 }
 
 const PLAIN: Case = {
@@ -46,6 +49,7 @@ const PLAIN: Case = {
   lo: -Infinity,
   hi: Infinity,
   gap: 3,
+  half: false,
 };
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -88,13 +92,13 @@ interface Data {
 
 const PIXELS = 9;
 
-function dataOf({ rows, groups, channelsIn, channelsOut, taps }: Case, seed: number): Data {
+function dataOf({ rows, groups, channelsIn, channelsOut, taps, half }: Case, seed: number): Data {
   const random = new Random(seed);
   const channels = groups * channelsOut;
   return {
     x: random.floats(PIXELS * groups * channelsIn),
     pixels: range(1, rows * taps).map(() => random.whole(-1, PIXELS - 1)),
-    weight: random.floats(channels * channelsIn * taps),
+    weight: random.floats(channels * channelsIn * taps).map((v) => (half ? float16ToNumber(numberToFloat16(v)) : v)),
     bias: random.floats(channels),
     scale: random.floats(channels),
     shift: random.floats(channels),
@@ -133,6 +137,11 @@ const wholeOf = ({ rows, tileRows, groups, channelsOut }: Case): Part => [
   ...([0, groups * Math.ceil(channelsOut / 8)] as const),
 ];
 
+/** Floats as binary16s, two in each float's place. */
+function asHalves(values: Float32Array): Float32Array {
+  return new Float32Array(Uint16Array.from(values, numberToFloat16).buffer);
+}
+
 /** Runs the kernel, once for each part, and returns rows of groups·channelsOut floats. */
 function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] = [wholeOf(of)]): Float32Array {
   const { rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, lo, hi, gap } = of;
@@ -152,7 +161,9 @@ function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] 
     }
     first += size;
   }
-  const weights = memory.input(packed(data.weight, of));
+  const panels = packed(data.weight, of);
+  const weights = memory.input(of.half ? asHalves(panels) : panels);
+  const wide = of.half ? memory.output(channelsIn * taps * 8) : 0;
   const bias = memory.input(inPanels(data.bias, groups));
   const scale = of.norm ? memory.input(inPanels(data.scale, groups)) : 0;
   const shift = of.norm ? memory.input(inPanels(data.shift, groups)) : 0;
@@ -162,7 +173,7 @@ function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] 
   for (const part of parts) {
     memory.kernels.f32_conv2d(
       ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles, ...part, 0] as const),
-      ...([words, weights, channelsIn * taps * 32, out.address, out.pixelBytes] as const),
+      ...([words, weights, channelsIn * taps * (of.half ? 16 : 32), wide, out.address, out.pixelBytes] as const),
       ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
     );
   }
@@ -230,6 +241,17 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
     });
   });
 
+  it('gives the same bits for weights that are binary16s as for the same numbers in float32', () => {
+    CASES.forEach((part, seed) => {
+      const of = { ...PLAIN, ...part, half: true };
+      const data = dataOf(of, seed);
+      withCanaries(kernels, (memory) => {
+        const expected = run(memory, { ...of, half: false }, data);
+        expectBits(run(memory, of, data), expected, named(build, seed, of));
+      });
+    });
+  });
+
   it('gives the same bits for every tileRows and blockTiles', () => {
     for (const rows of [1, 6, 13, 29]) {
       const of = { ...PLAIN, rows, groups: 2, channelsOut: 13, taps: 4, norm: true, residual: true };
@@ -283,6 +305,11 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
         expectWithin(run(memory, of, data), values, bounds, named(build, 0, of));
       withCanaries(kernels, compare, { edges: true });
     }
+    const of = { ...PLAIN, half: true };
+    const data = dataOf(of, 1);
+    const { values, bounds } = reference(of, data);
+    const compare = (memory: KernelMemory) => expectWithin(run(memory, of, data), values, bounds, named(build, 1, of));
+    withCanaries(kernels, compare, { edges: true });
   });
 
   it('keeps a NaN through the clamp, and infinities up to it', () => {
@@ -320,7 +347,7 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
       new Float32Array(kernels.memory.buffer, out.address + Math.floor(i / 9) * 48)[i % 9] = before[i]!;
     }
     kernels.f32_conv2d(
-      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, sums, table, weights, 64, out.address, out.pixelBytes] as const),
+      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, sums, table, weights, 64, 0, out.address, out.pixelBytes] as const),
       ...([vector, 0, 0, 0, 0, activation, -Infinity, Infinity] as const),
     );
     return memory.readPixels(out);
@@ -371,7 +398,7 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
   const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1, part = [0, 1, 0, 1] as Part }) => {
-    const addresses = [64, 64, 32, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
+    const addresses = [64, 64, 32, 0, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
     kernels.f32_conv2d(rows, 1, 1, taps, tileRows, blockTiles, ...part, 0, ...addresses);
   };
 

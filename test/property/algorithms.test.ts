@@ -11,6 +11,10 @@ import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { winograd2, winograd4 } from '../../src/ops/conv2d/winograd.ts';
 import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
+import { numberToFloat16 } from '../../src/tensor/dtype.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
 import { binaries } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
 import { expectBits } from '../support/kernels.ts';
@@ -70,7 +74,18 @@ function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2d
     attrs,
     epilogue: NO_EPILOGUE,
     engine: { tileRows: 4, threads: 1, deterministic: false },
+    weightStorage: 'f32',
   };
+}
+
+/** The layer whose weights are binary16s. */
+function halved(algorithm: Algorithm<Conv2dAttrs>, layer: Layer): Program {
+  const program = programWith(layer, algorithm);
+  for (const { attrs } of program.nodes) {
+    const weight = (attrs as Partial<Conv2dAttrs> | null)?.weight;
+    if (weight) weight.tensor = new Tensor(Uint16Array.from(weight.values(), numberToFloat16), weight.shape, 'float16');
+  }
+  return program;
 }
 
 /** The layer as a program with an algorithm, its input and output inside of concatenations where asked. */
@@ -122,6 +137,25 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
         }
       }),
       { seed: SEED, numRuns: 60 },
+    );
+  });
+
+  it('gives the same bits for binary16 weights, stored as f16 or as f32, on any number of threads', () => {
+    const fitting = layers.filter((layer) => algorithm.fits?.(siteOf(layer)) ?? true);
+    fc.assert(
+      fc.property(fitting, fc.integer({ min: 1, max: 3 }), (layer, threads) => {
+        const program = halved(algorithm, layer);
+        const inputs = inputsOf(program, 'input');
+        for (const binary of binaries) {
+          const expected = runPlan(program, inputs, binary);
+          const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary), threads);
+          const plan = model.plan('', () => program);
+          model.run(plan, inputs).forEach(({ data }, i) => {
+            expectBits(data, expected[i]!.data, `tap ${i} in ${binary}`);
+          });
+        }
+      }),
+      { seed: SEED, numRuns: 40 },
     );
   });
 });

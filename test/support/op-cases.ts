@@ -97,7 +97,8 @@ export function programOf(opCase: OpCase): Program {
 export function programsOf(opCase: OpCase, engine: Engine): Map<string, Program> {
   const program = programOf(opCase);
   const { op, attrs, inputs, epilogue, output } = program.nodes[0]!;
-  const site = { inputs: inputs.map(({ shape }) => shape), output: output.shape, attrs, epilogue, engine };
+  const shapes = inputs.map(({ shape }) => shape);
+  const site = { inputs: shapes, output: output.shape, attrs, epilogue, engine, weightStorage: 'f32' as const };
   const fitting = op.algorithms.filter((algorithm) => algorithm.fits?.(site) ?? true);
   return new Map(
     fitting.map((algorithm) => {
@@ -175,6 +176,12 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
     cached ??= magnitudesOf(opCase);
     return cached;
   }
+}
+
+/** For each element, by how much a sum may be off when its weights are rounded to binary16: by 2⁻¹¹ of each product, at most. */
+export function halvesBoundOf(opCase: OpCase): (index: number) => number {
+  const magnitudes = magnitudesOf(opCase);
+  return (index) => 2 ** -11 * magnitudes[index]!;
 }
 
 /** The reference's output for absolute inputs and parameters; means are negative, since they are subtracted. */

@@ -1,7 +1,7 @@
 /** The indirect GEMM of assembly/conv2d.ts: any kernel, stride, padding, dilation and groups. */
 
 import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes } from '../gemm.ts';
+import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes, wideBytes } from '../gemm.ts';
 import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
 import { type Conv2dAttrs, imageSizes, isDepthwise, isStem, weightSizes } from './attrs.ts';
 
@@ -27,24 +27,27 @@ export const indirect: Algorithm<Conv2dAttrs> = {
     return { macs: pixelsOf(output) * out * inGroup * mergedGroups(attrs) * taps, transformed: 0 };
   },
 
-  constants({ attrs, epilogue }) {
+  constants({ attrs, epilogue, weightStorage }) {
     const merged = mergedGroups(attrs);
     const form = { channels: attrs.weight.shape[0]!, groups: attrs.groups / merged, panel: 8 } as const;
     return [
-      panelConstant(attrs.weight, attrs.groups, merged),
+      panelConstant(attrs.weight, weightStorage, attrs.groups, merged),
       ...biasConstants(attrs.bias, form),
       ...normConstants(epilogue, form),
     ];
   },
 
-  workspace: ({ inputs, output, attrs, engine }) => ({
-    tableBytes: tableBytes(pixelsOf(output), weightSizes(attrs).taps, engine.tileRows),
-    scratchBytes: 0,
-    zeroBytes: channelsOf(inputs[0]!) * 4,
-  }),
+  workspace({ inputs, output, attrs, engine, weightStorage }) {
+    const { inGroup, taps } = weightSizes(attrs);
+    return {
+      tableBytes: tableBytes(pixelsOf(output), taps, engine.tileRows),
+      scratchBytes: wideBytes(inGroup * mergedGroups(attrs), taps, weightStorage, engine),
+      zeroBytes: channelsOf(inputs[0]!) * 4,
+    };
+  },
 
   bind(binding, attrs) {
-    const { kernels, engine, output, constants, table, zeros } = binding;
+    const { kernels, engine, weightStorage, output, constants, table, scratch, zeros } = binding;
     const x = binding.inputs[0]!;
     const { stride, padding, dilation, bias } = attrs;
     const { out, inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
@@ -66,7 +69,8 @@ export const indirect: Algorithm<Conv2dAttrs> = {
       blockTiles: blockTiles(x.pixelBytes, tileRows),
       table,
       weights: constants[0]!,
-      panelBytes: panelBytes(inGroup * merged, taps),
+      panelBytes: panelBytes(inGroup * merged, taps, weightStorage),
+      wide: weightStorage === 'f16' ? scratch : undefined,
       out: output.address,
       outBytes: output.pixelBytes,
       bias: bias ? constants[1]! : 0,

@@ -5,7 +5,7 @@
 
 import { affinePhase } from '../affine.ts';
 import { NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
+import { blockTiles, gemmPhase, panelBytes, tableBytes, wideBytes } from '../gemm.ts';
 import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 import { indirect } from './indirect.ts';
@@ -55,10 +55,17 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
   },
 
   constants: (site) => indirect.constants!(site),
-  workspace: (site) => indirect.workspace!(site),
+
+  workspace(site) {
+    const { attrs, engine, weightStorage } = site;
+    return {
+      ...indirect.workspace!(site),
+      scratchBytes: wideBytes(weightSizes(attrs).inGroup, 1, weightStorage, engine),
+    };
+  },
 
   bind(binding, attrs) {
-    const { kernels, engine, output, constants, table, zeros } = binding;
+    const { kernels, engine, weightStorage, output, constants, table, scratch, zeros } = binding;
     const x = binding.inputs[0]!;
     const { stride, padding, dilation, bias } = attrs;
     const { out, inGroup, kernelWidth, taps } = weightSizes(attrs);
@@ -93,8 +100,9 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
         sums: !isFirst,
         blockTiles: blockTiles(x.pixelBytes, tileRows),
         table: tapTable,
-        weights: constants[0]! + tap * panelBytes(inGroup, 1),
-        panelBytes: panelBytes(inGroup, taps),
+        weights: constants[0]! + tap * panelBytes(inGroup, 1, weightStorage),
+        panelBytes: panelBytes(inGroup, taps, weightStorage),
+        wide: weightStorage === 'f16' ? scratch : undefined,
         out: output.address,
         outBytes: output.pixelBytes,
         bias: isFirst && bias ? constants[1]! : 0,
