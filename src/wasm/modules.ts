@@ -3,7 +3,7 @@
  * its export condition has modules.edge.ts in this file's place; the build sees to that.
  */
 
-import { relaxed, simd } from './binaries.gen.ts';
+import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';
 import type { Binary } from './instantiate.ts';
 
 /** Whether this engine runs a binary. */
@@ -22,8 +22,43 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
 
 /** A binary's bytes, a new copy of them. */
 export function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
-  const text = atob(binary === 'relaxed' ? relaxed : simd);
+  const bytes = decoded(simd);
+  return binary === 'simd' ? bytes : applied(decoded(relaxedDifference), bytes, relaxedBytes);
+}
+
+function decoded(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
+}
+
+/** What scripts/difference.mjs took apart: new bytes and copies from another binary in turns. */
+export function applied(difference: Uint8Array, from: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let read = 0;
+  let written = 0;
+  let next = 0;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = difference[read++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  for (;;) {
+    const fresh = number();
+    bytes.set(difference.subarray(read, read + fresh), written);
+    read += fresh;
+    written += fresh;
+    next += fresh;
+    if (written === length) return bytes;
+    const copied = number();
+    const distance = number();
+    next += distance % 2 === 0 ? distance / 2 : -(distance + 1) / 2;
+    bytes.set(from.subarray(next, next + copied), written);
+    written += copied;
+    next += copied;
+  }
 }

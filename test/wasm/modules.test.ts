@@ -5,6 +5,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { differenceOf } from '../../scripts/difference.mjs';
+import { applied, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
 
 const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -143,6 +145,21 @@ describe('the edge entry', () => {
     const { importedFiles } = ts.preProcessFile(readFileSync('dist/wasm/modules.edge.js', 'utf8'));
     const wasm = importedFiles.map(({ fileName }) => fileName).filter((name) => name.includes('.wasm'));
     expect(wasm).toEqual(['../kernels.relaxed.wasm?module', '../kernels.wasm?module']);
+  });
+});
+
+describe('the inlined binaries', () => {
+  it.each(['simd', 'relaxed'] as const)('%s has the bytes of the file that ships', (binary) => {
+    const file = binary === 'simd' ? 'dist/kernels.wasm' : 'dist/kernels.relaxed.wasm';
+    expect(inlinedBytesOf(binary)).toEqual(bytesOf(file));
+  });
+
+  it('come together again from any difference', () => {
+    const from = Buffer.from('the same words, and the same words again; some more of them');
+    const to = Buffer.from('and the same words again; new ones, the same words, of them some more');
+    expect(applied(differenceOf(from, to), from, to.length)).toEqual(new Uint8Array(to));
+    expect(applied(differenceOf(from, Buffer.alloc(0)), from, 0)).toEqual(new Uint8Array(0));
+    expect(applied(differenceOf(Buffer.alloc(0), to), Buffer.alloc(0), to.length)).toEqual(new Uint8Array(to));
   });
 });
 
