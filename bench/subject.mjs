@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { readProgram, Unsupported, writeFloats } from './bundle.mjs';
 import { nhwcToNchw } from './layout.mjs';
-import { peakRssMB, timed, warmUp } from './measure.mjs';
+import { median, peakRssMB, timed, warmUp } from './measure.mjs';
 
 /**
  * A model's files (see bundle.mjs), and how they are run: where `isResident`, the input stays in the runtime from run to run,
@@ -71,11 +71,17 @@ export function save(runtime, { folder }) {
 /** Runs until the engine has settled. @returns the fastest run's milliseconds */
 export const settle = () => warmUp(() => subject.run());
 
-/** @param {number} count @returns {Promise<number[]>} milliseconds of each run */
+/** @param {number} count @returns {Promise<{ ms: number, cpuMs: number }>} of a run: the middle of `count` runs */
 export async function time(count) {
   const samples = [];
-  for (let i = 0; i < count; i++) samples.push(await timed(() => subject.run()));
-  return samples;
+  const times = [];
+  for (let i = 0; i < count; i++) {
+    const before = process.cpuUsage();
+    samples.push(await timed(() => subject.run()));
+    const { user, system } = process.cpuUsage(before);
+    times.push((user + system) / 1000);
+  }
+  return { ms: median(samples), cpuMs: median(times) };
 }
 
 /** @returns {number} */

@@ -1,6 +1,7 @@
 /**
  * Whole models in layertap and in its peers: a process for each, on one CPU, run in turn; same weights, same input, outputs
- * compared before timing. Bounds are on the time of the fastest WASM peer over layertap's.
+ * compared before timing. Bounds are on the time of the fastest WASM peer over layertap's, by processor time: on one CPU it is
+ * the time of a run, less what others had the CPU meanwhile.
  */
 
 import { difference } from '../difference.mjs';
@@ -75,10 +76,11 @@ function checksOf(engine, speedups) {
 async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folder, macs, outputs, unsupported }) {
   const bundle = { model, folder, threads: 1 };
   for (const reason of unsupported.values()) log(`${model}: ${reason}`);
-  /** Of each runtime that can run the model, what it is and its samples in each round. */
+  /** Of each runtime that can run the model, what it is, its samples in each round, and their processor times. */
   let subjects = ['layertap', ...peers.filter((peer) => !unsupported.has(peer))].map((runtime) => ({
     runtime,
     ...{ description: { engine: '', binary: '' }, samples: /** @type {number[][]} */ ([]) },
+    cpu: /** @type {number[]} */ ([]),
     ...{ peakRssMB: Infinity, maxAbsDiff: 0 },
   }));
   for (let round = 0; round < rounds; round++) {
@@ -107,8 +109,10 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
       for (const { samples } of subjects) samples.push([]);
       const start = performance.now();
       for (let k = 0; k < runs && (k < LEAST_TURNS || performance.now() - start < ROUND_MS); k++) {
-        for (const { runtime, samples } of subjects) {
-          samples[round].push(median(await call(runtime, 'time', turns.get(runtime))));
+        for (const { runtime, samples, cpu } of subjects) {
+          const { ms, cpuMs } = await call(runtime, 'time', turns.get(runtime));
+          samples[round].push(ms);
+          cpu.push(cpuMs);
         }
       }
       for (const subject of subjects) {
@@ -119,14 +123,13 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
     }
   }
 
-  const ours = subjects[0].samples.flat();
-  return subjects.map(({ runtime, description, samples, peakRssMB, maxAbsDiff }) => {
+  return subjects.map(({ runtime, description, samples, cpu, peakRssMB, maxAbsDiff }) => {
     // Whole processes come out slower at times: the least disturbed one counts.
     const medianMs = Math.min(...samples.map(median));
     return {
       ...{ suite: 'models', model, runtime, ...description, threads: 1, medianMs, minMs: Math.min(...samples.flat()) },
       ...{ gflops: gflops(macs, medianMs), peakRssMB, maxAbsDiff },
-      ...(runtime !== 'layertap' && { speedup: medianRatio(samples.flat(), ours) }),
+      ...(runtime !== 'layertap' && { speedup: medianRatio(cpu, subjects[0].cpu) }),
     };
   });
 }
