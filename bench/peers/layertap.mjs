@@ -1,4 +1,4 @@
-/** layertap itself, from the weight file to NCHW features. */
+/** layertap itself, as it loads large files: each weight packed as it arrives, and never held twice. */
 
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
