@@ -16,8 +16,13 @@ import { digitsNetwork } from '../digits/network.mjs';
  * @property {(network: any, x: any) => Map<string, import('layertap').Tensor<Float32Array>>} features
  * @property {((network: any, x: any) => import('layertap').Tensor<Float32Array>) | null} scores of the classes at each
  *   pixel, for networks that segment
+ * @property {readonly (readonly number[])[] | null} inputShapes that are known before: weights then go straight into WebAssembly
+ *   memory, and are held once
  * @property {number} maxPixels of an image: where it isn't resized, activations grow with it
  */
+
+/** For weights and activations: a Workers isolate has 128 MB, for the picture and the code too. */
+const MEMORY_BUDGET_BYTES = 80 * 2 ** 20;
 
 /** @type {Readonly<Record<string, Served>>} */
 export const MODELS = {
@@ -26,6 +31,7 @@ export const MODELS = {
     prepare: (image) => semanticSegmentation(image, { resizeSize: null }),
     features: (network, x) => network.backbone.forward(x),
     scores: (network, x) => network.call(x).get('out'),
+    inputShapes: null,
     maxPixels: 512 * 512,
   },
   resnet18: classifier(() => new IntermediateLayerGetter(resnet18(), { layer4: 'out' })),
@@ -35,10 +41,11 @@ export const MODELS = {
 /** A classifier's features of a picture that is resized and cropped to 224 × 224. */
 function classifier(build) {
   return {
-    build,
+    build: () => build().compile({ memoryBudgetBytes: MEMORY_BUDGET_BYTES }),
     prepare: (image) => imageClassification(image),
     features: (network, x) => network.forward(x),
     scores: null,
+    inputShapes: [[1, 3, 224, 224]],
     maxPixels: 1920 * 1080,
   };
 }

@@ -67,11 +67,10 @@ export function createService({ model: name, withWeights, decodeJpeg, limits }) 
 
   async function load() {
     const built = model.build();
-    // Files of whole models have keys that a getter's network doesn't.
-    const names = new Set(built.stateShapes().keys());
-    await withWeights(async (file) => {
-      built.loadStateDict(await file.load([...file.tensors.keys()].filter((key) => names.has(key))));
-    });
+    // Files of whole models have keys that a getter's network doesn't; the network's own must all be there.
+    const options = { strict: false, inputShapes: model.inputShapes };
+    const { missingKeys } = await withWeights((file) => built.loadStateDictAsync(file, options));
+    if (missingKeys.length > 0) throw new Error(`expected weights for ${missingKeys.join(', ')}, got none`);
     return built;
   }
 

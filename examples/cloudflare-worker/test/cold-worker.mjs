@@ -12,14 +12,13 @@ export default {
       steps[step] = now - before;
       before = now;
     };
-    const { build, features } = MODELS[MODEL];
+    const { build, features, inputShapes } = MODELS[MODEL];
     const network = build();
     done('build');
     const file = await openSafetensors('https://weights/weights.safetensors', {
       fetch: (url, init) => WEIGHTS.fetch(url, init),
     });
-    const names = new Set(network.stateShapes().keys());
-    network.loadStateDict(await file.load([...file.tensors.keys()].filter((key) => names.has(key))));
+    await network.loadStateDictAsync(file, { strict: false, inputShapes });
     done('load');
     const x = zeros([1, 3, 224, 224]);
     features(network, x);
