@@ -40,6 +40,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   features: ['tensor', 'graph', 'nn'],
   models: ['graph', 'nn', 'features'],
   threads: ['wasm', 'ops', 'plan'],
+  node: ['wasm'],
 };
 
 const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '');

@@ -31,6 +31,11 @@ const modules = new Map<Binary, WebAssembly.Module>();
 /** Modules that {@link setModule} was given. */
 const given = new Set<Binary>();
 
+/** Whether any kernels were compiled, or given. */
+export function hasCompiled(): boolean {
+  return modules.size > 0;
+}
+
 /** Whether the relaxed binary runs here, once it was asked. */
 let runsRelaxed: boolean | undefined;
 
