@@ -51,7 +51,8 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
     const pixels = reach(site).reduce((sum, { high, wide }) => {
       return sum + (wide === 0 ? 0 : high * Math.min(width, wide + site.engine.tileRows));
     }, 0);
-    return { macs: images * pixels * out * inGroup, transformed: pixelsOf(site.output) * out * taps };
+    // Each tap loads and stores the sums, and starts every tile anew.
+    return { macs: images * pixels * out * inGroup, transformed: 3 * pixelsOf(site.output) * out * taps };
   },
 
   constants: (site) => indirect.constants!(site),
