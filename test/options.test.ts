@@ -52,7 +52,7 @@ const others: readonly [name: string, known: string, take: Take][] = [
   ['Conv2d', 'stride, padding, dilation, groups, bias', (options) => new Conv2d(1, 1, 1, options)],
   ['MaxPool2d', 'stride, padding, dilation, ceilMode', (options) => new MaxPool2d(2, options)],
   ['AvgPool2d', 'stride, padding, ceilMode, countIncludePad, divisorOverride', (options) => new AvgPool2d(2, options)],
-  ['compile', 'deterministic', (options) => new ReLU().compile(options)],
+  ['compile', 'deterministic, pool, memoryBudgetBytes, weightStorage', (options) => new ReLU().compile(options)],
   ['loadStateDict', 'strict', (options) => new ReLU().loadStateDict({}, options)],
   [
     'forward',

@@ -61,7 +61,7 @@ export function everyKernel(layertap) {
     wide = normed(16, 64, 3, { padding: 1 });
     same = normed(64, 64, 3, { padding: 1 });
     small = new Conv2d(64, 13, 3, { padding: 1 });
-    dilated = new Conv2d(64, 64, 3, { padding: 12, dilation: 12 });
+    dilated = new Conv2d(64, 64, 3, { padding: 20, dilation: 20 });
     strided = normed(64, 72, 3, { stride: 2, padding: 1 });
     grouped = new Conv2d(72, 72, 3, { padding: 1, groups: 6 });
     depthwise = normed(72, 72, 5, { padding: 2, groups: 72 });

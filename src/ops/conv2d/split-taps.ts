@@ -45,14 +45,14 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
   },
 
   work(site) {
-    const { out, inGroup, taps } = weightSizes(site.attrs);
+    const { out, inGroup } = weightSizes(site.attrs);
     const { images, width } = imageSizes(site.output);
     // A tile is computed where any of its pixels is reached.
     const pixels = reach(site).reduce((sum, { high, wide }) => {
       return sum + (wide === 0 ? 0 : high * Math.min(width, wide + site.engine.tileRows));
     }, 0);
-    // Each tap loads and stores the sums, and starts every tile anew.
-    return { macs: images * pixels * out * inGroup, transformed: 3 * pixelsOf(site.output) * out * taps };
+    // Each tap loads and stores the sums that it reaches, and starts their tiles anew.
+    return { macs: images * pixels * out * inGroup, transformed: 3 * images * pixels * out };
   },
 
   constants: (site) => indirect.constants!(site),
