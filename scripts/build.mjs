@@ -1,6 +1,6 @@
 /**
- * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/, with a second
- * entry, dist/index.edge.js, for hosts that forbid compiling. `--force` builds all.
+ * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/, with two more
+ * entries, dist/index.workerd.js and dist/index.edge-light.js, for hosts that forbid compiling. `--force` builds all.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -67,14 +67,17 @@ if (
 /** The binaries that ship, and their names in the package. */
 const shipped = { simd: 'dist/kernels.wasm', relaxed: 'dist/kernels.relaxed.wasm' };
 
-const entries = ['dist/index.js', 'dist/index.edge.js', ...Object.values(shipped)];
+/** Export conditions of hosts that forbid compiling. */
+const conditions = ['workerd', 'edge-light'];
+
+const entries = ['dist/index.js', ...conditions.map((name) => `dist/index.${name}.js`), ...Object.values(shipped)];
 if (isStale(entries, [...filesIn('src'), 'tsconfig.json', self])) {
   rmSync('dist', { recursive: true, force: true });
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
   for (const [target, file] of Object.entries(shipped)) copyFileSync(`build/${target}.wasm`, file);
-  writeEdgeEntry();
+  for (const condition of conditions) writeEntry(condition);
 }
 
 /** Appends a custom section `layertap` to a binary that says what it is, so that setModule can tell. */
@@ -86,11 +89,11 @@ function label(/** @type {string} */ target) {
 }
 
 /**
- * Writes dist/index.edge.js: dist/index.js with wasm/modules.edge.js in the place of wasm/modules.js. Of the files between them
- * it needs twins (`x.edge.js` beside `x.js`); all others are shared. So which modules are used is told by imports alone: nothing is
- * registered while a file loads, and a bundler may drop what isn't used in both.
+ * Writes a condition's entry, dist/index.workerd.js: dist/index.js with wasm/modules.workerd.js in the place of wasm/modules.js. Of the
+ * files between them it needs twins (`x.workerd.js` beside `x.js`); all others are shared. So which modules are used is told by imports
+ * alone: nothing is registered while a file loads, and a bundler may drop what isn't used in all.
  */
-function writeEdgeEntry() {
+function writeEntry(/** @type {string} */ condition) {
   const specifiers = /(?<=\bfrom ['"])\.[^'"]+\.js(?=['"];$)/gm;
   /** @type {Map<string, { text: string, imports: string[] }>} */
   const files = new Map();
@@ -107,9 +110,9 @@ function writeEdgeEntry() {
   for (const file of twins) {
     for (const [importer, { imports }] of files) if (imports.includes(file)) twins.add(importer);
   }
-  const toTwin = (/** @type {string} */ file) => file.replace(/\.js$/, '.edge.js');
+  const toTwin = (/** @type {string} */ file) => file.replace(/\.js$/, `.${condition}.js`);
   for (const file of twins) {
-    if (existsSync(toTwin(file))) continue; // modules.edge.js has a source of its own
+    if (existsSync(toTwin(file))) continue; // wasm/modules.workerd.js has a source of its own
     const text = files
       .get(file)
       .text.replace(specifiers, (specifier) =>

@@ -26,7 +26,13 @@ const SHIPMENTS = [
   {
     name: 'ResNet-18 getter',
     names: 'IntermediateLayerGetter, loadSafetensors, resnet18',
-    entry: 'index.edge.js',
+    entry: 'index.workerd.js',
+    limit: 45 * KB,
+  },
+  {
+    name: 'ResNet-18 getter',
+    names: 'IntermediateLayerGetter, loadSafetensors, resnet18',
+    entry: 'index.edge-light.js',
     limit: 45 * KB,
   },
   { name: 'everything', names: '*', entry: 'index.js', limit: 70 * KB },

@@ -1,6 +1,6 @@
 /**
  * The binaries as modules: inlined in the code, decoded and compiled on first use. Where a host forbids compiling, the entry for
- * its export condition has modules.edge.ts in this file's place; the build sees to that.
+ * its export condition has modules.workerd.ts or modules.edge-light.ts in this file's place; the build sees to that.
  */
 
 import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';

@@ -1,12 +1,14 @@
-/** Runs a script in the edge runtime, with the host's modules of the kernels: `node edge-vm.mjs SCRIPT FOLDER-OF-KERNELS`. */
+/**
+ * Runs a script in the edge runtime: `node edge-vm.mjs SCRIPT [BINARY …]`. The host compiles the binaries before any code runs, all of them,
+ * and leaves them in globals, as Next.js does: one that the host's engine doesn't know stops everything.
+ */
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { EdgeVM } from '@edge-runtime/vm';
 
-const [script, dist] = process.argv.slice(2);
-const names = ['kernels.wasm', 'kernels.relaxed.wasm'];
-const modules = names.map((name) => [name, new WebAssembly.Module(readFileSync(join(dist, name)))]);
+const [script, ...binaries] = process.argv.slice(2);
+const modules = binaries.map((file) => [basename(file), new WebAssembly.Module(readFileSync(file))]);
 const vm = new EdgeVM({ codeGeneration: { strings: false, wasm: false } });
 vm.context.hostModules = Object.fromEntries(modules);
 vm.evaluate(readFileSync(script, 'utf8'));

@@ -128,23 +128,25 @@ function loadedWith(entry: string): Set<string> {
   return loaded;
 }
 
-describe('the edge entry', () => {
+describe.each([
+  { condition: 'workerd', has: 'both binaries', files: ['../kernels.relaxed.wasm?module', '../kernels.wasm?module'] },
+  { condition: 'edge-light', has: 'the plain binary alone', files: ['../kernels.wasm?module'] },
+])('the entry for $condition', ({ condition, has, files }) => {
   const inlined = loadedWith('dist/index.js');
-  const edge = loadedWith('dist/index.edge.js');
-  const plain = (file: string) => file.replace('.edge.js', '.js');
+  const loaded = loadedWith(`dist/index.${condition}.js`);
+  const plain = (file: string) => file.replace(`.${condition}.js`, '.js');
 
   it('has the same files as the default one, but for the inlined binaries', () => {
-    expect([...edge].map(plain).sort()).toEqual([...inlined].filter((file) => !file.includes('binaries.gen')).sort());
+    expect([...loaded].map(plain).sort()).toEqual([...inlined].filter((file) => !file.includes('binaries.gen')).sort());
   });
 
   it('loads no file beside its twin', () => {
-    expect([...edge].filter((file) => file !== plain(file) && edge.has(plain(file)))).toEqual([]);
+    expect([...loaded].filter((file) => file !== plain(file) && loaded.has(plain(file)))).toEqual([]);
   });
 
-  it('imports both binaries as ?module', () => {
-    const { importedFiles } = ts.preProcessFile(readFileSync('dist/wasm/modules.edge.js', 'utf8'));
-    const wasm = importedFiles.map(({ fileName }) => fileName).filter((name) => name.includes('.wasm'));
-    expect(wasm).toEqual(['../kernels.relaxed.wasm?module', '../kernels.wasm?module']);
+  it(`imports ${has}, as ?module`, () => {
+    const { importedFiles } = ts.preProcessFile(readFileSync(`dist/wasm/modules.${condition}.js`, 'utf8'));
+    expect(importedFiles.map(({ fileName }) => fileName).filter((name) => name.includes('.wasm'))).toEqual(files);
   });
 });
 

@@ -10,8 +10,10 @@ const script = fileURLToPath(new URL('../edge-vm.mjs', import.meta.url));
 
 export const checks = async (project) => {
   const { version } = JSON.parse(readFileSync(join(project.packages, 'node_modules/@edge-runtime/vm/package.json')));
-  const run = async (entry, conditions) => {
+  const dist = join(project.folder, 'node_modules/layertap/dist');
+  const run = async (major, entry, { conditions = ['edge-light'], binaries = [] } = {}) => {
     const outfile = join(project.folder, entry.replace('.mjs', '.bundle.js'));
+    const imported = new Set(binaries);
     await build({
       absWorkingDir: project.folder,
       entryPoints: [entry],
@@ -20,25 +22,37 @@ export const checks = async (project) => {
       format: 'iife',
       conditions,
       logLevel: 'error',
-      plugins: [modulesOfTheHost],
+      plugins: [modulesOfTheHost(imported)],
     });
-    const dist = join(project.folder, 'node_modules/layertap/dist');
-    const printed = await outputOf(project.node(24), [script, outfile, dist], { cwd: project.folder });
+    const files = [...imported].map((name) => join(dist, name));
+    const printed = await outputOf(project.node(major), [script, outfile, ...files], { cwd: project.folder });
     return { version, ...printedResult(printed) };
   };
+  const both = ['kernels.wasm', 'kernels.relaxed.wasm'];
   return [
-    ['edge-runtime, no code generation', () => run('edge.mjs', ['edge-light'])],
-    ['edge-runtime, no code generation, default entry with setModule', () => run('given.mjs', [])],
+    ['edge-runtime on Node 20, no code generation', () => run(20, 'edge.mjs')],
+    ['edge-runtime on Node 24, no code generation', () => run(24, 'edge.mjs')],
+    ['edge-runtime on Node 24, relaxed binary by setModule', () => run(24, 'edge-relaxed.mjs')],
+    [
+      'edge-runtime on Node 24, default entry with setModule',
+      () => run(24, 'given.mjs', { conditions: [], binaries: both }),
+    ],
   ];
 };
 
-/** Modules that the host compiles and leaves in a global, as Next.js does. */
-const modulesOfTheHost = {
-  name: 'modules-of-the-host',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path: path.split('/').at(-1), namespace: 'host' }));
-    onLoad({ filter: /.*/, namespace: 'host' }, ({ path }) => ({
-      contents: `export default hostModules[${JSON.stringify(path.replace('?module', ''))}];`,
-    }));
-  },
-};
+/** Modules that the host compiles and leaves in a global, as Next.js does. @param {Set<string>} imported gets their names */
+function modulesOfTheHost(imported) {
+  return {
+    name: 'modules-of-the-host',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => {
+        const name = path.split('/').at(-1).replace('?module', '');
+        imported.add(name);
+        return { path: name, namespace: 'host' };
+      });
+      onLoad({ filter: /.*/, namespace: 'host' }, ({ path }) => ({
+        contents: `export default hostModules[${JSON.stringify(path)}];`,
+      }));
+    },
+  };
+}
