@@ -3,20 +3,55 @@
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import type { EpilogueArguments } from './epilogue.ts';
-import { type Constant, type Engine, type Phase, ranges, stepOf, type WeightStorage } from './op.ts';
+import { biasConstants, type EpilogueArguments, epilogueArguments, normConstants } from './epilogue.ts';
+import {
+  type Binding,
+  type Constant,
+  channelsOf,
+  type Engine,
+  type Phase,
+  pixelsOf,
+  ranges,
+  type Site,
+  type Slot,
+  stepOf,
+  type WeightStorage,
+} from './op.ts';
 import { stage, stagedBytes, stagedChannels } from './stage.ts';
+import type { Window } from './window.ts';
 
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
 const BLOCK_BYTES = 384 * 1024;
 
+/** What a convolution and a linear layer have both. */
+interface Weighted {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+}
+
 /**
- * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
- * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even.
+ * What {@link convolutionPhase} multiplies by: the weight's panels, the bias where there is one, the norm where there is one.
  *
  * @param merged groups that are packed as one, with zeros between them
  */
-export function panelConstant(weight: Parameter, storage: WeightStorage, groups = 1, merged = 1): Constant {
+export function gemmConstants(
+  { attrs: { weight, bias }, epilogue, weightStorage }: Site<Weighted>,
+  groups = 1,
+  merged = 1,
+): readonly Constant[] {
+  const form = { channels: weight.shape[0]!, groups: groups / merged, panel: 8 } as const;
+  return [
+    panelConstant(weight, weightStorage, groups, merged),
+    ...biasConstants(bias, form),
+    ...normConstants(epilogue, form),
+  ];
+}
+
+/**
+ * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
+ * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even.
+ */
+function panelConstant(weight: Parameter, storage: WeightStorage, groups: number, merged: number): Constant {
   const [out, inGroup] = weight.shape as [number, number];
   const taps = numel(weight.shape.slice(2));
   const outGroup = out / groups;
@@ -74,7 +109,7 @@ function blockDiagonal(weight: Tensor, groups: number, merged: number): Tensor {
   return new Tensor(dense, [dense.length]);
 }
 
-/** The schedule of the indirect GEMM for rows of `bytes`: tiles in a block. */
+/** The schedule of the indirect GEMM for rows of so many input bytes: tiles in a block. */
 export function blockTiles(rowBytes: number, tileRows: number): number {
   return Math.max(1, Math.floor(BLOCK_BYTES / (rowBytes * tileRows)));
 }
@@ -129,4 +164,44 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
       ...gemm.epilogue,
     );
   });
+}
+
+/**
+ * A convolution of `x` by the constants of {@link gemmConstants}, as one GEMM. The table of what `window` reaches is written at once: zeros in
+ * the padding, or, for sums that are added to, nothing for tiles that lie in it.
+ *
+ * @param differences from the plain one: dense pixels, one group, bias and epilogue as they are bound
+ */
+export function convolutionPhase(binding: Binding, x: Slot, window: Window, differences: Partial<Gemm> = {}): Phase {
+  const { kernels, engine, weightStorage, output, constants, epilogue, scratch, zeros } = binding;
+  const { kernelSize, stride, padding, dilation } = window;
+  const taps = kernelSize[0] * kernelSize[1];
+  const channelsIn = differences.channelsIn ?? channelsOf(x.shape);
+  const hasBias = constants.length > (epilogue.norm ? 3 : 1);
+  const gemm: Gemm = {
+    rows: pixelsOf(output.shape),
+    groups: 1,
+    channelsIn,
+    channelsOut: channelsOf(output.shape),
+    taps,
+    sums: false,
+    blockTiles: blockTiles(x.pixelBytes, engine.tileRows),
+    table: binding.table,
+    weights: constants[0]!,
+    panelBytes: panelBytes(channelsIn, taps, weightStorage),
+    wide: weightStorage === 'f16' ? scratch : undefined,
+    out: output.address,
+    outBytes: output.pixelBytes,
+    bias: hasBias ? constants[1]! : 0,
+    epilogue: epilogueArguments(binding),
+    ...differences,
+  };
+  const [images, , height = 1, width = 1] = x.shape as [number, number, number?, number?];
+  const [, , outHeight = 1, outWidth = 1] = output.shape;
+  kernels.f32_conv2d_table(
+    ...([images, height, width, outHeight, outWidth, ...kernelSize, ...stride] as const),
+    ...([padding.top, padding.left, ...dilation, engine.tileRows, Number(gemm.sums)] as const),
+    ...([x.address, x.pixelBytes, zeros, gemm.table] as const),
+  );
+  return gemmPhase(gemm, engine);
 }

@@ -4,9 +4,9 @@ import { ShapeError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { biasConstants, epilogueArguments, normConstants, type VectorForm } from './epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes, wideBytes } from './gemm.ts';
+import { convolutionPhase, gemmConstants, tableBytes, wideBytes } from './gemm.ts';
 import type { Op } from './op.ts';
+import { ONE_PIXEL } from './window.ts';
 
 /** Attributes of {@link linear}. */
 export interface LinearAttrs {
@@ -15,8 +15,6 @@ export interface LinearAttrs {
   /** `[out]` */
   readonly bias: Parameter | null;
 }
-
-const vectorForm = ({ weight }: LinearAttrs): VectorForm => ({ channels: weight.shape[0]!, groups: 1, panel: 8 });
 
 /** @see torch.nn.functional.linear */
 export const linear: Op<LinearAttrs> = {
@@ -62,14 +60,7 @@ export const linear: Op<LinearAttrs> = {
 
       work: ({ output, attrs }) => ({ macs: output[0]! * attrs.weight.numel(), transformed: 0 }),
 
-      constants({ attrs, epilogue, weightStorage }) {
-        const form = vectorForm(attrs);
-        return [
-          panelConstant(attrs.weight, weightStorage),
-          ...biasConstants(attrs.bias, form),
-          ...normConstants(epilogue, form),
-        ];
-      },
+      constants: (site) => gemmConstants(site),
 
       workspace: ({ output, attrs, engine, weightStorage }) => ({
         tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
@@ -77,34 +68,7 @@ export const linear: Op<LinearAttrs> = {
         zeroBytes: 0,
       }),
 
-      bind(binding, { weight, bias }) {
-        const { kernels, engine, weightStorage, output, constants, table, scratch } = binding;
-        const x = binding.inputs[0]!;
-        const [out, features] = weight.shape as [number, number];
-        const rows = output.shape[0]!;
-        const { tileRows } = engine;
-        kernels.f32_conv2d_table(
-          ...([rows, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, tileRows, 0] as const),
-          ...([x.address, x.pixelBytes, 0, table] as const),
-        );
-        const gemm = {
-          rows,
-          groups: 1,
-          channelsIn: features,
-          channelsOut: out,
-          taps: 1,
-          blockTiles: blockTiles(x.pixelBytes, tileRows),
-          table,
-          weights: constants[0]!,
-          panelBytes: panelBytes(features, 1, weightStorage),
-          wide: weightStorage === 'f16' ? scratch : undefined,
-          out: output.address,
-          outBytes: output.pixelBytes,
-          bias: bias ? constants[1]! : 0,
-          epilogue: epilogueArguments(binding),
-        };
-        return [gemmPhase(gemm, engine)];
-      },
+      bind: (binding) => [convolutionPhase(binding, binding.inputs[0]!, ONE_PIXEL)],
     },
   ],
 };

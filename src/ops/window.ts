@@ -14,6 +14,9 @@ export interface Sides {
   readonly right: number;
 }
 
+/** No padding. */
+export const NO_SIDES: Sides = { top: 0, left: 0, bottom: 0, right: 0 };
+
 /** A kernel that slides over an image. */
 export interface Window {
   readonly kernelSize: Pair;
@@ -22,6 +25,9 @@ export interface Window {
   readonly dilation: Pair;
   readonly ceilMode?: boolean;
 }
+
+/** The window of a kernel of one pixel. */
+export const ONE_PIXEL: Window = { kernelSize: [1, 1], stride: [1, 1], padding: NO_SIDES, dilation: [1, 1] };
 
 /** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers ≥ `least` */
 export function toPair(name: string, value: number | readonly number[], least: number): Pair {

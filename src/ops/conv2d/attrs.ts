@@ -3,7 +3,7 @@
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Site } from '../op.ts';
-import type { Pair, Sides } from '../window.ts';
+import type { Pair, Sides, Window } from '../window.ts';
 
 /** Attributes of {@link conv2d}. */
 export interface Conv2dAttrs {
@@ -24,6 +24,12 @@ export type Conv2dSite = Site<Conv2dAttrs>;
 export function weightSizes({ weight }: Conv2dAttrs) {
   const [out, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
   return { out, inGroup, kernelHeight, kernelWidth, taps: kernelHeight * kernelWidth };
+}
+
+/** The window that slides over the image. */
+export function windowOf(attrs: Conv2dAttrs): Window {
+  const { kernelHeight, kernelWidth } = weightSizes(attrs);
+  return { ...attrs, kernelSize: [kernelHeight, kernelWidth] };
 }
 
 /** The sizes of `[N, C, H, W]` by their names. */

@@ -9,7 +9,7 @@ import { formatShape, numel } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Op } from '../op.ts';
 import { windowCounts } from '../window.ts';
-import type { Conv2dAttrs } from './attrs.ts';
+import { type Conv2dAttrs, windowOf } from './attrs.ts';
 import { depthwise } from './depthwise.ts';
 import { indirect } from './indirect.ts';
 import { rows } from './rows.ts';
@@ -24,7 +24,7 @@ export const conv2d: Op<Conv2dAttrs> = {
 
   inferShape([x], attrs) {
     const { weight, groups } = attrs;
-    const [out, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+    const [out, inGroup] = weight.shape as [number, number];
     if (x!.length !== 4) throw new ShapeError(`conv2d: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
     if (x![1] !== inGroup * groups) {
       throw new ShapeError(
@@ -32,7 +32,7 @@ export const conv2d: Op<Conv2dAttrs> = {
           `got ${x![1]} in x ${formatShape(x!)}`,
       );
     }
-    const counts = windowCounts('conv2d', x!, { ...attrs, kernelSize: [kernelHeight, kernelWidth] });
+    const counts = windowCounts('conv2d', x!, windowOf(attrs));
     return [x![0]!, out, ...counts];
   },
 

@@ -4,11 +4,11 @@
  */
 
 import { numel, type Shape } from '../../tensor/shape.ts';
-import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, panelConstant, tableBytes, wideBytes } from '../gemm.ts';
+import { blockTiles, convolutionPhase, gemmConstants, tableBytes, wideBytes } from '../gemm.ts';
 import { type Algorithm, pixelsOf } from '../op.ts';
 import { padPhase } from '../pad.ts';
-import { type Conv2dAttrs, imageSizes, isStem, paddedShape, weightSizes } from './attrs.ts';
+import { NO_SIDES, type Window } from '../window.ts';
+import { type Conv2dAttrs, isStem, paddedShape, weightSizes } from './attrs.ts';
 
 /** Bytes of the copy with padding, in whole cache lines. */
 function copyBytes(x: Shape, { padding }: Conv2dAttrs): number {
@@ -20,14 +20,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
   name: 'rows',
   fits: ({ attrs }) => isStem(attrs),
 
-  constants({ attrs, epilogue, weightStorage }) {
-    const form = { channels: attrs.weight.shape[0]!, groups: 1, panel: 8 } as const;
-    return [
-      panelConstant(attrs.weight, weightStorage),
-      ...biasConstants(attrs.bias, form),
-      ...normConstants(epilogue, form),
-    ];
-  },
+  constants: (site) => gemmConstants(site),
 
   workspace({ inputs, output, attrs, engine, weightStorage }) {
     const { inGroup, kernelHeight, taps } = weightSizes(attrs);
@@ -39,35 +32,18 @@ export const rows: Algorithm<Conv2dAttrs> = {
   },
 
   bind(binding, attrs) {
-    const { kernels, engine, weightStorage, output, constants, table, scratch } = binding;
+    const { engine, weightStorage, scratch } = binding;
     const x = binding.inputs[0]!;
-    const { stride, padding, dilation, bias } = attrs;
-    const { out, kernelHeight, kernelWidth } = weightSizes(attrs);
-    const { images, channels } = imageSizes(x.shape);
-    const padded = imageSizes(paddedShape(x.shape, padding));
-    const { height: outHeight, width: outWidth } = imageSizes(output.shape);
-    const { tileRows } = engine;
-    const pixelBytes = channels * 4;
-    kernels.f32_conv2d_table(
-      ...([images, padded.height, padded.width, outHeight, outWidth, kernelHeight, 1, ...stride, 0, 0] as const),
-      ...([...dilation, tileRows, 0, scratch, pixelBytes, 0, table] as const),
-    );
-    const gemm = {
-      rows: images * outHeight * outWidth,
-      groups: 1,
-      channelsIn: kernelWidth * channels,
-      channelsOut: out,
-      taps: kernelHeight,
-      blockTiles: blockTiles(kernelHeight * kernelWidth * pixelBytes, tileRows),
-      table,
-      weights: constants[0]!,
-      panelBytes: panelBytes(channels, kernelHeight * kernelWidth, weightStorage),
-      wide: weightStorage === 'f16' ? scratch + copyBytes(x.shape, attrs) : undefined,
-      out: output.address,
-      outBytes: output.pixelBytes,
-      bias: bias ? constants[1]! : 0,
-      epilogue: epilogueArguments(binding),
-    };
-    return [padPhase(x, padding, scratch, pixelBytes, engine), gemmPhase(gemm, engine)];
+    const { stride, padding, dilation } = attrs;
+    const { inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
+    const pixelBytes = inGroup * 4;
+    const copy = { address: scratch, shape: paddedShape(x.shape, padding), pixelBytes };
+    const window: Window = { kernelSize: [kernelHeight, 1], stride, padding: NO_SIDES, dilation };
+    const gemm = convolutionPhase(binding, copy, window, {
+      channelsIn: kernelWidth * inGroup,
+      blockTiles: blockTiles(taps * pixelBytes, engine.tileRows),
+      ...(weightStorage === 'f16' && { wide: scratch + copyBytes(x.shape, attrs) }),
+    });
+    return [padPhase(x, padding, scratch, pixelBytes, engine), gemm];
   },
 };

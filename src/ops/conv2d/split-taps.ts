@@ -5,8 +5,9 @@
 
 import { affinePhase } from '../affine.ts';
 import { NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
-import { blockTiles, gemmPhase, panelBytes, tableBytes, wideBytes } from '../gemm.ts';
+import { convolutionPhase, panelBytes, tableBytes, wideBytes } from '../gemm.ts';
 import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
+import { NO_SIDES, ONE_PIXEL } from '../window.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 import { indirect } from './indirect.ts';
 
@@ -66,52 +67,26 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
   },
 
   bind(binding, attrs) {
-    const { kernels, engine, weightStorage, output, constants, table, scratch, zeros } = binding;
+    const { engine, weightStorage, output, constants, table } = binding;
     const x = binding.inputs[0]!;
-    const { stride, padding, dilation, bias } = attrs;
-    const { out, inGroup, kernelWidth, taps } = weightSizes(attrs);
-    const { images, height, width } = imageSizes(x.shape);
-    const { height: outHeight, width: outWidth } = imageSizes(output.shape);
-    const { tileRows } = engine;
+    const { stride, padding, dilation } = attrs;
+    const { inGroup, kernelWidth, taps } = weightSizes(attrs);
     const rows = pixelsOf(output.shape);
     const full = fullTap({ inputs: [x.shape], output: output.shape, attrs });
     const others = Array.from({ length: taps }, (_, tap) => tap).filter((tap) => tap !== full);
     const phases = [full, ...others].map((tap, i) => {
-      const isFirst = i === 0;
-      const tapTable = table + i * tableBytes(rows, 1, tileRows);
       const [ky, kx] = [Math.floor(tap / kernelWidth), tap % kernelWidth];
-      kernels.f32_conv2d_table(
-        ...([images, height, width, outHeight, outWidth, 1, 1, ...stride] as const),
-        ...([
-          padding.top - ky * dilation[0],
-          padding.left - kx * dilation[1],
-          1,
-          1,
-          tileRows,
-          isFirst ? 0 : 1,
-        ] as const),
-        ...([x.address, x.pixelBytes, zeros, tapTable] as const),
-      );
-      const gemm = {
-        rows,
-        groups: 1,
-        channelsIn: inGroup,
-        channelsOut: out,
-        taps: 1,
-        sums: !isFirst,
-        blockTiles: blockTiles(x.pixelBytes, tileRows),
-        table: tapTable,
+      const [top, left] = [padding.top - ky * dilation[0], padding.left - kx * dilation[1]];
+      const window = { ...ONE_PIXEL, stride, padding: { ...NO_SIDES, top, left } };
+      return convolutionPhase(binding, x, window, {
+        table: table + i * tableBytes(rows, 1, engine.tileRows),
         weights: constants[0]! + tap * panelBytes(inGroup, 1, weightStorage),
         panelBytes: panelBytes(inGroup, taps, weightStorage),
-        wide: weightStorage === 'f16' ? scratch : undefined,
-        out: output.address,
-        outBytes: output.pixelBytes,
-        bias: isFirst && bias ? constants[1]! : 0,
         epilogue: NO_EPILOGUE_ARGUMENTS,
         // Of the tiles, some parts of the image have fewer to compute than others.
-        cut: 'panels' as const,
-      };
-      return gemmPhase(gemm, engine);
+        cut: 'panels',
+        ...(i > 0 && { sums: true, bias: 0 }),
+      });
     });
     return [...phases, affinePhase({ ...binding, inputs: [output] }, binding.epilogue)];
   },
