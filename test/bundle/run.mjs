@@ -1,7 +1,7 @@
 /**
  * Loads the packed package in every runtime as a user would, and lets each compute what probe.mjs says:
  *
- *     npm run test:bundle [-- node,deno,bun,workerd,edge-runtime,chromium,firefox,webkit,bundlers] [--json FILE] [--write]
+ *     npm run test:bundle [-- node,deno,bun,workerd,edge-runtime,chromium,firefox,webkit,bundlers,next] [--json FILE] [--write]
  *
  * A runtime that isn't there is skipped, loudly. All deterministic features have to have one hash. `--write` keeps the results of a
  * complete run in results.json, which the README's table is written from.
@@ -30,6 +30,7 @@ const GROUPS = new Map([
   ['firefox', 'browsers'],
   ['webkit', 'browsers'],
   ['bundlers', 'bundlers'],
+  ['next', 'next'],
 ]);
 
 const { values: options, positionals } = parseArgs({

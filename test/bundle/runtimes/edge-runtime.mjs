@@ -32,7 +32,7 @@ export const checks = async (project) => {
   return [
     ['edge-runtime on Node 20, no code generation', () => run(20, 'edge.mjs')],
     ['edge-runtime on Node 24, no code generation', () => run(24, 'edge.mjs')],
-    ['edge-runtime on Node 24, relaxed binary by setModule', () => run(24, 'edge-relaxed.mjs')],
+    ['edge-runtime on Node 24, layertap/relaxed', () => run(24, 'edge-relaxed.mjs')],
     [
       'edge-runtime on Node 24, default entry with setModule',
       () => run(24, 'given.mjs', { conditions: [], binaries: both }),

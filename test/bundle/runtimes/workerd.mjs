@@ -1,10 +1,10 @@
 /** Cloudflare's runtime: by itself, and as wrangler bundles for it and runs it in Miniflare. */
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { after, outputOf, present, whileRunning } from '../command.mjs';
+import { fetchResult, freePort } from '../http.mjs';
 
 const versionOf = ({ packages }, name) =>
   JSON.parse(readFileSync(join(packages, 'node_modules', name, 'package.json'), 'utf8')).version;
@@ -87,31 +87,4 @@ async function develop([node, wrangler], options) {
   return whileRunning(node, args, options, (failed) =>
     Promise.race([failed, after(120, 'wrangler dev'), fetchResult(`http://127.0.0.1:${port}/`)]),
   );
-}
-
-/** Asks until somebody listens. */
-async function fetchResult(url) {
-  for (let attempt = 0; ; attempt++) {
-    let response;
-    try {
-      response = await fetch(url);
-    } catch (error) {
-      if (attempt === 500) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      continue;
-    }
-    if (!response.ok) throw new Error(await response.text());
-    return response.json();
-  }
-}
-
-/** A port that nobody listens on. @returns {Promise<number>} */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
