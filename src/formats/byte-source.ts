@@ -62,11 +62,14 @@ export interface Origin {
 /** The most bytes that are read at once from what answers with a whole array. */
 const PIECE_BYTES = 4 * 2 ** 20;
 
+/** The most bytes that are read at once from a file: more is no faster, and less is held. */
+const FILE_PIECE_BYTES = 2 ** 20;
+
 /** The buffer that a host's stream fills, again and again: workerd hands out 4 KiB at a time otherwise. */
 const CHUNK_BYTES = 64 * 2 ** 10;
 
 /** An origin that reads at any place. @throws {@link ValueError} where `byteLength` is no size */
-export function originOf(source: ByteSource): Origin {
+export function originOf(source: ByteSource, pieceBytes = PIECE_BYTES): Origin {
   const { byteLength } = source;
   if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
     throw new ValueError(`openSafetensors: expected a byteLength that is a whole number >= 0, got ${byteLength}`);
@@ -77,9 +80,9 @@ export function originOf(source: ByteSource): Origin {
     keepsPieces: true,
     async *pieces(begin, end, signal, memory) {
       const last = Math.min(end, byteLength);
-      for (let at = begin; at < last; at += PIECE_BYTES) {
+      for (let at = begin; at < last; at += pieceBytes) {
         signal?.throwIfAborted();
-        const until = Math.min(last, at + PIECE_BYTES);
+        const until = Math.min(last, at + pieceBytes);
         const piece = await source.read(at, until, { signal, memory });
         if (piece.byteLength !== until - at) {
           throw new FormatError(
@@ -116,9 +119,9 @@ export function blobSource(blob: Blob): ByteSource {
 }
 
 /** The bytes of an open file. Its size and time of change are compared after each read. */
-export async function fileHandleSource(handle: FileHandleLike): Promise<ByteSource> {
+export async function fileHandleOrigin(handle: FileHandleLike): Promise<Origin> {
   const opened = await handle.stat();
-  return {
+  const source: ByteSource = {
     byteLength: opened.size,
     async read(begin, end, { memory }) {
       const bytes = memory?.(end - begin) ?? new Uint8Array(end - begin);
@@ -138,6 +141,7 @@ export async function fileHandleSource(handle: FileHandleLike): Promise<ByteSour
       return bytes.subarray(0, filled);
     },
   };
+  return originOf(source, FILE_PIECE_BYTES);
 }
 
 /** A stream that is read from front to back, once; what is before the wanted bytes is dropped. */

@@ -12,7 +12,7 @@ import {
   type ByteSource,
   blobSource,
   type FileHandleLike,
-  fileHandleSource,
+  fileHandleOrigin,
   type Memory,
   memorySource,
   type Origin,
@@ -141,7 +141,7 @@ async function openOrigin(source: SafetensorsSource, options: HttpSettings): Pro
   const can = (name: string) => typeof able[name] === 'function';
   if (can('getReader')) return streamOrigin(source as ReadableStream<Uint8Array>);
   if (can('slice') && can('arrayBuffer')) return originOf(blobSource(source as Blob));
-  if (can('read') && can('stat')) return originOf(await fileHandleSource(source as FileHandleLike));
+  if (can('read') && can('stat')) return fileHandleOrigin(source as FileHandleLike);
   if (can('read') && 'byteLength' in able) return originOf(source as ByteSource);
   throw new ValueError(
     `openSafetensors: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, got ${kind}`,
@@ -203,12 +203,12 @@ class TensorReader implements OpenedSafetensors {
 
   async *stream(
     names: Iterable<string>,
-    { signal, onProgress, reuse = false }: ReadTensorsOptions = {},
+    { signal, onProgress, memory }: ReadTensorsOptions = {},
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
     const wanted = this.#wanted(names);
     const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
-    const pieces = this.#pieces(wanted, signal, reuse ? reusedMemory() : undefined);
-    const bytes = new PieceReader(pieces, this.#origin.keepsPieces, reuse);
+    const pieces = this.#pieces(wanted, signal, memory ? reusedMemory() : undefined);
+    const bytes = new PieceReader(pieces, this.#origin.keepsPieces);
     let loadedBytes = 0;
     const onBytes = (count: number) => {
       loadedBytes += count;
@@ -217,7 +217,7 @@ class TensorReader implements OpenedSafetensors {
     try {
       for (const [name, info] of wanted) {
         signal?.throwIfAborted();
-        const data = await bytes.take(info.begin, info.end, onBytes);
+        const data = await bytes.take(info.begin, info.end, onBytes, memory && ((length) => memory(name, length)));
         if (data.length < info.end - info.begin) {
           throw new FormatError(
             `safetensors: tensor ${quote(name)} ends at byte ${info.end}, got the file's end at byte ${info.begin + data.length}`,
@@ -297,21 +297,25 @@ interface Piece {
 class PieceReader {
   readonly #pieces: AsyncGenerator<Piece>;
   readonly #keepsPieces: boolean;
-  readonly #reuse: boolean;
   #piece: Piece = { begin: 0, bytes: new Uint8Array(0) };
-  #taken: Uint8Array<ArrayBuffer> | null = null;
 
-  /** @param reuse true for arrays that are valid until the next is taken */
-  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean, reuse: boolean) {
+  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean) {
     this.#pieces = pieces;
     this.#keepsPieces = keepsPieces;
-    this.#reuse = reuse;
   }
 
-  /** The bytes from `begin` up to `end`: a view where they came in one piece that stays. Fewer where the pieces end. */
-  async take(begin: number, end: number, onBytes: (count: number) => void): Promise<Uint8Array> {
+  /**
+   * The bytes from `begin` up to `end`: a view where they came in one piece that stays, otherwise in the memory that is given, if any is.
+   * Fewer where the pieces end.
+   */
+  async take(
+    begin: number,
+    end: number,
+    onBytes: (count: number) => void,
+    memory: Memory | undefined,
+  ): Promise<Uint8Array> {
     const length = end - begin;
-    let data = this.#taken ?? new Uint8Array(0);
+    let data: Uint8Array | null = null;
     let filled = 0;
     while (filled < length) {
       const { begin: at, bytes } = this.#piece;
@@ -325,14 +329,12 @@ class PieceReader {
       onBytes(part.length);
       if (part.length === length && this.#keepsPieces) return part;
       const needed = filled + part.length;
-      if (needed > data.length) {
-        data = grown(data, Math.min(length, Math.max(TRUSTED_BYTES, 2 * data.length, needed)));
-      }
+      data ??= memory?.(length) ?? new Uint8Array(Math.min(length, Math.max(TRUSTED_BYTES, needed)));
+      if (needed > data.length) data = grown(data, Math.min(length, Math.max(2 * data.length, needed)));
       data.set(part, filled);
       filled = needed;
     }
-    if (this.#reuse) this.#taken = data;
-    return data.subarray(0, filled);
+    return data?.subarray(0, filled) ?? new Uint8Array(0);
   }
 
   /** Ends the reading. */
@@ -346,7 +348,7 @@ function within({ length }: Uint8Array, index: number): number {
   return Math.min(length, Math.max(0, index));
 }
 
-function grown(data: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+function grown(data: Uint8Array, length: number): Uint8Array {
   const larger = new Uint8Array(length);
   larger.set(data);
   return larger;

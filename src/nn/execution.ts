@@ -2,7 +2,7 @@
 
 import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
 import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts';
-import { CompiledModel, type CompileOptions } from '../plan/compiled-model.ts';
+import { CompiledModel, type CompileOptions, type Holding } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
@@ -143,18 +143,18 @@ export class Execution<Out> {
     this.#packedFor = inputShapes;
     const plans = inputShapes.map((shape) => this.#plan([shape], '', (values) => this.#root.call(...values)));
     const weights = new Set(plans.flatMap(({ constants }) => constants.flatMap(({ weight }) => weight ?? [])));
-    return {
-      weights,
-      others: new Set(plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state))),
-      begin: () => {
-        this.model.reserve(plans);
-        this.#structure = this.#root.structure();
-      },
-      pack: (weight, values) => this.model.hold(plans, weight, values),
-      end: () => {
-        this.#structure = this.#root.structure();
-      },
+    const others = new Set(
+      plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
+    );
+    const takeNote = () => {
+      this.#structure = this.#root.structure();
     };
+    const begin = () => {
+      const holding = this.model.reserve(plans);
+      takeNote();
+      return holding;
+    };
+    return { weights, others, begin, end: takeNote };
   }
 
   #plan(shapes: readonly Shape[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
@@ -208,13 +208,12 @@ export class Execution<Out> {
 
 /** What packs a module's weights as they come. */
 export interface Packing {
-  /** The parameters that {@link pack} takes: their values needn't be kept. */
+  /** The parameters that are packed as they come: their values needn't be kept. */
   readonly weights: ReadonlySet<Parameter>;
   /** All others that the plans read. */
   readonly others: ReadonlySet<Parameter>;
   /** Makes room for all weights; from here on the execution is current as long as no parameter is set. */
-  begin(): void;
-  pack(weight: Parameter, values: Tensor): void;
+  begin(): Holding;
   /** Takes note of the parameters as they are: the execution is current from now on. */
   end(): void;
 }

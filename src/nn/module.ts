@@ -25,7 +25,7 @@ export interface IncompatibleKeys {
 }
 
 /** Options of {@link Module.loadStateDictAsync}. */
-export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'reuse'> {
+export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'memory'> {
   /** True, unless given: keys must match exactly. */
   readonly strict?: boolean | undefined;
   /** Shapes of the input that the module will get, `[N, C, H, W]` each: weights are packed for them as they arrive, and not kept. */
@@ -310,11 +310,13 @@ export abstract class Module<Out = Value> {
     const read = new Map([...matches].filter(([state]) => packing.weights.has(state) || packing.others.has(state)));
     this.#execution = null;
     for (const state of read.keys()) if (packing.weights.has(state)) state.release();
-    packing.begin();
+    const holding = packing.begin();
 
-    const vectors = await collect(file, read, { signal, onProgress, reuse: true }, (state, tensor) => {
+    const states = new Map([...read].map(([state, { path }]) => [path, state]));
+    const memory = (path: string, bytes: number) => holding.memory(states.get(path)!, bytes);
+    const vectors = await collect(file, read, { signal, onProgress, memory }, (state, tensor) => {
       if (!packing.weights.has(state)) return true;
-      packing.pack(state, tensor);
+      holding.hold(state, tensor);
       return false;
     });
     if (!execution.isCurrent || this.#options !== compileOptions) {
@@ -452,14 +454,14 @@ function isShape(shape: unknown): boolean {
 async function collect(
   file: TensorStream,
   wanted: ReadonlyMap<Parameter, Match>,
-  { signal, onProgress, reuse }: ReadTensorsOptions,
+  options: ReadTensorsOptions,
   arrived: (state: Parameter, tensor: Tensor) => boolean,
 ): Promise<Map<Parameter, Tensor>> {
   const kept = new Map<Parameter, Tensor>();
   const waiting = new Map([...wanted].map(([state, { path }]) => [path, state]));
   const names = [...waiting.keys()];
-  for await (const [name, tensor] of file.stream(names, { signal, onProgress, reuse })) {
-    signal?.throwIfAborted();
+  for await (const [name, tensor] of file.stream(names, options)) {
+    options.signal?.throwIfAborted();
     const state = waiting.get(name);
     if (!state) {
       const expected = waiting.size > 0 ? 'a tensor that was asked for and has not come yet' : 'no more tensors';
@@ -473,10 +475,10 @@ async function collect(
     }
     waiting.delete(name);
     if (!arrived(state, tensor)) continue;
-    const own = reuse ? new Tensor(tensor.data.slice(), shape, tensor.dtype) : tensor;
+    const own = options.memory ? new Tensor(tensor.data.slice(), shape, tensor.dtype) : tensor;
     kept.set(state, shaped(own, state));
   }
-  signal?.throwIfAborted();
+  options.signal?.throwIfAborted();
   if (waiting.size > 0) {
     const got = [...waiting.keys()].slice(0, 8);
     throw new FormatError(

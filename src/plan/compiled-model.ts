@@ -91,6 +91,14 @@ interface PartialRun {
   isOnThreads: boolean;
 }
 
+/** Takes weights as they arrive, and keeps them packed as long as the model lives: their values may go. */
+export interface Holding {
+  /** Where a weight's values may lie until it is held: room that runs will use, where that is large enough. */
+  memory(weight: Parameter, byteLength: number): Uint8Array;
+  /** Writes a weight as the plans need it. */
+  hold(weight: Parameter, values: Tensor): void;
+}
+
 /** Where constants of each owner lie, by their forms. */
 type Addresses = Map<object, Map<string, number>>;
 
@@ -302,17 +310,17 @@ export class CompiledModel {
     });
   }
 
-  /** True where a weight was written by {@link hold}. */
+  /** True where a weight was written by a {@link Holding}. */
   holds(weight: Parameter): boolean {
     return this.#held.has(weight);
   }
 
   /**
-   * Makes room for plans together, whose weights {@link hold} is about to write.
+   * Makes room for plans together, whose weights are about to come, before any run.
    *
    * @throws {@link MemoryError} where that takes more than the budget, or than the host gives
    */
-  reserve(plans: readonly Plan[]): void {
+  reserve(plans: readonly Plan[]): Holding {
     const all = distinct(plans.flatMap(({ constants }) => constants));
     const bytes = (of: readonly Constant[]) => of.reduce((sum, constant) => sum + aligned(constant.bytes), 0);
     const held = bytes(all.filter(({ weight }) => weight));
@@ -328,15 +336,27 @@ export class CompiledModel {
       );
     }
     this.#grow(needed);
-  }
-
-  /** Writes a weight as the plans need it, to be kept as long as the model: its values may go. Before any run, after {@link reserve}. */
-  hold(plans: readonly Plan[], weight: Parameter, values: Tensor): void {
-    for (const constant of distinct(plans.flatMap(({ constants }) => constants))) {
-      if (constant.weight !== weight) continue;
-      this.#pack(this.#held, constant, () => values);
-      this.#heldEnd = this.#constantsEnd;
+    const ofWeight = new Map<Parameter, Constant[]>();
+    for (const constant of all) {
+      if (constant.weight) ofWeight.set(constant.weight, [...(ofWeight.get(constant.weight) ?? []), constant]);
     }
+    let spare = new Uint8Array(0);
+    return {
+      memory: (weight, byteLength) => {
+        const own = ofWeight.get(weight) ?? [];
+        const scratch = own.reduce((at, constant) => at + aligned(constant.bytes), this.#constantsEnd);
+        const address = scratch + aligned(Math.max(0, ...own.map(({ scratchBytes = 0 }) => scratchBytes)));
+        if (address + byteLength <= this.memoryBytes) {
+          return new Uint8Array(this.#instance.kernels.memory.buffer, address, byteLength);
+        }
+        if (spare.length < byteLength) spare = new Uint8Array(byteLength);
+        return spare.subarray(0, byteLength);
+      },
+      hold: (weight, values) => {
+        for (const constant of ofWeight.get(weight) ?? []) this.#pack(this.#held, constant, () => values);
+        this.#heldEnd = this.#constantsEnd;
+      },
+    };
   }
 
   /**

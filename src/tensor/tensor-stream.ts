@@ -17,8 +17,11 @@ export interface ReadTensorsOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called whenever bytes have arrived. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** True where a tensor isn't used any more once the next one is asked for: its memory may then be used again. */
-  readonly reuse?: boolean | undefined;
+  /**
+   * Gives memory that a tensor's values may be put into, instead of memory of their own. Once the next tensor is asked for, the one
+   * before isn't used any more: so the same memory may be given again.
+   */
+  readonly memory?: ((name: string, byteLength: number) => Uint8Array) | undefined;
 }
 
 /** A file of tensors whose values arrive one by one, e.g. an opened safetensors file. */
