@@ -2,8 +2,9 @@
  * Winograd's minimal filtering for 3×3 kernels of stride 1: the transforms of tiles and weights. The product between them is
  * f32_conv2d with one group for each of the transform's points.
  *
- * F(2×2) uses the points 0, ±1, ∞ and F(4×4) the points 0, ±1/√2, ±√2, ∞, which are half as inaccurate as 0, ±1, ±2, ∞ at the same cost
- * (Lavin and Gray, arXiv:1509.09308; Barabasz et al., arXiv:1803.10986). A dilated convolution is one on each of its sub-grids.
+ * F(2×2) uses the points 0, ±1, ∞, F(3×3) the points ±1/2, ±3/2, ∞, whose transforms are exact in binary, and F(4×4) the points 0, ±1/√2,
+ * ±√2, ∞, which are half as inaccurate as 0, ±1, ±2, ∞ at the same cost (Lavin and Gray, arXiv:1509.09308; Barabasz et al.,
+ * arXiv:1803.10986). A dilated convolution is one on each of its sub-grids.
  */
 
 import { activate } from "./epilogue";
@@ -26,7 +27,7 @@ const VECTORS: usize = 160;
  * Transforms the weight [channelsOut, channelsIn, 9] and packs it for f32_conv2d: [point][panel][channelsIn][8], zero beyond the
  * last channel. Computed in f64, two output channels at a time, and rounded once.
  *
- * @param size 2 or 4: output pixels of a tile in each direction; (size + 2)² points
+ * @param size 2, 3 or 4: output pixels of a tile in each direction; (size + 2)² points
  * @param first the first of `count` output channels in `weight`; a multiple of 8
  * @param out the whole constant, of `channelsOut` output channels
  */
@@ -53,6 +54,12 @@ export function f32_winograd_pack(
           packRow4(outerPlus4(g00, g10, g20), outerPlus4(g01, g11, g21), outerPlus4(g02, g12, g22), to + 18 * plane, plane);
           packRow4(outerMinus4(g00, g10, g20), outerMinus4(g01, g11, g21), outerMinus4(g02, g12, g22), to + 24 * plane, plane);
           packRow4(g20, g21, g22, to + 30 * plane, plane);
+        } else if (size == 3) {
+          packRow3(plus3(g00, g10, g20), plus3(g01, g11, g21), plus3(g02, g12, g22), to, plane);
+          packRow3(minus3(g00, g10, g20), minus3(g01, g11, g21), minus3(g02, g12, g22), to + 5 * plane, plane);
+          packRow3(outerPlus3(g00, g10, g20), outerPlus3(g01, g11, g21), outerPlus3(g02, g12, g22), to + 10 * plane, plane);
+          packRow3(outerMinus3(g00, g10, g20), outerMinus3(g01, g11, g21), outerMinus3(g02, g12, g22), to + 15 * plane, plane);
+          packRow3(g20, g21, g22, to + 20 * plane, plane);
         } else {
           packRow2(g00, g01, g02, to, plane);
           packRow2(plus2(g00, g10, g20), plus2(g01, g11, g21), plus2(g02, g12, g22), to + 4 * plane, plane);
@@ -76,7 +83,8 @@ function twoWeights(at: usize, row: usize, has0: bool, has1: bool): v128 {
   return f64x2.promote_low_f32x4(v);
 }
 
-// The rows of G: powers of the points over the products of their differences, ±1/√2 by 2·a²(a² − b²) = −3/2 and ±√2 by 2·b²(b² − a²) = 6.
+// The rows of G: powers of the points over the products of their differences. Of F(4×4), ±1/√2 by 2·a²(a² − b²) = −3/2 and ±√2 by
+// 2·b²(b² − a²) = 6; of F(3×3), ±1/2 by ±2a(a² − b²) = ∓2 and ±3/2 by ±2b(b² − a²) = ±6.
 // @ts-ignore: decorator
 @inline
 function plus4(g0: v128, g1: v128, g2: v128): v128 {
@@ -96,6 +104,26 @@ function outerPlus4(g0: v128, g1: v128, g2: v128): v128 {
 @inline
 function outerMinus4(g0: v128, g1: v128, g2: v128): v128 {
   return combine(g0, g1, g2, 1.0 / 6.0, -1.41421356237309505 / 6.0, 1.0 / 3.0);
+}
+// @ts-ignore: decorator
+@inline
+function plus3(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, -0.5, -0.25, -0.125);
+}
+// @ts-ignore: decorator
+@inline
+function minus3(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 0.5, -0.25, 0.125);
+}
+// @ts-ignore: decorator
+@inline
+function outerPlus3(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, 1.0 / 6.0, 0.25, 0.375);
+}
+// @ts-ignore: decorator
+@inline
+function outerMinus3(g0: v128, g1: v128, g2: v128): v128 {
+  return combine(g0, g1, g2, -1.0 / 6.0, 0.25, -0.375);
 }
 // @ts-ignore: decorator
 @inline
@@ -123,6 +151,15 @@ function packRow4(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
   storeTwo(to + 5 * plane, r2);
 }
 
+/** Transforms one row of three weights and stores its five points, `plane` bytes apart. */
+function packRow3(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
+  storeTwo(to, plus3(r0, r1, r2));
+  storeTwo(to + plane, minus3(r0, r1, r2));
+  storeTwo(to + 2 * plane, outerPlus3(r0, r1, r2));
+  storeTwo(to + 3 * plane, outerMinus3(r0, r1, r2));
+  storeTwo(to + 4 * plane, r2);
+}
+
 /** Transforms one row of three weights and stores its four points, `plane` bytes apart. */
 function packRow2(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
   storeTwo(to, r0);
@@ -137,32 +174,56 @@ function storeTwo(to: usize, v: v128): void {
   v128.store64_lane(to, f32x4.demote_f64x2_zero(v), 0);
 }
 
+/** Tiles along one side of the output: those of `dilation` sub-grids, of which the first are one pixel longer than the others. */
+// @ts-ignore: decorator
+@inline
+function tilesAlong(outSize: i32, size: i32, dilation: i32): i32 {
+  const length = (outSize + dilation - 1) / dilation;
+  const longer = outSize - (length - 1) * dilation;
+  return longer * ((length + size - 1) / size) + (dilation - longer) * ((length + size - 2) / size);
+}
+
+/** Where a tile begins along one side of the output. */
+function tileStart(tile: i32, outSize: i32, size: i32, dilation: i32): i32 {
+  if (dilation == 1) return tile * size;
+  const length = (outSize + dilation - 1) / dilation;
+  const longer = outSize - (length - 1) * dilation;
+  let tiles = (length + size - 1) / size, grid = 0;
+  if (tile >= longer * tiles) {
+    tile -= longer * tiles;
+    tiles = (length + size - 2) / size;
+    grid = longer;
+  }
+  const before = tile / tiles;
+  return grid + before + (tile - before * tiles) * size * dilation;
+}
+
 /**
  * Transforms input tiles first … last − 1: out[tile][point][channel].
  *
- * Tiles are numbered [image][sub-grid row][sub-grid column][tile row][tile column]; with dilation 1 there is one sub-grid.
+ * Tiles are numbered [image][row][column]. Along each side come the sub-grids, one after the other, each with ceil(its pixels / size) tiles;
+ * with dilation 1 there is one sub-grid.
  *
- * @param size 2 or 4
- * @param tilesHigh, tilesWide tiles of one sub-grid
+ * @param size 2, 3 or 4
+ * @param outHeight, outWidth of the output, which is what is tiled
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
  * @param scratch 160 + 576 bytes
  * @param out `tileBytes` from tile to tile, of each (size + 2)² · ceil4(channels) floats are written
  */
 export function f32_winograd_input(
-  size: i32, channels: i32, height: i32, width: i32, top: i32, left: i32, dilation: i32,
-  tilesHigh: i32, tilesWide: i32, first: i32, last: i32,
+  size: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32, dilation: i32,
+  first: i32, last: i32,
   x: usize, pixelBytes: usize, zeros: usize, scratch: usize, out: usize, tileBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const edge = size + 2;
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  const area = tilesHigh * tilesWide;
+  const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
   for (let t = first; t < last; t++) {
-    const grid = t / area, cell = t - grid * area;
-    const image = grid / (dilation * dilation), sub = grid - image * dilation * dilation;
-    const ty = cell / tilesWide, tx = cell - ty * tilesWide;
-    const y0 = sub / dilation + ty * size * dilation - top, x0 = sub % dilation + tx * size * dilation - left;
+    const line = t / wide, image = line / high;
+    const y0 = tileStart(line - image * high, outHeight, size, dilation) - top;
+    const x0 = tileStart(t - line * wide, outWidth, size, dilation) - left;
     let at = scratch;
     for (let i = 0; i < edge; i++) {
       const iy = y0 + i * dilation;
@@ -175,6 +236,7 @@ export function f32_winograd_input(
       }
     }
     if (size == 4) input4(scratch, channelBytes, out);
+    else if (size == 3) input3(scratch, channelBytes, out);
     else input2(scratch, channelBytes, out);
     out += tileBytes;
   }
@@ -214,6 +276,38 @@ function input4(scratch: usize, channelBytes: usize, out: usize): void {
   }
 }
 
+function input3(scratch: usize, channelBytes: usize, out: usize): void {
+  const vectors = scratch + VECTORS;
+  const quarter = f32x4.splat(-0.25), nine = f32x4.splat(-2.25), halves = f32x4.splat(-2.5), last = f32x4.splat(0.5625);
+  const a = f32x4.splat(0.5), minusA = f32x4.splat(-0.5), b = f32x4.splat(1.5), minusB = f32x4.splat(-1.5);
+  for (let c: usize = 0; c < channelBytes; c += 16) {
+    for (let j: usize = 0; j < 5; j++) {
+      const p = scratch + (j << 2), q = vectors + (j << 4);
+      const d0 = v128.load(load<usize>(p) + c), d1 = v128.load(load<usize>(p, 20) + c);
+      const d2 = v128.load(load<usize>(p, 40) + c), d3 = v128.load(load<usize>(p, 60) + c);
+      const s = madd(d3, d1, nine), r = madd(d2, d0, nine);
+      const u = madd(d3, d1, quarter), v = madd(d2, d0, quarter);
+      v128.store(q, madd(s, r, a));
+      v128.store(q, madd(s, r, minusA), 80);
+      v128.store(q, madd(u, v, b), 160);
+      v128.store(q, madd(u, v, minusB), 240);
+      v128.store(q, madd(madd(v128.load(load<usize>(p, 80) + c), d2, halves), d0, last), 320);
+    }
+    let o = out + c;
+    for (let i: usize = 0; i < 5; i++) {
+      const q = vectors + i * 80;
+      const d0 = v128.load(q), d1 = v128.load(q, 16), d2 = v128.load(q, 32), d3 = v128.load(q, 48);
+      const s = madd(d3, d1, nine), r = madd(d2, d0, nine);
+      const u = madd(d3, d1, quarter), v = madd(d2, d0, quarter);
+      v128.store(o, madd(s, r, a)); o += channelBytes;
+      v128.store(o, madd(s, r, minusA)); o += channelBytes;
+      v128.store(o, madd(u, v, b)); o += channelBytes;
+      v128.store(o, madd(u, v, minusB)); o += channelBytes;
+      v128.store(o, madd(madd(v128.load(q, 64), d2, halves), d0, last)); o += channelBytes;
+    }
+  }
+}
+
 function input2(scratch: usize, channelBytes: usize, out: usize): void {
   const vectors = scratch + VECTORS;
   for (let c: usize = 0; c < channelBytes; c += 16) {
@@ -249,40 +343,36 @@ function input2(scratch: usize, channelBytes: usize, out: usize): void {
  * @param bias, scale, shift ceil4(channels) floats; bias, scale and residual 0 for none
  */
 export function f32_winograd_output(
-  size: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32,
-  tilesHigh: i32, tilesWide: i32, first: i32, last: i32,
+  size: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, first: i32, last: i32,
   m: usize, tileBytes: usize, scratch: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((outBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
-  const area = tilesHigh * tilesWide;
+  const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
   for (let t = first; t < last; t++) {
-    const grid = t / area, cell = t - grid * area;
-    const image = grid / (dilation * dilation), sub = grid - image * dilation * dilation;
-    const ty = cell / tilesWide, tx = cell - ty * tilesWide;
-    const y0 = sub / dilation + ty * size * dilation, x0 = sub % dilation + tx * size * dilation;
+    const line = t / wide, image = line / high;
+    const y0 = tileStart(line - image * high, outHeight, size, dilation), x0 = tileStart(t - line * wide, outWidth, size, dilation);
     const rows = min(size, (outHeight - y0 + dilation - 1) / dilation);
     const columns = min(size, (outWidth - x0 + dilation - 1) / dilation);
-    if (rows > 0 && columns > 0) {
-      const pixel = <usize>((image * outHeight + y0) * outWidth + x0);
-      for (let c: usize = 0; c < channelBytes; c += 16) {
-        if (size == 4) output4(m + c, channelBytes, scratch, rows);
-        else output2(m + c, channelBytes, scratch, rows);
-        let b = f32x4.splat(0);
-        if (bias) b = v128.load(bias + c);
-        for (let i = 0; i < rows; i++) {
-          let q = scratch + <usize>i * 64;
-          let at = pixel + <usize>(i * dilation * outWidth);
-          for (let j = 0; j < columns; j++) {
-            let v = f32x4.add(v128.load(q), b);
-            if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
-            if (residual) v = f32x4.add(v, v128.load(residual + at * residualBytes + c));
-            v128.store(out + at * outBytes + c, activate(v, activation, l, h));
-            q += 16;
-            at += dilation;
-          }
+    const pixel = <usize>((image * outHeight + y0) * outWidth + x0);
+    for (let c: usize = 0; c < channelBytes; c += 16) {
+      if (size == 4) output4(m + c, channelBytes, scratch, rows);
+      else if (size == 3) output3(m + c, channelBytes, scratch, rows);
+      else output2(m + c, channelBytes, scratch, rows);
+      let b = f32x4.splat(0);
+      if (bias) b = v128.load(bias + c);
+      for (let i = 0; i < rows; i++) {
+        let q = scratch + <usize>i * 64;
+        let at = pixel + <usize>(i * dilation * outWidth);
+        for (let j = 0; j < columns; j++) {
+          let v = f32x4.add(v128.load(q), b);
+          if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
+          if (residual) v = f32x4.add(v, v128.load(residual + at * residualBytes + c));
+          v128.store(out + at * outBytes + c, activate(v, activation, l, h));
+          q += 16;
+          at += dilation;
         }
       }
     }
@@ -319,6 +409,34 @@ function output4(m: usize, channelBytes: usize, scratch: usize, rows: i32): void
     v128.store(q, madd(f32x4.mul(d, a), e, b), 16);
     v128.store(q, madd(f32x4.mul(s, half), u, two), 32);
     v128.store(q, madd(madd(v128.load(p, 80), d, a3), e, b3), 48);
+  }
+}
+
+/** Aᵀ·m·A of 5×5 vectors as up to 3 rows of 3 vectors, 64 bytes from row to row. */
+function output3(m: usize, channelBytes: usize, scratch: usize, rows: i32): void {
+  const half = f32x4.splat(0.5), halves = f32x4.splat(1.5), quarter = f32x4.splat(0.25), nine = f32x4.splat(2.25);
+  const vectors = scratch + 256;
+  const line = channelBytes * 5;
+  for (let j: usize = 0; j < 5; j++) {
+    let p = m + j * channelBytes;
+    const m0 = v128.load(p); p += line;
+    const m1 = v128.load(p); p += line;
+    const m2 = v128.load(p); p += line;
+    const m3 = v128.load(p); p += line;
+    const m4 = v128.load(p);
+    const s = f32x4.add(m0, m1), d = f32x4.sub(m0, m1), u = f32x4.add(m2, m3), e = f32x4.sub(m2, m3);
+    const q = vectors + (j << 4);
+    v128.store(q, f32x4.add(s, u));
+    v128.store(q, madd(f32x4.mul(d, half), e, halves), 80);
+    v128.store(q, madd(madd(m4, s, quarter), u, nine), 160);
+  }
+  for (let i = 0; i < rows; i++) {
+    const p = vectors + <usize>i * 80, q = scratch + <usize>i * 64;
+    const m0 = v128.load(p), m1 = v128.load(p, 16), m2 = v128.load(p, 32), m3 = v128.load(p, 48);
+    const s = f32x4.add(m0, m1), d = f32x4.sub(m0, m1), u = f32x4.add(m2, m3), e = f32x4.sub(m2, m3);
+    v128.store(q, f32x4.add(s, u));
+    v128.store(q, madd(f32x4.mul(d, half), e, halves), 16);
+    v128.store(q, madd(madd(v128.load(p, 64), s, quarter), u, nine), 32);
   }
 }
 

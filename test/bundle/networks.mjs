@@ -73,6 +73,8 @@ export function everyKernel(layertap) {
     average = new AvgPool2d(3, { stride: 2, padding: 1 });
     silu = new SiLU();
     upsample = new Upsample({ size: [21, 17], mode: 'bilinear' });
+    tenths = new AdaptiveAvgPool2d(10);
+    least = new Conv2d(72, 72, 3, { padding: 1 });
     windows = new AdaptiveAvgPool2d(6);
     tiny = new Conv2d(72, 64, 3, { padding: 1 });
     classifier = new Linear(64 * 36, 11);
@@ -90,7 +92,7 @@ export function everyKernel(layertap) {
       const gate = this.hardsigmoid.call(this.excite.call(relu(this.squeeze.call(this.pooled.call(depthwise)))));
       const gated = functional.mul(depthwise, gate);
       const resized = this.upsample.call(this.average.call(gated));
-      const tiny = this.tiny.call(this.windows.call(gated));
+      const tiny = this.tiny.call(this.windows.call(this.least.call(this.tenths.call(gated))));
       const scores = this.sigmoid.call(this.classifier.call(functional.flatten(tiny)));
       return new Map(Object.entries({ stem, same, both, grouped, gated, resized, scores }));
     }

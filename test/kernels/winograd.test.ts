@@ -16,7 +16,7 @@ type Matrix = readonly (readonly number[])[];
 
 /** Outputs of a tile in each direction, and Cook and Toom's matrices for its points: output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A. */
 interface Transform {
-  readonly size: 2 | 4;
+  readonly size: 2 | 3 | 4;
   /** Bᵀ */
   readonly input: Matrix;
   /** G */
@@ -45,6 +45,29 @@ const TRANSFORMS: readonly Transform[] = [
     output: [
       [1, 1, 1, 0],
       [0, 1, -1, -1],
+    ],
+  },
+  {
+    size: 3,
+    // Points ±1/2, ±3/2 and ∞.
+    input: [
+      [-9 / 8, -9 / 4, 0.5, 1, 0],
+      [9 / 8, -9 / 4, -0.5, 1, 0],
+      [-3 / 8, -1 / 4, 1.5, 1, 0],
+      [3 / 8, -1 / 4, -1.5, 1, 0],
+      [9 / 16, 0, -2.5, 0, 1],
+    ],
+    weight: [
+      [-1 / 2, -1 / 4, -1 / 8],
+      [1 / 2, -1 / 4, 1 / 8],
+      [1 / 6, 1 / 4, 3 / 8],
+      [-1 / 6, 1 / 4, -3 / 8],
+      [0, 0, 1],
+    ],
+    output: [
+      [1, 1, 1, 1, 0],
+      [0.5, -0.5, 1.5, -1.5, 0],
+      [1 / 4, 1 / 4, 9 / 4, 9 / 4, 1],
     ],
   },
   {
@@ -110,23 +133,25 @@ const GRIDS: readonly Grid[] = [
   { images: 2, size: [4, 6], out: [5, 5], padding: [2, 0], dilation: 1 },
   { images: 2, size: [7, 9], out: [7, 9], padding: [2, 2], dilation: 2 },
   { images: 1, size: [5, 4], out: [5, 4], padding: [6, 6], dilation: 6 },
+  // Sub-grids of which some have a tile more than others.
+  { images: 2, size: [13, 19], out: [13, 19], padding: [3, 3], dilation: 3 },
 ];
 
 const CHANNELS = [1, 3, 4, 5, 16, 17];
 
 /** All tiles, in their numbering: the image and the first output pixel. */
 function tilesOf({ images, out, dilation }: Grid, size: number) {
-  const [high, wide] = out.map((n) => Math.ceil(Math.ceil(n / dilation) / size)) as [number, number];
-  const tiles: { image: number; y: number; x: number }[] = [];
-  for (let image = 0; image < images; image++) {
-    for (let sub = 0; sub < dilation * dilation; sub++) {
-      for (let tile = 0; tile < high * wide; tile++) {
-        const y = Math.floor(sub / dilation) + Math.floor(tile / wide) * size * dilation;
-        tiles.push({ image, y, x: (sub % dilation) + (tile % wide) * size * dilation });
-      }
+  const starts = (pixels: number) => {
+    const found: number[] = [];
+    for (let first = 0; first < dilation; first++) {
+      for (let start = first; start < pixels; start += size * dilation) found.push(start);
     }
-  }
-  return { high, wide, tiles };
+    return found;
+  };
+  const [rows, columns] = [starts(out[0]), starts(out[1])];
+  return Array.from({ length: images }, (_, image) =>
+    rows.flatMap((y) => columns.map((x) => ({ image, y, x }))),
+  ).flat();
 }
 
 describe.each(BUILDS)('Winograd (%s)', (build) => {
@@ -178,7 +203,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
         for (const channels of CHANNELS) {
           const lanes = ceil4(channels);
           const values = new Random(seed).floats(grid.images * grid.size[0] * grid.size[1] * channels);
-          const { high, wide, tiles } = tilesOf(grid, size);
+          const tiles = tilesOf(grid, size);
           const pixel = (image: number, y: number, x: number, c: number) => {
             const inside = y >= 0 && y < grid.size[0] && x >= 0 && x < grid.size[1];
             return inside ? values[((image * grid.size[0] + y) * grid.size[1] + x) * channels + c]! : 0;
@@ -209,17 +234,8 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             const tileFloats = points * lanes + 16;
             const out = memory.output((some.length - 1) * tileFloats + points * lanes);
             kernels.f32_winograd_input(
-              ...([
-                size,
-                channels,
-                ...grid.size,
-                ...grid.padding,
-                grid.dilation,
-                high,
-                wide,
-                first,
-                tiles.length,
-              ] as const),
+              ...([size, channels, ...grid.size, ...grid.out, ...grid.padding, grid.dilation] as const),
+              ...([first, tiles.length] as const),
               ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
             );
             const got = some.flatMap((_, t) => {
@@ -243,7 +259,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
       GRIDS.forEach((grid, seed) => {
         for (const channels of CHANNELS) {
           const lanes = ceil4(channels);
-          const { high, wide, tiles } = tilesOf(grid, size);
+          const tiles = tilesOf(grid, size);
           const random = new Random(seed);
           const products = random.floats(tiles.length * points * channels);
           const [bias, scale, shift] = [0, 0, 0].map(() => random.floats(channels)) as Float32Array[];
@@ -284,7 +300,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
               : null;
             const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
             kernels.f32_winograd_output(
-              ...([size, channels, ...grid.out, grid.dilation, high, wide, 0, tiles.length] as const),
+              ...([size, channels, ...grid.out, grid.dilation, 0, tiles.length] as const),
               ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
               ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
             );
@@ -297,14 +313,14 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
 
     it('gives a tile the same bits whichever tiles go with it', () => {
       const [channels, grid] = [8, GRIDS[1]!];
-      const { high, wide, tiles } = tilesOf(grid, size);
+      const tiles = tilesOf(grid, size);
       const values = new Random(1).floats(grid.images * grid.size[0] * grid.size[1] * channels);
       const transformed = (memory: KernelMemory, first: number, last: number) => {
         const x = memory.inputPixels(values, channels);
         const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(184)];
         const out = memory.output((last - first) * points * channels);
         kernels.f32_winograd_input(
-          ...([size, channels, ...grid.size, ...grid.padding, 1, high, wide, first, last] as const),
+          ...([size, channels, ...grid.size, ...grid.out, ...grid.padding, 1, first, last] as const),
           ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
         );
         return memory.read(out, (last - first) * points * channels);
@@ -327,7 +343,7 @@ describe('Winograd (debug)', () => {
     expect(() => f32_winograd_pack(4, 16, 1, 4, 8, 64, 64)).toThrow('assert: panels are whole');
     const message = 'assert: pixels are whole vectors';
     expect(() => f32_winograd_input(4, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
-    expect(() => f32_winograd_output(4, 4, 1, 1, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
+    expect(() => f32_winograd_output(4, 4, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
       message,
     );
   });

@@ -9,7 +9,7 @@ import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
 import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
 import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
-import { winograd2, winograd4 } from '../../src/ops/conv2d/winograd.ts';
+import { winograd2, winograd3, winograd4 } from '../../src/ops/conv2d/winograd.ts';
 import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
@@ -160,7 +160,7 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
   });
 });
 
-describe.each([winograd2, winograd4])('$name', (algorithm) => {
+describe.each([winograd2, winograd3, winograd4])('$name', (algorithm) => {
   it('goes on from the sums of the channels before, where there are too many for one transform', () => {
     const layer: Layer = {
       ...({ images: 1, channels: [1028, 16], size: [5, 7], kernel: [3, 3] } as const),

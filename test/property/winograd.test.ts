@@ -8,7 +8,7 @@ import { apply, type Program } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
-import { winograd2, winograd4 } from '../../src/ops/conv2d/winograd.ts';
+import { winograd2, winograd3, winograd4 } from '../../src/ops/conv2d/winograd.ts';
 import type { Algorithm } from '../../src/ops/op.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries } from '../support/binaries.ts';
@@ -72,12 +72,13 @@ function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d
 
 /**
  * How many times larger Σ|term| of the transforms is than the convolution's Σ|x·w|, for inputs and weights of one magnitude each: for 2×2
- * (8/3)², for 4×4 8.3².
+ * (8/3)², for 3×3 5.8², for 4×4 8.3².
  */
-const AMPLIFICATION = { 2: 64 / 9, 4: 69 } as const;
+const AMPLIFICATION = { 2: 64 / 9, 3: 33.5, 4: 69 } as const;
 
 describe.each([
   [2, winograd2],
+  [3, winograd3],
   [4, winograd4],
 ] as const)('Winograd of %i×%i outputs', (size, algorithm) => {
   it.each(Object.keys(CASES))('stays within its bound for %s', (name) => {

@@ -129,7 +129,7 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
     case 'conv2d': {
       const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
       const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
-      const size = { 'winograd-2x2': 2 as const, 'winograd-4x4': 4 as const }[algorithm];
+      const size = { 'winograd-2x2': 2 as const, 'winograd-3x3': 3 as const, 'winograd-4x4': 4 as const }[algorithm];
       if (size === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
       // PyTorch's own sum is bounded as ever.
       const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);

@@ -19,8 +19,8 @@ interface Transforms {
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
 
-/** |Bᵀ|, |G| and |Aᵀ| by output pixels of a tile; the products of 4 are at 0, ±1/√2, ±√2, ∞, of 2 at 0, ±1, ∞. */
-const TRANSFORMS: Readonly<Record<2 | 4, Transforms>> = {
+/** |Bᵀ|, |G| and |Aᵀ| by output pixels of a tile; the products of 4 are at 0, ±1/√2, ±√2, ∞, of 3 at ±1/2, ±3/2, ∞, of 2 at 0, ±1, ∞. */
+const TRANSFORMS: Readonly<Record<2 | 3 | 4, Transforms>> = {
   2: {
     input: [
       [1, 0, 1, 0],
@@ -37,6 +37,27 @@ const TRANSFORMS: Readonly<Record<2 | 4, Transforms>> = {
     output: [
       [1, 1, 1, 0],
       [0, 1, 1, 1],
+    ],
+  },
+  3: {
+    input: [
+      [9 / 8, 9 / 4, 1 / 2, 1, 0],
+      [9 / 8, 9 / 4, 1 / 2, 1, 0],
+      [3 / 8, 1 / 4, 3 / 2, 1, 0],
+      [3 / 8, 1 / 4, 3 / 2, 1, 0],
+      [9 / 16, 0, 5 / 2, 0, 1],
+    ],
+    weight: [
+      [1 / 2, 1 / 4, 1 / 8],
+      [1 / 2, 1 / 4, 1 / 8],
+      [1 / 6, 1 / 4, 3 / 8],
+      [1 / 6, 1 / 4, 3 / 8],
+      [0, 0, 1],
+    ],
+    output: [
+      [1, 1, 1, 1, 0],
+      [1 / 2, 1 / 2, 3 / 2, 3 / 2, 0],
+      [1 / 4, 1 / 4, 9 / 4, 9 / 4, 1],
     ],
   },
   4: {
@@ -82,7 +103,7 @@ function bothSides(matrix: Matrix, square: readonly number[]): number[] {
  * channels, two transforms of at most five sums or products each on its way in, two on its way out, and its weight's rounding.
  */
 export function winogradBound(
-  size: 2 | 4,
+  size: 2 | 3 | 4,
   conv: Conv2d,
   x: Tensor<Float32Array>,
   output: Shape,
@@ -92,7 +113,12 @@ export function winogradBound(
 }
 
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */
-export function winogradMagnitudes(size: 2 | 4, conv: Conv2d, x: Tensor<Float32Array>, output: Shape): Float64Array {
+export function winogradMagnitudes(
+  size: 2 | 3 | 4,
+  conv: Conv2d,
+  x: Tensor<Float32Array>,
+  output: Shape,
+): Float64Array {
   const { input, weight, output: back } = TRANSFORMS[size];
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];

@@ -1,6 +1,6 @@
 /**
- * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2 or 4×4 outputs cost 4 or 2.25
- * multiplications an output instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in
+ * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8
+ * or 2.25 multiplications an output instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in
  * blocks, so that what is transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
  */
 
@@ -12,7 +12,7 @@ import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
 /** Output pixels of a tile, in each direction. */
-type TileSize = 2 | 4;
+type TileSize = 2 | 3 | 4;
 
 /** Bytes of addresses and vectors that a thread's transforms use. */
 const TRANSFORM_BYTES = 1024;
@@ -20,13 +20,16 @@ const TRANSFORM_BYTES = 1024;
 /** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
 const MAX_CHUNK = 512;
 
-/** What is tiled: see f32_winograd_input. */
-function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: TileSize) {
+/** How many tiles there are: see f32_winograd_input. With dilation, each sub-grid has its own. */
+function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: TileSize): number {
   const { images, height, width } = imageSizes(output);
   const [step] = dilation;
-  const high = Math.ceil(Math.ceil(height / step) / size);
-  const wide = Math.ceil(Math.ceil(width / step) / size);
-  return { high, wide, count: images * step * step * high * wide };
+  const along = (pixels: number): number => {
+    let tiles = 0;
+    for (let first = 0; first < step; first++) tiles += Math.ceil(Math.ceil((pixels - first) / step) / size);
+    return tiles;
+  };
+  return images * along(height) * along(width);
 }
 
 /** The schedule: tiles of a block and where a block's floats lie in the scratch memory. */
@@ -35,19 +38,19 @@ function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine
   const points = (size + 2) ** 2;
   const channelsIn = channelsOf(site.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
-  const tiles = tilesOf(site.output, site.attrs, size);
+  const count = tilesOf(site.output, site.attrs, size);
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
   const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
-  const blocks = Math.ceil(tiles.count / most);
-  const block = Math.ceil(tiles.count / blocks);
+  const blocks = Math.ceil(count / most);
+  const block = Math.ceil(count / blocks);
   const inputBytes = skewed(points * chunk * 4);
   const outputBytes = skewed(points * channelsOut * 4);
   const table = threads * TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
   return {
-    ...tiles,
+    count,
     points,
     channelsIn,
     channelsOut,
@@ -89,7 +92,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
 
     work({ inputs, output, attrs }) {
       const points = (size + 2) ** 2;
-      const products = tilesOf(output, attrs, size).count * points;
+      const products = tilesOf(output, attrs, size) * points;
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
       return { macs: products * channelsIn * channelsOut, transformed: products * (channelsIn + channelsOut) };
     },
@@ -115,7 +118,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       const { height, width } = imageSizes(x.shape);
       const { height: outHeight, width: outWidth } = imageSizes(output.shape);
       const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, size);
-      const { high, wide, count, points, channelsIn, channelsOut, chunk, block, inputBytes, outputBytes } = blocks;
+      const { count, points, channelsIn, channelsOut, chunk, block, inputBytes, outputBytes } = blocks;
       const [input, products] = [scratch + blocks.input, scratch + blocks.output];
 
       // All blocks share one table; the last, which may be smaller, has the other.
@@ -132,7 +135,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
         const parts = ranges(rows, engine.threads).map((part, i) => {
-          const tiles = [high, wide, first + part.first, first + part.first + part.count] as const;
+          const tiles = [first + part.first, first + part.first + part.count] as const;
           return { tiles, at: part.first, own: scratch + i * TRANSFORM_BYTES };
         });
         for (let channel = 0; channel < channelsIn; channel += chunk) {
@@ -141,7 +144,8 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
             parts.map(({ tiles, at, own }) =>
               stepOf(
                 'f32_winograd_input',
-                ...([size, channels, height, width, padding.top, padding.left, dilation, ...tiles] as const),
+                ...([size, channels, height, width, outHeight, outWidth, padding.top, padding.left, dilation] as const),
+                ...tiles,
                 ...([x.address + channel * 4, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
               ),
             ),
@@ -209,6 +213,9 @@ function weightConstant(weight: Parameter, size: TileSize): Constant {
 
 /** F(2×2, 3×3): 2.25 times fewer multiplications. */
 export const winograd2 = winograd(2);
+
+/** F(3×3, 3×3): 3.24 times fewer multiplications. */
+export const winograd3 = winograd(3);
 
 /** F(4×4, 3×3): 4 times fewer multiplications. */
 export const winograd4 = winograd(4);
