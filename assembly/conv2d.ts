@@ -4,118 +4,147 @@
  * dilation cost nothing here. Linear layers are the case of one tap. Depthwise convolution is in dwconv2d.ts.
  */
 
-import { activatePixels, clamp } from "./epilogue";
+import { activatePixels, clamp, hardswish } from "./epilogue";
 import { madd, storeLanes, widenHalves } from "./simd";
 
+/** Tiles that one call computes at most: a running call isn't replaced by faster code. */
+const CALL_TILES = 16;
+
 /**
- * One tile: `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
+ * Tiles that follow each other: each is `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
  *
  * The loop over channels has one step and takes rows in descending order: other forms spill registers
  * on V8 before 13. `o1`…`o5` are distances from row 0, so that one pointer moves.
  */
 // @ts-ignore: decorator
 @inline
-function tile(
-  rows: i32, table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize,
+function adjacentTiles(
+  rows: i32, count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize,
   out: usize, outBytes: usize, lanes: i32,
   sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
-  let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
-  if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
-  let c00 = bias0, c01 = bias1, c10 = bias0, c11 = bias1, c20 = bias0, c21 = bias1;
-  let c30 = bias0, c31 = bias1, c40 = bias0, c41 = bias1, c50 = bias0, c51 = bias1;
-  if (sums) {
-    let s = out;
-    c00 = v128.load(s); c01 = v128.load(s, 16);
-    if (rows > 1) { s += outBytes; c10 = v128.load(s); c11 = v128.load(s, 16); }
-    if (rows > 2) { s += outBytes; c20 = v128.load(s); c21 = v128.load(s, 16); }
-    if (rows > 3) { s += outBytes; c30 = v128.load(s); c31 = v128.load(s, 16); }
-    if (rows > 4) { s += outBytes; c40 = v128.load(s); c41 = v128.load(s, 16); }
-    if (rows > 5) { s += outBytes; c50 = v128.load(s); c51 = v128.load(s, 16); }
-  }
-  while (table < tableEnd) {
-    let a = load<usize>(table);
-    let o1: usize = 0, o2: usize = 0, o3: usize = 0, o4: usize = 0, o5: usize = 0;
-    if (rows > 1) o1 = load<usize>(table, 4) - a;
-    if (rows > 2) o2 = load<usize>(table, 8) - a;
-    if (rows > 3) o3 = load<usize>(table, 12) - a;
-    if (rows > 4) o4 = load<usize>(table, 16) - a;
-    if (rows > 5) o5 = load<usize>(table, 20) - a;
-    a += group;
-    const end = weights + panelStep;
-    do {
-      const b0 = v128.load(weights), b1 = v128.load(weights, 16);
-      if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
-      if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
-      if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
-      if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
-      if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
-      const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
-      a += 4;
-      weights += 32;
-    } while (weights < end);
-    table += tableStep;
-  }
-  if (scale) {
-    const s0 = v128.load(scale), s1 = v128.load(scale, 16), h0 = v128.load(shift), h1 = v128.load(shift, 16);
-    c00 = madd(h0, c00, s0); c01 = madd(h1, c01, s1);
-    if (rows > 1) { c10 = madd(h0, c10, s0); c11 = madd(h1, c11, s1); }
-    if (rows > 2) { c20 = madd(h0, c20, s0); c21 = madd(h1, c21, s1); }
-    if (rows > 3) { c30 = madd(h0, c30, s0); c31 = madd(h1, c31, s1); }
-    if (rows > 4) { c40 = madd(h0, c40, s0); c41 = madd(h1, c41, s1); }
-    if (rows > 5) { c50 = madd(h0, c50, s0); c51 = madd(h1, c51, s1); }
-  }
-  if (residual) {
-    let r = residual;
-    c00 = f32x4.add(c00, v128.load(r)); c01 = f32x4.add(c01, v128.load(r, 16));
-    if (rows > 1) { r += residualBytes; c10 = f32x4.add(c10, v128.load(r)); c11 = f32x4.add(c11, v128.load(r, 16)); }
-    if (rows > 2) { r += residualBytes; c20 = f32x4.add(c20, v128.load(r)); c21 = f32x4.add(c21, v128.load(r, 16)); }
-    if (rows > 3) { r += residualBytes; c30 = f32x4.add(c30, v128.load(r)); c31 = f32x4.add(c31, v128.load(r, 16)); }
-    if (rows > 4) { r += residualBytes; c40 = f32x4.add(c40, v128.load(r)); c41 = f32x4.add(c41, v128.load(r, 16)); }
-    if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
-  }
-  const l = f32x4.splat(lo), h = f32x4.splat(hi);
-  const first = out;
-  store8(out, clamp(c00, l, h), clamp(c01, l, h), lanes);
-  if (rows > 1) { out += outBytes; store8(out, clamp(c10, l, h), clamp(c11, l, h), lanes); }
-  if (rows > 2) { out += outBytes; store8(out, clamp(c20, l, h), clamp(c21, l, h), lanes); }
-  if (rows > 3) { out += outBytes; store8(out, clamp(c30, l, h), clamp(c31, l, h), lanes); }
-  if (rows > 4) { out += outBytes; store8(out, clamp(c40, l, h), clamp(c41, l, h), lanes); }
-  if (rows > 5) { out += outBytes; store8(out, clamp(c50, l, h), clamp(c51, l, h), lanes); }
-  if (activation) activatePixels(rows, lanes, first, outBytes, activation);
+  do {
+    const tableEnd = table + tableBytes;
+    if (load<usize>(table)) {
+      let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
+      if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
+      let c00 = bias0, c01 = bias1, c10 = bias0, c11 = bias1, c20 = bias0, c21 = bias1;
+      let c30 = bias0, c31 = bias1, c40 = bias0, c41 = bias1, c50 = bias0, c51 = bias1;
+      if (sums) {
+        let s = out;
+        c00 = v128.load(s); c01 = v128.load(s, 16);
+        if (rows > 1) { s += outBytes; c10 = v128.load(s); c11 = v128.load(s, 16); }
+        if (rows > 2) { s += outBytes; c20 = v128.load(s); c21 = v128.load(s, 16); }
+        if (rows > 3) { s += outBytes; c30 = v128.load(s); c31 = v128.load(s, 16); }
+        if (rows > 4) { s += outBytes; c40 = v128.load(s); c41 = v128.load(s, 16); }
+        if (rows > 5) { s += outBytes; c50 = v128.load(s); c51 = v128.load(s, 16); }
+      }
+      let weights = panel;
+      do {
+        let a = load<usize>(table);
+        let o1: usize = 0, o2: usize = 0, o3: usize = 0, o4: usize = 0, o5: usize = 0;
+        if (rows > 1) o1 = load<usize>(table, 4) - a;
+        if (rows > 2) o2 = load<usize>(table, 8) - a;
+        if (rows > 3) o3 = load<usize>(table, 12) - a;
+        if (rows > 4) o4 = load<usize>(table, 16) - a;
+        if (rows > 5) o5 = load<usize>(table, 20) - a;
+        a += group;
+        const end = weights + panelStep;
+        do {
+          const b0 = v128.load(weights), b1 = v128.load(weights, 16);
+          if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+          if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+          if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+          if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+          if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+          const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
+          a += 4;
+          weights += 32;
+        } while (weights < end);
+        table += tableStep;
+      } while (table < tableEnd);
+      if (scale) {
+        const s0 = v128.load(scale), s1 = v128.load(scale, 16), h0 = v128.load(shift), h1 = v128.load(shift, 16);
+        c00 = madd(h0, c00, s0); c01 = madd(h1, c01, s1);
+        if (rows > 1) { c10 = madd(h0, c10, s0); c11 = madd(h1, c11, s1); }
+        if (rows > 2) { c20 = madd(h0, c20, s0); c21 = madd(h1, c21, s1); }
+        if (rows > 3) { c30 = madd(h0, c30, s0); c31 = madd(h1, c31, s1); }
+        if (rows > 4) { c40 = madd(h0, c40, s0); c41 = madd(h1, c41, s1); }
+        if (rows > 5) { c50 = madd(h0, c50, s0); c51 = madd(h1, c51, s1); }
+      }
+      if (residual) {
+        let r = residual;
+        c00 = f32x4.add(c00, v128.load(r)); c01 = f32x4.add(c01, v128.load(r, 16));
+        if (rows > 1) { r += residualBytes; c10 = f32x4.add(c10, v128.load(r)); c11 = f32x4.add(c11, v128.load(r, 16)); }
+        if (rows > 2) { r += residualBytes; c20 = f32x4.add(c20, v128.load(r)); c21 = f32x4.add(c21, v128.load(r, 16)); }
+        if (rows > 3) { r += residualBytes; c30 = f32x4.add(c30, v128.load(r)); c31 = f32x4.add(c31, v128.load(r, 16)); }
+        if (rows > 4) { r += residualBytes; c40 = f32x4.add(c40, v128.load(r)); c41 = f32x4.add(c41, v128.load(r, 16)); }
+        if (rows > 5) { r += residualBytes; c50 = f32x4.add(c50, v128.load(r)); c51 = f32x4.add(c51, v128.load(r, 16)); }
+      }
+      if (activation == 1) {
+        c00 = hardswish(c00); c01 = hardswish(c01);
+        if (rows > 1) { c10 = hardswish(c10); c11 = hardswish(c11); }
+        if (rows > 2) { c20 = hardswish(c20); c21 = hardswish(c21); }
+        if (rows > 3) { c30 = hardswish(c30); c31 = hardswish(c31); }
+        if (rows > 4) { c40 = hardswish(c40); c41 = hardswish(c41); }
+        if (rows > 5) { c50 = hardswish(c50); c51 = hardswish(c51); }
+      } else {
+        const l = f32x4.splat(lo), h = f32x4.splat(hi);
+        c00 = clamp(c00, l, h); c01 = clamp(c01, l, h);
+        if (rows > 1) { c10 = clamp(c10, l, h); c11 = clamp(c11, l, h); }
+        if (rows > 2) { c20 = clamp(c20, l, h); c21 = clamp(c21, l, h); }
+        if (rows > 3) { c30 = clamp(c30, l, h); c31 = clamp(c31, l, h); }
+        if (rows > 4) { c40 = clamp(c40, l, h); c41 = clamp(c41, l, h); }
+        if (rows > 5) { c50 = clamp(c50, l, h); c51 = clamp(c51, l, h); }
+      }
+      let o = out;
+      if (lanes == 8) {
+        v128.store(o, c00); v128.store(o, c01, 16);
+        if (rows > 1) { o += outBytes; v128.store(o, c10); v128.store(o, c11, 16); }
+        if (rows > 2) { o += outBytes; v128.store(o, c20); v128.store(o, c21, 16); }
+        if (rows > 3) { o += outBytes; v128.store(o, c30); v128.store(o, c31, 16); }
+        if (rows > 4) { o += outBytes; v128.store(o, c40); v128.store(o, c41, 16); }
+        if (rows > 5) { o += outBytes; v128.store(o, c50); v128.store(o, c51, 16); }
+      } else {
+        storePart(o, c00, c01, lanes);
+        if (rows > 1) { o += outBytes; storePart(o, c10, c11, lanes); }
+        if (rows > 2) { o += outBytes; storePart(o, c20, c21, lanes); }
+        if (rows > 3) { o += outBytes; storePart(o, c30, c31, lanes); }
+        if (rows > 4) { o += outBytes; storePart(o, c40, c41, lanes); }
+        if (rows > 5) { o += outBytes; storePart(o, c50, c51, lanes); }
+      }
+      if (activation > 1) activatePixels(rows, lanes, out, outBytes, activation);
+    }
+    table = tableEnd;
+    out += <usize>rows * outBytes;
+    if (residual) residual += <usize>rows * residualBytes;
+  } while (--count);
 }
 
-/** Stores the first `lanes` (1 to 8) of two vectors. */
-// @ts-ignore: decorator
-@inline
-function store8(to: usize, v0: v128, v1: v128, lanes: i32): void {
-  if (lanes == 8) {
-    v128.store(to, v0);
-    v128.store(to, v1, 16);
-  } else {
-    storeLanes(to, v0, lanes);
-    if (lanes > 4) storeLanes(to + 16, v1, lanes - 4);
-  }
+/** Stores the first `lanes` (1 to 7) of two vectors. */
+function storePart(to: usize, v0: v128, v1: v128, lanes: i32): void {
+  storeLanes(to, v0, lanes);
+  if (lanes > 4) storeLanes(to + 16, v1, lanes - 4);
 }
 
 // Functions of their own, so that each tiers up while the first convolution still runs.
-function tile1(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(1, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles1(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(1, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile2(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(2, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles2(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(2, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile3(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(3, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles3(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(3, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile4(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(4, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles4(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(4, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile5(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(5, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles5(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(5, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tile6(table: usize, tableEnd: usize, tableStep: usize, panelStep: usize, group: usize, weights: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  tile(6, table, tableEnd, tableStep, panelStep, group, weights, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles6(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(6, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
 
 /**
@@ -176,20 +205,22 @@ export function f32_conv2d(
       let o = out + channel + row * outBytes;
       let r = residual ? residual + channel + row * residualBytes : 0;
       let t = table + <usize>first * tileTable;
-      for (let i = first; i < last; i++) {
+      for (let i = first; i < last;) {
         const size = base + i32(i < larger);
-        const end = t + tileTable;
-        if (load<usize>(t)) switch (size) {
-          case 1: tile1(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 2: tile2(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 3: tile3(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 4: tile4(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 5: tile5(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          default: tile6(t, end, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
+        const ofSize = (i < larger ? min(last, larger) : last) - i;
+        const count = min(ofSize, CALL_TILES);
+        switch (size) {
+          case 1: tiles1(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 2: tiles2(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 3: tiles3(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 4: tiles4(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 5: tiles5(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
+          default: tiles6(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
         }
-        t = end;
-        o += <usize>size * outBytes;
-        if (r) r += <usize>size * residualBytes;
+        i += count;
+        t += <usize>count * tileTable;
+        o += <usize>(count * size) * outBytes;
+        if (r) r += <usize>(count * size) * residualBytes;
       }
     }
   }

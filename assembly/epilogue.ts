@@ -44,7 +44,7 @@ export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes:
 /** v·min(max(v + 3, 0), 6) / 6. */
 // @ts-ignore: decorator
 @inline
-function hardswish(v: v128): v128 {
+export function hardswish(v: v128): v128 {
   return f32x4.mul(v, ramp(v));
 }
 
