@@ -40,6 +40,9 @@ export function missingForThreads(): string | null {
   return null;
 }
 
+/** A file beside this one. Not in the form that bundlers look for: they would ship it as it is, which helps nobody. */
+const beside = (file: string) => new URL(file, import.meta.url);
+
 /**
  * Starts a worker.
  *
@@ -49,7 +52,7 @@ export function spawn(url: URL | undefined, { onReady, onDeath }: Listener): Thr
   if (typeof Worker === 'undefined') {
     const { getBuiltinModule } = (globalThis as unknown as { process: NodeProcess }).process;
     const threads = getBuiltinModule!('node:worker_threads');
-    const worker = new threads.Worker(url ?? new URL('./worker.js', import.meta.url), { execArgv: [] });
+    const worker = new threads.Worker(url ?? beside('worker.js'), { execArgv: [] });
     worker.on('message', onReady);
     worker.on('error', onDeath);
     worker.on('exit', (code) => onDeath(`exit code ${code}`));

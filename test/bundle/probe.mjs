@@ -19,10 +19,7 @@ const BINARIES_BOUND = 1e-5;
  * @throws Error where features are off
  */
 export function probe(layertap, golden) {
-  const { IntermediateLayerGetter, loadSafetensors, resnet18, saveSafetensors } = layertap;
-  const getter = new IntermediateLayerGetter(resnet18(), { layer1: '0', layer2: '1' });
-  const file = saveSafetensors(fill(layertap, getter.stateShapes()));
-  getter.loadStateDict(loadSafetensors(file), { strict: false });
+  const getter = truncatedNetwork(layertap);
   const x = generatedTensor(layertap, 'input', golden.input);
   const features = getter.forward(x);
   const { binary } = getter.compiled;
@@ -49,8 +46,43 @@ export function probe(layertap, golden) {
   if (!(off.apart <= BINARIES_BOUND)) throw new Error(`the binaries are ${off.apart} apart`);
 
   const network = everyKernel(layertap).compile({ deterministic: true });
-  const outputs = [...network.call(oddInput(layertap)).values(), ...plain.values()];
-  return { binary, ...off, hash: hashOf(outputs.map(({ data }) => data)) };
+  return { binary, ...off, hash: hashOf([...network.call(oddInput(layertap)).values(), ...plain.values()]) };
+}
+
+/**
+ * The same on two threads.
+ *
+ * @param {any} layertap the package's exports
+ * @param {any} ThreadPool
+ * @param {Parameters<typeof probe>[1]} golden
+ * @returns {Promise<{ binary: string, hash: string }>}
+ * @throws Error where a bit is another than on one thread
+ */
+export async function probeThreads(layertap, ThreadPool, golden) {
+  const { binary, hash } = probe(layertap, golden);
+  const pool = await ThreadPool.create(2);
+  const getter = truncatedNetwork(layertap);
+  const x = generatedTensor(layertap, 'input', golden.input);
+  const alone = getter.forward(x);
+  const shared = await getter.compile({ pool }).forwardAsync(x);
+  if (hashOf([...shared.values()]) !== hashOf([...alone.values()]))
+    throw new Error('two threads gave other bits than one');
+
+  const plain = await getter.compile({ pool, deterministic: true }).forwardAsync(x);
+  const network = everyKernel(layertap).compile({ pool, deterministic: true });
+  const outputs = [...(await network.callAsync(oddInput(layertap))).values(), ...plain.values()];
+  await pool.close();
+  if (hashOf(outputs) !== hash) throw new Error('two threads gave other deterministic bits than one');
+  return { binary, hash };
+}
+
+/** A ResNet-18 with weights up to the layers that the golden has. */
+function truncatedNetwork(layertap) {
+  const { IntermediateLayerGetter, loadSafetensors, resnet18, saveSafetensors } = layertap;
+  const getter = new IntermediateLayerGetter(resnet18(), { layer1: '0', layer2: '1' });
+  const file = saveSafetensors(fill(layertap, getter.stateShapes()));
+  getter.loadStateDict(loadSafetensors(file), { strict: false });
+  return getter;
 }
 
 /** How far apart two values are, as a part of `largest`; not a number where one of them isn't. */
@@ -58,10 +90,11 @@ function distance(a, b, largest) {
   return Math.abs(a - b) / largest;
 }
 
-/** FNV-1a, 64 bits, of all values' bits. @param {readonly Float32Array[]} arrays @returns {string} 16 hexadecimal digits */
-export function hashOf(arrays) {
+/** FNV-1a, 64 bits, of all values' bits. @param {readonly { data: Float32Array }[]} tensors @returns {string} 16 hexadecimal digits */
+function hashOf(tensors) {
   let hash = 0xcbf29ce484222325n;
-  for (const { buffer, byteOffset, length } of arrays) {
+  for (const { data } of tensors) {
+    const { buffer, byteOffset, length } = data;
     for (const word of new Uint32Array(buffer, byteOffset, length)) {
       hash = BigInt.asUintN(64, (hash ^ BigInt(word)) * 0x100000001b3n);
     }

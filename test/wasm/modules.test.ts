@@ -180,6 +180,14 @@ describe('importing the package', () => {
     expect(stdout).toBe('function\n');
   });
 
+  it('loads nothing of the entries beside it', () => {
+    const others = ['dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
+    const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
+      ...loadedWith(`dist/${entry}`),
+    ]);
+    expect(loaded.filter((file) => others.some((other) => file.startsWith(other)))).toEqual([]);
+  });
+
   it.each([...loadedWith('dist/index.js')].sort())(
     '%s needs no host: no await, import.meta, eval or builtin',
     (file) => {

@@ -1,6 +1,7 @@
 /**
- * Debian's browsers, each opening one page that computes in its window and in a web worker, and posts what came out. The page comes
- * without a bundler and under a strict Content-Security-Policy that allows WebAssembly ('wasm-unsafe-eval') and nothing else.
+ * Debian's browsers, each opening a page that computes in its window and in a web worker, and posts what came out; and cross-origin isolated
+ * pages with a pool of threads. All come under a strict Content-Security-Policy that allows WebAssembly ('wasm-unsafe-eval') and
+ * nothing else.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,20 +9,41 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { after, outputOf, present, whileRunning } from '../command.mjs';
+import { pageByEsbuild, pageByVite, pageByWebpack } from '../pages.mjs';
 
 const TYPES = { '.mjs': 'text/javascript', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 const POLICY =
   "default-src 'none'; connect-src 'self'; worker-src 'self'; script-src 'self' 'nonce-map' 'wasm-unsafe-eval'";
 
-const PAGE = `<!doctype html><title>layertap</title>
-<script type="importmap" nonce="map">{ "imports": { "layertap": "/node_modules/layertap/dist/index.js" } }</script>
-<script type="module" src="/page.mjs"></script>`;
+/** What makes a page cross-origin isolated. */
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
+const DIST = '/node_modules/layertap/dist';
+const IMPORTS = { layertap: `${DIST}/index.js`, 'layertap/threads': `${DIST}/threads/index.js` };
+
+/** A page without a bundler. */
+const plainPage = (script) => `<!doctype html><title>layertap</title>
+<script type="importmap" nonce="map">${JSON.stringify({ imports: IMPORTS })}</script>
+<script type="module" src="/${script}"></script>`;
+
+/** Cross-origin isolated pages. */
+const ISOLATED = {
+  'no bundler': async () => plainPage('page-threads.mjs'),
+  'in a web worker': async () => plainPage('page-worker-threads.mjs'),
+  esbuild: pageByEsbuild,
+  vite: pageByVite,
+  webpack: pageByWebpack,
+};
+
+/** Pages that were made, which all browsers share. */
+const pages = new Map();
 
 /** How each is asked for its version, and started on a page with an empty profile. */
 const BROWSERS = {
   chromium: {
     title: 'Chromium',
+    hasThreads: true,
     file: '/usr/bin/chromium',
     version: (file) => [file, '--version'],
     command: (file, url, profile) => [
@@ -32,6 +54,7 @@ const BROWSERS = {
   },
   firefox: {
     title: 'Firefox',
+    hasThreads: true,
     file: '/usr/bin/firefox-esr',
     version: (file) => [file, '--version'],
     command(file, url, profile) {
@@ -46,6 +69,7 @@ const BROWSERS = {
   },
   webkit: {
     title: 'WebKitGTK',
+    hasThreads: false, // no SharedArrayBuffer, even on a cross-origin isolated page
     file: '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
     version: (file) => onScreen(file, '--version'),
     command: (file, url) => onScreen(file, '--private', url),
@@ -57,22 +81,31 @@ export const checks = async (project, group) => {
   const browser = BROWSERS[group];
   let running = null;
   const results = () => {
-    running ??= open(browser, project.folder);
+    running ??= open(browser, project.folder, plainPage('page.mjs'));
     return running;
   };
+  const isolated = Object.entries(ISOLATED).map(([bundler, page]) => [
+    `${browser.title}, layertap/threads, ${bundler}`,
+    async () => {
+      present(browser.file, `${browser.title} (${browser.file})`);
+      if (!pages.has(page)) pages.set(page, page(project.folder));
+      return (await open(browser, project.folder, await pages.get(page), ISOLATION)).window;
+    },
+  ]);
   return [
     [`${browser.title}, window, strict CSP`, async () => (await results()).window],
     [`${browser.title}, web worker, strict CSP`, async () => (await results()).worker],
+    ...(browser.hasThreads ? isolated : []),
   ];
 };
 
-async function open({ title, file, version, command, env }, folder) {
+async function open({ title, file, version, command, env }, folder, page, headers = {}) {
   present(file, `${title} (${file})`);
   const [, number] = /([\d.]+)/.exec(await outputOf(...split(version(file)), { cwd: folder }));
   const profile = mkdtempSync(join(tmpdir(), 'layertap-profile-'));
   const server = createServer();
   const posted = new Promise((resolve) => {
-    server.on('request', (request, response) => serve(request, response, folder, resolve));
+    server.on('request', (request, response) => serve(request, response, { folder, page, headers, resolve }));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
@@ -94,9 +127,9 @@ const onScreen = (...command) => [present('/usr/bin/xvfb-run', 'WebKitGTK: xvfb-
 
 const split = ([command, ...args]) => [command, args];
 
-/** Files of the project, and the result that the page posts. */
-function serve(request, response, folder, resolve) {
-  response.setHeader('content-security-policy', POLICY);
+/** The page, files of the project, and the result that the page posts. */
+function serve(request, response, { folder, page, headers, resolve }) {
+  response.setHeaders(new Map(Object.entries({ 'content-security-policy': POLICY, ...headers })));
   const { pathname } = new URL(request.url, 'http://127.0.0.1');
   if (request.method === 'POST' && pathname === '/result') {
     const chunks = [];
@@ -107,7 +140,7 @@ function serve(request, response, folder, resolve) {
     });
     return;
   }
-  if (pathname === '/') return response.setHeader('content-type', 'text/html').end(PAGE);
+  if (pathname === '/') return response.setHeader('content-type', 'text/html').end(page);
   try {
     const body = readFileSync(join(folder, normalize(pathname)));
     response.setHeader('content-type', TYPES[extname(pathname)] ?? 'application/octet-stream').end(body);

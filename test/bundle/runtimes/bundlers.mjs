@@ -13,8 +13,8 @@ import * as vite from 'vite';
 import webpack from 'webpack';
 import { outputOf, printedResult } from '../command.mjs';
 
-/** Classes of other families than ResNet. */
-const OTHERS = ['SqueezeNet', 'MobileNetV2', 'MobileNetV3', 'DeepLabV3', 'DeepLabHead', 'FCNHead'];
+/** Classes of other families than ResNet, and of another entry. */
+const OTHERS = ['SqueezeNet', 'MobileNetV2', 'MobileNetV3', 'DeepLabV3', 'DeepLabHead', 'FCNHead', 'ThreadPool'];
 
 /** Whether unminified code has a class, however a bundler writes that. */
 const hasClass = (code, name) => new RegExp(`class ${name}\\b|\\b${name} = class`).test(code);

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { outputOf, present, printedResult } from '../command.mjs';
+import { entryChecks } from '../entries.mjs';
 
 const COMMANDS = {
   deno: { file: '@deno/linux-x64-glibc/deno', args: ['run', '--no-remote', '--allow-read=.'], version: /deno (\S+)/ },
@@ -11,15 +12,15 @@ const COMMANDS = {
 export const checks = async (project, group) => {
   const { file, args, version } = COMMANDS[group];
   const title = group[0].toUpperCase() + group.slice(1);
-  const command = () => present(join(project.packages, 'node_modules', file), `${title} (${file})`);
   const options = { cwd: project.folder, env: { DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(project.folder, '.deno') } };
-  return [
-    [
-      title,
-      async () => {
-        const [, number] = version.exec(await outputOf(command(), ['--version'], options));
-        return { version: number, ...printedResult(await outputOf(command(), [...args, 'import.mjs'], options)) };
-      },
-    ],
-  ];
+  const command = (...args) =>
+    outputOf(present(join(project.packages, 'node_modules', file), `${title} (${file})`), args, options);
+  const run = (app) => command(...args, app);
+  const versioned = (check) => async () => {
+    const [, number] = version.exec(await command('--version'));
+    return { version: number, ...(await check()) };
+  };
+  return [[title, async () => printedResult(await run('import.mjs'))], ...entryChecks(title, run, true)].map(
+    ([name, check]) => [name, versioned(check)],
+  );
 };
