@@ -2,21 +2,19 @@
  * Depthwise convolution, one filter for each channel, on channels-last images.
  */
 
-import { activatePixels, clamp } from "./epilogue";
+import { activate, clamp, hardswish, variable } from "./epilogue";
 import { madd } from "./simd";
 
 /**
- * Depthwise convolution of rows firstRow … lastRow − 1 of each image: out = act((bias + Σ x·w)·scale + shift + residual), four pixels ×
- * four channels at a time.
+ * Depthwise convolution of rows firstRow … lastRow − 1 of each image: out = act((bias + Σ x·w)·scale + shift + residual).
  *
- * The last block of a row overlaps the one before it, so rows need no tail; rows of fewer than four pixels go one by one. Taps above and
- * below the image are left out; blocks that reach beyond its sides read a copy of their window, with zeros.
+ * Square kernels of 3 or 5 go by blocks of seven pixels × four channels; other kernels, narrow images and wide paddings pixel by pixel.
+ * Each sum runs over the taps, row by row.
  *
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
  * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
  * @param top, left padding; the windows may reach as far beyond the other sides as they like
  * @param x the first image's first pixel, rows and images dense; nothing beyond it is read
- * @param scratch kernelHeight · (3·strideWidth + (kernelWidth − 1)·dilationWidth + 1) · 256 bytes where a window reaches beyond a side
  * @param weights from f32_pack_dwconv2d: [tap][ceil4(channels)]
  * @param bias, scale, shift ceil4(channels) floats; bias and scale 0 for none
  */
@@ -24,102 +22,53 @@ export function f32_dwconv2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
   dilationHeight: i32, dilationWidth: i32, firstRow: i32, lastRow: i32,
-  x: usize, pixelBytes: usize, scratch: usize, weights: usize, out: usize, outBytes: usize,
+  x: usize, pixelBytes: usize, weights: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   assert(firstRow >= 0 && lastRow <= outHeight, "rows are there");
-  const l = f32x4.splat(lo), h = f32x4.splat(hi);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const rowBytes = <usize>width * pixelBytes;
-  // Square kernels of 3 or 5 without dilation have code of their own: 3 and 5 for stride 1, one more for stride 2.
-  const isUsual = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
-    && strideHeight == strideWidth && strideWidth <= 2;
-  const form = isUsual ? kernelWidth + strideWidth - 1 : 0;
-  const reach = (kernelWidth - 1) * dilationWidth + 1;
-  const window = 3 * strideWidth + reach;
-  // Beyond the last pixel whose taps are all inside.
-  const insideEnd = width + left >= reach ? min(outWidth, (width + left - reach) / strideWidth + 1) : 0;
+  // In blocks, windows reach at most half a kernel beyond the image.
+  const beyond = max(
+    max(top, (outHeight - 1) * strideHeight - top + kernelHeight - height),
+    max(left, (outWidth - 1) * strideWidth - left + kernelWidth - width),
+  );
+  const inBlocks = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
+    && strideHeight == strideWidth && strideWidth <= 2 && outWidth >= BLOCK && beyond <= kernelWidth >> 1;
+  // 3 and 5 for stride 1, one more for stride 2.
+  const form = inBlocks ? kernelWidth + strideWidth - 1 : 0;
+  // Clamps and, in blocks, hardswish are applied to sums in registers; what few networks have, to each row once it is there.
+  const isHardswish = i32(activation == 1 && residual == 0 && inBlocks);
+  const isFinishedLater = residual != 0 || activation > isHardswish;
+  const l = isFinishedLater ? f32(-Infinity) : lo, h = isFinishedLater ? f32(Infinity) : hi;
   for (let n = 0; n < images; n++) {
-    for (let oy = firstRow; oy < lastRow; oy++) {
-      const y0 = oy * strideHeight - top;
-      const skip = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
-      const taps = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skip;
-      const row = x + <usize>((n * height + y0 + skip * dilationHeight) * width) * pixelBytes;
-      const weightRow = weights + <usize>(skip * kernelWidth) * channelBytes;
-      const pixel = <usize>((n * outHeight + oy) * outWidth);
-      if (outWidth < 4 || taps <= 0) {
-        for (let ox = 0; ox < outWidth; ox++) {
-          const o = out + (pixel + ox) * outBytes;
-          for (let c: usize = 0; c < channelBytes; c += 16) {
-            let sum = f32x4.splat(0);
-            if (bias) sum = v128.load(bias + c);
-            let w = weightRow + c;
-            for (let ky = 0; ky < taps; ky++) {
-              const line = row + <usize>(ky * dilationHeight) * rowBytes + c;
-              let ix = ox * strideWidth - left;
-              for (let kx = 0; kx < kernelWidth; kx++) {
-                if (ix >= 0 && ix < width) sum = madd(sum, v128.load(line + <usize>ix * pixelBytes), v128.load(w));
-                ix += dilationWidth;
-                w += channelBytes;
-              }
-            }
-            if (scale) sum = madd(v128.load(shift + c), sum, v128.load(scale + c));
-            if (residual) sum = f32x4.add(sum, v128.load(residual + (pixel + ox) * residualBytes + c));
-            v128.store(o + c, clamp(sum, l, h));
-          }
-        }
-        if (activation) activatePixels(outWidth, <i32>(channelBytes >> 2), out + pixel * outBytes, outBytes, activation);
-        continue;
-      }
-      // Channels in chunks, so that the rows of a chunk stay in the first-level cache while blocks pass over them.
-      for (let from: usize = 0; from < channelBytes; from += CHUNK_BYTES) {
-        const to = min(from + CHUNK_BYTES, channelBytes);
-        let ox = 0;
-        while (ox < outWidth) {
-          const i = min(ox, outWidth - 4);
+    // Channels in chunks, so that the rows of a chunk stay in the first-level cache while windows pass over them.
+    for (let from: usize = 0; from < channelBytes; from += CHUNK_BYTES) {
+      const to = min(from + CHUNK_BYTES, channelBytes);
+      for (let oy = firstRow; oy < lastRow; oy++) {
+        const y0 = oy * strideHeight - top;
+        const skip = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
+        const taps = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skip;
+        const row = x + <usize>((n * height + y0 + skip * dilationHeight) * width) * pixelBytes;
+        const weightRow = weights + <usize>(skip * kernelWidth) * channelBytes;
+        const first = <usize>((n * outHeight + oy) * outWidth);
+        for (let ox = 0; ox < outWidth; ox += inBlocks ? BLOCK : 1) {
+          // The last block may overlap the one before it.
+          const i = inBlocks ? min(ox, outWidth - BLOCK) : ox;
           const x0 = i * strideWidth - left;
-          let count = 4, a = row + <usize>x0 * pixelBytes, step = pixelBytes, line = rowBytes * <usize>dilationHeight;
-          if (x0 >= 0 && i + 4 <= insideEnd) {
-            count = insideEnd - i;
-          } else {
-            step = to - from;
-            line = <usize>window * step;
-            copyWindow(taps, window, x0, width, row, rowBytes * <usize>dilationHeight, pixelBytes, from, to, scratch);
-            a = scratch - from;
-          }
-          const o = out + (pixel + i) * outBytes;
-          const r = residual ? residual + (pixel + i) * residualBytes : 0;
+          const o = out + (first + i) * outBytes;
           switch (form) {
-            case 3: row3(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-            case 4: row3s2(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-            case 5: row5(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-            case 6: row5s2(taps, count, a, step, line, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi); break;
-            default:
-              count = 4;
-              blockOf(taps, kernelWidth, <usize>strideWidth * step, <usize>dilationWidth * step, line, a, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
+            case 3: block3(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+            case 4: block3s2(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+            case 5: block5(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+            case 6: block5s2(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+            default: pixel(taps, kernelWidth, x0, width, dilationWidth, row, pixelBytes, rowBytes * <usize>dilationHeight, from, to, channelBytes, weightRow, o, bias, scale, shift, l, h);
           }
-          ox = i + count;
         }
-        // Once for the row: its last block may have been computed over one that was there.
-        if (activation) activatePixels(outWidth, <i32>((to - from) >> 2), out + pixel * outBytes + from, outBytes, activation);
+        if (isFinishedLater) finishRow(outWidth, from, to, out + first * outBytes, outBytes, residual ? residual + first * residualBytes : 0, residualBytes, activation, lo, hi);
       }
     }
-  }
-}
-
-/** Copies the bytes `from` to `to` of a window's pixels, densely; pixels beyond the sides of the image are zero. */
-function copyWindow(
-  rows: i32, columns: i32, x0: i32, width: i32, row: usize, rowBytes: usize, pixelBytes: usize, from: usize, to: usize, out: usize,
-): void {
-  for (let y = 0; y < rows; y++) {
-    for (let i = 0; i < columns; i++) {
-      const ix = x0 + i;
-      const at = row + <usize>ix * pixelBytes;
-      if (ix >= 0 && ix < width) for (let c = from; c < to; c += 16) { v128.store(out, v128.load(at + c)); out += 16; }
-      else for (let c = from; c < to; c += 16) { v128.store(out, f32x4.splat(0)); out += 16; }
-    }
-    row += rowBytes;
   }
 }
 
@@ -128,134 +77,184 @@ function copyWindow(
 @inline
 const CHUNK_BYTES: usize = 256;
 
-/** The epilogue of four pixels, and their stores. */
+/** Pixels of a block: images are mostly a multiple of seven wide. */
 // @ts-ignore: decorator
 @inline
-function finish(
-  c0: v128, c1: v128, c2: v128, c3: v128, c: usize, out: usize, outBytes: usize,
-  scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+const BLOCK: i32 = 7;
+
+/** Adds the residual to what is there, and applies the activation. */
+function finishRow(
+  pixels: i32, from: usize, to: usize, out: usize, outBytes: usize,
+  residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
-  if (scale) {
-    const s = v128.load(scale + c), t = v128.load(shift + c);
-    c0 = madd(t, c0, s); c1 = madd(t, c1, s); c2 = madd(t, c2, s); c3 = madd(t, c3, s);
-  }
-  if (residual) {
-    const r = residual + c;
-    c0 = f32x4.add(c0, v128.load(r)); c1 = f32x4.add(c1, v128.load(r + residualBytes));
-    c2 = f32x4.add(c2, v128.load(r + 2 * residualBytes)); c3 = f32x4.add(c3, v128.load(r + 3 * residualBytes));
-  }
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
-  const o = out + c;
-  v128.store(o, clamp(c0, l, h));
-  v128.store(o + outBytes, clamp(c1, l, h));
-  v128.store(o + 2 * outBytes, clamp(c2, l, h));
-  v128.store(o + 3 * outBytes, clamp(c3, l, h));
-}
-
-/** Four pixels with any kernel. */
-function blockOf(
-  kernelHeight: i32, kernelWidth: i32, step: usize, tapX: usize, tapY: usize,
-  x: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
-): void {
-  for (let c = from; c < to; c += 16) {
-    let b = f32x4.splat(0);
-    if (bias) b = v128.load(bias + c);
-    let c0 = b, c1 = b, c2 = b, c3 = b;
-    let w = weights + c;
-    for (let ky = 0; ky < kernelHeight; ky++) {
-      let a = x + <usize>ky * tapY + c;
-      for (let kx = 0; kx < kernelWidth; kx++) {
-        const f = v128.load(w);
-        c0 = madd(c0, v128.load(a), f);
-        c1 = madd(c1, v128.load(a + step), f);
-        c2 = madd(c2, v128.load(a + 2 * step), f);
-        c3 = madd(c3, v128.load(a + 3 * step), f);
-        a += tapX;
-        w += channelBytes;
-      }
+  for (let i = 0; i < pixels; i++) {
+    for (let c = from; c < to; c += 16) {
+      let v = v128.load(out + c);
+      if (residual) v = f32x4.add(v, v128.load(residual + c));
+      v128.store(out + c, activate(v, activation, l, h));
     }
-    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, lo, hi);
+    out += outBytes;
+    if (residual) residual += residualBytes;
   }
 }
 
-/** Four pixels with `rows` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2, a constant): each input is loaded once. */
+/** One pixel with any kernel. */
+function pixel(
+  tapsY: i32, kernelWidth: i32, x0: i32, width: i32, dilation: i32, x: usize, pixelBytes: usize, rowBytes: usize,
+  from: usize, to: usize, channelBytes: usize, weights: usize, out: usize,
+  bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
+): void {
+  const skip = x0 < 0 ? (dilation - 1 - x0) / dilation : 0;
+  const tapsX = min(kernelWidth, (width - x0 + dilation - 1) / dilation) - skip;
+  x += <usize>(x0 + skip * dilation) * pixelBytes;
+  weights += <usize>skip * channelBytes;
+  const step = <usize>dilation * pixelBytes, weightRow = <usize>kernelWidth * channelBytes;
+  let c = from;
+  for (; c + 64 <= to; c += 64) vectors(4, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+  for (; c < to; c += 16) vectors(1, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+}
+
+/** `count` (1 or 4, a constant) vectors of a pixel's channels. */
+// @ts-ignore: decorator
+@inline
+function vectors(
+  count: i32, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
+  c: usize, out: usize, bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
+): void {
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
+  if (bias) {
+    c0 = v128.load(bias + c);
+    if (count == 4) { c1 = v128.load(bias + c, 16); c2 = v128.load(bias + c, 32); c3 = v128.load(bias + c, 48); }
+  }
+  for (let ky = 0; ky < tapsY; ky++) {
+    let a = x, w = weights;
+    for (let kx = 0; kx < tapsX; kx++) {
+      c0 = madd(c0, v128.load(a), v128.load(w));
+      if (count == 4) {
+        c1 = madd(c1, v128.load(a, 16), v128.load(w, 16));
+        c2 = madd(c2, v128.load(a, 32), v128.load(w, 32));
+        c3 = madd(c3, v128.load(a, 48), v128.load(w, 48));
+      }
+      a += step;
+      w += weightStep;
+    }
+    x += rowBytes;
+    weights += weightRow;
+  }
+  store(c0, c, out, scale, shift, lo, hi);
+  if (count == 4) {
+    store(c1, c + 16, out, scale, shift, lo, hi);
+    store(c2, c + 32, out, scale, shift, lo, hi);
+    store(c3, c + 48, out, scale, shift, lo, hi);
+  }
+}
+
+/** Stores the sums of four channels of a pixel. */
+function store(sum: v128, c: usize, out: usize, scale: usize, shift: usize, lo: f32, hi: f32): void {
+  if (scale) sum = madd(v128.load(shift + c), sum, v128.load(scale + c));
+  v128.store(out + c, clamp(sum, f32x4.splat(lo), f32x4.splat(hi)));
+}
+
+/**
+ * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2, a constant). Each input is loaded once.
+ *
+ * The outer columns of a block, half a kernel on each side, may lie beyond the image: then others are loaded in their place, and masked.
+ * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first.
+ *
+ * @param x0 the first column in the image, `past` the columns from there to the image's end
+ */
 // @ts-ignore: decorator
 @inline
 function block(
-  k: i32, s: i32, rows: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize,
-  out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
+  k: i32, s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32,
 ): void {
+  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  const three = variable(3, isHardswish), six = variable(6, isHardswish), sixth = variable(1.0 / 6.0, isHardswish);
+  // Where to load the outer columns, and what to keep of them: l0 is the first, r0 the last.
+  const last = (BLOCK - 1) * s + k - 1;
+  const inside = <usize>(k >> 1) * pixelBytes;
+  const l0 = x0 < 0 ? inside : 0, ml0 = i32x4.splat(i32(x0 < 0) - 1);
+  const r0 = past <= last ? inside : <usize>last * pixelBytes, mr0 = i32x4.splat(i32(past <= last) - 1);
+  let l1: usize = 0, r1: usize = 0, ml1 = ml0, mr1 = mr0;
+  if (k == 5) {
+    l1 = x0 < -1 ? inside : pixelBytes; ml1 = i32x4.splat(i32(x0 < -1) - 1);
+    r1 = past < last ? inside : <usize>(last - 1) * pixelBytes; mr1 = i32x4.splat(i32(past < last) - 1);
+  }
   for (let c = from; c < to; c += 16) {
     let b = f32x4.splat(0);
     if (bias) b = v128.load(bias + c);
-    let c0 = b, c1 = b, c2 = b, c3 = b;
-    let w = weights + c;
-    let a = x + c;
-    const end = a + <usize>rows * rowBytes;
+    let c0 = b, c1 = b, c2 = b, c3 = b, c4 = b, c5 = b, c6 = b;
+    let w = weights + c, a = x + c;
+    const end = a + <usize>taps * rowBytes;
     do {
       const w0 = v128.load(w), w1 = v128.load(w + channelBytes), w2 = v128.load(w + 2 * channelBytes);
       let w3 = w2, w4 = w2;
       if (k == 5) { w3 = v128.load(w + 3 * channelBytes); w4 = v128.load(w + 4 * channelBytes); }
       // Input i meets output j with weight i − j·s, in ascending order for each output.
       if (s == 1) {
-        const x0 = v128.load(a); c0 = madd(c0, x0, w0);
-        const x1 = v128.load(a + pixelBytes); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
+        const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
+        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(a + pixelBytes); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
         const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
         const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
-        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1);
-        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2);
-        if (k == 5) {
-          const x6 = v128.load(a + 6 * pixelBytes); c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3);
-          c3 = madd(c3, v128.load(a + 7 * pixelBytes), w4);
-        }
+        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1); c4 = madd(c4, x4, w0);
+        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2); c4 = madd(c4, x5, w1); c5 = madd(c5, x5, w0);
+        const x6 = v128.load(a + 6 * pixelBytes); if (k == 5) { c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3); } c4 = madd(c4, x6, w2); c5 = madd(c5, x6, w1); c6 = madd(c6, x6, w0);
+        const x7 = v128.load(a + 7 * pixelBytes); if (k == 5) { c3 = madd(c3, x7, w4); c4 = madd(c4, x7, w3); } c5 = madd(c5, x7, w2); c6 = madd(c6, x7, w1);
+        const x8 = k == 5 ? v128.load(a + 8 * pixelBytes) : v128.and(v128.load(a + r0), mr0); if (k == 5) { c4 = madd(c4, x8, w4); c5 = madd(c5, x8, w3); } c6 = madd(c6, x8, w2);
+        if (k == 5) { const x9 = v128.and(v128.load(a + r1), mr1); c5 = madd(c5, x9, w4); c6 = madd(c6, x9, w3); }
+        if (k == 5) { const x10 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x10, w4); }
       } else {
-        const x0 = v128.load(a); c0 = madd(c0, x0, w0);
-        const x1 = v128.load(a + pixelBytes); c0 = madd(c0, x1, w1);
+        const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
+        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(a + pixelBytes); c0 = madd(c0, x1, w1);
         const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
         const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
         const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
         const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
         const x6 = v128.load(a + 6 * pixelBytes); if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
         const x7 = v128.load(a + 7 * pixelBytes); if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
-        const x8 = v128.load(a + 8 * pixelBytes); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2);
-        if (k == 5) {
-          c3 = madd(c3, v128.load(a + 9 * pixelBytes), w3);
-          c3 = madd(c3, v128.load(a + 10 * pixelBytes), w4);
-        }
+        const x8 = v128.load(a + 8 * pixelBytes); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
+        const x9 = v128.load(a + 9 * pixelBytes); if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
+        const x10 = v128.load(a + 10 * pixelBytes); if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
+        const x11 = v128.load(a + 11 * pixelBytes); if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
+        const x12 = v128.load(a + 12 * pixelBytes); if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
+        const x13 = v128.load(a + 13 * pixelBytes); if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
+        const x14 = k == 5 ? v128.load(a + 14 * pixelBytes) : v128.and(v128.load(a + r0), mr0); if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
+        if (k == 5) { const x15 = v128.and(v128.load(a + r1), mr1); c6 = madd(c6, x15, w3); }
+        if (k == 5) { const x16 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x16, w4); }
       }
       a += rowBytes;
       w += <usize>k * channelBytes;
     } while (a < end);
-    finish(c0, c1, c2, c3, c, out, outBytes, scale, shift, residual, residualBytes, lo, hi);
+    if (scale) {
+      const f = v128.load(scale + c), t = v128.load(shift + c);
+      c6 = madd(t, c6, f); c5 = madd(t, c5, f); c4 = madd(t, c4, f); c3 = madd(t, c3, f); c2 = madd(t, c2, f); c1 = madd(t, c1, f); c0 = madd(t, c0, f);
+    }
+    if (isHardswish) {
+      c6 = hardswish(c6, three, six, sixth);
+      c5 = hardswish(c5, three, six, sixth);
+      c4 = hardswish(c4, three, six, sixth);
+      c3 = hardswish(c3, three, six, sixth);
+      c2 = hardswish(c2, three, six, sixth);
+      c1 = hardswish(c1, three, six, sixth);
+      c0 = hardswish(c0, three, six, sixth);
+    }
+    const o = out + c;
+    v128.store(o + 6 * outBytes, clamp(c6, l, h)); v128.store(o + 5 * outBytes, clamp(c5, l, h)); v128.store(o + 4 * outBytes, clamp(c4, l, h));
+    v128.store(o + 3 * outBytes, clamp(c3, l, h)); v128.store(o + 2 * outBytes, clamp(c2, l, h)); v128.store(o + outBytes, clamp(c1, l, h));
+    v128.store(o, clamp(c0, l, h));
   }
 }
 
-/** A row of pixels by blocks of four, of which the last may overlap. */
-// @ts-ignore: decorator
-@inline
-function rowOf(
-  k: i32, s: i32, rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize,
-  weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32,
-): void {
-  for (let ox = 0; ox < outWidth; ox += 4) {
-    const i = <usize>min(ox, outWidth - 4);
-    const r = residual ? residual + i * residualBytes : 0;
-    block(k, s, rows, x + i * <usize>s * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weights, out + i * outBytes, outBytes, bias, scale, shift, r, residualBytes, lo, hi);
-  }
+function block3(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(3, 1, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }
-
-function row3(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(3, 1, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function block3s2(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(3, 2, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }
-function row3s2(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(3, 2, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function block5(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(5, 1, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }
-function row5(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(5, 1, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
-}
-function row5s2(rows: i32, outWidth: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, lo: f32, hi: f32): void {
-  rowOf(5, 2, rows, outWidth, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, residual, residualBytes, lo, hi);
+function block5s2(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(5, 2, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }

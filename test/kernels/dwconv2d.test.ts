@@ -47,7 +47,7 @@ const range = (from: number, to: number) => Array.from({ length: to - from + 1 }
 
 const CASES: readonly Partial<Case>[] = [
   // Rows of pixels one by one, of one block, of blocks that overlap.
-  ...range(1, 13).flatMap((width) => [1, 2].map((images) => ({ out: [2, width] as const, images }))),
+  ...range(1, 15).flatMap((width) => [1, 2].map((images) => ({ out: [2, width] as const, images }))),
   ...[...range(1, 17), 24].map((channels) => ({ channels })),
   ...range(1, 3).flatMap((height) => range(1, 3).map((width) => ({ kernel: [height, width] as const }))),
   { stride: [2, 2] },
@@ -55,12 +55,23 @@ const CASES: readonly Partial<Case>[] = [
   { dilation: [2, 3], kernel: [2, 3] },
   { stride: [3, 2], dilation: [1, 2], out: [3, 3] },
   // Padding on all sides: wide rows, rows of one block, both sides in one block, windows without a pixel.
-  ...range(3, 14).flatMap((width) =>
+  ...range(3, 15).flatMap((width) =>
     [3, 5].flatMap((k) =>
       [1, 2].map((s) => ({
         ...{ out: [4, width] as const, kernel: [k, k] as const, stride: [s, s] as const },
         ...{ padding: [k >> 1, k >> 1, k >> 1, s === 1 ? k >> 1 : 0] as const, images: 2, channels: 70 },
       })),
+    ),
+  ),
+  // How far a block's window may reach beyond a side, and one column or row more.
+  ...[3, 5].flatMap((k) =>
+    [1, 2].flatMap((s) =>
+      range(0, (k >> 1) + 1).flatMap((before) =>
+        range(0, (k >> 1) + 1).map((after) => ({
+          ...{ out: [5, 8] as const, kernel: [k, k] as const, stride: [s, s] as const },
+          padding: [after, before, before, after] as const,
+        })),
+      ),
     ),
   ),
   { padding: [1, 4, 0, 4], out: [3, 17], kernel: [2, 3], dilation: [2, 3], stride: [1, 1] },
@@ -71,7 +82,7 @@ const CASES: readonly Partial<Case>[] = [
     residual: (bits & 2) > 0,
     lo: bits & 4 ? 0 : -Infinity,
     hi: bits & 8 ? 0.5 : Infinity,
-    out: [2, bits % 3 === 0 ? 3 : 6] as const,
+    out: [2, bits % 3 === 0 ? 3 : 8] as const,
   })),
 ];
 
@@ -112,7 +123,7 @@ function inVectors(values: Float32Array, channels: number): Float32Array {
 }
 
 /** Runs the kernel, the last row by itself, and returns pixels of `channels` floats. */
-function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
+function run(memory: KernelMemory, of: Case, data: Data, activation = 0): Float32Array {
   const { images, channels, out: size, kernel, stride, dilation, padding, lo, hi, gap } = of;
   const [height, width] = sizeOf(of);
   const lanes = ceil4(channels);
@@ -129,9 +140,6 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
   const shift = of.norm ? memory.input(inVectors(data.shift, channels)) : 0;
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, lanes }) : null;
   const out = memory.outputPixels(images * size[0] * size[1], channels, { pixelBytes, lanes });
-  const isPadded = padding.some((count) => count > 0);
-  const windowFloats = kernel[0] * (3 * stride[1] + (kernel[1] - 1) * dilation[1] + 1) * 64;
-  const scratch = isPadded ? memory.output(windowFloats) : 0;
   for (const [first, last] of [
     [size[0] - 1, size[0]],
     [0, size[0] - 1],
@@ -149,8 +157,8 @@ function run(memory: KernelMemory, of: Case, data: Data): Float32Array {
         padding[1],
         ...dilation,
       ] as const),
-      ...([first, last, x.address, x.pixelBytes, scratch, weights, out.address, out.pixelBytes] as const),
-      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
+      ...([first, last, x.address, x.pixelBytes, weights, out.address, out.pixelBytes] as const),
+      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, activation, lo, hi] as const),
     );
   }
   return memory.readPixels(out, lanes);
@@ -215,15 +223,15 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
   });
 
   it('gives a pixel the same bits alone, in a block, and where blocks overlap', () => {
-    const of: Case = { ...PLAIN, out: [1, 7], norm: true, residual: true };
-    const data = dataOf(of, 7);
+    const of: Case = { ...PLAIN, out: [1, 9], norm: true, residual: true };
+    const data = dataOf(of, 9);
     const [height, width] = sizeOf(of);
     let whole: Float32Array = new Float32Array();
     withCanaries(kernels, (memory) => {
       whole = run(memory, of, data);
     });
-    for (let ox = 0; ox < 7; ox++) {
-      for (const count of range(1, 7 - ox)) {
+    for (let ox = 0; ox < 9; ox++) {
+      for (const count of range(1, 9 - ox)) {
         const part: Case = { ...of, out: [1, count] };
         const columns = sizeOf(part)[1];
         const rows = range(0, height - 1).map((y) => [
@@ -247,8 +255,13 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
 
   it('reads nothing beyond its operands', () => {
     for (const channels of [1, 4, 7]) {
-      for (const width of [3, 6]) {
-        const of: Case = { ...PLAIN, channels, out: [2, width], norm: true, residual: true, gap: 0 };
+      for (const [width, side] of [
+        [3, 0],
+        [8, 0],
+        [8, 1],
+      ] as const) {
+        const padding = [side, side, side, side] as const;
+        const of: Case = { ...PLAIN, channels, out: [3, width], padding, norm: true, residual: true, gap: 0 };
         const data = dataOf(of, channels);
         const { values, bounds } = reference(of, data);
         const compare = (memory: KernelMemory) =>
@@ -258,8 +271,45 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
     }
   });
 
+  it('lets a pixel into its own windows alone', () => {
+    for (const k of [3, 5]) {
+      for (const s of [1, 2]) {
+        const side = k >> 1;
+        const padding = [side, side, side, s === 1 ? side : side - 1] as const;
+        const of: Case = { ...PLAIN, channels: 4, out: [2, 8], kernel: [k, k], stride: [s, s], padding };
+        const [height, width] = sizeOf(of);
+        for (let pixel = 0; pixel < height * width; pixel++) {
+          const data = dataOf(of, pixel);
+          data.x.fill(Number.NaN, pixel * 4, pixel * 4 + 4);
+          withCanaries(kernels, (memory) => {
+            const isNaNAt = (values: ArrayLike<number>) => Array.from(values, Number.isNaN);
+            expect(isNaNAt(run(memory, of, data)), named(pixel, of)).toEqual(isNaNAt(rounded(of, data)));
+          });
+        }
+      }
+    }
+  });
+
+  it('applies an activation with the bits of f32_affine', () => {
+    for (const width of [3, 8]) {
+      for (const residual of [false, true]) {
+        const of: Case = { ...PLAIN, channels: 70, out: [2, width], norm: true, residual, gap: 0 };
+        const data = dataOf(of, width);
+        for (const activation of [1, 2, 3, 4]) {
+          withCanaries(kernels, (memory) => {
+            const sums = memory.input(inVectors(run(memory, of, data), of.channels));
+            const out = memory.outputPixels(2 * width, of.channels, { pixelBytes: 288, lanes: 72 });
+            const addresses = [sums, 288, out.address, 288] as const;
+            kernels.f32_affine(2 * width, of.channels, ...addresses, 0, 0, 0, 0, activation, -Infinity, Infinity);
+            expectBits(run(memory, of, data, activation), memory.readPixels(out, 72), named(activation, of));
+          });
+        }
+      }
+    }
+  });
+
   it('keeps a NaN through the clamp, and infinities up to it', () => {
-    for (const width of [3, 6]) {
+    for (const width of [3, 8]) {
       const of: Case = { ...PLAIN, channels: 4, out: [1, width], kernel: [1, 1], lo: 0, hi: 6 };
       const data = dataOf(of, 1);
       data.weight.fill(1);
@@ -275,7 +325,7 @@ describe('f32_dwconv2d (debug)', () => {
     const { f32_dwconv2d } = loadKernels('debug');
     const call = (pixelBytes: number, outBytes: number, lastRow = 1) =>
       f32_dwconv2d(
-        ...([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, lastRow, 64, pixelBytes, 0, 64, 64, outBytes] as const),
+        ...([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, lastRow, 64, pixelBytes, 64, 64, outBytes] as const),
         ...([64, 0, 0, 0, 0, 0, 0, 0] as const),
       );
     expect(() => call(20, 16)).toThrow('assert: pixels are whole vectors');
