@@ -122,11 +122,13 @@ export class Execution<Out> {
 
   /** The children that ran, in the order in which they completed. What comes between two of them belongs to the later one. */
   #partsOf(graph: Graph, { nodes }: Program): Part[] {
+    // A node may run earlier than it was traced.
+    const until = (position: number) => Math.max(0, ...nodes.map((node, i) => (node.position < position ? i + 1 : 0)));
     return [...this.#root.namedChildren()]
       .map(([child, module]) => ({ child, position: graph.positionOf(module) }))
       .filter(({ position }) => position !== undefined)
       .sort((a, b) => a.position! - b.position!)
-      .map(({ child, position }) => ({ child, nodes: nodes.filter((node) => node.position < position!).length }));
+      .map(({ child, position }) => ({ child, nodes: until(position!) }));
   }
 
   #outputsOf<Output>(plan: Plan, tensors: readonly Tensor<Float32Array>[]): Materialized<Output> {

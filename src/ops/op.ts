@@ -155,6 +155,8 @@ export interface Algorithm<A> {
   readonly name: string;
   /** Whether it can be used here; always, where absent. */
   fits?(site: Site<A>): boolean;
+  /** True where the output may lie where the residual does: each of its elements is read just before the output's is written. */
+  readonly addsInPlace?: boolean;
   /** What it does here; nothing worth weighing, where absent. */
   work?(site: Site<A>): Work;
   /** What has to be packed. */

@@ -5,7 +5,6 @@
 
 import { macsOf, type Node, type Program, type Value } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
-import { placeConcats } from '../graph/passes/place-concats.ts';
 import { prune } from '../graph/passes/prune.ts';
 import {
   type Algorithm,
@@ -25,8 +24,9 @@ import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
-import { aligned, type Lifetime, packArena } from './arena.ts';
+import { aligned } from './arena.ts';
 import { chooseAlgorithm } from './cost.ts';
+import { type Layout, layoutOf, TAP_PLANES, tapPixels } from './layout.ts';
 
 /** Bytes after a plan's block that kernels may read, never write. */
 const OVERREAD_BYTES = 64;
@@ -55,20 +55,21 @@ export interface StepReport {
   readonly weightBytes: number;
 }
 
-/** One node with what it needs beside its values. */
-interface Placed {
-  readonly node: Node;
-  readonly algorithm: Algorithm<unknown>;
-  readonly constants: readonly Constant[];
-  readonly workspace: Workspace;
-  readonly table: number;
-}
-
-/** Where a value lies as planes, on its way in or out, and the calls that move it from or to its slot. */
-interface Planes {
+/** An input as planes, and the calls that move it to its slot. */
+interface InputPlanes {
   readonly value: Value;
   readonly address: number;
   readonly copies: readonly (() => void)[];
+}
+
+/** Some pixels of a tap on their way out: a call that makes planes of them, and where these belong in the tensor. */
+interface TapPiece {
+  readonly copy: () => void;
+  readonly channels: number;
+  readonly pixels: number;
+  /** Of the first channel; of the next one, `stride` later. */
+  readonly at: number;
+  readonly stride: number;
 }
 
 /** What a plan takes from the memory that it is bound to. */
@@ -82,16 +83,16 @@ export interface Memory {
 
 /** A program for one input shape and one set of taps, ready to run. */
 export class Plan {
-  /** The program that runs: pruned and fused. */
+  /** The program that runs: pruned and fused, its nodes in the order in which they run. */
   readonly program: Program;
   /** Bytes of activations, tables and padding that the plan needs; packed constants aren't counted. */
   readonly blockBytes: number;
   /** Of {@link blockBytes}, the activations'. */
   readonly arenaBytes: number;
-  readonly #placed: readonly Placed[];
-  /** Offsets in the block of: values, nodes' scratch, inputs' and taps' planes. */
-  readonly #offsets: ReadonlyMap<object, number>;
-  readonly #placements: ReturnType<typeof placeConcats>;
+  readonly #layout: Layout;
+  /** Where in the block the tables begin, and where the arena does. */
+  readonly #tableStart: number;
+  readonly #arenaStart: number;
   readonly #zeroBytes: number;
   /** The owners of the planes that inputs come in as. */
   readonly #inputPlanes: readonly object[];
@@ -100,19 +101,20 @@ export class Plan {
   #phases: readonly Phase[] = [];
   /** For each node, how many phases and calls there are up to its last. */
   #ends: readonly { readonly phases: number; readonly calls: number }[] = [];
-  #inputs: readonly Planes[] = [];
-  #taps: readonly Planes[] = [];
+  #inputs: readonly InputPlanes[] = [];
+  #taps: ReadonlyMap<Value, readonly TapPiece[]> = new Map();
+  /** The address of taps' planes. */
+  #tapPlanes = 0;
 
   readonly #weightStorage: WeightStorage;
 
   constructor(program: Program, engine: Engine, { weightStorage = 'f32', bytePrice }: PlanOptions = {}) {
     this.#isDeterministic = engine.deterministic;
-    this.program = fuseEpilogues(prune(program));
-    this.#placements = placeConcats(this.program);
-    this.#inputPlanes = this.program.inputs.map(() => ({}));
+    const fused = fuseEpilogues(prune(program));
+    this.#inputPlanes = fused.inputs.map(() => ({}));
     let tables = 0;
     let zeroBytes = 0;
-    const placed = this.program.nodes.map((node) => {
+    const placed = fused.nodes.map((node) => {
       const site = siteOf(node, engine, weightStorage);
       const algorithm = chooseAlgorithm(node.op.algorithms, site, bytePrice);
       const constants = algorithm.constants?.(site) ?? [];
@@ -124,19 +126,19 @@ export class Plan {
     });
     const tableStart = aligned(zeroBytes);
     const arenaStart = tableStart + tables;
-    const { owners, lifetimes } = lifetimesOf(this.program, placed, this.#placements, this.#inputPlanes);
-    const { offsets, bytes } = packArena(lifetimes);
-    this.#offsets = new Map(owners.map((owner, i) => [owner, arenaStart + offsets[i]!]));
-    this.#placed = placed.map((node) => ({ ...node, table: tableStart + node.table }));
+    this.#layout = layoutOf(fused, placed, this.#inputPlanes);
+    this.program = { ...fused, nodes: this.#layout.placed.map(({ node }) => node) };
+    this.#tableStart = tableStart;
+    this.#arenaStart = arenaStart;
     this.#zeroBytes = zeroBytes;
     this.#weightStorage = weightStorage;
-    this.arenaBytes = bytes;
-    this.blockBytes = arenaStart + bytes + OVERREAD_BYTES;
+    this.arenaBytes = this.#layout.bytes;
+    this.blockBytes = arenaStart + this.arenaBytes + OVERREAD_BYTES;
   }
 
   /** What each step computes and how, in order of execution. */
   get steps(): readonly StepReport[] {
-    return this.#placed.map(({ node, algorithm, constants }) => ({
+    return this.#layout.placed.map(({ node, algorithm, constants }) => ({
       op: node.op.name,
       algorithm: algorithm.name,
       shape: node.output.shape,
@@ -162,31 +164,33 @@ export class Plan {
 
   /** The constants of all nodes. */
   get constants(): readonly Constant[] {
-    return this.#placed.flatMap(({ constants }) => constants);
+    return this.#layout.placed.flatMap(({ constants }) => constants);
   }
 
   /** Gives every step its addresses and writes the tables. */
   bind({ kernels, base, constant }: Memory, engine: Engine): void {
     new Uint8Array(kernels.memory.buffer, base, this.#zeroBytes).fill(0);
-    const address = (owner: object) => base + this.#offsets.get(owner)!;
+    const address = (owner: object) => base + this.#arenaStart + this.#layout.offsets.get(owner)!;
     const slot = (value: Value): Slot => {
-      const placement = this.#placements.get(value);
+      const placement = this.#layout.placements.get(value);
       if (!placement) return { address: address(value), shape: value.shape, pixelBytes: pixelBytesOf(value.shape) };
       const { inside, channel } = placement;
       return { address: address(inside) + channel * 4, shape: value.shape, pixelBytes: pixelBytesOf(inside.shape) };
     };
     const { inputs, taps } = this.program;
 
-    const planes = (value: Value, at: number, direction: Parameters<typeof transposes>[0]): Planes => ({
-      value,
-      address: at,
-      copies: callsOf(kernels, [transposes(direction, slot(value), at)]),
+    this.#inputs = inputs.map((value, i) => {
+      const planes = address(this.#inputPlanes[i]!);
+      return { value, address: planes, copies: callsOf(kernels, [fromPlanes(planes, slot(value))]) };
     });
-    this.#inputs = inputs.map((value, i) => planes(value, address(this.#inputPlanes[i]!), 'f32_nchw_to_nhwc'));
+    this.#tapPlanes = address(TAP_PLANES);
+    this.#taps = new Map(
+      taps.map((value) => [value, tapPieces(kernels, slot(value), tapPixels(value), this.#tapPlanes)]),
+    );
     const phases: Phase[] = [];
     let calls = 0;
     const ends: { phases: number; calls: number }[] = [];
-    for (const { node, algorithm, constants, workspace, table } of this.#placed) {
+    for (const { node, algorithm, constants, workspace, table } of this.#layout.placed) {
       const own = algorithm.bind(
         {
           kernels,
@@ -197,7 +201,7 @@ export class Plan {
           constants: constants.map(constant),
           residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
           epilogue: node.epilogue,
-          table: base + table,
+          table: base + this.#tableStart + table,
           scratch: workspace.scratchBytes > 0 ? address(node) : 0,
           zeros: base,
         },
@@ -210,7 +214,6 @@ export class Plan {
     this.#phases = phases;
     this.#calls = callsOf(kernels, phases);
     this.#ends = ends;
-    this.#taps = [...new Set(taps)].map((value) => planes(value, address(TAP_PLANES), 'f32_nhwc_to_nchw'));
   }
 
   /** Copies the inputs in. This and all that follows wants the plan to be bound. */
@@ -242,9 +245,15 @@ export class Plan {
   read(kernels: Kernels): Tensor<Float32Array>[] {
     const { buffer } = kernels.memory;
     const tensors = new Map<Value, Tensor<Float32Array>>();
-    for (const { copies, address, value } of this.#taps) {
-      for (const copy of copies) copy();
-      const values = new Float32Array(buffer, address, numel(value.shape)).slice();
+    for (const [value, pieces] of this.#taps) {
+      const values = new Float32Array(numel(value.shape));
+      for (const { copy, channels, pixels, at, stride } of pieces) {
+        copy();
+        const planes = new Float32Array(buffer, this.#tapPlanes, channels * pixels);
+        if (pixels === stride) values.set(planes, at);
+        else
+          for (let c = 0; c < channels; c++) values.set(planes.subarray(c * pixels, (c + 1) * pixels), at + c * stride);
+      }
       tensors.set(value, new Tensor(this.#isDeterministic ? withOneNaN(values) : values, value.shape));
     }
     return this.program.taps.map((tap) => tensors.get(tap)!);
@@ -290,62 +299,31 @@ export function sitesOf(
 
 const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 };
 
-/** The owner of the planes that taps pass through on their way out. */
-const TAP_PLANES = {};
-
 /** A node's inputs without its epilogue's residual. */
 function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
 }
 
-/** Moves a slot from or to planes: a step for each image. */
-function transposes(
-  direction: 'f32_nchw_to_nhwc' | 'f32_nhwc_to_nchw',
-  { address, shape, pixelBytes }: Slot,
-  planesAddress: number,
-): Phase {
+/** Moves planes into a slot: a step for each image. */
+function fromPlanes(planes: number, { address, shape, pixelBytes }: Slot): Phase {
   const [images, channels] = shape as [number, number];
   const pixels = pixelsOf(shape) / images;
   return Array.from({ length: images }, (_, n) => {
-    const slotAt = address + n * pixels * pixelBytes;
-    const planesAt = planesAddress + n * channels * pixels * 4;
-    return direction === 'f32_nchw_to_nhwc'
-      ? stepOf('f32_nchw_to_nhwc', channels, pixels, planesAt, slotAt, pixelBytes)
-      : stepOf('f32_nhwc_to_nchw', channels, pixels, slotAt, pixelBytes, planesAt);
+    const at = planes + n * channels * pixels * 4;
+    return stepOf('f32_nchw_to_nhwc', channels, pixels, at, address + n * pixels * pixelBytes, pixelBytes);
   });
 }
 
-/** Everything that needs a place in the arena, and from which step to which. */
-function lifetimesOf(
-  { inputs, nodes, taps }: Program,
-  placed: readonly Placed[],
-  placements: ReturnType<typeof placeConcats>,
-  inputPlanes: readonly object[],
-): { owners: object[]; lifetimes: Lifetime[] } {
-  const spans = new Map<object, { bytes: number; first: number; last: number }>();
-  const touch = (owner: object, bytes: number, step: number) => {
-    const span = spans.get(owner);
-    if (!span) spans.set(owner, { bytes, first: step, last: step });
-    else {
-      span.first = Math.min(span.first, step);
-      span.last = Math.max(span.last, step);
-    }
-  };
-  // A value inside another one keeps the other one alive.
-  const touchValue = (value: Value, step: number) => {
-    const owner = placements.get(value)?.inside ?? value;
-    touch(owner, pixelsOf(owner.shape) * pixelBytesOf(owner.shape), step);
-  };
-  inputs.forEach((value, i) => {
-    touch(inputPlanes[i]!, numel(value.shape) * 4, -1);
-    touchValue(value, -1);
+/** A tap in pieces of at most so many pixels of an image, each of which passes through `planes`. */
+function tapPieces(kernels: Kernels, { address, shape, pixelBytes }: Slot, most: number, planes: number): TapPiece[] {
+  const [images, channels] = shape as [number, number];
+  const stride = pixelsOf(shape) / images;
+  return Array.from({ length: images * Math.ceil(stride / most) }, (_, i) => {
+    const image = Math.floor(i / Math.ceil(stride / most));
+    const first = (i % Math.ceil(stride / most)) * most;
+    const pixels = Math.min(most, stride - first);
+    const from = address + (image * stride + first) * pixelBytes;
+    const [copy] = callsOf(kernels, [[stepOf('f32_nhwc_to_nchw', channels, pixels, from, pixelBytes, planes)]]);
+    return { copy: copy!, channels, pixels, at: image * channels * stride + first, stride };
   });
-  nodes.forEach((node, step) => {
-    for (const value of [...node.inputs, node.output]) touchValue(value, step);
-    const { scratchBytes } = placed[step]!.workspace;
-    if (scratchBytes > 0) touch(node, scratchBytes, step);
-  });
-  for (const value of taps) touchValue(value, nodes.length);
-  touch(TAP_PLANES, Math.max(0, ...taps.map(({ shape }) => numel(shape) * 4)), nodes.length);
-  return { owners: [...spans.keys()], lifetimes: [...spans.values()] };
 }

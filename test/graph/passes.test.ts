@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { fuseEpilogues } from '../../src/graph/passes/fuse-epilogues.ts';
 import { placeConcats } from '../../src/graph/passes/place-concats.ts';
+import { placeResiduals } from '../../src/graph/passes/place-residuals.ts';
 import { prune } from '../../src/graph/passes/prune.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
@@ -164,5 +165,57 @@ describe('placeConcats', () => {
     expect(copies((x) => twice(relu(x)))).toBe(1);
     expect(copies((x) => twice(cat([relu(x), relu(x)])))).toBe(1);
     expect(copies((x) => cat([thin(x), relu(x)]))).toBe(2);
+  });
+});
+
+describe('placeResiduals', () => {
+  const conv = (x: Value) => new Conv2d(16, 16, 1).call(x) as Value;
+
+  /** Which of the traced values lie inside which, by their indices. */
+  const placed = (trace: (x: Value) => readonly Value[], taps: readonly number[], allows = () => true) => {
+    const graph = new Graph([[1, 16, 3, 3]]);
+    const values = trace(graph.inputs[0]!);
+    const program = fuseEpilogues(graph.program(taps.map((i) => values.at(i)!)));
+    return [...placeResiduals(program, placeConcats(program), allows)].map(([value, { inside }]) => [
+      values.indexOf(value),
+      values.indexOf(inside),
+    ]);
+  };
+  const chain = (x: Value) => {
+    const a = conv(x);
+    const b = add(conv(relu(a)), a);
+    return [a, b, add(conv(relu(b)), b)];
+  };
+
+  it('writes a chain of additions over each other', () => {
+    expect(placed(chain, [-1])).toEqual([
+      [1, 0],
+      [2, 0],
+    ]);
+  });
+
+  it('leaves inputs of the program, taps, and what kernels would read too late', () => {
+    expect(placed((x) => [add(conv(x), x)], [-1])).toEqual([]);
+    expect(placed(chain, [0, -1])).toEqual([[2, 1]]);
+    expect(placed(chain, [-1], () => false)).toEqual([]);
+  });
+
+  it('leaves what is read again, by the node itself or a later one', () => {
+    expect(placed((x) => [conv(x)].flatMap((a) => [a, add(conv(a), a)]), [-1])).toEqual([]);
+    expect(placed((x) => [conv(x)].flatMap((a) => [a, add(conv(relu(a)), a), relu(a)]), [-1, -2])).toEqual([]);
+  });
+
+  it('leaves what lies inside of a concatenation, and a concatenation', () => {
+    const inside = (x: Value) => {
+      const a = conv(x);
+      const b = add(conv(relu(a)), a);
+      return [a, b, cat([b, conv(x)])];
+    };
+    expect(placed(inside, [-1]).map(([value]) => value)).not.toContainEqual([1, 0]);
+    const whole = (x: Value) => {
+      const both = cat([relu(new Conv2d(16, 8, 1).call(x) as Value), relu(new Conv2d(16, 8, 1).call(x) as Value)]);
+      return [both, add(conv(relu(both)), both)];
+    };
+    expect(placed(whole, [-1]).filter(([value]) => value === 1)).toEqual([]);
   });
 });

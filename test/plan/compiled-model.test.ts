@@ -95,7 +95,7 @@ describe('memory', () => {
     // Without the upsampling there is a result to compare.
     const before = model.at(0).call(small).data;
     expect(() => model.call(small)).toThrow(
-      /^layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got 2304\d{8} /,
+      /^layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got 1152\d{8} /,
     );
     expect(model.compiled!.memoryBytes).toBeLessThanOrEqual(65536);
     expect(model.compiled!.constantBytes).toBe(0);

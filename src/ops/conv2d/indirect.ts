@@ -19,6 +19,7 @@ function mergedGroups(attrs: Conv2dAttrs): number {
 /** The algorithm that always fits, but where a special one does. */
 export const indirect: Algorithm<Conv2dAttrs> = {
   name: 'indirect',
+  addsInPlace: true,
   fits: ({ attrs }) => !isDepthwise(attrs) && !isStem(attrs),
 
   work({ output, attrs }) {

@@ -73,6 +73,7 @@ function skewed(bytes: number): number {
 function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
   return {
     name: `winograd-${size}x${size}`,
+    addsInPlace: true,
 
     fits({ inputs, attrs }) {
       const { kernelHeight, kernelWidth, out } = weightSizes(attrs);

@@ -1,0 +1,115 @@
+/** What lies in the arena and how long: the order of nodes, values inside others, scratch memory, planes on their way in and out. */
+
+import type { Node, Program, Value } from '../graph/graph.ts';
+import { type Placement, placeConcats } from '../graph/passes/place-concats.ts';
+import { placeResiduals } from '../graph/passes/place-residuals.ts';
+import { type Algorithm, type Constant, pixelBytesOf, pixelsOf, type Workspace } from '../ops/op.ts';
+import { numel } from '../tensor/shape.ts';
+import { type Lifetime, packArena } from './arena.ts';
+
+/** One node with what it needs beside its values. */
+export interface Placed {
+  readonly node: Node;
+  readonly algorithm: Algorithm<unknown>;
+  readonly constants: readonly Constant[];
+  readonly workspace: Workspace;
+  readonly table: number;
+}
+
+/** The owner of the planes that taps pass through on their way out. */
+export const TAP_PLANES = {};
+
+/** The most bytes of those: taps pass in pieces of so many pixels. */
+const TAP_BYTES = 2 ** 20;
+
+/** Pixels of a tap that are turned into planes at a time. */
+export function tapPixels({ shape }: Value): number {
+  const [images, channels] = shape as [number, number];
+  return Math.min(pixelsOf(shape) / images, Math.max(1, Math.floor(TAP_BYTES / (channels * 4))));
+}
+
+/** A program's nodes in an order, and where everything lies in its arena. */
+export interface Layout {
+  readonly placed: readonly Placed[];
+  readonly placements: ReadonlyMap<Value, Placement>;
+  /** Offsets of values, of nodes' scratch memory, of inputs' and taps' planes. */
+  readonly offsets: ReadonlyMap<object, number>;
+  readonly bytes: number;
+}
+
+/**
+ * The layout that takes least of those that were tried: in order, or with a node whose output is smaller than what it is the last to read
+ * moved to where its inputs are there (DeepLab's auxiliary classifier, which reads what then needn't be kept).
+ *
+ * @param inputPlanes the owners of the planes that inputs come in as
+ */
+export function layoutOf(program: Program, placed: readonly Placed[], inputPlanes: readonly object[]): Layout {
+  let best = layoutInOrder(program, placed, inputPlanes);
+  for (const moved of placed) {
+    const { inputs, output } = moved.node;
+    const now = best.placed.indexOf(moved);
+    const isRead = (value: Value) =>
+      program.taps.includes(value) || best.placed.some(({ node }, i) => i > now && node.inputs.includes(value));
+    const dying = inputs.filter((value) => !isRead(value));
+    if (dying.reduce((sum, value) => sum + bytesOf(value), 0) <= bytesOf(output)) continue;
+    const ready = Math.max(...best.placed.map(({ node }, i) => (inputs.includes(node.output) ? i + 1 : 0)));
+    if (ready === now) continue;
+    const order = [
+      ...best.placed.slice(0, ready),
+      moved,
+      ...best.placed.slice(ready, now),
+      ...best.placed.slice(now + 1),
+    ];
+    const layout = layoutInOrder(program, order, inputPlanes);
+    if (layout.bytes < best.bytes) best = layout;
+  }
+  return best;
+}
+
+function bytesOf({ shape }: Value): number {
+  return pixelsOf(shape) * pixelBytesOf(shape);
+}
+
+function layoutInOrder(program: Program, placed: readonly Placed[], inputPlanes: readonly object[]): Layout {
+  const ordered = { ...program, nodes: placed.map(({ node }) => node) };
+  const addsInPlace = new Set(placed.filter(({ algorithm }) => algorithm.addsInPlace).map(({ node }) => node));
+  const placements = placeResiduals(ordered, placeConcats(ordered), (node) => addsInPlace.has(node));
+  const { owners, lifetimes } = lifetimesOf(program, placed, placements, inputPlanes);
+  const { offsets, bytes } = packArena(lifetimes);
+  return { placed, placements, offsets: new Map(owners.map((owner, i) => [owner, offsets[i]!])), bytes };
+}
+
+/** Everything that needs a place in the arena, and from which step to which. */
+function lifetimesOf(
+  { inputs, taps }: Program,
+  placed: readonly Placed[],
+  placements: ReadonlyMap<Value, Placement>,
+  inputPlanes: readonly object[],
+): { owners: object[]; lifetimes: Lifetime[] } {
+  const spans = new Map<object, { bytes: number; first: number; last: number }>();
+  const touch = (owner: object, bytes: number, step: number) => {
+    const span = spans.get(owner);
+    if (!span) spans.set(owner, { bytes, first: step, last: step });
+    else {
+      span.first = Math.min(span.first, step);
+      span.last = Math.max(span.last, step);
+    }
+  };
+  // A value inside another one keeps the other one alive.
+  const touchValue = (value: Value, step: number) => {
+    const owner = placements.get(value)?.inside ?? value;
+    touch(owner, bytesOf(owner), step);
+  };
+  inputs.forEach((value, i) => {
+    touch(inputPlanes[i]!, numel(value.shape) * 4, -1);
+    touchValue(value, -1);
+  });
+  placed.forEach(({ node, workspace }, step) => {
+    for (const value of [...node.inputs, node.output]) touchValue(value, step);
+    if (workspace.scratchBytes > 0) touch(node, workspace.scratchBytes, step);
+  });
+  for (const value of taps) touchValue(value, placed.length);
+  const tapBytes = taps.map((value) => tapPixels(value) * value.shape[1]! * 4);
+  touch(TAP_PLANES, Math.max(0, ...tapBytes), placed.length);
+  return { owners: [...spans.keys()], lifetimes: [...spans.values()] };
+}
