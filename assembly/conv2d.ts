@@ -13,8 +13,9 @@ const CALL_TILES = 16;
 /**
  * Tiles that follow each other: each is `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
  *
- * The loop over channels has one step and takes rows in descending order: other forms spill registers
- * on V8 before 13. `o1`…`o5` are distances from row 0, so that one pointer moves.
+ * The loop over channels takes rows in descending order, in two steps with a way out between them: other forms spill registers on V8
+ * before 13, which gathers the loads of what isn't cut into blocks; and one step has so many instructions around its products that
+ * decoding them takes longer. `o1`…`o5` are distances from row 0, so that one pointer moves.
  */
 // @ts-ignore: decorator
 @inline
@@ -51,16 +52,29 @@ function adjacentTiles(
         a += group;
         const end = weights + panelStep;
         do {
-          const b0 = v128.load(weights), b1 = v128.load(weights, 16);
-          if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
-          if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
-          if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
-          if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
-          if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
-          const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
-          a += 4;
-          weights += 32;
+          {
+            const b0 = v128.load(weights), b1 = v128.load(weights, 16);
+            if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+            if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+            if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+            if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+            if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+            const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
+          }
+          if (weights + 32 >= end) break;
+          {
+            const b0 = v128.load(weights, 32), b1 = v128.load(weights, 48);
+            if (rows > 5) { const x = v128.load32_splat(a + o5, 4); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+            if (rows > 4) { const x = v128.load32_splat(a + o4, 4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+            if (rows > 3) { const x = v128.load32_splat(a + o3, 4); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+            if (rows > 2) { const x = v128.load32_splat(a + o2, 4); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+            if (rows > 1) { const x = v128.load32_splat(a + o1, 4); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+            const x = v128.load32_splat(a, 4); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
+          }
+          a += 8;
+          weights += 64;
         } while (weights < end);
+        weights = end;
         table += tableStep;
       } while (table < tableEnd);
       if (scale) {
