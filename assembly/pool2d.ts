@@ -3,11 +3,7 @@
  * whole vectors: ceil4(channels) floats are read and written.
  */
 
-/**
- * Max pooling; padding counts as −∞, and a NaN in a window is its maximum, as in PyTorch.
- *
- * A pmax drops a NaN that comes second, so a mask of NaNs goes along: still a third of the cost of f32x4.max.
- */
+/** Max pooling; padding counts as −∞, and a NaN in a window is its maximum, as in PyTorch. */
 export function f32_maxpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
@@ -16,38 +12,64 @@ export function f32_maxpool2d(
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  const lowest = f32x4.splat(-Infinity), nan = f32x4.splat(NaN);
   const tapX = <usize>dilationWidth * pixelBytes, tapY = <usize>(dilationHeight * width) * pixelBytes;
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
       const y0 = oy * strideHeight - top;
       const skipY = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
-      const endY = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight);
+      const tapsY = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skipY;
       for (let ox = 0; ox < outWidth; ox++) {
         const x0 = ox * strideWidth - left;
         const skipX = x0 < 0 ? (dilationWidth - 1 - x0) / dilationWidth : 0;
-        const endX = min(kernelWidth, (width - x0 + dilationWidth - 1) / dilationWidth);
+        const tapsX = min(kernelWidth, (width - x0 + dilationWidth - 1) / dilationWidth) - skipX;
         const first = x + <usize>((n * height + y0 + skipY * dilationHeight) * width + x0 + skipX * dilationWidth) * pixelBytes;
-        for (let c: usize = 0; c < channelBytes; c += 16) {
-          let m = lowest;
-          let isNaN_ = i32x4.splat(0);
-          let row = first + c;
-          for (let ky = skipY; ky < endY; ky++) {
-            let a = row;
-            for (let kx = skipX; kx < endX; kx++) {
-              const v = v128.load(a);
-              m = f32x4.pmax(m, v);
-              isNaN_ = v128.or(isNaN_, f32x4.ne(v, v));
-              a += tapX;
-            }
-            row += tapY;
-          }
-          v128.store(out + c, v128.bitselect(nan, m, isNaN_));
-        }
+        let c: usize = 0;
+        for (; c + 64 <= channelBytes; c += 64) largest4(tapsY, tapsX, first + c, tapY, tapX, out + c);
+        for (; c < channelBytes; c += 16) largest(tapsY, tapsX, first + c, tapY, tapX, out + c);
         out += outBytes;
       }
     }
   }
+}
+
+/**
+ * A window's maxima in four vectors of channels. A pmax drops a NaN that comes second, so all are added up as well: only where the sum
+ * is NaN, which it is for infinities of both signs too, the window is looked through again.
+ */
+function largest4(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out: usize): void {
+  let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0, sum = f32x4.splat(0);
+  let row = x;
+  for (let ky = 0; ky < tapsY; ky++) {
+    let a = row;
+    for (let kx = 0; kx < tapsX; kx++) {
+      const v0 = v128.load(a), v1 = v128.load(a, 16), v2 = v128.load(a, 32), v3 = v128.load(a, 48);
+      m0 = f32x4.pmax(m0, v0); m1 = f32x4.pmax(m1, v1); m2 = f32x4.pmax(m2, v2); m3 = f32x4.pmax(m3, v3);
+      sum = f32x4.add(sum, f32x4.add(f32x4.add(v0, v1), f32x4.add(v2, v3)));
+      a += tapX;
+    }
+    row += tapY;
+  }
+  if (v128.any_true(f32x4.ne(sum, sum))) {
+    for (let i: usize = 0; i < 64; i += 16) largest(tapsY, tapsX, x + i, tapY, tapX, out + i);
+  } else {
+    v128.store(out, m0); v128.store(out, m1, 16); v128.store(out, m2, 32); v128.store(out, m3, 48);
+  }
+}
+
+/** A window's maxima in one vector of channels, a mask of NaNs going along. */
+function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out: usize): void {
+  let m = f32x4.splat(-Infinity), isNaN_ = i32x4.splat(0);
+  for (let ky = 0; ky < tapsY; ky++) {
+    let a = x;
+    for (let kx = 0; kx < tapsX; kx++) {
+      const v = v128.load(a);
+      m = f32x4.pmax(m, v);
+      isNaN_ = v128.or(isNaN_, f32x4.ne(v, v));
+      a += tapX;
+    }
+    x += tapY;
+  }
+  v128.store(out, v128.bitselect(f32x4.splat(NaN), m, isNaN_));
 }
 
 /**

@@ -136,17 +136,26 @@ describe.each(BUILDS)('f32_maxpool2d (%s)', (build) => {
   });
 
   it('is NaN wherever a window holds one, in whichever place', () => {
-    const of = withOut({ images: 1, channels: 4, size: [5, 5], kernel: [3, 3], stride: [1, 1] });
+    // Sixteen channels go together, and what is left by fours.
+    const of = withOut({ images: 1, channels: 21, size: [5, 5], kernel: [3, 3], stride: [1, 1] });
     for (let at = 0; at < 25; at++) {
-      const x = inputOf(of, at).fill(Number.NaN, at * 4, at * 4 + 3);
+      const x = inputOf(of, at);
+      for (const channel of [0, 6, 13, 15, 17, 20]) x[at * 21 + channel] = Number.NaN;
       withCanaries(kernels, (memory) => expectBits(pooled(memory, of, x), maxima(of, x), named(build, at, of)));
     }
   });
 
-  it('takes infinities as numbers', () => {
-    const of = withOut({ images: 1, channels: 1, size: [2, 2], kernel: [1, 2], stride: [1, 1], padding: [0, 0, 0, 0] });
-    const x = Float32Array.of(-Infinity, -Infinity, 1, Infinity);
-    withCanaries(kernels, (memory) => expectBits(pooled(memory, of, x), [-Infinity, Infinity], build));
+  it('takes infinities as numbers, those of both signs in one window too', () => {
+    for (const channels of [1, 16]) {
+      const of = withOut({ images: 1, channels, size: [2, 2], kernel: [1, 2], stride: [1, 1], padding: [0, 0, 0, 0] });
+      for (const pixels of [
+        [-Infinity, -Infinity, 1, Infinity],
+        [-Infinity, Infinity, -Infinity, 2],
+      ]) {
+        const x = Float32Array.from(pixels.flatMap((pixel) => Array<number>(channels).fill(pixel)));
+        withCanaries(kernels, (memory) => expectBits(pooled(memory, of, x), maxima(of, x), named(build, 0, of)));
+      }
+    }
   });
 });
 
