@@ -145,29 +145,44 @@ export function f32_pad2d(
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
       const iy = oy - top;
-      const row = x + <usize>((n * height + iy) * width) * pixelBytes;
-      for (let ox = 0; ox < outWidth; ox++) {
-        const ix = ox - left;
-        if (iy >= 0 && iy < height && ix >= 0 && ix < width) copyFloats(out, row + <usize>ix * pixelBytes, channels);
-        else zeroFloats(out, channels);
-        out += outPixelBytes;
+      if (iy >= 0 && iy < height) {
+        out = zeroPixels(left, channels, out, outPixelBytes);
+        out = copyPixels(width, channels, x + <usize>((n * height + iy) * width) * pixelBytes, pixelBytes, out, outPixelBytes);
+        out = zeroPixels(outWidth - left - width, channels, out, outPixelBytes);
+      } else {
+        out = zeroPixels(outWidth, channels, out, outPixelBytes);
       }
     }
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function copyFloats(to: usize, from: usize, n: i32): void {
-  let i = 0;
-  for (; i + 4 <= n; i += 4) v128.store(to + (<usize>i << 2), v128.load(from + (<usize>i << 2)));
-  for (; i < n; i++) store<f32>(to + (<usize>i << 2), load<f32>(from + (<usize>i << 2)));
+/** Returns where the next pixel goes. */
+function copyPixels(pixels: i32, channels: i32, x: usize, pixelBytes: usize, out: usize, outPixelBytes: usize): usize {
+  if (channels == 3 && pixelBytes >= 16 && outPixelBytes == 12) {
+    // Dense images of three channels: a whole vector, whose last lane the next pixel overwrites.
+    for (; pixels > 1; pixels--) {
+      v128.store(out, v128.load(x));
+      x += pixelBytes;
+      out += 12;
+    }
+  }
+  for (; pixels > 0; pixels--) {
+    let i = 0;
+    for (; i + 4 <= channels; i += 4) v128.store(out + (<usize>i << 2), v128.load(x + (<usize>i << 2)));
+    for (; i < channels; i++) store<f32>(out + (<usize>i << 2), load<f32>(x + (<usize>i << 2)));
+    x += pixelBytes;
+    out += outPixelBytes;
+  }
+  return out;
 }
 
-// @ts-ignore: decorator
-@inline
-function zeroFloats(to: usize, n: i32): void {
-  let i = 0;
-  for (; i + 4 <= n; i += 4) v128.store(to + (<usize>i << 2), f32x4.splat(0));
-  for (; i < n; i++) store<f32>(to + (<usize>i << 2), 0);
+/** Returns where the next pixel goes. */
+function zeroPixels(pixels: i32, channels: i32, out: usize, outPixelBytes: usize): usize {
+  for (; pixels > 0; pixels--) {
+    let i = 0;
+    for (; i + 4 <= channels; i += 4) v128.store(out + (<usize>i << 2), f32x4.splat(0));
+    for (; i < channels; i++) store<f32>(out + (<usize>i << 2), 0);
+    out += outPixelBytes;
+  }
+  return out;
 }
