@@ -212,6 +212,9 @@ export function f32_conv2d(
       if (wide) {
         widenHalves((channelsIn * taps) << 3, w, wide);
         w = wide;
+      } else if (last - first > 1) {
+        // The panel comes from afar: lines asked for at once arrive sooner than one by one under the first tile.
+        for (let at = w; at < w + panelBytes; at += 64) load<u32>(at);
       }
       const b = bias ? bias + (<usize>panel << 5) : 0;
       const s = scale ? scale + (<usize>panel << 5) : 0;
