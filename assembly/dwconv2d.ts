@@ -36,8 +36,6 @@ export function f32_dwconv2d(
   );
   const inBlocks = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
     && strideHeight == strideWidth && strideWidth <= 2 && outWidth >= BLOCK && beyond <= kernelWidth >> 1;
-  // 3 and 5 for stride 1, one more for stride 2.
-  const form = inBlocks ? kernelWidth + strideWidth - 1 : 0;
   // Clamps and, in blocks, hardswish are applied to sums in registers; what few networks have, to each row once it is there.
   const isHardswish = i32(activation == 1 && residual == 0 && inBlocks);
   const isFinishedLater = residual != 0 || activation > isHardswish;
@@ -58,11 +56,9 @@ export function f32_dwconv2d(
           const i = inBlocks ? min(ox, outWidth - BLOCK) : ox;
           const x0 = i * strideWidth - left;
           const o = out + (first + i) * outBytes;
-          switch (form) {
-            case 3: block3(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
-            case 4: block3s2(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
-            case 5: block5(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
-            case 6: block5s2(taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+          switch (inBlocks ? kernelWidth : 0) {
+            case 3: block3(strideWidth, taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
+            case 5: block5(strideWidth, taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
             default: pixel(taps, kernelWidth, x0, width, dilationWidth, row, pixelBytes, rowBytes * <usize>dilationHeight, from, to, channelBytes, weightRow, o, bias, scale, shift, l, h);
           }
         }
@@ -157,7 +153,7 @@ function store(sum: v128, c: usize, out: usize, scale: usize, shift: usize, lo: 
 }
 
 /**
- * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2, a constant). Each input is loaded once.
+ * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2). Each input is loaded once.
  *
  * The outer columns of a block, half a kernel on each side, may lie beyond the image: then others are loaded in their place, and masked.
  * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first.
@@ -246,15 +242,9 @@ function block(
   }
 }
 
-function block3(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(3, 1, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
+function block3(s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(3, s, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }
-function block3s2(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(3, 2, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
-}
-function block5(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(5, 1, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
-}
-function block5s2(taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(5, 2, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
+function block5(s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
+  block(5, s, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
 }
