@@ -159,10 +159,24 @@ function featuresAnswer(features, path, type) {
     return Response.json({ feature: name, embedding: channelMeans(feature) });
   }
   if (type === SAFETENSORS) {
-    return new Response(saveSafetensors(features), { headers: { 'content-type': type } });
+    return new Response(inParts(saveSafetensors(features)), { headers: { 'content-type': type } });
   }
   const entries = [...features].map(([name, { shape, data }]) => ({ name, shape, data: [...data] }));
   return Response.json({ features: entries });
+}
+
+const PART_BYTES = 65536;
+
+/** A body in parts, as the client takes them: workerd holds on to large bodies that come as a whole, and its memory grows by many of them. */
+function inParts(bytes) {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes.subarray(at, at + PART_BYTES));
+      at += PART_BYTES;
+      if (at >= bytes.length) controller.close();
+    },
+  });
 }
 
 function maskAnswer(mask, type) {
