@@ -1,9 +1,10 @@
-/** Cloudflare's runtime: by itself, and as wrangler bundles for it and runs it in Miniflare. */
+/** Cloudflare's runtime: by itself, in Miniflare, and as wrangler bundles for it and runs it in Miniflare. */
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { after, outputOf, present, whileRunning } from '../command.mjs';
+import { after, outputOf, present, printedResult, whileRunning } from '../command.mjs';
 import { fetchResult, freePort } from '../http.mjs';
 
 const versionOf = ({ packages }, name) =>
@@ -11,6 +12,7 @@ const versionOf = ({ packages }, name) =>
 
 export const checks = async (project) => [
   ['workerd', () => plain(project)],
+  ['Miniflare', () => inMiniflare(project)],
   ['wrangler, dry run of a deployment', () => withWrangler(project, deploy)],
   ['wrangler dev (Miniflare)', () => withWrangler(project, develop)],
 ];
@@ -57,6 +59,26 @@ const config :Workerd.Config = (
   let importMs = Infinity;
   for (let start = 0; start < 5; start++) importMs = Math.min(importMs, (await ask('/import')).importMs);
   return { version: versionOf(project, 'workerd'), importMs, ...result };
+}
+
+/** The whole worker bundled into one module, which Miniflare is given with the binaries. It needs a newer Node than 20. */
+async function inMiniflare(project) {
+  const { folder } = project;
+  const outfile = join(folder, 'worker.miniflare.mjs');
+  await build({
+    absWorkingDir: folder,
+    entryPoints: ['worker.mjs'],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    conditions: ['workerd'],
+    external: ['*.wasm?module'],
+    logLevel: 'error',
+  });
+  const script = fileURLToPath(new URL('../in-miniflare.mjs', import.meta.url));
+  const dist = join(folder, 'node_modules/layertap/dist');
+  const printed = await outputOf(project.node(24), [script, outfile, dist], { cwd: folder });
+  return { version: versionOf(project, 'miniflare'), ...printedResult(printed) };
 }
 
 /** Wrangler without any rule for WebAssembly. It needs a newer Node than 20. */
