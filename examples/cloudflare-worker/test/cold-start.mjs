@@ -1,8 +1,8 @@
 /**
- * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer]`. Each start is a new workerd whose first
+ * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer] [--node 20,24]`. Each start is a new workerd whose first
  * request builds MobileNetV3-large, reads its weights (generated, 12 MB), packs them, compiles a plan and runs it. The import is
- * timed in an isolate of its own. With `--peer`, each start is followed by one of tfjs-wasm in Node, from its import to its
- * first result, by the benchmarks' means: this machine's other work slows both.
+ * timed in an isolate of its own. With `--peer`, each start is followed by one of tfjs-wasm in each Node, from its import to its
+ * first result, by the benchmarks' means: this machine's other work slows all.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,11 @@ import { startWorkerd } from '../workerd-server.mjs';
 import { generatedWeights } from './inputs.mjs';
 
 const { values } = parseArgs({
-  options: { starts: { type: 'string', default: '5' }, peer: { type: 'boolean', default: false } },
+  options: {
+    starts: { type: 'string', default: '5' },
+    peer: { type: 'boolean', default: false },
+    node: { type: 'string' },
+  },
 });
 const model = 'mobilenet_v3_large';
 
@@ -23,19 +27,21 @@ try {
   const weights = join(folder, 'weights.safetensors');
   writeFileSync(weights, generatedWeights(model));
   const rows = [];
-  const measure = async (startPeer) => {
+  const measure = async (peers) => {
     for (let i = 0; i < Number(values.starts); i++) {
       const { importMs } = await answer('import-worker.mjs', weights);
       const { build, load, first, second } = await answer('cold-worker.mjs', weights);
       rows.push({ import: importMs, build, load, first, total: importMs + build + load + first, second });
-      if (startPeer) rows.at(-1)['tfjs-wasm'] = await startPeer();
+      for (const [name, start] of Object.entries(peers)) rows.at(-1)[name] = await start();
     }
   };
-  await (values.peer ? withPeer(measure) : measure(null));
+  await (values.peer ? withPeers(measure) : measure({}));
   const least = (key) => Math.min(...rows.map((row) => row[key]));
   const listed = Object.keys(rows[0]).map((key) => `${key} ${least(key).toFixed(1)}`);
   console.log(`${model} on workerd, least of ${rows.length} starts in ms: ${listed.join(', ')}`);
-  if (values.peer) console.log(`cold start / tfjs-wasm's: ${(least('total') / least('tfjs-wasm')).toFixed(2)}`);
+  for (const peer of Object.keys(rows[0]).filter((key) => key.startsWith('tfjs-wasm'))) {
+    console.log(`cold start / ${peer}: ${(least('total') / least(peer)).toFixed(2)}`);
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -50,21 +56,22 @@ async function answer(entry, weights) {
   }
 }
 
-/** Gives a function that starts tfjs-wasm in a process of its own, and returns its milliseconds. */
-async function withPeer(measure) {
+/** Gives functions, one for each Node, that start tfjs-wasm in a process of its own, and return its milliseconds. */
+async function withPeers(measure) {
   const bench = '../../../bench';
   const { enginesOf } = await import(`${bench}/engines.mjs`);
   const { modelOf } = await import(`${bench}/models.mjs`);
   const { Process } = await import(`${bench}/process.mjs`);
   const { withBundle } = await import(`${bench}/write-bundle.mjs`);
-  const [engine] = enginesOf();
-  await withBundle(modelOf(model), ['tfjs-wasm'], {}, (bundle) =>
-    measure(async () => {
+  await withBundle(modelOf(model), ['tfjs-wasm'], {}, (bundle) => {
+    const start = (engine) => async () => {
       const process = new Process(engine, 0);
       const options = { model, folder: bundle.folder, threads: 1 };
       const { importMs, loadMs, firstMs } = await process.call('subject.mjs', 'load', 'tfjs-wasm', options);
       process.end();
       return importMs + loadMs + firstMs;
-    }),
-  );
+    };
+    const engines = enginesOf(values.node);
+    return measure(Object.fromEntries(engines.map((engine) => [`tfjs-wasm on Node ${engine.major}`, start(engine)])));
+  });
 }
