@@ -87,57 +87,49 @@ function twoWeights(at: usize, row: usize, has0: bool, has1: bool): v128 {
 // 2·b²(b² − a²) = 6; of F(3×3), ±1/2 by ±2a(a² − b²) = ∓2 and ±3/2 by ±2b(b² − a²) = ±6.
 // @ts-ignore: decorator
 @inline
-function plus4(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, -2.0 / 3.0, -0.70710678118654752 / 1.5, -1.0 / 3.0);
-}
+function plus4(g0: v128, g1: v128, g2: v128): v128 { return combine(0, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function minus4(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, -2.0 / 3.0, 0.70710678118654752 / 1.5, -1.0 / 3.0);
-}
+function minus4(g0: v128, g1: v128, g2: v128): v128 { return combine(1, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function outerPlus4(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 1.0 / 6.0, 1.41421356237309505 / 6.0, 1.0 / 3.0);
-}
+function outerPlus4(g0: v128, g1: v128, g2: v128): v128 { return combine(2, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function outerMinus4(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 1.0 / 6.0, -1.41421356237309505 / 6.0, 1.0 / 3.0);
-}
+function outerMinus4(g0: v128, g1: v128, g2: v128): v128 { return combine(3, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function plus3(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, -0.5, -0.25, -0.125);
-}
+function plus3(g0: v128, g1: v128, g2: v128): v128 { return combine(4, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function minus3(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 0.5, -0.25, 0.125);
-}
+function minus3(g0: v128, g1: v128, g2: v128): v128 { return combine(5, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function outerPlus3(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 1.0 / 6.0, 0.25, 0.375);
-}
+function outerPlus3(g0: v128, g1: v128, g2: v128): v128 { return combine(6, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function outerMinus3(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, -1.0 / 6.0, 0.25, -0.375);
-}
+function outerMinus3(g0: v128, g1: v128, g2: v128): v128 { return combine(7, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function plus2(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 0.5, 0.5, 0.5);
-}
+function plus2(g0: v128, g1: v128, g2: v128): v128 { return combine(8, g0, g1, g2); }
 // @ts-ignore: decorator
 @inline
-function minus2(g0: v128, g1: v128, g2: v128): v128 {
-  return combine(g0, g1, g2, 0.5, -0.5, 0.5);
-}
-// @ts-ignore: decorator
-@inline
-function combine(g0: v128, g1: v128, g2: v128, k0: f64, k1: f64, k2: f64): v128 {
+function minus2(g0: v128, g1: v128, g2: v128): v128 { return combine(9, g0, g1, g2); }
+/** Three weights combined by a row of G: a function of its own, since what it would grow to in its place spills registers. */
+function combine(row: i32, g0: v128, g1: v128, g2: v128): v128 {
+  let k0: f64, k1: f64, k2: f64;
+  switch (row) {
+    case 0: k0 = -2.0 / 3.0; k1 = -0.70710678118654752 / 1.5; k2 = -1.0 / 3.0; break;
+    case 1: k0 = -2.0 / 3.0; k1 = 0.70710678118654752 / 1.5; k2 = -1.0 / 3.0; break;
+    case 2: k0 = 1.0 / 6.0; k1 = 1.41421356237309505 / 6.0; k2 = 1.0 / 3.0; break;
+    case 3: k0 = 1.0 / 6.0; k1 = -1.41421356237309505 / 6.0; k2 = 1.0 / 3.0; break;
+    case 4: k0 = -0.5; k1 = -0.25; k2 = -0.125; break;
+    case 5: k0 = 0.5; k1 = -0.25; k2 = 0.125; break;
+    case 6: k0 = 1.0 / 6.0; k1 = 0.25; k2 = 0.375; break;
+    case 7: k0 = -1.0 / 6.0; k1 = 0.25; k2 = -0.375; break;
+    case 8: k0 = 0.5; k1 = 0.5; k2 = 0.5; break;
+    default: k0 = 0.5; k1 = -0.5; k2 = 0.5;
+  }
   return f64x2.add(f64x2.add(f64x2.mul(g0, f64x2.splat(k0)), f64x2.mul(g1, f64x2.splat(k1))), f64x2.mul(g2, f64x2.splat(k2)));
 }
 
