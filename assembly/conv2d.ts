@@ -145,6 +145,9 @@ function storePart(to: usize, v0: v128, v1: v128, lanes: i32): void {
 function tiles1(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
   adjacentTiles(1, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
+function tiles2(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(2, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+}
 function tiles3(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
   adjacentTiles(3, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
@@ -222,16 +225,10 @@ export function f32_conv2d(
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
-        const count = size == 2 ? 1 : min(ofSize, CALL_TILES);
+        const count = min(ofSize, CALL_TILES);
         switch (size) {
           case 1: tiles1(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 2:
-            // Engines have such tiles where there are two or five pixels in all: row by row, for less code.
-            if (load<usize>(t)) {
-              tiles1(1, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
-              tiles1(1, t + 4, tileTable, tableStep, panelStep, groupIn, w, o + outBytes, outBytes, lanes, sums, b, s, h, r ? r + residualBytes : 0, residualBytes, activation, lo, hi);
-            }
-            break;
+          case 2: tiles2(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
           case 3: tiles3(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
           case 4: tiles4(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
           case 5: tiles5(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
