@@ -120,7 +120,7 @@ export class CompiledModel {
   #queue: Promise<void> = Promise.resolve();
   #underWay: PartialRun | null = null;
 
-  /** @param threads into how many parts each step is cut; no result depends on it */
+  /** @param givenThreads into how many parts each step is cut; no result depends on it */
   constructor(options: CompileOptions = {}, given?: Instance, givenThreads?: number) {
     this.#options = checkedOptions(options);
     const { deterministic, pool } = this.#options;
@@ -310,7 +310,7 @@ export class CompiledModel {
     });
   }
 
-  /** True where a weight was written by a {@link Holding}. */
+  /** True where a weight was packed as it arrived. */
   holds(weight: Parameter): boolean {
     return this.#held.has(weight);
   }
