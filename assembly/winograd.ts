@@ -5,6 +5,9 @@
  * F(2×2) uses the points 0, ±1, ∞, F(3×3) the points ±1/2, ±3/2, ∞, whose transforms are exact in binary, and F(4×4) the points 0, ±1/√2,
  * ±√2, ∞, which are half as inaccurate as 0, ±1, ±2, ∞ at the same cost (Lavin and Gray, arXiv:1509.09308; Barabasz et al.,
  * arXiv:1803.10986). A dilated convolution is one on each of its sub-grids.
+ *
+ * Where these have at most two pixels along each side, all around them is padding, and three products do for two outputs: of the Toeplitz matrix
+ * [w1 w2; w0 w1] by [x0; x1], they are w1·(x0 + x1), (w2 − w1)·x1 and (w0 − w1)·x0 (Fan and Hasan, IEEE Trans. Computers 56(2), 2007).
  */
 
 import { activate } from "./epilogue";
@@ -18,6 +21,16 @@ const A: f32 = 0.70710678118654752;
 @inline
 const B: f32 = 1.41421356237309505;
 
+/** Points along a side of a transform: 6 of F(4×4), 5 of F(3×3), 4 of F(2×2), and 3 of two pixels by themselves. */
+// @ts-ignore: decorator
+@inline
+const PAIRS: i32 = 3;
+
+/** Output pixels along a side of a tile. */
+// @ts-ignore: decorator
+@inline
+function sizeOf(points: i32): i32 { return max(2, points - 2); }
+
 /** Bytes of scratch that the transforms need: addresses of 36 pixels, and 36 vectors. */
 // @ts-ignore: decorator
 @inline
@@ -27,12 +40,12 @@ const VECTORS: usize = 160;
  * Transforms the weight [channelsOut, channelsIn, 9] and packs it for f32_conv2d: [point][panel][channelsIn][8], zero beyond the
  * last channel. Computed in f64, two output channels at a time, and rounded once.
  *
- * @param size 2, 3 or 4: output pixels of a tile in each direction; (size + 2)² points
+ * @param points along a side: 3, 4, 5 or 6
  * @param first the first of `count` output channels in `weight`; a multiple of 8
  * @param out the whole constant, of `channelsOut` output channels
  */
 export function f32_winograd_pack(
-  size: i32, channelsOut: i32, channelsIn: i32, first: i32, count: i32, weight: usize, out: usize,
+  points: i32, channelsOut: i32, channelsIn: i32, first: i32, count: i32, weight: usize, out: usize,
 ): void {
   assert((first & 7) == 0, "panels are whole");
   const plane = <usize>(((channelsOut + 7) >> 3) * channelsIn) << 5;
@@ -47,19 +60,23 @@ export function f32_winograd_pack(
         const g00 = twoWeights(g, row, has0, has1), g01 = twoWeights(g + 4, row, has0, has1), g02 = twoWeights(g + 8, row, has0, has1);
         const g10 = twoWeights(g + 12, row, has0, has1), g11 = twoWeights(g + 16, row, has0, has1), g12 = twoWeights(g + 20, row, has0, has1);
         const g20 = twoWeights(g + 24, row, has0, has1), g21 = twoWeights(g + 28, row, has0, has1), g22 = twoWeights(g + 32, row, has0, has1);
-        if (size == 4) {
+        if (points == 6) {
           packRow4(g00, g01, g02, to, plane);
           packRow4(plus4(g00, g10, g20), plus4(g01, g11, g21), plus4(g02, g12, g22), to + 6 * plane, plane);
           packRow4(minus4(g00, g10, g20), minus4(g01, g11, g21), minus4(g02, g12, g22), to + 12 * plane, plane);
           packRow4(outerPlus4(g00, g10, g20), outerPlus4(g01, g11, g21), outerPlus4(g02, g12, g22), to + 18 * plane, plane);
           packRow4(outerMinus4(g00, g10, g20), outerMinus4(g01, g11, g21), outerMinus4(g02, g12, g22), to + 24 * plane, plane);
           packRow4(g20, g21, g22, to + 30 * plane, plane);
-        } else if (size == 3) {
+        } else if (points == 5) {
           packRow3(plus3(g00, g10, g20), plus3(g01, g11, g21), plus3(g02, g12, g22), to, plane);
           packRow3(minus3(g00, g10, g20), minus3(g01, g11, g21), minus3(g02, g12, g22), to + 5 * plane, plane);
           packRow3(outerPlus3(g00, g10, g20), outerPlus3(g01, g11, g21), outerPlus3(g02, g12, g22), to + 10 * plane, plane);
           packRow3(outerMinus3(g00, g10, g20), outerMinus3(g01, g11, g21), outerMinus3(g02, g12, g22), to + 15 * plane, plane);
           packRow3(g20, g21, g22, to + 20 * plane, plane);
+        } else if (points == PAIRS) {
+          packPairs(g10, g11, g12, to, plane);
+          packPairs(f64x2.sub(g20, g10), f64x2.sub(g21, g11), f64x2.sub(g22, g12), to + 3 * plane, plane);
+          packPairs(f64x2.sub(g00, g10), f64x2.sub(g01, g11), f64x2.sub(g02, g12), to + 6 * plane, plane);
         } else {
           packRow2(g00, g01, g02, to, plane);
           packRow2(plus2(g00, g10, g20), plus2(g01, g11, g21), plus2(g02, g12, g22), to + 4 * plane, plane);
@@ -160,6 +177,13 @@ function packRow2(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
   storeTwo(to + 3 * plane, r2);
 }
 
+/** Transforms one row of three weights and stores its three points, `plane` bytes apart. */
+function packPairs(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
+  storeTwo(to, r1);
+  storeTwo(to + plane, f64x2.sub(r2, r1));
+  storeTwo(to + 2 * plane, f64x2.sub(r0, r1));
+}
+
 // @ts-ignore: decorator
 @inline
 function storeTwo(to: usize, v: v128): void {
@@ -196,20 +220,22 @@ function tileStart(tile: i32, outSize: i32, size: i32, dilation: i32): i32 {
  * Tiles are numbered [image][row][column]. Along each side come the sub-grids, one after the other, each with ceil(its pixels / size) tiles;
  * with dilation 1 there is one sub-grid.
  *
- * @param size 2, 3 or 4
+ * @param points along a side: 3, 4, 5 or 6
  * @param outHeight, outWidth of the output, which is what is tiled
+ * @param top, left from a tile's first input pixel to its first output pixel
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
  * @param scratch 160 + 576 bytes
- * @param out `tileBytes` from tile to tile, of each (size + 2)² · ceil4(channels) floats are written
+ * @param out `tileBytes` from tile to tile, of each points² · ceil4(channels) floats are written
  */
 export function f32_winograd_input(
-  size: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32, dilation: i32,
+  points: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32, dilation: i32,
   first: i32, last: i32,
   x: usize, pixelBytes: usize, zeros: usize, scratch: usize, out: usize, tileBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
-  const edge = size + 2;
+  const size = sizeOf(points);
+  const edge = points == PAIRS ? 2 : points;
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
   for (let t = first; t < last; t++) {
@@ -227,8 +253,9 @@ export function f32_winograd_input(
         at += 4;
       }
     }
-    if (size == 4) input4(scratch, channelBytes, out);
-    else if (size == 3) input3(scratch, channelBytes, out);
+    if (points == 6) input4(scratch, channelBytes, out);
+    else if (points == 5) input3(scratch, channelBytes, out);
+    else if (points == PAIRS) inputPairs(scratch, channelBytes, out);
     else input2(scratch, channelBytes, out);
     out += tileBytes;
   }
@@ -324,24 +351,47 @@ function input2(scratch: usize, channelBytes: usize, out: usize): void {
   }
 }
 
+function inputPairs(scratch: usize, channelBytes: usize, out: usize): void {
+  for (let c: usize = 0; c < channelBytes; c += 16) {
+    const d00 = v128.load(load<usize>(scratch) + c), d01 = v128.load(load<usize>(scratch, 4) + c);
+    const d10 = v128.load(load<usize>(scratch, 8) + c), d11 = v128.load(load<usize>(scratch, 12) + c);
+    let o = out + c;
+    o = storePairs(o, channelBytes, f32x4.add(d00, d10), f32x4.add(d01, d11));
+    o = storePairs(o, channelBytes, d10, d11);
+    storePairs(o, channelBytes, d00, d01);
+  }
+}
+
+/** Stores the three points of two pixels, and gives the address after them. */
+// @ts-ignore: decorator
+@inline
+function storePairs(o: usize, channelBytes: usize, d0: v128, d1: v128): usize {
+  v128.store(o, f32x4.add(d0, d1)); o += channelBytes;
+  v128.store(o, d1); o += channelBytes;
+  v128.store(o, d0); o += channelBytes;
+  return o;
+}
+
 /**
  * Transforms products back to output pixels: out = act((bias + Aᵀ·m·A)·scale + shift + residual), act being an activation of epilogue.ts.
  *
  * Tiles are numbered as in {@link f32_winograd_input}; pixels beyond the image aren't written.
  *
+ * @param points along a side: 3, 4, 5 or 6
  * @param outHeight, outWidth of the output
  * @param m [tile][point][channel], `tileBytes` from tile to tile
  * @param out the first image's first pixel; ceil4(channels) floats of each pixel are written
  * @param bias, scale, shift ceil4(channels) floats; bias, scale and residual 0 for none
  */
 export function f32_winograd_output(
-  size: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, first: i32, last: i32,
+  points: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, first: i32, last: i32,
   m: usize, tileBytes: usize, scratch: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert((outBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  const size = sizeOf(points);
   const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
   for (let t = first; t < last; t++) {
     const line = t / wide, image = line / high;
@@ -350,8 +400,9 @@ export function f32_winograd_output(
     const columns = min(size, (outWidth - x0 + dilation - 1) / dilation);
     const pixel = <usize>((image * outHeight + y0) * outWidth + x0);
     for (let c: usize = 0; c < channelBytes; c += 16) {
-      if (size == 4) output4(m + c, channelBytes, scratch, rows);
-      else if (size == 3) output3(m + c, channelBytes, scratch, rows);
+      if (points == 6) output4(m + c, channelBytes, scratch, rows);
+      else if (points == 5) output3(m + c, channelBytes, scratch, rows);
+      else if (points == PAIRS) outputPairs(m + c, channelBytes, scratch);
       else output2(m + c, channelBytes, scratch, rows);
       let b = f32x4.splat(0);
       if (bias) b = v128.load(bias + c);
@@ -451,5 +502,23 @@ function output2(m: usize, channelBytes: usize, scratch: usize, rows: i32): void
     const m1 = v128.load(p, 16), m2 = v128.load(p, 32);
     v128.store(q, f32x4.add(f32x4.add(v128.load(p), m1), m2));
     v128.store(q, f32x4.sub(f32x4.sub(m1, m2), v128.load(p, 48)), 16);
+  }
+}
+
+/** Aᵀ·m·A of 3×3 vectors as 2 rows of 2 vectors, 64 bytes from row to row. */
+function outputPairs(m: usize, channelBytes: usize, scratch: usize): void {
+  const line = channelBytes * 3;
+  let p = m;
+  const m0 = v128.load(p); p += channelBytes;
+  const m1 = v128.load(p); p += channelBytes;
+  const m2 = v128.load(p);
+  for (let i: usize = 0; i < 2; i++) {
+    p = m + line + i * line;
+    const u0 = f32x4.add(m0, v128.load(p)); p += channelBytes;
+    const u1 = f32x4.add(m1, v128.load(p)); p += channelBytes;
+    const u2 = f32x4.add(m2, v128.load(p));
+    const q = scratch + (i << 6);
+    v128.store(q, f32x4.add(u0, u1));
+    v128.store(q, f32x4.add(u0, u2), 16);
   }
 }

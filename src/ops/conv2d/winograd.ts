@@ -1,18 +1,27 @@
 /**
  * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8
- * or 2.25 multiplications an output instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in
+ * or 2.25 multiplications an output instead of 9, and two pixels by themselves 2.25 instead of 4. The products are an indirect GEMM with a group for each point of the transform; tiles go in
  * blocks, so that what is transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
+import type { Shape } from '../../tensor/shape.ts';
 import { biasConstants, epilogueArguments, NO_EPILOGUE_ARGUMENTS, normConstants } from '../epilogue.ts';
 import { gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
 import { type Algorithm, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
-/** Output pixels of a tile, in each direction. */
-type TileSize = 2 | 3 | 4;
+/** Points along a side of a transform: 4, 5 or 6 of tiles of 2, 3 or 4 outputs; 3 of two outputs that have only padding around them. */
+type Points = 3 | 4 | 5 | 6;
+
+/** Points along a side where a sub-grid has one tile of at most two pixels. */
+const PAIRS = 3;
+
+/** Output pixels along a side of a tile. */
+function tileSize(points: Points): number {
+  return Math.max(2, points - 2);
+}
 
 /** Bytes of addresses and vectors that a thread's transforms use. */
 const TRANSFORM_BYTES = 1024;
@@ -21,7 +30,8 @@ const TRANSFORM_BYTES = 1024;
 const MAX_CHUNK = 512;
 
 /** How many tiles there are: see f32_winograd_input. With dilation, each sub-grid has its own. */
-function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: TileSize): number {
+function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, points: Points): number {
+  const size = tileSize(points);
   const { images, height, width } = imageSizes(output);
   const [step] = dilation;
   const along = (pixels: number): number => {
@@ -33,12 +43,12 @@ function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, size: 
 }
 
 /** The schedule: tiles of a block and where a block's floats lie in the scratch memory. */
-function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine'>, size: TileSize) {
+function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine'>, side: Points) {
   const { tileRows, threads } = site.engine;
-  const points = (size + 2) ** 2;
+  const points = side ** 2;
   const channelsIn = channelsOf(site.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
-  const count = tilesOf(site.output, site.attrs, size);
+  const count = tilesOf(site.output, site.attrs, side);
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
   const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
@@ -70,18 +80,19 @@ function skewed(bytes: number): number {
   return bytes % 4096 === 0 ? bytes + 64 : bytes;
 }
 
-function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
+function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
   return {
-    name: `winograd-${size}x${size}`,
+    name,
     addsInPlace: true,
 
-    fits({ inputs, attrs }) {
+    fits({ inputs, output, attrs }) {
       const { kernelHeight, kernelWidth, out } = weightSizes(attrs);
       const { stride, dilation, groups } = attrs;
       const channels = channelsOf(inputs[0]!);
       const isSquare = kernelHeight === 3 && kernelWidth === 3 && dilation[0] === dilation[1];
       return (
         isSquare &&
+        (side !== PAIRS || isPairs(inputs[0]!, output, attrs)) &&
         stride[0] === 1 &&
         stride[1] === 1 &&
         groups === 1 &&
@@ -92,21 +103,20 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
     },
 
     work({ inputs, output, attrs }) {
-      const points = (size + 2) ** 2;
-      const products = tilesOf(output, attrs, size) * points;
+      const products = tilesOf(output, attrs, side) * side ** 2;
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
       return { macs: products * channelsIn * channelsOut, transformed: products * (channelsIn + channelsOut) };
     },
 
     constants({ attrs, epilogue }) {
       const form = { channels: attrs.weight.shape[0]!, groups: 1, panel: 8 } as const;
-      return [weightConstant(attrs.weight, size), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+      return [weightConstant(attrs.weight, side), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
     },
 
     workspace(site) {
       return {
         tableBytes: 0,
-        scratchBytes: blocksOf(site, size).bytes,
+        scratchBytes: blocksOf(site, side).bytes,
         zeroBytes: channelsOf(site.inputs[0]!) * 4,
       };
     },
@@ -116,9 +126,11 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
       const x = binding.inputs[0]!;
       const { padding, bias } = attrs;
       const [dilation] = attrs.dilation;
+      // Of pairs nothing around is read.
+      const around = side === PAIRS ? dilation : 0;
       const { height, width } = imageSizes(x.shape);
       const { height: outHeight, width: outWidth } = imageSizes(output.shape);
-      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, size);
+      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, side);
       const { count, points, channelsIn, channelsOut, chunk, block, inputBytes, outputBytes } = blocks;
       const [input, products] = [scratch + blocks.input, scratch + blocks.output];
 
@@ -145,7 +157,8 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
             parts.map(({ tiles, at, own }) =>
               stepOf(
                 'f32_winograd_input',
-                ...([size, channels, height, width, outHeight, outWidth, padding.top, padding.left, dilation] as const),
+                ...([side, channels, height, width, outHeight, outWidth] as const),
+                ...([padding.top - around, padding.left - around, dilation] as const),
                 ...tiles,
                 ...([x.address + channel * 4, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
               ),
@@ -176,7 +189,7 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
           parts.map(({ tiles, at, own }) =>
             stepOf(
               'f32_winograd_output',
-              ...([size, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
+              ...([side, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
               ...([products + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
               bias ? constants[1]! : 0,
               ...epilogueArguments(binding),
@@ -189,16 +202,27 @@ function winograd(size: TileSize): Algorithm<Conv2dAttrs> {
   };
 }
 
+/** True where each sub-grid has at most 2×2 pixels, each in its place. */
+function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Conv2dAttrs): boolean {
+  const [input, { height, width }] = [imageSizes(x), imageSizes(output)];
+  return (
+    padding.top === dilation &&
+    padding.left === dilation &&
+    input.height === height &&
+    input.width === width &&
+    Math.max(height, width) <= 2 * dilation
+  );
+}
+
 /** A weight in the transform's points, packed for the products. */
-function weightConstant(weight: Parameter, size: TileSize): Constant {
+function weightConstant(weight: Parameter, side: Points): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
-  const points = (size + 2) ** 2;
   const row = channelsIn * 9;
   const step = stagedChannels(row);
   return {
     owner: weight,
-    form: `winograd ${size}`,
-    bytes: points * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, 1),
+    form: `winograd ${side}`,
+    bytes: side ** 2 * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, 1),
     weight,
     scratchBytes: stagedBytes(Math.min(step, channelsOut) * row),
     write({ kernels, address, scratch, valuesOf }) {
@@ -206,17 +230,20 @@ function weightConstant(weight: Parameter, size: TileSize): Constant {
       for (let n = 0; n < channelsOut; n += step) {
         const count = Math.min(step, channelsOut - n);
         stage(kernels, values, n * row, count * row, scratch);
-        kernels.f32_winograd_pack(size, channelsOut, channelsIn, n, count, scratch, address);
+        kernels.f32_winograd_pack(side, channelsOut, channelsIn, n, count, scratch, address);
       }
     },
   };
 }
 
 /** F(2×2, 3×3): 2.25 times fewer multiplications. */
-export const winograd2 = winograd(2);
+export const winograd2 = winograd('winograd-2x2', 4);
 
 /** F(3×3, 3×3): 3.24 times fewer multiplications. */
-export const winograd3 = winograd(3);
+export const winograd3 = winograd('winograd-3x3', 5);
 
 /** F(4×4, 3×3): 4 times fewer multiplications. */
-export const winograd4 = winograd(4);
+export const winograd4 = winograd('winograd-4x4', 6);
+
+/** Sub-grids of at most 2×2 pixels, as dilations of half an image have them: 9 multiplications where 16 taps aren't padding. */
+export const toeplitz2 = winograd('toeplitz-2x2', PAIRS);
