@@ -14,9 +14,14 @@ import {
 
 type Matrix = readonly (readonly number[])[];
 
-/** Outputs of a tile in each direction, and Cook and Toom's matrices for its points: output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A. */
+/**
+ * Points of a tile in each direction, outputs, inputs, and its matrices, Cook and Toom's or those of a Toeplitz product:
+ * output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A.
+ */
 interface Transform {
+  readonly side: 3 | 4 | 5 | 6;
   readonly size: 2 | 3 | 4;
+  readonly edge: number;
   /** Bᵀ */
   readonly input: Matrix;
   /** G */
@@ -29,7 +34,28 @@ const [A, B] = [Math.SQRT1_2, Math.SQRT2];
 
 const TRANSFORMS: readonly Transform[] = [
   {
+    side: 3,
     size: 2,
+    edge: 2,
+    input: [
+      [1, 1],
+      [0, 1],
+      [1, 0],
+    ],
+    weight: [
+      [0, 1, 0],
+      [0, -1, 1],
+      [1, -1, 0],
+    ],
+    output: [
+      [1, 1, 0],
+      [1, 0, 1],
+    ],
+  },
+  {
+    side: 4,
+    size: 2,
+    edge: 4,
     input: [
       [1, 0, -1, 0],
       [0, 1, 1, 0],
@@ -48,7 +74,9 @@ const TRANSFORMS: readonly Transform[] = [
     ],
   },
   {
+    side: 5,
     size: 3,
+    edge: 5,
     // Points ±1/2, ±3/2 and ∞.
     input: [
       [-9 / 8, -9 / 4, 0.5, 1, 0],
@@ -71,7 +99,9 @@ const TRANSFORMS: readonly Transform[] = [
     ],
   },
   {
+    side: 6,
     size: 4,
+    edge: 6,
     // Points 0, ±1/√2, ±√2 and ∞.
     input: [
       [1, 0, -2.5, 0, 1, 0],
@@ -157,193 +187,196 @@ function tilesOf({ images, out, dilation }: Grid, size: number) {
 describe.each(BUILDS)('Winograd (%s)', (build) => {
   const kernels = loadKernels(build);
 
-  describe.each(TRANSFORMS)('of $size×$size outputs', ({ size, input, weight, output }) => {
-    const points = (size + 2) ** 2;
+  describe.each(TRANSFORMS)(
+    'of $size×$size outputs at $side×$side points',
+    ({ side, size, edge, input, weight, output }) => {
+      const points = side ** 2;
 
-    it('f32_winograd_pack transforms each filter, rounds it once, and fills panels up with zeros', () => {
-      for (const channelsOut of [...CHANNELS, 24]) {
-        for (const channelsIn of [1, 2, 5]) {
-          // In two parts, as long constants are packed.
-          for (const cut of channelsOut > 8 ? [8, channelsOut] : [channelsOut]) {
-            const values = new Random(channelsOut).floats(channelsOut * channelsIn * 9);
-            const panels = ceil8(channelsOut) / 8;
-            const expected = new Float64Array(points * panels * channelsIn * 8);
-            for (let o = 0; o < channelsOut; o++) {
-              for (let c = 0; c < channelsIn; c++) {
-                const filter = [...values.subarray((o * channelsIn + c) * 9, (o * channelsIn + c + 1) * 9)];
-                sandwich(weight, filter).forEach((value, point) => {
-                  expected[((point * panels + Math.floor(o / 8)) * channelsIn + c) * 8 + (o % 8)] = value;
-                });
+      it('f32_winograd_pack transforms each filter, rounds it once, and fills panels up with zeros', () => {
+        for (const channelsOut of [...CHANNELS, 24]) {
+          for (const channelsIn of [1, 2, 5]) {
+            // In two parts, as long constants are packed.
+            for (const cut of channelsOut > 8 ? [8, channelsOut] : [channelsOut]) {
+              const values = new Random(channelsOut).floats(channelsOut * channelsIn * 9);
+              const panels = ceil8(channelsOut) / 8;
+              const expected = new Float64Array(points * panels * channelsIn * 8);
+              for (let o = 0; o < channelsOut; o++) {
+                for (let c = 0; c < channelsIn; c++) {
+                  const filter = [...values.subarray((o * channelsIn + c) * 9, (o * channelsIn + c + 1) * 9)];
+                  sandwich(weight, filter).forEach((value, point) => {
+                    expected[((point * panels + Math.floor(o / 8)) * channelsIn + c) * 8 + (o % 8)] = value;
+                  });
+                }
               }
+              // One rounding, and what float64 loses.
+              const bounds = expected.map((value) => Math.abs(value) * UNIT + 2 ** -48);
+              withCanaries(
+                kernels,
+                (memory) => {
+                  const row = channelsIn * 9;
+                  const first = memory.input(values.subarray(0, cut * row));
+                  const second = cut < channelsOut ? memory.input(values.subarray(cut * row)) : 0;
+                  const out = memory.output(expected.length);
+                  kernels.f32_winograd_pack(side, channelsOut, channelsIn, 0, cut, first, out);
+                  if (second > 0)
+                    kernels.f32_winograd_pack(side, channelsOut, channelsIn, cut, channelsOut - cut, second, out);
+                  const label = `${build}, [${channelsOut}, ${channelsIn}, 3, 3], cut at ${cut}`;
+                  expectWithin(memory.read(out, expected.length), expected, bounds, label);
+                },
+                { edges: channelsIn === 1 },
+              );
             }
-            // One rounding, and what float64 loses.
-            const bounds = expected.map((value) => Math.abs(value) * UNIT + 2 ** -48);
-            withCanaries(
-              kernels,
-              (memory) => {
-                const row = channelsIn * 9;
-                const first = memory.input(values.subarray(0, cut * row));
-                const second = cut < channelsOut ? memory.input(values.subarray(cut * row)) : 0;
-                const out = memory.output(expected.length);
-                kernels.f32_winograd_pack(size, channelsOut, channelsIn, 0, cut, first, out);
-                if (second > 0)
-                  kernels.f32_winograd_pack(size, channelsOut, channelsIn, cut, channelsOut - cut, second, out);
-                const label = `${build}, [${channelsOut}, ${channelsIn}, 3, 3], cut at ${cut}`;
-                expectWithin(memory.read(out, expected.length), expected, bounds, label);
-              },
-              { edges: channelsIn === 1 },
-            );
           }
         }
-      }
-    });
-
-    it('f32_winograd_input transforms each tile, with zeros in the padding, and writes its own points only', () => {
-      GRIDS.forEach((grid, seed) => {
-        for (const channels of CHANNELS) {
-          const lanes = ceil4(channels);
-          const values = new Random(seed).floats(grid.images * grid.size[0] * grid.size[1] * channels);
-          const tiles = tilesOf(grid, size);
-          const pixel = (image: number, y: number, x: number, c: number) => {
-            const inside = y >= 0 && y < grid.size[0] && x >= 0 && x < grid.size[1];
-            return inside ? values[((image * grid.size[0] + y) * grid.size[1] + x) * channels + c]! : 0;
-          };
-          const patch = ({ image, y, x }: (typeof tiles)[0], c: number) =>
-            Array.from({ length: points }, (_, i) => {
-              const [dy, dx] = [Math.floor(i / (size + 2)) * grid.dilation, (i % (size + 2)) * grid.dilation];
-              return pixel(image, y + dy - grid.padding[0], x + dx - grid.padding[1], c);
-            });
-          const first = Math.min(1, tiles.length - 1);
-          const some = tiles.slice(first);
-          const expected = new Float64Array(some.length * points * channels);
-          const bounds = new Float64Array(expected.length);
-          some.forEach((tile, t) => {
-            for (let c = 0; c < channels; c++) {
-              const d = patch(tile, c);
-              const magnitudes = sandwich(abs(input), d.map(Math.abs));
-              sandwich(input, d).forEach((value, point) => {
-                expected[(t * points + point) * channels + c] = value;
-                bounds[(t * points + point) * channels + c] = ROUNDINGS * UNIT * magnitudes[point]!;
-              });
-            }
-          });
-          withCanaries(kernels, (memory) => {
-            const x = memory.inputPixels(values, channels, { pixelBytes: lanes * 4 + 16, lanes });
-            const zeros = memory.input(new Float32Array(lanes));
-            const scratch = memory.output((160 + 576) / 4);
-            const tileFloats = points * lanes + 16;
-            const out = memory.output((some.length - 1) * tileFloats + points * lanes);
-            kernels.f32_winograd_input(
-              ...([size, channels, ...grid.size, ...grid.out, ...grid.padding, grid.dilation] as const),
-              ...([first, tiles.length] as const),
-              ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
-            );
-            const got = some.flatMap((_, t) => {
-              const tile = { address: out + t * tileFloats * 4, count: points, channels, pixelBytes: lanes * 4 };
-              return [...memory.readPixels(tile, lanes)];
-            });
-            expectWithin(
-              got,
-              expected,
-              bounds,
-              `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`,
-            );
-            const gaps = { address: out, count: some.length, channels: 1, pixelBytes: tileFloats * 4 };
-            memory.readPixels(gaps, points * lanes);
-          });
-        }
       });
-    });
 
-    it("f32_winograd_output transforms back, applies the epilogue, and writes the image's pixels only", () => {
-      GRIDS.forEach((grid, seed) => {
-        for (const channels of CHANNELS) {
-          const lanes = ceil4(channels);
-          const tiles = tilesOf(grid, size);
-          const random = new Random(seed);
-          const products = random.floats(tiles.length * points * channels);
-          const [bias, scale, shift] = [0, 0, 0].map(() => random.floats(channels)) as Float32Array[];
-          const pixels = grid.images * grid.out[0] * grid.out[1];
-          const residual = random.floats(pixels * channels);
-          const [hasBias, hasNorm, hasResidual] = [seed % 2 === 0, channels % 2 === 1, seed % 3 === 0];
-          const expected = new Float64Array(pixels * channels);
-          const bounds = new Float64Array(expected.length);
-          tiles.forEach(({ image, y, x }, t) => {
-            for (let c = 0; c < channels; c++) {
-              const m = Array.from({ length: points }, (_, p) => products[(t * points + p) * channels + c]!);
-              const magnitudes = sandwich(abs(output), m.map(Math.abs));
-              sandwich(output, m).forEach((value, i) => {
-                const [oy, ox] = [y + Math.floor(i / size) * grid.dilation, x + (i % size) * grid.dilation];
-                if (oy >= grid.out[0] || ox >= grid.out[1]) return;
-                const at = ((image * grid.out[0] + oy) * grid.out[1] + ox) * channels + c;
-                const [s, h] = hasNorm ? [scale![c]!, shift![c]!] : [1, 0];
-                const r = hasResidual ? residual[at]! : 0;
-                const b = hasBias ? bias![c]! : 0;
-                expected[at] = Math.max(-0.5, (value + b) * s + h + r);
-                // The transform's roundings, and one for each part of the epilogue.
-                bounds[at] =
-                  (ROUNDINGS + 5) * UNIT * ((magnitudes[i]! + Math.abs(b)) * Math.abs(s) + Math.abs(h) + Math.abs(r));
+      it('f32_winograd_input transforms each tile, with zeros in the padding, and writes its own points only', () => {
+        GRIDS.forEach((grid, seed) => {
+          for (const channels of CHANNELS) {
+            const lanes = ceil4(channels);
+            const values = new Random(seed).floats(grid.images * grid.size[0] * grid.size[1] * channels);
+            const tiles = tilesOf(grid, size);
+            const pixel = (image: number, y: number, x: number, c: number) => {
+              const inside = y >= 0 && y < grid.size[0] && x >= 0 && x < grid.size[1];
+              return inside ? values[((image * grid.size[0] + y) * grid.size[1] + x) * channels + c]! : 0;
+            };
+            const patch = ({ image, y, x }: (typeof tiles)[0], c: number) =>
+              Array.from({ length: edge ** 2 }, (_, i) => {
+                const [dy, dx] = [Math.floor(i / edge) * grid.dilation, (i % edge) * grid.dilation];
+                return pixel(image, y + dy - grid.padding[0], x + dx - grid.padding[1], c);
               });
-            }
-          });
-          const vector = (memory: KernelMemory, values: Float32Array) =>
-            memory.input([...values, ...Array(lanes - channels).fill(Number.NaN)]);
-          withCanaries(kernels, (memory) => {
-            // A tile is as many pixels as it has points.
-            const m = memory.inputPixels(products, channels, { pixelBytes: lanes * 4, lanes });
-            const scratch = memory.output((160 + 576) / 4);
-            const [b, s, h] = [hasBias, hasNorm, hasNorm].map((has, i) =>
-              has ? vector(memory, [bias!, scale!, shift!][i]!) : 0,
-            );
-            const r = hasResidual
-              ? memory.inputPixels(residual, channels, { pixelBytes: lanes * 4 + 32, lanes })
-              : null;
-            const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
-            kernels.f32_winograd_output(
-              ...([size, channels, ...grid.out, grid.dilation, 0, tiles.length] as const),
-              ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
-              ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
-            );
-            const label = `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`;
-            expectWithin(memory.readPixels(out, lanes), expected, bounds, label);
-          });
-        }
-      });
-    });
-
-    it('gives a tile the same bits whichever tiles go with it', () => {
-      const [channels, grid] = [8, GRIDS[1]!];
-      const tiles = tilesOf(grid, size);
-      const values = new Random(1).floats(grid.images * grid.size[0] * grid.size[1] * channels);
-      const transformed = (memory: KernelMemory, first: number, last: number) => {
-        const x = memory.inputPixels(values, channels);
-        const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(184)];
-        const out = memory.output((last - first) * points * channels);
-        kernels.f32_winograd_input(
-          ...([size, channels, ...grid.size, ...grid.out, ...grid.padding, 1, first, last] as const),
-          ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
-        );
-        return memory.read(out, (last - first) * points * channels);
-      };
-      withCanaries(kernels, (memory) => {
-        const all = transformed(memory, 0, tiles.length);
-        tiles.forEach((_, t) => {
-          const one = all.slice(t * points * channels, (t + 1) * points * channels);
-          expectBits(transformed(memory, t, t + 1), one, `${build}, tile ${t}`);
+            const first = Math.min(1, tiles.length - 1);
+            const some = tiles.slice(first);
+            const expected = new Float64Array(some.length * points * channels);
+            const bounds = new Float64Array(expected.length);
+            some.forEach((tile, t) => {
+              for (let c = 0; c < channels; c++) {
+                const d = patch(tile, c);
+                const magnitudes = sandwich(abs(input), d.map(Math.abs));
+                sandwich(input, d).forEach((value, point) => {
+                  expected[(t * points + point) * channels + c] = value;
+                  bounds[(t * points + point) * channels + c] = ROUNDINGS * UNIT * magnitudes[point]!;
+                });
+              }
+            });
+            withCanaries(kernels, (memory) => {
+              const x = memory.inputPixels(values, channels, { pixelBytes: lanes * 4 + 16, lanes });
+              const zeros = memory.input(new Float32Array(lanes));
+              const scratch = memory.output((160 + 576) / 4);
+              const tileFloats = points * lanes + 16;
+              const out = memory.output((some.length - 1) * tileFloats + points * lanes);
+              kernels.f32_winograd_input(
+                ...([side, channels, ...grid.size, ...grid.out, ...grid.padding, grid.dilation] as const),
+                ...([first, tiles.length] as const),
+                ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
+              );
+              const got = some.flatMap((_, t) => {
+                const tile = { address: out + t * tileFloats * 4, count: points, channels, pixelBytes: lanes * 4 };
+                return [...memory.readPixels(tile, lanes)];
+              });
+              expectWithin(
+                got,
+                expected,
+                bounds,
+                `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`,
+              );
+              const gaps = { address: out, count: some.length, channels: 1, pixelBytes: tileFloats * 4 };
+              memory.readPixels(gaps, points * lanes);
+            });
+          }
         });
       });
-    });
-  });
+
+      it("f32_winograd_output transforms back, applies the epilogue, and writes the image's pixels only", () => {
+        GRIDS.forEach((grid, seed) => {
+          for (const channels of CHANNELS) {
+            const lanes = ceil4(channels);
+            const tiles = tilesOf(grid, size);
+            const random = new Random(seed);
+            const products = random.floats(tiles.length * points * channels);
+            const [bias, scale, shift] = [0, 0, 0].map(() => random.floats(channels)) as Float32Array[];
+            const pixels = grid.images * grid.out[0] * grid.out[1];
+            const residual = random.floats(pixels * channels);
+            const [hasBias, hasNorm, hasResidual] = [seed % 2 === 0, channels % 2 === 1, seed % 3 === 0];
+            const expected = new Float64Array(pixels * channels);
+            const bounds = new Float64Array(expected.length);
+            tiles.forEach(({ image, y, x }, t) => {
+              for (let c = 0; c < channels; c++) {
+                const m = Array.from({ length: points }, (_, p) => products[(t * points + p) * channels + c]!);
+                const magnitudes = sandwich(abs(output), m.map(Math.abs));
+                sandwich(output, m).forEach((value, i) => {
+                  const [oy, ox] = [y + Math.floor(i / size) * grid.dilation, x + (i % size) * grid.dilation];
+                  if (oy >= grid.out[0] || ox >= grid.out[1]) return;
+                  const at = ((image * grid.out[0] + oy) * grid.out[1] + ox) * channels + c;
+                  const [s, h] = hasNorm ? [scale![c]!, shift![c]!] : [1, 0];
+                  const r = hasResidual ? residual[at]! : 0;
+                  const b = hasBias ? bias![c]! : 0;
+                  expected[at] = Math.max(-0.5, (value + b) * s + h + r);
+                  // The transform's roundings, and one for each part of the epilogue.
+                  bounds[at] =
+                    (ROUNDINGS + 5) * UNIT * ((magnitudes[i]! + Math.abs(b)) * Math.abs(s) + Math.abs(h) + Math.abs(r));
+                });
+              }
+            });
+            const vector = (memory: KernelMemory, values: Float32Array) =>
+              memory.input([...values, ...Array(lanes - channels).fill(Number.NaN)]);
+            withCanaries(kernels, (memory) => {
+              // A tile is as many pixels as it has points.
+              const m = memory.inputPixels(products, channels, { pixelBytes: lanes * 4, lanes });
+              const scratch = memory.output((160 + 576) / 4);
+              const [b, s, h] = [hasBias, hasNorm, hasNorm].map((has, i) =>
+                has ? vector(memory, [bias!, scale!, shift!][i]!) : 0,
+              );
+              const r = hasResidual
+                ? memory.inputPixels(residual, channels, { pixelBytes: lanes * 4 + 32, lanes })
+                : null;
+              const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
+              kernels.f32_winograd_output(
+                ...([side, channels, ...grid.out, grid.dilation, 0, tiles.length] as const),
+                ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
+                ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
+              );
+              const label = `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`;
+              expectWithin(memory.readPixels(out, lanes), expected, bounds, label);
+            });
+          }
+        });
+      });
+
+      it('gives a tile the same bits whichever tiles go with it', () => {
+        const [channels, grid] = [8, GRIDS[1]!];
+        const tiles = tilesOf(grid, size);
+        const values = new Random(1).floats(grid.images * grid.size[0] * grid.size[1] * channels);
+        const transformed = (memory: KernelMemory, first: number, last: number) => {
+          const x = memory.inputPixels(values, channels);
+          const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(184)];
+          const out = memory.output((last - first) * points * channels);
+          kernels.f32_winograd_input(
+            ...([side, channels, ...grid.size, ...grid.out, ...grid.padding, 1, first, last] as const),
+            ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
+          );
+          return memory.read(out, (last - first) * points * channels);
+        };
+        withCanaries(kernels, (memory) => {
+          const all = transformed(memory, 0, tiles.length);
+          tiles.forEach((_, t) => {
+            const one = all.slice(t * points * channels, (t + 1) * points * channels);
+            expectBits(transformed(memory, t, t + 1), one, `${build}, tile ${t}`);
+          });
+        });
+      });
+    },
+  );
 });
 
 describe('Winograd (debug)', () => {
   const { f32_winograd_pack, f32_winograd_input, f32_winograd_output } = loadKernels('debug');
 
   it('asserts that panels and pixels are whole', () => {
-    expect(() => f32_winograd_pack(4, 16, 1, 4, 8, 64, 64)).toThrow('assert: panels are whole');
+    expect(() => f32_winograd_pack(6, 16, 1, 4, 8, 64, 64)).toThrow('assert: panels are whole');
     const message = 'assert: pixels are whole vectors';
-    expect(() => f32_winograd_input(4, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
-    expect(() => f32_winograd_output(4, 4, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
+    expect(() => f32_winograd_input(6, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
+    expect(() => f32_winograd_output(6, 4, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
       message,
     );
   });

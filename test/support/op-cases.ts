@@ -113,6 +113,14 @@ function traced(opCase: OpCase, layer: Module | null): Program {
   return graph.program([record(opCase, layer, graph.inputs)]);
 }
 
+/** Points along a side of the transforms that algorithms have. */
+const SIDES = new Map([
+  ['toeplitz-2x2', 3],
+  ['winograd-2x2', 4],
+  ['winograd-3x3', 5],
+  ['winograd-4x4', 6],
+] as const) as ReadonlyMap<string, 3 | 4 | 5 | 6>;
+
 /**
  * For each element, by how much two right answers may differ: nothing for ops that only move or compare numbers, or round once.
  * The magnitude of a sum, Σ|x·w|, is what the reference gives for absolute values.
@@ -129,12 +137,12 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
     case 'conv2d': {
       const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
       const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
-      const size = { 'winograd-2x2': 2 as const, 'winograd-3x3': 3 as const, 'winograd-4x4': 4 as const }[algorithm];
-      if (size === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
+      const side = SIDES.get(algorithm);
+      if (side === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
       // PyTorch's own sum is bounded as ever.
       const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);
       const x = inputsOf(opCase)[0]!;
-      const bound = winogradBound(size, conv, x, conv.call(x).shape);
+      const bound = winogradBound(side, conv, x, conv.call(x).shape);
       return (index) => bound(index) + sumBound(terms, magnitudes()[index]!);
     }
     case 'linear':

@@ -19,9 +19,28 @@ interface Transforms {
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
 
-/** |Bᵀ|, |G| and |Aᵀ| by output pixels of a tile; the products of 4 are at 0, ±1/√2, ±√2, ∞, of 3 at ±1/2, ±3/2, ∞, of 2 at 0, ±1, ∞. */
-const TRANSFORMS: Readonly<Record<2 | 3 | 4, Transforms>> = {
-  2: {
+/** Points along a side of a transform. */
+type Side = 3 | 4 | 5 | 6;
+
+/** |Bᵀ|, |G| and |Aᵀ|: 6 are at 0, ±1/√2, ±√2, ∞, 5 at ±1/2, ±3/2, ∞, 4 at 0, ±1, ∞, and 3 are a Toeplitz product's. */
+const TRANSFORMS: Readonly<Record<Side, Transforms>> = {
+  3: {
+    input: [
+      [1, 1],
+      [0, 1],
+      [1, 0],
+    ],
+    weight: [
+      [0, 1, 0],
+      [0, 1, 1],
+      [1, 1, 0],
+    ],
+    output: [
+      [1, 1, 0],
+      [1, 0, 1],
+    ],
+  },
+  4: {
     input: [
       [1, 0, 1, 0],
       [0, 1, 1, 0],
@@ -39,7 +58,7 @@ const TRANSFORMS: Readonly<Record<2 | 3 | 4, Transforms>> = {
       [0, 1, 1, 1],
     ],
   },
-  3: {
+  5: {
     input: [
       [9 / 8, 9 / 4, 1 / 2, 1, 0],
       [9 / 8, 9 / 4, 1 / 2, 1, 0],
@@ -60,7 +79,7 @@ const TRANSFORMS: Readonly<Record<2 | 3 | 4, Transforms>> = {
       [1 / 4, 1 / 4, 9 / 4, 9 / 4, 1],
     ],
   },
-  4: {
+  6: {
     input: [
       [1, 0, 5 / 2, 0, 1, 0],
       [0, 2 * a, 2, a, 1, 0],
@@ -103,29 +122,26 @@ function bothSides(matrix: Matrix, square: readonly number[]): number[] {
  * channels, two transforms of at most five sums or products each on its way in, two on its way out, and its weight's rounding.
  */
 export function winogradBound(
-  size: 2 | 3 | 4,
+  side: Side,
   conv: Conv2d,
   x: Tensor<Float32Array>,
   output: Shape,
 ): (at: number) => number {
-  const magnitudes = winogradMagnitudes(size, conv, x, output);
+  const magnitudes = winogradMagnitudes(side, conv, x, output);
   return (at) => sumBound(x.shape[1]! + 21, magnitudes[at]!);
 }
 
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */
-export function winogradMagnitudes(
-  size: 2 | 3 | 4,
-  conv: Conv2d,
-  x: Tensor<Float32Array>,
-  output: Shape,
-): Float64Array {
-  const { input, weight, output: back } = TRANSFORMS[size];
+export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Array>, output: Shape): Float64Array {
+  const { input, weight, output: back } = TRANSFORMS[side];
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];
   const { padding } = conv;
   const [dilation] = conv.dilation;
-  const edge = size + 2;
-  const points = edge * edge;
+  const size = back.length;
+  const edge = input[0]!.length;
+  // A Toeplitz product has nothing around its pixels.
+  const around = side === 3 ? dilation : 0;
   const w = conv.weight.values();
   const bias = conv.bias?.values();
   const weights = Array.from({ length: channelsOut * channels }, (_, i) =>
@@ -148,16 +164,16 @@ export function winogradMagnitudes(
 
   function tile(n: number, top: number, left: number): void {
     const transformed = Array.from({ length: channels }, (_, c) => {
-      const patch = Array.from({ length: points }, (_, i) => {
-        const iy = top + Math.floor(i / edge) * dilation - padding.top;
-        const ix = left + (i % edge) * dilation - padding.left;
+      const patch = Array.from({ length: edge * edge }, (_, i) => {
+        const iy = top + Math.floor(i / edge) * dilation - padding.top + around;
+        const ix = left + (i % edge) * dilation - padding.left + around;
         const inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
         return inside ? Math.abs(x.data[((n * channels + c) * height + iy) * width + ix]!) : 0;
       });
       return bothSides(input, patch);
     });
     for (let o = 0; o < channelsOut; o++) {
-      const products = Array.from({ length: points }, (_, p) =>
+      const products = Array.from({ length: side * side }, (_, p) =>
         transformed.reduce((sum, values, c) => sum + values[p]! * weights[o * channels + c]![p]!, 0),
       );
       bothSides(back, products).forEach((magnitude, i) => {
