@@ -8,4 +8,4 @@ export {
 } from "./pack";
 export { f32_adaptive_avgpool2d, f32_avgpool2d, f32_maxpool2d } from "./pool2d";
 export { f32_resize2d_bilinear, f32_resize2d_nearest } from "./resize2d";
-export { f32_winograd_input, f32_winograd_output, f32_winograd_pack } from "./winograd";
+export { f32_winograd_input, f32_winograd_output, f32_winograd_weights } from "./winograd";

@@ -37,157 +37,78 @@ function sizeOf(points: i32): i32 { return max(2, points - 2); }
 const VECTORS: usize = 160;
 
 /**
- * Transforms the weight [channelsOut, channelsIn, 9] and packs it for f32_conv2d: [point][panel][channelsIn][8], zero beyond the
- * last channel. Computed in f64, two output channels at a time, and rounded once.
+ * Transforms a 3×3 convolution's weight, in panels as f32_pack_conv2d leaves it, for f32_conv2d: [point][panel][channel][8].
  *
  * @param points along a side: 3, 4, 5 or 6
- * @param first the first of `count` output channels in `weight`; a multiple of 8
- * @param out the whole constant, of `channelsOut` output channels
+ * @param channelsIn of the weight, of which `channels` are transformed, a multiple of 4
+ * @param panels of all points of what is written, of which `count` are
+ * @param weight the first panel's first channel: panels of [9][channelsIn][8]
+ * @param scratch 2304 bytes
+ * @param out the first panel of the first point
  */
-export function f32_winograd_pack(
-  points: i32, channelsOut: i32, channelsIn: i32, first: i32, count: i32, weight: usize, out: usize,
+export function f32_winograd_weights(
+  points: i32, channelsIn: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
 ): void {
-  assert((first & 7) == 0, "panels are whole");
-  const plane = <usize>(((channelsOut + 7) >> 3) * channelsIn) << 5;
-  const row = <usize>channelsIn * 36;
-  for (let n = 0; n < count; n += 8) {
-    const panel = out + (<usize>(((first + n) >> 3) * channelsIn) << 5);
-    for (let pair = 0; pair < 8; pair += 2) {
-      const has0 = n + pair < count, has1 = n + pair + 1 < count;
-      let g = weight + <usize>(n + pair) * row;
-      let to = panel + (<usize>pair << 2);
-      for (let c = 0; c < channelsIn; c++) {
-        const g00 = twoWeights(g, row, has0, has1), g01 = twoWeights(g + 4, row, has0, has1), g02 = twoWeights(g + 8, row, has0, has1);
-        const g10 = twoWeights(g + 12, row, has0, has1), g11 = twoWeights(g + 16, row, has0, has1), g12 = twoWeights(g + 20, row, has0, has1);
-        const g20 = twoWeights(g + 24, row, has0, has1), g21 = twoWeights(g + 28, row, has0, has1), g22 = twoWeights(g + 32, row, has0, has1);
-        if (points == 6) {
-          packRow4(g00, g01, g02, to, plane);
-          packRow4(plus4(g00, g10, g20), plus4(g01, g11, g21), plus4(g02, g12, g22), to + 6 * plane, plane);
-          packRow4(minus4(g00, g10, g20), minus4(g01, g11, g21), minus4(g02, g12, g22), to + 12 * plane, plane);
-          packRow4(outerPlus4(g00, g10, g20), outerPlus4(g01, g11, g21), outerPlus4(g02, g12, g22), to + 18 * plane, plane);
-          packRow4(outerMinus4(g00, g10, g20), outerMinus4(g01, g11, g21), outerMinus4(g02, g12, g22), to + 24 * plane, plane);
-          packRow4(g20, g21, g22, to + 30 * plane, plane);
-        } else if (points == 5) {
-          packRow3(plus3(g00, g10, g20), plus3(g01, g11, g21), plus3(g02, g12, g22), to, plane);
-          packRow3(minus3(g00, g10, g20), minus3(g01, g11, g21), minus3(g02, g12, g22), to + 5 * plane, plane);
-          packRow3(outerPlus3(g00, g10, g20), outerPlus3(g01, g11, g21), outerPlus3(g02, g12, g22), to + 10 * plane, plane);
-          packRow3(outerMinus3(g00, g10, g20), outerMinus3(g01, g11, g21), outerMinus3(g02, g12, g22), to + 15 * plane, plane);
-          packRow3(g20, g21, g22, to + 20 * plane, plane);
-        } else if (points == PAIRS) {
-          packPairs(g10, g11, g12, to, plane);
-          packPairs(f64x2.sub(g20, g10), f64x2.sub(g21, g11), f64x2.sub(g22, g12), to + 3 * plane, plane);
-          packPairs(f64x2.sub(g00, g10), f64x2.sub(g01, g11), f64x2.sub(g02, g12), to + 6 * plane, plane);
-        } else {
-          packRow2(g00, g01, g02, to, plane);
-          packRow2(plus2(g00, g10, g20), plus2(g01, g11, g21), plus2(g02, g12, g22), to + 4 * plane, plane);
-          packRow2(minus2(g00, g10, g20), minus2(g01, g11, g21), minus2(g02, g12, g22), to + 8 * plane, plane);
-          packRow2(g20, g21, g22, to + 12 * plane, plane);
+  assert((channels & 3) == 0, "channels come in fours");
+  const tap = <usize>channelsIn << 5, plane = <usize>(panels * channels) << 5;
+  for (let p = 0; p < count; p++) {
+    let g = weight + <usize>p * 9 * tap, to = out + (<usize>(p * channels) << 5);
+    for (let c = 0; c < channels; c += 4) {
+      for (let j: usize = 0; j < 3; j++) {
+        let column = g + j * tap;
+        for (let q = scratch + (j << 7), end = q + 128; q < end; q += 16) {
+          weightPoints(points, v128.load(column), v128.load(column + 3 * tap), v128.load(column + 6 * tap), q, 384);
+          column += 16;
         }
-        g += 36;
-        to += 32;
       }
+      // Row by row, so that few lines are written at a time.
+      let row = scratch, at = to;
+      for (let j = 0; j < points; j++) {
+        for (let i: usize = 0; i < 128; i += 16) {
+          const q = row + i;
+          weightPoints(points, v128.load(q), v128.load(q, 128), v128.load(q, 256), at + i, plane);
+        }
+        row += 384;
+        at += <usize>points * plane;
+      }
+      g += 128;
+      to += 128;
     }
   }
 }
 
-/** One weight of two output channels, zero for one that isn't there. */
-// @ts-ignore: decorator
-@inline
-function twoWeights(at: usize, row: usize, has0: bool, has1: bool): v128 {
-  let v = f32x4.splat(0);
-  if (has0) v = v128.load32_zero(at);
-  if (has1) v = v128.load32_lane(at + row, v, 1);
-  return f64x2.promote_low_f32x4(v);
-}
-
-// The rows of G: powers of the points over the products of their differences. Of F(4×4), ±1/√2 by 2·a²(a² − b²) = −3/2 and ±√2 by
-// 2·b²(b² − a²) = 6; of F(3×3), ±1/2 by ±2a(a² − b²) = ∓2 and ±3/2 by ±2b(b² − a²) = ±6.
-// @ts-ignore: decorator
-@inline
-function plus4(g0: v128, g1: v128, g2: v128): v128 { return combine(0, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function minus4(g0: v128, g1: v128, g2: v128): v128 { return combine(1, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function outerPlus4(g0: v128, g1: v128, g2: v128): v128 { return combine(2, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function outerMinus4(g0: v128, g1: v128, g2: v128): v128 { return combine(3, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function plus3(g0: v128, g1: v128, g2: v128): v128 { return combine(4, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function minus3(g0: v128, g1: v128, g2: v128): v128 { return combine(5, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function outerPlus3(g0: v128, g1: v128, g2: v128): v128 { return combine(6, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function outerMinus3(g0: v128, g1: v128, g2: v128): v128 { return combine(7, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function plus2(g0: v128, g1: v128, g2: v128): v128 { return combine(8, g0, g1, g2); }
-// @ts-ignore: decorator
-@inline
-function minus2(g0: v128, g1: v128, g2: v128): v128 { return combine(9, g0, g1, g2); }
-/** Three weights combined by a row of G: a function of its own, since what it would grow to in its place spills registers. */
-function combine(row: i32, g0: v128, g1: v128, g2: v128): v128 {
-  let k0: f64, k1: f64, k2: f64;
-  switch (row) {
-    case 0: k0 = -2.0 / 3.0; k1 = -0.70710678118654752 / 1.5; k2 = -1.0 / 3.0; break;
-    case 1: k0 = -2.0 / 3.0; k1 = 0.70710678118654752 / 1.5; k2 = -1.0 / 3.0; break;
-    case 2: k0 = 1.0 / 6.0; k1 = 1.41421356237309505 / 6.0; k2 = 1.0 / 3.0; break;
-    case 3: k0 = 1.0 / 6.0; k1 = -1.41421356237309505 / 6.0; k2 = 1.0 / 3.0; break;
-    case 4: k0 = -0.5; k1 = -0.25; k2 = -0.125; break;
-    case 5: k0 = 0.5; k1 = -0.25; k2 = 0.125; break;
-    case 6: k0 = 1.0 / 6.0; k1 = 0.25; k2 = 0.375; break;
-    case 7: k0 = -1.0 / 6.0; k1 = 0.25; k2 = -0.375; break;
-    case 8: k0 = 0.5; k1 = 0.5; k2 = 0.5; break;
-    default: k0 = 0.5; k1 = -0.5; k2 = 0.5;
+/**
+ * G by three weights, `stride` bytes from point to point. Its rows are powers of the points over the products of their differences: of
+ * F(4×4), ±1/√2 by 2·a²(a² − b²) = −3/2 and ±√2 by 2·b²(b² − a²) = 6; of F(3×3), ±1/2 by ±2a(a² − b²) = ∓2 and ±3/2 by ±2b(b² − a²) = ±6.
+ */
+function weightPoints(points: i32, g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void {
+  if (points == 6) {
+    v128.store(to, g0); to += stride;
+    let even = madd(f32x4.mul(g0, f32x4.splat(-2.0 / 3.0)), g2, f32x4.splat(-1.0 / 3.0)), odd = f32x4.mul(g1, f32x4.splat(A / 1.5));
+    v128.store(to, f32x4.sub(even, odd)); to += stride;
+    v128.store(to, f32x4.add(even, odd)); to += stride;
+    even = madd(f32x4.mul(g0, f32x4.splat(1.0 / 6.0)), g2, f32x4.splat(1.0 / 3.0)), odd = f32x4.mul(g1, f32x4.splat(B / 6));
+    v128.store(to, f32x4.add(even, odd)); to += stride;
+    v128.store(to, f32x4.sub(even, odd)); to += stride;
+  } else if (points == 5) {
+    let even = f32x4.mul(g1, f32x4.splat(-0.25)), odd = madd(f32x4.mul(g0, f32x4.splat(0.5)), g2, f32x4.splat(0.125));
+    v128.store(to, f32x4.sub(even, odd)); to += stride;
+    v128.store(to, f32x4.add(even, odd)); to += stride;
+    even = f32x4.mul(g1, f32x4.splat(0.25)), odd = madd(f32x4.mul(g0, f32x4.splat(1.0 / 6.0)), g2, f32x4.splat(0.375));
+    v128.store(to, f32x4.add(even, odd)); to += stride;
+    v128.store(to, f32x4.sub(even, odd)); to += stride;
+  } else if (points == PAIRS) {
+    v128.store(to, g1); to += stride;
+    v128.store(to, f32x4.sub(g2, g1)); to += stride;
+    v128.store(to, f32x4.sub(g0, g1));
+    return;
+  } else {
+    v128.store(to, g0); to += stride;
+    const even = f32x4.mul(f32x4.add(g0, g2), f32x4.splat(0.5)), odd = f32x4.mul(g1, f32x4.splat(0.5));
+    v128.store(to, f32x4.add(even, odd)); to += stride;
+    v128.store(to, f32x4.sub(even, odd)); to += stride;
   }
-  return f64x2.add(f64x2.add(f64x2.mul(g0, f64x2.splat(k0)), f64x2.mul(g1, f64x2.splat(k1))), f64x2.mul(g2, f64x2.splat(k2)));
-}
-
-/** Transforms one row of three weights and stores its six points, `plane` bytes apart. */
-function packRow4(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
-  storeTwo(to, r0);
-  storeTwo(to + plane, plus4(r0, r1, r2));
-  storeTwo(to + 2 * plane, minus4(r0, r1, r2));
-  storeTwo(to + 3 * plane, outerPlus4(r0, r1, r2));
-  storeTwo(to + 4 * plane, outerMinus4(r0, r1, r2));
-  storeTwo(to + 5 * plane, r2);
-}
-
-/** Transforms one row of three weights and stores its five points, `plane` bytes apart. */
-function packRow3(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
-  storeTwo(to, plus3(r0, r1, r2));
-  storeTwo(to + plane, minus3(r0, r1, r2));
-  storeTwo(to + 2 * plane, outerPlus3(r0, r1, r2));
-  storeTwo(to + 3 * plane, outerMinus3(r0, r1, r2));
-  storeTwo(to + 4 * plane, r2);
-}
-
-/** Transforms one row of three weights and stores its four points, `plane` bytes apart. */
-function packRow2(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
-  storeTwo(to, r0);
-  storeTwo(to + plane, plus2(r0, r1, r2));
-  storeTwo(to + 2 * plane, minus2(r0, r1, r2));
-  storeTwo(to + 3 * plane, r2);
-}
-
-/** Transforms one row of three weights and stores its three points, `plane` bytes apart. */
-function packPairs(r0: v128, r1: v128, r2: v128, to: usize, plane: usize): void {
-  storeTwo(to, r1);
-  storeTwo(to + plane, f64x2.sub(r2, r1));
-  storeTwo(to + 2 * plane, f64x2.sub(r0, r1));
-}
-
-// @ts-ignore: decorator
-@inline
-function storeTwo(to: usize, v: v128): void {
-  v128.store64_lane(to, f32x4.demote_f64x2_zero(v), 0);
+  v128.store(to, g2);
 }
 
 /** Tiles along one side of the output: those of `dilation` sub-grids, of which the first are one pixel longer than the others. */

@@ -192,40 +192,47 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
     ({ side, size, edge, input, weight, output }) => {
       const points = side ** 2;
 
-      it('f32_winograd_pack transforms each filter, rounds it once, and fills panels up with zeros', () => {
-        for (const channelsOut of [...CHANNELS, 24]) {
-          for (const channelsIn of [1, 2, 5]) {
-            // In two parts, as long constants are packed.
-            for (const cut of channelsOut > 8 ? [8, channelsOut] : [channelsOut]) {
-              const values = new Random(channelsOut).floats(channelsOut * channelsIn * 9);
-              const panels = ceil8(channelsOut) / 8;
-              const expected = new Float64Array(points * panels * channelsIn * 8);
-              for (let o = 0; o < channelsOut; o++) {
-                for (let c = 0; c < channelsIn; c++) {
-                  const filter = [...values.subarray((o * channelsIn + c) * 9, (o * channelsIn + c + 1) * 9)];
+      it('f32_winograd_weights transforms panels, all of their channels or some', () => {
+        for (const channelsOut of [1, 8, 13, 24]) {
+          for (const [channelsIn, channel, channels] of [
+            [4, 0, 4],
+            [20, 0, 20],
+            [20, 4, 8],
+          ] as const) {
+            const panels = ceil8(channelsOut) / 8;
+            const values = new Random(channelsOut).floats(panels * 9 * channelsIn * 8);
+            // The first panel alone, and then the others, as long constants are packed.
+            const [before, count] = panels > 1 ? [1, panels - 1] : [0, 1];
+            const expected = new Float64Array(points * panels * channels * 8);
+            const bounds = new Float64Array(expected.length);
+            for (let panel = 0; panel < panels; panel++) {
+              for (let c = 0; c < channels; c++) {
+                for (let lane = 0; lane < 8; lane++) {
+                  const filter = Array.from({ length: 9 }, (_, tap) => {
+                    return values[((panel * 9 + tap) * channelsIn + channel + c) * 8 + lane]!;
+                  });
+                  const magnitudes = sandwich(abs(weight), filter.map(Math.abs));
                   sandwich(weight, filter).forEach((value, point) => {
-                    expected[((point * panels + Math.floor(o / 8)) * channelsIn + c) * 8 + (o % 8)] = value;
+                    const at = ((point * panels + panel) * channels + c) * 8 + lane;
+                    expected[at] = value;
+                    bounds[at] = ROUNDINGS * UNIT * magnitudes[point]!;
                   });
                 }
               }
-              // One rounding, and what float64 loses.
-              const bounds = expected.map((value) => Math.abs(value) * UNIT + 2 ** -48);
-              withCanaries(
-                kernels,
-                (memory) => {
-                  const row = channelsIn * 9;
-                  const first = memory.input(values.subarray(0, cut * row));
-                  const second = cut < channelsOut ? memory.input(values.subarray(cut * row)) : 0;
-                  const out = memory.output(expected.length);
-                  kernels.f32_winograd_pack(side, channelsOut, channelsIn, 0, cut, first, out);
-                  if (second > 0)
-                    kernels.f32_winograd_pack(side, channelsOut, channelsIn, cut, channelsOut - cut, second, out);
-                  const label = `${build}, [${channelsOut}, ${channelsIn}, 3, 3], cut at ${cut}`;
-                  expectWithin(memory.read(out, expected.length), expected, bounds, label);
-                },
-                { edges: channelsIn === 1 },
-              );
             }
+            withCanaries(kernels, (memory) => {
+              const packed = memory.input(values) + channel * 32;
+              const scratch = memory.output(2304 / 4);
+              const out = memory.output(expected.length);
+              const transform = (first: number, some: number) => {
+                const [from, to] = [packed + first * 9 * channelsIn * 32, out + first * channels * 32];
+                kernels.f32_winograd_weights(side, channelsIn, channels, panels, some, from, scratch, to);
+              };
+              if (before > 0) transform(0, before);
+              transform(before, count);
+              const label = `${build}, [${channelsOut}, ${channelsIn}, 3, 3], ${channels} from ${channel}`;
+              expectWithin(memory.read(out, expected.length), expected, bounds, label);
+            });
           }
         }
       });
@@ -370,10 +377,10 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
 });
 
 describe('Winograd (debug)', () => {
-  const { f32_winograd_pack, f32_winograd_input, f32_winograd_output } = loadKernels('debug');
+  const { f32_winograd_weights, f32_winograd_input, f32_winograd_output } = loadKernels('debug');
 
-  it('asserts that panels and pixels are whole', () => {
-    expect(() => f32_winograd_pack(6, 16, 1, 4, 8, 64, 64)).toThrow('assert: panels are whole');
+  it('asserts that channels come in fours and pixels are whole', () => {
+    expect(() => f32_winograd_weights(6, 6, 6, 1, 1, 64, 64, 64)).toThrow('assert: channels come in fours');
     const message = 'assert: pixels are whole vectors';
     expect(() => f32_winograd_input(6, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
     expect(() => f32_winograd_output(6, 4, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(

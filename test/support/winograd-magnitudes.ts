@@ -119,7 +119,7 @@ function bothSides(matrix: Matrix, square: readonly number[]): number[] {
 
 /**
  * By how much Winograd's way and another one in float32 may differ, for each element of the output: a term passes the sum over the
- * channels, two transforms of at most five sums or products each on its way in, two on its way out, and its weight's rounding.
+ * channels, and two transforms of at most five sums or products each of its pixel, of its weight, and on its way out.
  */
 export function winogradBound(
   side: Side,
@@ -128,7 +128,7 @@ export function winogradBound(
   output: Shape,
 ): (at: number) => number {
   const magnitudes = winogradMagnitudes(side, conv, x, output);
-  return (at) => sumBound(x.shape[1]! + 21, magnitudes[at]!);
+  return (at) => sumBound(x.shape[1]! + 30, magnitudes[at]!);
 }
 
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */

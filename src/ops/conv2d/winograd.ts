@@ -1,14 +1,15 @@
 /**
  * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8
- * or 2.25 multiplications an output instead of 9, and two pixels by themselves 2.25 instead of 4. The products are an indirect GEMM with a group for each point of the transform; tiles go in
- * blocks, so that what is transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
+ * or 2.25 multiplications an output instead of 9; 2×2 outputs with only padding around them 2.25 instead of 4. The products are an
+ * indirect GEMM with a group for each point of the transform; tiles go in blocks, so that what is transformed stays in a cache. With
+ * dilation, each sub-grid is tiled by itself.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import { biasConstants, epilogueArguments, NO_EPILOGUE_ARGUMENTS, normConstants } from '../epilogue.ts';
-import { gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
-import { type Algorithm, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
+import { epilogueArguments, NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
+import { gemmConstants, gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
+import { type Algorithm, type Binding, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
@@ -18,13 +19,22 @@ type Points = 3 | 4 | 5 | 6;
 /** Points along a side where a sub-grid has one tile of at most two pixels. */
 const PAIRS = 3;
 
+/** What a schedule depends on: the layer, its shapes, how weights are stored, threads. */
+type Layer = Omit<Conv2dSite, 'epilogue'>;
+
 /** Output pixels along a side of a tile. */
 function tileSize(points: Points): number {
   return Math.max(2, points - 2);
 }
 
 /** Bytes of addresses and vectors that a thread's transforms use. */
-const TRANSFORM_BYTES = 1024;
+const TRANSFORM_BYTES = 3072;
+
+/** Of those, what transforming a weight takes. */
+const WEIGHT_SCRATCH_BYTES = 2304;
+
+/** How many tiles are many: see {@link holdsPoints}. */
+const MANY_TILES = 256;
 
 /** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
 const MAX_CHUNK = 512;
@@ -42,13 +52,24 @@ function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, points
   return images * along(height) * along(width);
 }
 
-/** The schedule: tiles of a block and where a block's floats lie in the scratch memory. */
-function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine'>, side: Points) {
-  const { tileRows, threads } = site.engine;
+/** Some of a layer's tiles or input channels. */
+interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * The schedule: chunks of input channels one after the other, of each blocks of tiles; and where their floats lie in the scratch memory.
+ * Products wait for the chunks to come: a block's alone where there is one chunk, or else those of all tiles.
+ */
+type Schedule = ReturnType<typeof scheduleOf>;
+
+function scheduleOf(layer: Layer, side: Points) {
+  const { tileRows, threads } = layer.engine;
   const points = side ** 2;
-  const channelsIn = channelsOf(site.inputs[0]!);
-  const channelsOut = Math.ceil(channelsOf(site.output) / 4) * 4;
-  const count = tilesOf(site.output, site.attrs, side);
+  const channelsIn = channelsOf(layer.inputs[0]!);
+  const channelsOut = Math.ceil(channelsOf(layer.output) / 4) * 4;
+  const count = tilesOf(layer.output, layer.attrs, side);
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
   const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
@@ -59,19 +80,18 @@ function blocksOf(site: Pick<Conv2dSite, 'inputs' | 'output' | 'attrs' | 'engine
   const table = threads * TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
+  const isOneChunk = chunk === channelsIn;
+  const weights = output + (isOneChunk ? block : count) * outputBytes;
+  const isHeld = holdsPoints(layer, side);
   return {
-    count,
-    points,
-    channelsIn,
-    channelsOut,
-    chunk,
-    block,
-    inputBytes,
-    outputBytes,
-    table,
-    input,
-    output,
-    bytes: output + block * outputBytes,
+    ...{ side, points, channelsIn, channelsOut, chunk, count, block, input, inputBytes, outputBytes },
+    /** Null where the constant has been transformed. */
+    weights: isHeld ? null : weights,
+    bytes: weights + (isHeld ? 0 : points * Math.ceil(channelsOut / 8) * panelBytes(chunk, 1)),
+    /** Of a block of so many tiles: all but the last have one size. */
+    tableOf: (rows: number) => table + (rows === block ? 0 : tableBytes(block, 1, tileRows)),
+    /** Where products lie, from that tile on, the first of a block. */
+    outputOf: (first: number) => output + (isOneChunk ? 0 : first * outputBytes),
   };
 }
 
@@ -102,104 +122,146 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
       );
     },
 
-    work({ inputs, output, attrs }) {
+    work(site) {
+      const { inputs, output, attrs } = site;
       const products = tilesOf(output, attrs, side) * side ** 2;
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
-      return { macs: products * channelsIn * channelsOut, transformed: products * (channelsIn + channelsOut) };
+      const weights = holdsPoints(site, side) ? 0 : side ** 2 * channelsIn * channelsOut;
+      return {
+        macs: products * channelsIn * channelsOut,
+        transformed: products * (channelsIn + channelsOut) + weights,
+      };
     },
 
-    constants({ attrs, epilogue }) {
-      const form = { channels: attrs.weight.shape[0]!, groups: 1, panel: 8 } as const;
-      return [weightConstant(attrs.weight, side), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
+    constants(site) {
+      const [panels, ...vectors] = gemmConstants(site);
+      return [holdsPoints(site, side) ? pointsConstant(site.attrs.weight, side) : panels!, ...vectors];
     },
 
     workspace(site) {
       return {
         tableBytes: 0,
-        scratchBytes: blocksOf(site, side).bytes,
+        scratchBytes: scheduleOf(site, side).bytes,
         zeroBytes: channelsOf(site.inputs[0]!) * 4,
       };
     },
 
     bind(binding, attrs) {
-      const { engine, output, constants, scratch, zeros } = binding;
-      const x = binding.inputs[0]!;
-      const { padding, bias } = attrs;
-      const [dilation] = attrs.dilation;
-      // Of pairs nothing around is read.
-      const around = side === PAIRS ? dilation : 0;
-      const { height, width } = imageSizes(x.shape);
-      const { height: outHeight, width: outWidth } = imageSizes(output.shape);
-      const blocks = blocksOf({ inputs: [x.shape], output: output.shape, attrs, engine }, side);
-      const { count, points, channelsIn, channelsOut, chunk, block, inputBytes, outputBytes } = blocks;
-      const [input, products] = [scratch + blocks.input, scratch + blocks.output];
-
-      // All blocks share one table; the last, which may be smaller, has the other.
-      const rest = count % block;
-      const otherTable = tableBytes(block, 1, engine.tileRows);
-      const tables = [block, ...(rest > 0 ? [rest] : [])].map((rows, i) =>
-        stepOf(
-          'f32_conv2d_table',
-          ...([1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
-          ...([input, inputBytes, 0, scratch + blocks.table + i * otherTable] as const),
-        ),
-      );
-      const phases: Phase[] = [tables];
-      for (let first = 0; first < count; first += block) {
-        const rows = Math.min(block, count - first);
-        const parts = ranges(rows, engine.threads).map((part, i) => {
-          const tiles = [first + part.first, first + part.first + part.count] as const;
-          return { tiles, at: part.first, own: scratch + i * TRANSFORM_BYTES };
-        });
-        for (let channel = 0; channel < channelsIn; channel += chunk) {
-          const channels = Math.min(chunk, channelsIn - channel);
+      const { inputs, output, engine } = binding;
+      const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
+      const { count, block, channelsIn, chunk } = schedule;
+      const phases: Phase[] = [tablePhase(binding, schedule)];
+      for (let channel = 0; channel < channelsIn; channel += chunk) {
+        const channels = { first: channel, count: Math.min(chunk, channelsIn - channel) };
+        const weights = weightsOf(binding, schedule, channels);
+        phases.push(...weights.phases);
+        for (let first = 0; first < count; first += block) {
+          const tiles = { first, count: Math.min(block, count - first) };
           phases.push(
-            parts.map(({ tiles, at, own }) =>
-              stepOf(
-                'f32_winograd_input',
-                ...([side, channels, height, width, outHeight, outWidth] as const),
-                ...([padding.top - around, padding.left - around, dilation] as const),
-                ...tiles,
-                ...([x.address + channel * 4, x.pixelBytes, zeros, own, input + at * inputBytes, inputBytes] as const),
-              ),
-            ),
-            gemmPhase(
-              {
-                rows,
-                groups: points,
-                channelsIn: channels,
-                channelsOut,
-                taps: 1,
-                sums: channel > 0,
-                blockTiles: rows,
-                table: scratch + blocks.table + (rows === block ? 0 : otherTable),
-                weights: constants[0]! + channel * panelBytes(1, 1),
-                panelBytes: panelBytes(channelsIn, 1),
-                out: products,
-                outBytes: outputBytes,
-                bias: 0,
-                epilogue: NO_EPILOGUE_ARGUMENTS,
-                cut: 'panels',
-              },
-              engine,
-            ),
+            inputPhase(binding, attrs, schedule, channels, tiles),
+            gemmPhase({ ...weights.gemm, ...productsOf(binding, schedule, channels, tiles) }, engine),
           );
+          const isLast = channel + channels.count === channelsIn;
+          if (isLast) phases.push(outputPhase(binding, attrs, schedule, tiles));
         }
-        phases.push(
-          parts.map(({ tiles, at, own }) =>
-            stepOf(
-              'f32_winograd_output',
-              ...([side, channelsOf(output.shape), outHeight, outWidth, dilation, ...tiles] as const),
-              ...([products + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
-              bias ? constants[1]! : 0,
-              ...epilogueArguments(binding),
-            ),
-          ),
-        );
       }
       return phases;
     },
   };
+}
+
+/** The rows of a block's products; the last block, which may be smaller, has a table of its own. */
+function tablePhase({ engine, scratch }: Binding, { count, block, input, inputBytes, ...schedule }: Schedule): Phase {
+  const rest = count % block;
+  return [block, ...(rest > 0 ? [rest] : [])].map((rows) =>
+    stepOf(
+      'f32_conv2d_table',
+      ...([1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
+      ...([scratch + input, inputBytes, 0, scratch + schedule.tableOf(rows)] as const),
+    ),
+  );
+}
+
+/** Where the products find some channels' weights; where these aren't held, the phase that transforms them. */
+function weightsOf({ engine, constants, scratch }: Binding, schedule: Schedule, channels: Range) {
+  const { side, channelsIn, channelsOut } = schedule;
+  const from = constants[0]! + channels.first * panelBytes(1, 1);
+  if (schedule.weights === null) return { gemm: { weights: from, panelBytes: panelBytes(channelsIn, 1) }, phases: [] };
+  const gemm = { weights: scratch + schedule.weights, panelBytes: panelBytes(channels.count, 1) };
+  const panels = Math.ceil(channelsOut / 8);
+  const transform = ranges(panels, engine.threads).map(({ first, count }, i) =>
+    stepOf(
+      'f32_winograd_weights',
+      ...([side, channelsIn, channels.count, panels, count, from + first * panelBytes(channelsIn, 9)] as const),
+      ...([scratch + i * TRANSFORM_BYTES, gemm.weights + first * gemm.panelBytes] as const),
+    ),
+  );
+  return { gemm, phases: [transform] };
+}
+
+/** Some tiles as the threads share them, with what each has of the scratch memory. */
+function partsOf({ engine, scratch }: Binding, tiles: Range) {
+  return ranges(tiles.count, engine.threads).map(({ first, count }, i) => {
+    const part = [tiles.first + first, tiles.first + first + count] as const;
+    return { tiles: part, at: first, own: scratch + i * TRANSFORM_BYTES };
+  });
+}
+
+/** The transforms of some channels of a block's input. */
+function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, channels: Range, tiles: Range): Phase {
+  const { output, scratch, zeros } = binding;
+  const { side, input, inputBytes } = schedule;
+  const x = binding.inputs[0]!;
+  const { height, width } = imageSizes(x.shape);
+  const { height: outHeight, width: outWidth } = imageSizes(output.shape);
+  const [dilation] = attrs.dilation;
+  // Of pairs nothing around is read.
+  const around = side === PAIRS ? dilation : 0;
+  return partsOf(binding, tiles).map(({ tiles, at, own }) =>
+    stepOf(
+      'f32_winograd_input',
+      ...([side, channels.count, height, width, outHeight, outWidth] as const),
+      ...([attrs.padding.top - around, attrs.padding.left - around, dilation, ...tiles] as const),
+      ...([x.address + channels.first * 4, x.pixelBytes, zeros, own] as const),
+      ...([scratch + input + at * inputBytes, inputBytes] as const),
+    ),
+  );
+}
+
+/** The products of a block: a group for each point, which adds to those of the channels before. */
+function productsOf({ scratch }: Binding, schedule: Schedule, channels: Range, tiles: Range) {
+  return {
+    rows: tiles.count,
+    groups: schedule.points,
+    channelsIn: channels.count,
+    channelsOut: schedule.channelsOut,
+    taps: 1,
+    sums: channels.first > 0,
+    blockTiles: tiles.count,
+    table: scratch + schedule.tableOf(tiles.count),
+    out: scratch + schedule.outputOf(tiles.first),
+    outBytes: schedule.outputBytes,
+    bias: 0,
+    epilogue: NO_EPILOGUE_ARGUMENTS,
+    cut: 'panels',
+  } as const;
+}
+
+/** The way back of a block's products to output pixels. */
+function outputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, tiles: Range): Phase {
+  const { output, constants, scratch } = binding;
+  const { side, outputBytes } = schedule;
+  const { height, width } = imageSizes(output.shape);
+  const products = scratch + schedule.outputOf(tiles.first);
+  return partsOf(binding, tiles).map(({ tiles, at, own }) =>
+    stepOf(
+      'f32_winograd_output',
+      ...([side, channelsOf(output.shape), height, width, attrs.dilation[0], ...tiles] as const),
+      ...([products + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
+      attrs.bias ? constants[1]! : 0,
+      ...epilogueArguments(binding),
+    ),
+  );
 }
 
 /** True where each sub-grid has at most 2×2 pixels, each in its place. */
@@ -214,23 +276,40 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
   );
 }
 
+/**
+ * True where a weight is held in the transform's points, and not transformed in each run. With many tiles their products take so long that
+ * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
+ */
+function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
+  return side === PAIRS || weightStorage === 'f16' || tilesOf(output, attrs, side) < MANY_TILES;
+}
+
 /** A weight in the transform's points, packed for the products. */
-function weightConstant(weight: Parameter, side: Points): Constant {
+function pointsConstant(weight: Parameter, side: Points): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
   const row = channelsIn * 9;
   const step = stagedChannels(row);
+  const staged = stagedBytes(Math.min(step, channelsOut) * row);
+  const panels = Math.ceil(channelsOut / 8);
+  const panel = panelBytes(channelsIn, 1);
+  const mostPanels = Math.ceil(Math.min(step, channelsOut) / 8);
   return {
     owner: weight,
     form: `winograd ${side}`,
-    bytes: side ** 2 * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, 1),
+    bytes: side ** 2 * panels * panel,
     weight,
-    scratchBytes: stagedBytes(Math.min(step, channelsOut) * row),
+    scratchBytes: staged + mostPanels * panel * 9 + WEIGHT_SCRATCH_BYTES,
     write({ kernels, address, scratch, valuesOf }) {
       const values = valuesOf(weight);
+      const packed = scratch + staged;
       for (let n = 0; n < channelsOut; n += step) {
         const count = Math.min(step, channelsOut - n);
         stage(kernels, values, n * row, count * row, scratch);
-        kernels.f32_winograd_pack(side, channelsOut, channelsIn, n, count, scratch, address);
+        kernels.f32_pack_conv2d(count, channelsIn, 9, scratch, packed);
+        kernels.f32_winograd_weights(
+          ...([side, channelsIn, channelsIn, panels, Math.ceil(count / 8), packed] as const),
+          ...([packed + mostPanels * panel * 9, address + (n / 8) * panel] as const),
+        );
       }
     },
   };
