@@ -132,7 +132,8 @@ export abstract class Module<Out = Value> {
 
   /** @internal What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
   structure(into: unknown[] = []): readonly unknown[] {
-    into.push(this, ...this.#hooks.values());
+    into.push(this);
+    for (const hook of this.#hooks.values()) into.push(hook);
     for (const [, member] of this.members()) {
       if (member instanceof Parameter) into.push(member, member.version);
       else if (member instanceof Module) member.structure(into);
@@ -141,8 +142,8 @@ export abstract class Module<Out = Value> {
   }
 
   /** @internal Own properties in the order of their assignment. Containers yield their items instead. */
-  *members(): Iterable<[name: string, member: unknown]> {
-    yield* Object.entries(this);
+  members(): Iterable<[name: string, member: unknown]> {
+    return Object.entries(this);
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */

@@ -61,7 +61,8 @@ export function everyKernel(layertap) {
     wide = normed(16, 64, 3, { padding: 1 });
     same = normed(64, 64, 3, { padding: 1 });
     small = new Conv2d(64, 13, 3, { padding: 1 });
-    dilated = new Conv2d(64, 64, 3, { padding: 20, dilation: 20 });
+    dilated = new Conv2d(64, 64, 3, { padding: 17, dilation: 17 });
+    far = new Conv2d(64, 64, 3, { padding: [20, 13], dilation: [20, 13] });
     strided = normed(64, 72, 3, { stride: 2, padding: 1 });
     grouped = new Conv2d(72, 72, 3, { padding: 1, groups: 6 });
     depthwise = normed(72, 72, 5, { padding: 2, groups: 72 });
@@ -84,7 +85,7 @@ export function everyKernel(layertap) {
       const stem = this.maxpool.call(relu(this.stem.call(x)));
       const wide = relu(this.wide.call(stem));
       const same = relu(add(this.same.call(wide), wide));
-      const dilated = this.dilated.call(same);
+      const dilated = this.far.call(this.dilated.call(same));
       const both = cat([this.small.call(same), dilated]);
       const strided = this.hardswish.call(this.strided.call(dilated));
       const grouped = this.silu.call(this.grouped.call(strided));
