@@ -50,6 +50,10 @@ export class Sequential extends Module<any> {
     return this.#items;
   }
 
+  override memberValues(): Iterable<Item> {
+    return this.#items.values();
+  }
+
   /** The number of items. */
   get length(): number {
     return this.#items.size;
@@ -99,6 +103,10 @@ export class ModuleList extends Module<any> {
 
   override *members(): Iterable<[string, Item]> {
     for (const [i, item] of this.#items.entries()) yield [String(i), item];
+  }
+
+  override memberValues(): Iterable<Item> {
+    return this.#items;
   }
 
   /** The number of items. */
@@ -156,6 +164,10 @@ export class ModuleDict<Out = any> extends Module<Out> {
 
   override members(): Iterable<[string, Item]> {
     return this.#items;
+  }
+
+  override memberValues(): Iterable<Item> {
+    return this.#items.values();
   }
 
   /** The number of items. */
