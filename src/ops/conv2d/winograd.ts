@@ -83,11 +83,16 @@ function scheduleOf(layer: Layer, side: Points) {
   const isOneChunk = chunk === channelsIn;
   const weights = output + (isOneChunk ? block : count) * outputBytes;
   const isHeld = holdsPoints(layer, side);
+  const panels = Math.ceil(channelsOut / 8);
+  const wide = weights + (isHeld ? 0 : points * panels * panelBytes(chunk, 1));
+  const isWidened = !isHeld && layer.weightStorage === 'f16';
   return {
-    ...{ side, points, channelsIn, channelsOut, chunk, count, block, input, inputBytes, outputBytes },
+    ...{ side, points, channelsIn, channelsOut, panels, chunk, count, block, input, inputBytes, outputBytes },
     /** Null where the constant has been transformed. */
     weights: isHeld ? null : weights,
-    bytes: weights + (isHeld ? 0 : points * Math.ceil(channelsOut / 8) * panelBytes(chunk, 1)),
+    /** Null where the constant is float32. */
+    wide: isWidened ? wide : null,
+    bytes: wide + (isWidened ? panels * panelBytes(channelsIn, 9) : 0),
     /** Of a block of so many tiles: all but the last have one size. */
     tableOf: (rows: number) => table + (rows === block ? 0 : tableBytes(block, 1, tileRows)),
     /** Where products lie, from that tile on, the first of a block. */
@@ -150,7 +155,7 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
       const { inputs, output, engine } = binding;
       const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
       const { count, block, channelsIn, chunk } = schedule;
-      const phases: Phase[] = [tablePhase(binding, schedule)];
+      const phases = [tablePhase(binding, schedule), ...widenedPhases(binding, schedule)];
       for (let channel = 0; channel < channelsIn; channel += chunk) {
         const channels = { first: channel, count: Math.min(chunk, channelsIn - channel) };
         const weights = weightsOf(binding, schedule, channels);
@@ -182,13 +187,26 @@ function tablePhase({ engine, scratch }: Binding, { count, block, input, inputBy
   );
 }
 
+/** Where the constant is panels of binary16s, they are widened. */
+function widenedPhases({ engine, constants, scratch }: Binding, { wide, panels, channelsIn }: Schedule): Phase[] {
+  if (wide === null) return [];
+  const [half, whole] = [panelBytes(channelsIn, 9, 'f16'), panelBytes(channelsIn, 9)];
+  return [
+    ranges(panels, engine.threads).map(({ first, count }) =>
+      stepOf(
+        'f32_from_f16',
+        ...([(count * whole) / 4, constants[0]! + first * half, scratch + wide + first * whole] as const),
+      ),
+    ),
+  ];
+}
+
 /** Where the products find some channels' weights; where these aren't held, the phase that transforms them. */
 function weightsOf({ engine, constants, scratch }: Binding, schedule: Schedule, channels: Range) {
-  const { side, channelsIn, channelsOut } = schedule;
-  const from = constants[0]! + channels.first * panelBytes(1, 1);
+  const { side, channelsIn, panels, wide } = schedule;
+  const from = (wide === null ? constants[0]! : scratch + wide) + channels.first * panelBytes(1, 1);
   if (schedule.weights === null) return { gemm: { weights: from, panelBytes: panelBytes(channelsIn, 1) }, phases: [] };
   const gemm = { weights: scratch + schedule.weights, panelBytes: panelBytes(channels.count, 1) };
-  const panels = Math.ceil(channelsOut / 8);
   const transform = ranges(panels, engine.threads).map(({ first, count }, i) =>
     stepOf(
       'f32_winograd_weights',
@@ -280,8 +298,8 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
  * True where a weight is held in the transform's points, and not transformed in each run. With many tiles their products take so long that
  * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
  */
-function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
-  return side === PAIRS || weightStorage === 'f16' || tilesOf(output, attrs, side) < MANY_TILES;
+function holdsPoints({ output, attrs }: Layer, side: Points): boolean {
+  return side === PAIRS || tilesOf(output, attrs, side) < MANY_TILES;
 }
 
 /** A weight in the transform's points, packed for the products. */
