@@ -59,8 +59,8 @@ interface Range {
 }
 
 /**
- * The schedule: chunks of input channels one after the other, of each blocks of tiles; and where their floats lie in the scratch memory.
- * Products wait for the chunks to come: a block's alone where there is one chunk, or else those of all tiles.
+ * The schedule: blocks of tiles, of each chunks of input channels; or chunks first, where a chunk's weights and the products of all tiles,
+ * which wait for the chunks to come, are fewer bytes than all weights and a block's products. And where all that lies in the scratch memory.
  */
 type Schedule = ReturnType<typeof scheduleOf>;
 
@@ -69,6 +69,7 @@ function scheduleOf(layer: Layer, side: Points) {
   const points = side ** 2;
   const channelsIn = channelsOf(layer.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(layer.output) / 4) * 4;
+  const panels = Math.ceil(channelsOut / 8);
   const count = tilesOf(layer.output, layer.attrs, side);
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
@@ -80,14 +81,16 @@ function scheduleOf(layer: Layer, side: Points) {
   const table = threads * TRANSFORM_BYTES;
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
-  const isOneChunk = chunk === channelsIn;
-  const weights = output + (isOneChunk ? block : count) * outputBytes;
   const isHeld = holdsPoints(layer, side);
-  const panels = Math.ceil(channelsOut / 8);
-  const wide = weights + (isHeld ? 0 : points * panels * panelBytes(chunk, 1));
+  const weightBytes = (channels: number) => (isHeld ? 0 : points * panels * panelBytes(channels, 1));
+  const isByChunks = count * outputBytes + weightBytes(chunk) < block * outputBytes + weightBytes(channelsIn);
+  const weights = output + (isByChunks ? count : block) * outputBytes;
+  const wide = weights + weightBytes(isByChunks ? chunk : channelsIn);
   const isWidened = !isHeld && layer.weightStorage === 'f16';
   return {
-    ...{ side, points, channelsIn, channelsOut, panels, chunk, count, block, input, inputBytes, outputBytes },
+    ...{ side, points, channelsIn, channelsOut, panels, input, inputBytes, outputBytes, isByChunks },
+    chunks: parts(channelsIn, chunk),
+    blocks: parts(count, block),
     /** Null where the constant has been transformed. */
     weights: isHeld ? null : weights,
     /** Null where the constant is float32. */
@@ -96,8 +99,16 @@ function scheduleOf(layer: Layer, side: Points) {
     /** Of a block of so many tiles: all but the last have one size. */
     tableOf: (rows: number) => table + (rows === block ? 0 : tableBytes(block, 1, tileRows)),
     /** Where products lie, from that tile on, the first of a block. */
-    outputOf: (first: number) => output + (isOneChunk ? 0 : first * outputBytes),
+    outputOf: (first: number) => output + (isByChunks ? first * outputBytes : 0),
   };
+}
+
+/** `count` in parts of `size`, of which the last may be smaller. */
+function parts(count: number, size: number): readonly Range[] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
+    first: i * size,
+    count: Math.min(size, count - i * size),
+  }));
 }
 
 /** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
@@ -152,23 +163,23 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
     },
 
     bind(binding, attrs) {
-      const { inputs, output, engine } = binding;
+      const { inputs, output } = binding;
       const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
-      const { count, block, channelsIn, chunk } = schedule;
+      const { chunks, blocks, isByChunks } = schedule;
       const phases = [tablePhase(binding, schedule), ...widenedPhases(binding, schedule)];
-      for (let channel = 0; channel < channelsIn; channel += chunk) {
-        const channels = { first: channel, count: Math.min(chunk, channelsIn - channel) };
-        const weights = weightsOf(binding, schedule, channels);
-        phases.push(...weights.phases);
-        for (let first = 0; first < count; first += block) {
-          const tiles = { first, count: Math.min(block, count - first) };
-          phases.push(
-            inputPhase(binding, attrs, schedule, channels, tiles),
-            gemmPhase({ ...weights.gemm, ...productsOf(binding, schedule, channels, tiles) }, engine),
-          );
-          const isLast = channel + channels.count === channelsIn;
-          if (isLast) phases.push(outputPhase(binding, attrs, schedule, tiles));
+      if (!isByChunks) phases.push(...weightPhases(binding, schedule, { first: 0, count: schedule.channelsIn }));
+      const productsOf = (channels: Range, tiles: Range) => [
+        inputPhase(binding, attrs, schedule, channels, tiles),
+        productPhase(binding, schedule, channels, tiles),
+        ...(channels === chunks.at(-1) ? [outputPhase(binding, attrs, schedule, tiles)] : []),
+      ];
+      if (isByChunks) {
+        for (const channels of chunks) {
+          phases.push(...weightPhases(binding, schedule, channels));
+          for (const tiles of blocks) phases.push(...productsOf(channels, tiles));
         }
+      } else {
+        for (const tiles of blocks) for (const channels of chunks) phases.push(...productsOf(channels, tiles));
       }
       return phases;
     },
@@ -176,13 +187,12 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
 }
 
 /** The rows of a block's products; the last block, which may be smaller, has a table of its own. */
-function tablePhase({ engine, scratch }: Binding, { count, block, input, inputBytes, ...schedule }: Schedule): Phase {
-  const rest = count % block;
-  return [block, ...(rest > 0 ? [rest] : [])].map((rows) =>
+function tablePhase({ engine, scratch }: Binding, { blocks, input, inputBytes, tableOf }: Schedule): Phase {
+  return [...new Set(blocks.map(({ count }) => count))].map((rows) =>
     stepOf(
       'f32_conv2d_table',
       ...([1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
-      ...([scratch + input, inputBytes, 0, scratch + schedule.tableOf(rows)] as const),
+      ...([scratch + input, inputBytes, 0, scratch + tableOf(rows)] as const),
     ),
   );
 }
@@ -201,20 +211,20 @@ function widenedPhases({ engine, constants, scratch }: Binding, { wide, panels, 
   ];
 }
 
-/** Where the products find some channels' weights; where these aren't held, the phase that transforms them. */
-function weightsOf({ engine, constants, scratch }: Binding, schedule: Schedule, channels: Range) {
-  const { side, channelsIn, panels, wide } = schedule;
+/** Where the constant isn't transformed, some channels of it are. */
+function weightPhases({ engine, constants, scratch }: Binding, schedule: Schedule, channels: Range): Phase[] {
+  const { side, channelsIn, panels, weights, wide } = schedule;
+  if (weights === null) return [];
   const from = (wide === null ? constants[0]! : scratch + wide) + channels.first * panelBytes(1, 1);
-  if (schedule.weights === null) return { gemm: { weights: from, panelBytes: panelBytes(channelsIn, 1) }, phases: [] };
-  const gemm = { weights: scratch + schedule.weights, panelBytes: panelBytes(channels.count, 1) };
-  const transform = ranges(panels, engine.threads).map(({ first, count }, i) =>
-    stepOf(
-      'f32_winograd_weights',
-      ...([side, channelsIn, channels.count, panels, count, from + first * panelBytes(channelsIn, 9)] as const),
-      ...([scratch + i * TRANSFORM_BYTES, gemm.weights + first * gemm.panelBytes] as const),
+  return [
+    ranges(panels, engine.threads).map(({ first, count }, i) =>
+      stepOf(
+        'f32_winograd_weights',
+        ...([side, channelsIn, channels.count, panels, count, from + first * panelBytes(channelsIn, 9)] as const),
+        ...([scratch + i * TRANSFORM_BYTES, scratch + weights + first * panelBytes(channels.count, 1)] as const),
+      ),
     ),
-  );
-  return { gemm, phases: [transform] };
+  ];
 }
 
 /** Some tiles as the threads share them, with what each has of the scratch memory. */
@@ -247,22 +257,30 @@ function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, ch
 }
 
 /** The products of a block: a group for each point, which adds to those of the channels before. */
-function productsOf({ scratch }: Binding, schedule: Schedule, channels: Range, tiles: Range) {
-  return {
-    rows: tiles.count,
-    groups: schedule.points,
-    channelsIn: channels.count,
-    channelsOut: schedule.channelsOut,
-    taps: 1,
-    sums: channels.first > 0,
-    blockTiles: tiles.count,
-    table: scratch + schedule.tableOf(tiles.count),
-    out: scratch + schedule.outputOf(tiles.first),
-    outBytes: schedule.outputBytes,
-    bias: 0,
-    epilogue: NO_EPILOGUE_ARGUMENTS,
-    cut: 'panels',
-  } as const;
+function productPhase(binding: Binding, schedule: Schedule, channels: Range, tiles: Range): Phase {
+  const { engine, constants, scratch } = binding;
+  const { points, channelsIn, channelsOut, weights, isByChunks } = schedule;
+  const all = weights === null ? constants[0]! : scratch + weights;
+  return gemmPhase(
+    {
+      rows: tiles.count,
+      groups: points,
+      channelsIn: channels.count,
+      channelsOut,
+      taps: 1,
+      sums: channels.first > 0,
+      blockTiles: tiles.count,
+      table: scratch + schedule.tableOf(tiles.count),
+      weights: isByChunks ? all : all + channels.first * panelBytes(1, 1),
+      panelBytes: panelBytes(isByChunks ? channels.count : channelsIn, 1),
+      out: scratch + schedule.outputOf(tiles.first),
+      outBytes: schedule.outputBytes,
+      bias: 0,
+      epilogue: NO_EPILOGUE_ARGUMENTS,
+      cut: 'panels',
+    },
+    engine,
+  );
 }
 
 /** The way back of a block's products to output pixels. */
