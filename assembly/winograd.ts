@@ -40,17 +40,17 @@ const VECTORS: usize = 160;
  * Transforms a 3×3 convolution's weight, in panels as f32_pack_conv2d leaves it, for f32_conv2d: [point][panel][channel][8].
  *
  * @param points along a side: 3, 4, 5 or 6
- * @param channelsIn of the weight, of which `channels` are transformed, a multiple of 4
+ * @param channels a multiple of 4
  * @param panels of all points of what is written, of which `count` are
- * @param weight the first panel's first channel: panels of [9][channelsIn][8]
+ * @param weight the first panel: [9][channels][8]
  * @param scratch 2304 bytes
  * @param out the first panel of the first point
  */
 export function f32_winograd_weights(
-  points: i32, channelsIn: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
+  points: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
 ): void {
   assert((channels & 3) == 0, "channels come in fours");
-  const tap = <usize>channelsIn << 5, plane = <usize>(panels * channels) << 5;
+  const tap = <usize>channels << 5, plane = <usize>(panels * channels) << 5;
   for (let p = 0; p < count; p++) {
     let g = weight + <usize>p * 9 * tap, to = out + (<usize>(p * channels) << 5);
     for (let c = 0; c < channels; c += 4) {

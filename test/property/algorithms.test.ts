@@ -179,7 +179,6 @@ describe.each([
 // 128 tiles or more: two images have so many that the weight is transformed in each run, one image hasn't.
 describe.each([
   [winograd2, [21, 23], 1, 516],
-  // So many channels that they are the outer loop.
   [winograd3, [33, 35], 2, 1028],
   [winograd4, [46, 45], 1, 516],
 ] as const)('$0.name of many tiles', (algorithm, size, dilation, channels) => {

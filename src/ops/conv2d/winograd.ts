@@ -58,10 +58,7 @@ interface Range {
   readonly count: number;
 }
 
-/**
- * The schedule: blocks of tiles, of each chunks of input channels; or chunks first, where a chunk's weights and the products of all tiles,
- * which wait for the chunks to come, are fewer bytes than all weights and a block's products. And where all that lies in the scratch memory.
- */
+/** The schedule: blocks of tiles, of each chunks of input channels; and where all that lies in the scratch memory. */
 type Schedule = ReturnType<typeof scheduleOf>;
 
 function scheduleOf(layer: Layer, side: Points) {
@@ -82,24 +79,16 @@ function scheduleOf(layer: Layer, side: Points) {
   const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
   const output = input + block * inputBytes;
   const isHeld = holdsPoints(layer, side);
-  const weightBytes = (channels: number) => (isHeld ? 0 : points * panels * panelBytes(channels, 1));
-  const isByChunks = count * outputBytes + weightBytes(chunk) < block * outputBytes + weightBytes(channelsIn);
-  const weights = output + (isByChunks ? count : block) * outputBytes;
-  const wide = weights + weightBytes(isByChunks ? chunk : channelsIn);
-  const isWidened = !isHeld && layer.weightStorage === 'f16';
+  const weights = output + block * outputBytes;
   return {
-    ...{ side, points, channelsIn, channelsOut, panels, input, inputBytes, outputBytes, isByChunks },
+    ...{ side, points, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
     chunks: parts(channelsIn, chunk),
     blocks: parts(count, block),
     /** Null where the constant has been transformed. */
     weights: isHeld ? null : weights,
-    /** Null where the constant is float32. */
-    wide: isWidened ? wide : null,
-    bytes: wide + (isWidened ? panels * panelBytes(channelsIn, 9) : 0),
+    bytes: weights + (isHeld ? 0 : points * panels * panelBytes(channelsIn, 1)),
     /** Of a block of so many tiles: all but the last have one size. */
     tableOf: (rows: number) => table + (rows === block ? 0 : tableBytes(block, 1, tileRows)),
-    /** Where products lie, from that tile on, the first of a block. */
-    outputOf: (first: number) => output + (isByChunks ? first * outputBytes : 0),
   };
 }
 
@@ -165,21 +154,16 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
     bind(binding, attrs) {
       const { inputs, output } = binding;
       const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
-      const { chunks, blocks, isByChunks } = schedule;
-      const phases = [tablePhase(binding, schedule), ...widenedPhases(binding, schedule)];
-      if (!isByChunks) phases.push(...weightPhases(binding, schedule, { first: 0, count: schedule.channelsIn }));
-      const productsOf = (channels: Range, tiles: Range) => [
-        inputPhase(binding, attrs, schedule, channels, tiles),
-        productPhase(binding, schedule, channels, tiles),
-        ...(channels === chunks.at(-1) ? [outputPhase(binding, attrs, schedule, tiles)] : []),
-      ];
-      if (isByChunks) {
+      const { chunks, blocks } = schedule;
+      const phases = [tablePhase(binding, schedule), ...weightPhases(binding, schedule)];
+      for (const tiles of blocks) {
         for (const channels of chunks) {
-          phases.push(...weightPhases(binding, schedule, channels));
-          for (const tiles of blocks) phases.push(...productsOf(channels, tiles));
+          phases.push(
+            inputPhase(binding, attrs, schedule, channels, tiles),
+            productPhase(binding, schedule, channels, tiles),
+          );
         }
-      } else {
-        for (const tiles of blocks) for (const channels of chunks) phases.push(...productsOf(channels, tiles));
+        phases.push(outputPhase(binding, attrs, schedule, tiles));
       }
       return phases;
     },
@@ -197,34 +181,18 @@ function tablePhase({ engine, scratch }: Binding, { blocks, input, inputBytes, t
   );
 }
 
-/** Where the constant is panels of binary16s, they are widened. */
-function widenedPhases({ engine, constants, scratch }: Binding, { wide, panels, channelsIn }: Schedule): Phase[] {
-  if (wide === null) return [];
-  const [half, whole] = [panelBytes(channelsIn, 9, 'f16'), panelBytes(channelsIn, 9)];
-  return [
-    ranges(panels, engine.threads).map(({ first, count }) =>
-      stepOf(
-        'f32_from_f16',
-        ...([(count * whole) / 4, constants[0]! + first * half, scratch + wide + first * whole] as const),
-      ),
-    ),
-  ];
-}
-
-/** Where the constant isn't transformed, some channels of it are. */
-function weightPhases({ engine, constants, scratch }: Binding, schedule: Schedule, channels: Range): Phase[] {
-  const { side, channelsIn, panels, weights, wide } = schedule;
+/** Where the constant isn't transformed, it is. */
+function weightPhases({ engine, constants, scratch }: Binding, schedule: Schedule): Phase[] {
+  const { side, channelsIn, panels, weights } = schedule;
   if (weights === null) return [];
-  const from = (wide === null ? constants[0]! : scratch + wide) + channels.first * panelBytes(1, 1);
-  return [
-    ranges(panels, engine.threads).map(({ first, count }, i) =>
-      stepOf(
-        'f32_winograd_weights',
-        ...([side, channelsIn, channels.count, panels, count, from + first * panelBytes(channelsIn, 9)] as const),
-        ...([scratch + i * TRANSFORM_BYTES, scratch + weights + first * panelBytes(channels.count, 1)] as const),
-      ),
+  const transform = ranges(panels, engine.threads).map(({ first, count }, i) =>
+    stepOf(
+      'f32_winograd_weights',
+      ...([side, channelsIn, panels, count, constants[0]! + first * panelBytes(channelsIn, 9)] as const),
+      ...([scratch + i * TRANSFORM_BYTES, scratch + weights + first * panelBytes(channelsIn, 1)] as const),
     ),
-  ];
+  );
+  return [transform];
 }
 
 /** Some tiles as the threads share them, with what each has of the scratch memory. */
@@ -259,8 +227,7 @@ function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, ch
 /** The products of a block: a group for each point, which adds to those of the channels before. */
 function productPhase(binding: Binding, schedule: Schedule, channels: Range, tiles: Range): Phase {
   const { engine, constants, scratch } = binding;
-  const { points, channelsIn, channelsOut, weights, isByChunks } = schedule;
-  const all = weights === null ? constants[0]! : scratch + weights;
+  const { points, channelsIn, channelsOut, weights } = schedule;
   return gemmPhase(
     {
       rows: tiles.count,
@@ -271,9 +238,9 @@ function productPhase(binding: Binding, schedule: Schedule, channels: Range, til
       sums: channels.first > 0,
       blockTiles: tiles.count,
       table: scratch + schedule.tableOf(tiles.count),
-      weights: isByChunks ? all : all + channels.first * panelBytes(1, 1),
-      panelBytes: panelBytes(isByChunks ? channels.count : channelsIn, 1),
-      out: scratch + schedule.outputOf(tiles.first),
+      weights: (weights === null ? constants[0]! : scratch + weights) + channels.first * panelBytes(1, 1),
+      panelBytes: panelBytes(channelsIn, 1),
+      out: scratch + schedule.output,
       outBytes: schedule.outputBytes,
       bias: 0,
       epilogue: NO_EPILOGUE_ARGUMENTS,
@@ -288,12 +255,11 @@ function outputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, t
   const { output, constants, scratch } = binding;
   const { side, outputBytes } = schedule;
   const { height, width } = imageSizes(output.shape);
-  const products = scratch + schedule.outputOf(tiles.first);
   return partsOf(binding, tiles).map(({ tiles, at, own }) =>
     stepOf(
       'f32_winograd_output',
       ...([side, channelsOf(output.shape), height, width, attrs.dilation[0], ...tiles] as const),
-      ...([products + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
+      ...([scratch + schedule.output + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
       attrs.bias ? constants[1]! : 0,
       ...epilogueArguments(binding),
     ),
@@ -316,8 +282,8 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
  * True where a weight is held in the transform's points, and not transformed in each run. With many tiles their products take so long that
  * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
  */
-function holdsPoints({ output, attrs }: Layer, side: Points): boolean {
-  return side === PAIRS || tilesOf(output, attrs, side) < MANY_TILES;
+function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
+  return side === PAIRS || weightStorage === 'f16' || tilesOf(output, attrs, side) < MANY_TILES;
 }
 
 /** A weight in the transform's points, packed for the products. */
@@ -343,7 +309,7 @@ function pointsConstant(weight: Parameter, side: Points): Constant {
         stage(kernels, values, n * row, count * row, scratch);
         kernels.f32_pack_conv2d(count, channelsIn, 9, scratch, packed);
         kernels.f32_winograd_weights(
-          ...([side, channelsIn, channelsIn, panels, Math.ceil(count / 8), packed] as const),
+          ...([side, channelsIn, panels, Math.ceil(count / 8), packed] as const),
           ...([packed + mostPanels * panel * 9, address + (n / 8) * panel] as const),
         );
       }
