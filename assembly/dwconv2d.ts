@@ -190,32 +190,32 @@ function block(
       // Input i meets output j with weight i − j·s, in ascending order for each output.
       if (s == 1) {
         const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
-        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(a + pixelBytes); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
-        const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
-        const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
-        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1); c4 = madd(c4, x4, w0);
-        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2); c4 = madd(c4, x5, w1); c5 = madd(c5, x5, w0);
-        const x6 = v128.load(a + 6 * pixelBytes); if (k == 5) { c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3); } c4 = madd(c4, x6, w2); c5 = madd(c5, x6, w1); c6 = madd(c6, x6, w0);
-        const x7 = v128.load(a + 7 * pixelBytes); if (k == 5) { c3 = madd(c3, x7, w4); c4 = madd(c4, x7, w3); } c5 = madd(c5, x7, w2); c6 = madd(c6, x7, w1);
-        const x8 = k == 5 ? v128.load(a + 8 * pixelBytes) : v128.and(v128.load(a + r0), mr0); if (k == 5) { c4 = madd(c4, x8, w4); c5 = madd(c5, x8, w3); } c6 = madd(c6, x8, w2);
+        let p = a + pixelBytes; const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
+        p += pixelBytes; const x2 = v128.load(p); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
+        p += pixelBytes; const x3 = v128.load(p); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
+        p += pixelBytes; const x4 = v128.load(p); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1); c4 = madd(c4, x4, w0);
+        p += pixelBytes; const x5 = v128.load(p); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2); c4 = madd(c4, x5, w1); c5 = madd(c5, x5, w0);
+        p += pixelBytes; const x6 = v128.load(p); if (k == 5) { c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3); } c4 = madd(c4, x6, w2); c5 = madd(c5, x6, w1); c6 = madd(c6, x6, w0);
+        p += pixelBytes; const x7 = v128.load(p); if (k == 5) { c3 = madd(c3, x7, w4); c4 = madd(c4, x7, w3); } c5 = madd(c5, x7, w2); c6 = madd(c6, x7, w1);
+        p += pixelBytes; const x8 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0); if (k == 5) { c4 = madd(c4, x8, w4); c5 = madd(c5, x8, w3); } c6 = madd(c6, x8, w2);
         if (k == 5) { const x9 = v128.and(v128.load(a + r1), mr1); c5 = madd(c5, x9, w4); c6 = madd(c6, x9, w3); }
         if (k == 5) { const x10 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x10, w4); }
       } else {
         const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
-        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(a + pixelBytes); c0 = madd(c0, x1, w1);
-        const x2 = v128.load(a + 2 * pixelBytes); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
-        const x3 = v128.load(a + 3 * pixelBytes); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
-        const x4 = v128.load(a + 4 * pixelBytes); if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
-        const x5 = v128.load(a + 5 * pixelBytes); if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
-        const x6 = v128.load(a + 6 * pixelBytes); if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
-        const x7 = v128.load(a + 7 * pixelBytes); if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
-        const x8 = v128.load(a + 8 * pixelBytes); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
-        const x9 = v128.load(a + 9 * pixelBytes); if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
-        const x10 = v128.load(a + 10 * pixelBytes); if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
-        const x11 = v128.load(a + 11 * pixelBytes); if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
-        const x12 = v128.load(a + 12 * pixelBytes); if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
-        const x13 = v128.load(a + 13 * pixelBytes); if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
-        const x14 = k == 5 ? v128.load(a + 14 * pixelBytes) : v128.and(v128.load(a + r0), mr0); if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
+        let p = a + pixelBytes; const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p); c0 = madd(c0, x1, w1);
+        p += pixelBytes; const x2 = v128.load(p); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
+        p += pixelBytes; const x3 = v128.load(p); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
+        p += pixelBytes; const x4 = v128.load(p); if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
+        p += pixelBytes; const x5 = v128.load(p); if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
+        p += pixelBytes; const x6 = v128.load(p); if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
+        p += pixelBytes; const x7 = v128.load(p); if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
+        p += pixelBytes; const x8 = v128.load(p); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
+        p += pixelBytes; const x9 = v128.load(p); if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
+        p += pixelBytes; const x10 = v128.load(p); if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
+        p += pixelBytes; const x11 = v128.load(p); if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
+        p += pixelBytes; const x12 = v128.load(p); if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
+        p += pixelBytes; const x13 = v128.load(p); if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
+        p += pixelBytes; const x14 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0); if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
         if (k == 5) { const x15 = v128.and(v128.load(a + r1), mr1); c6 = madd(c6, x15, w3); }
         if (k == 5) { const x16 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x16, w4); }
       }
