@@ -15,6 +15,12 @@ import { installPackage } from '../../scripts/with-package.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /**
+ * An isolate of Cloudflare's has 128 MB, workerd itself no limit: 100 MiB for each WebAssembly memory, and for JavaScript's old objects
+ * what then is left. Where they may be many, V8 hardly ever collects them, and what workerd holds for each in its own memory piles up.
+ */
+const ISOLATE_FLAGS = ['--wasm-max-mem-pages=1600', '--max-old-space-size=24'];
+
+/**
  * Bundles a module for workerd into a folder: the script, and beside it the WebAssembly modules that it imports.
  *
  * @param {string} entry
@@ -52,29 +58,22 @@ export async function bundle(entry, folder) {
 }
 
 /**
- * Starts workerd, and resolves once it listens.
+ * Starts workerd with an isolate's limits, and resolves once it listens.
  *
  * @param {object} options
  * @param {string} options.weights the weight file
  * @param {string} [options.model] a name of models.mjs
  * @param {number} [options.port] a free one unless given
  * @param {string} [options.entry] the worker's module
- * @param {readonly string[]} [options.v8Flags]
  * @returns {Promise<{ url: string, pid: number, exited: Promise<void>, stop(): Promise<void> }>}
  */
-export async function startWorkerd({
-  weights,
-  model = 'digits',
-  port = 0,
-  entry = join(here, 'workerd.mjs'),
-  v8Flags = [],
-}) {
+export async function startWorkerd({ weights, model = 'digits', port = 0, entry = join(here, 'workerd.mjs') }) {
   const folder = mkdtempSync(join(tmpdir(), 'layertap-worker-'));
   await bundle(entry, folder);
   cpSync(weights, join(folder, 'assets/weights.safetensors'));
   const wasm = readdirSync(folder).filter((name) => name.endsWith('.wasm'));
   const modules = wasm.map((name) => `(name = "${name}", wasm = embed "${name}")`);
-  const flags = v8Flags.map((flag) => JSON.stringify(flag));
+  const flags = ISOLATE_FLAGS.map((flag) => JSON.stringify(flag));
   writeFileSync(
     join(folder, 'config.capnp'),
     `using Workerd = import "/workerd/workerd.capnp";

@@ -1,4 +1,4 @@
-/** The worker on workerd, bundled as a deployment would be, with 100 MiB of WebAssembly memory and no more. */
+/** The worker on workerd, bundled as a deployment would be, with an isolate's limits: 100 MiB for a WebAssembly memory among them. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -16,8 +16,6 @@ import { startWorkerd } from '../workerd-server.mjs';
 import { badInputs } from './bad-inputs.mjs';
 import { generatedWeights, picture } from './inputs.mjs';
 
-/** 100 MiB for each WebAssembly memory, which workerd itself doesn't limit. */
-const V8_FLAGS = ['--wasm-max-mem-pages=1600'];
 /** How much garbage in ArrayBuffers V8 lets lie between two full collections. A leak of one picture a request would be several times as much. */
 const GARBAGE_MB = 64;
 
@@ -73,7 +71,7 @@ const largest = (values) => values.reduce((most, value) => Math.max(most, Math.a
 describe('the digits network', () => {
   let worker;
   before(async () => {
-    worker = await startWorkerd({ weights: digitsWeights, v8Flags: V8_FLAGS });
+    worker = await startWorkerd({ weights: digitsWeights });
   });
   after(() => worker.stop());
 
@@ -138,7 +136,7 @@ for (const { model, path } of [
         weights = join(folder, `${model}.safetensors`);
         writeFileSync(weights, generatedWeights(model));
       }
-      worker = await startWorkerd({ weights, model, v8Flags: V8_FLAGS });
+      worker = await startWorkerd({ weights, model });
     });
     after(() => worker.stop());
 
