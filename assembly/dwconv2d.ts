@@ -156,7 +156,8 @@ function store(sum: v128, c: usize, out: usize, scale: usize, shift: usize, lo: 
  * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2). Each input is loaded once.
  *
  * The outer columns of a block, half a kernel on each side, may lie beyond the image: then others are loaded in their place, and masked.
- * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first.
+ * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first; and one pointer walks a row's inner columns, since
+ * V8 would compute each column's product with `pixelBytes` in every row.
  *
  * @param x0 the first column in the image, `past` the columns from there to the image's end
  */

@@ -28,7 +28,7 @@ const SIZES = { least: 33, most: 128 };
 /** What a Cloudflare Worker's isolate may take: WASM memory, JavaScript heap and array buffers. */
 const ISOLATE_MB = 128;
 
-/** A fifth less than ResNet-50 takes without a budget. */
+/** A sixth less than ResNet-50 takes without a budget. */
 const BUDGET_MB = 120;
 
 /**

@@ -7,7 +7,7 @@ import type { Conv2d } from '../../src/nn/conv.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { sumBound } from './tolerance.ts';
-import { abs, type Matrix, sandwich, TRANSFORMS, type Transform } from './winograd-transforms.ts';
+import { abs, sandwich, TRANSFORMS, type Transform } from './winograd-transforms.ts';
 
 /** Points along a side of a transform. */
 type Side = Transform['side'];
@@ -29,11 +29,7 @@ export function winogradBound(
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */
 export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Array>, output: Shape): Float64Array {
   const transform = TRANSFORMS.find((one) => one.side === side)!;
-  const [input, weight, back] = [transform.input, transform.weight, transform.output].map(abs) as [
-    Matrix,
-    Matrix,
-    Matrix,
-  ];
+  const [input, weight, back] = [abs(transform.input), abs(transform.weight), abs(transform.output)];
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];
   const { padding } = conv;
