@@ -10,6 +10,11 @@ import { madd, storeLanes, widenHalves } from "./simd";
 /** Tiles that one call computes at most: a running call isn't replaced by faster code. */
 const CALL_TILES = 16;
 
+/** Bytes of panels that are asked for at once: fewer end before memory is up to speed, more drive each other out of the first-level cache. */
+// @ts-ignore: decorator
+@inline
+const ASKED_BYTES: usize = 32768;
+
 /**
  * Tiles that follow each other: each is `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
  *
@@ -203,6 +208,7 @@ export function f32_conv2d(
   for (let first = firstTile; first < lastTile; first += blockTiles) {
     const last = min(first + blockTiles, lastTile);
     const row = <usize>(first * base + min(first, larger));
+    let asked: usize = 0;
     for (let panel = firstPanel; panel < lastPanel; panel++) {
       const g = panel / panels, p = panel - g * panels;
       const groupIn = <usize>(g * channelsIn) << 2;
@@ -212,9 +218,10 @@ export function f32_conv2d(
       if (wide) {
         widenHalves((channelsIn * taps) << 3, w, wide);
         w = wide;
-      } else if (last - first > 1) {
-        // The panel comes from afar: lines asked for at once arrive sooner than one by one under the first tile.
-        for (let at = w; at < w + panelBytes; at += 64) load<u32>(at);
+      } else if (last - first > 1 && w >= asked) {
+        // Panels come from afar: lines asked for at once arrive sooner than one by one under the first tile.
+        asked = min(w + max(panelBytes, ASKED_BYTES), weights + <usize>lastPanel * panelBytes);
+        for (let at = w; at < asked; at += 64) load<u32>(at);
       }
       const b = bias ? bias + (<usize>panel << 5) : 0;
       const s = scale ? scale + (<usize>panel << 5) : 0;

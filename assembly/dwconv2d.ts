@@ -156,8 +156,9 @@ function store(sum: v128, c: usize, out: usize, scale: usize, shift: usize, lo: 
  * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2). Each input is loaded once.
  *
  * The outer columns of a block, half a kernel on each side, may lie beyond the image: then others are loaded in their place, and masked.
- * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first; and one pointer walks a row's inner columns, since
- * V8 would compute each column's product with `pixelBytes` in every row.
+ * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first; one pointer walks a row's inner columns, since
+ * V8 would compute each column's product with `pixelBytes` in every row; and the loop over channels ends at its end, since V8 computes what
+ * doesn't change in a loop before it only where every way out comes after.
  *
  * @param x0 the first column in the image, `past` the columns from there to the image's end
  */
@@ -178,7 +179,8 @@ function block(
     l1 = x0 < -1 ? inside : pixelBytes; ml1 = i32x4.splat(i32(x0 < -1) - 1);
     r1 = past < last ? inside : <usize>(last - 1) * pixelBytes; mr1 = i32x4.splat(i32(past < last) - 1);
   }
-  for (let c = from; c < to; c += 16) {
+  let c = from;
+  do {
     let b = f32x4.splat(0);
     if (bias) b = v128.load(bias + c);
     let c0 = b, c1 = b, c2 = b, c3 = b, c4 = b, c5 = b, c6 = b;
@@ -240,7 +242,8 @@ function block(
     v128.store(o + 6 * outBytes, clamp(c6, l, h)); v128.store(o + 5 * outBytes, clamp(c5, l, h)); v128.store(o + 4 * outBytes, clamp(c4, l, h));
     v128.store(o + 3 * outBytes, clamp(c3, l, h)); v128.store(o + 2 * outBytes, clamp(c2, l, h)); v128.store(o + outBytes, clamp(c1, l, h));
     v128.store(o, clamp(c0, l, h));
-  }
+    c += 16;
+  } while (c < to);
 }
 
 function block3(s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {

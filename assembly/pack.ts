@@ -135,54 +135,42 @@ export function f32_nhwc_to_nchw(channels: i32, pixels: i32, x: usize, pixelByte
  * Copies images into larger ones whose border is zero.
  *
  * @param channels floats of a pixel, all copied
- * @param x `pixelBytes` from pixel to pixel, rows and images dense
- * @param out images of outHeight × outWidth pixels, `outPixelBytes` apart; exactly `channels` floats of each are written
+ * @param x `pixelBytes` from pixel to pixel, rows and images dense; whole vectors are read: ceil4(channels) floats of a pixel
+ * @param out exactly images · outHeight · outWidth · channels floats
  */
 export function f32_pad2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32,
-  x: usize, pixelBytes: usize, out: usize, outPixelBytes: usize,
+  x: usize, pixelBytes: usize, out: usize,
 ): void {
+  const channelBytes = <usize>channels << 2;
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
+      const end = out + <usize>outWidth * channelBytes;
       const iy = oy - top;
       if (iy >= 0 && iy < height) {
-        out = zeroPixels(left, channels, out, outPixelBytes);
-        out = copyPixels(width, channels, x + <usize>((n * height + iy) * width) * pixelBytes, pixelBytes, out, outPixelBytes);
-        out = zeroPixels(outWidth - left - width, channels, out, outPixelBytes);
-      } else {
-        out = zeroPixels(outWidth, channels, out, outPixelBytes);
+        out = zero(out, out + <usize>left * channelBytes);
+        const last = out + <usize>width * channelBytes;
+        let from = x + <usize>((n * height + iy) * width) * pixelBytes;
+        if (channelBytes <= 16) {
+          // Whole vectors, of which the next pixels overwrite what is too much.
+          for (; out + 16 <= last; out += channelBytes) {
+            v128.store(out, v128.load(from));
+            from += pixelBytes;
+          }
+        }
+        while (out < last) {
+          for (let c: usize = 0; c < channelBytes; c += 4) store<f32>(out + c, load<f32>(from + c));
+          from += pixelBytes;
+          out += channelBytes;
+        }
       }
+      out = zero(out, end);
     }
   }
 }
 
-/** Returns where the next pixel goes. */
-function copyPixels(pixels: i32, channels: i32, x: usize, pixelBytes: usize, out: usize, outPixelBytes: usize): usize {
-  if (channels == 3 && pixelBytes >= 16 && outPixelBytes == 12) {
-    // Dense images of three channels: a whole vector, whose last lane the next pixel overwrites.
-    for (; pixels > 1; pixels--) {
-      v128.store(out, v128.load(x));
-      x += pixelBytes;
-      out += 12;
-    }
-  }
-  for (; pixels > 0; pixels--) {
-    let i = 0;
-    for (; i + 4 <= channels; i += 4) v128.store(out + (<usize>i << 2), v128.load(x + (<usize>i << 2)));
-    for (; i < channels; i++) store<f32>(out + (<usize>i << 2), load<f32>(x + (<usize>i << 2)));
-    x += pixelBytes;
-    out += outPixelBytes;
-  }
-  return out;
-}
-
-/** Returns where the next pixel goes. */
-function zeroPixels(pixels: i32, channels: i32, out: usize, outPixelBytes: usize): usize {
-  for (; pixels > 0; pixels--) {
-    let i = 0;
-    for (; i + 4 <= channels; i += 4) v128.store(out + (<usize>i << 2), f32x4.splat(0));
-    for (; i < channels; i++) store<f32>(out + (<usize>i << 2), 0);
-    out += outPixelBytes;
-  }
-  return out;
+/** Writes zeros up to `end`, and returns it. */
+function zero(out: usize, end: usize): usize {
+  for (; out < end; out += 4) store<f32>(out, 0);
+  return end;
 }

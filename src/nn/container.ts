@@ -7,6 +7,12 @@ import { Module } from './module.ts';
 /** An item of a container; null stands for no module, as None does in PyTorch. */
 type Item = Module<any> | null;
 
+/** {@link Module.everyDependency} of items. */
+function everyDependencyOf(items: Iterable<Item>, holds: (dependency: unknown) => boolean): boolean {
+  for (const item of items) if (item && !item.everyDependency(holds)) return false;
+  return true;
+}
+
 function checkModule(item: unknown): void {
   if (item === null || item instanceof Module) return;
   const got = (item as object | undefined)?.constructor?.name ?? String(item);
@@ -50,8 +56,8 @@ export class Sequential extends Module<any> {
     return this.#items;
   }
 
-  override memberValues(): Iterable<Item> {
-    return this.#items.values();
+  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    return super.everyDependency(holds) && everyDependencyOf(this.#items.values(), holds);
   }
 
   /** The number of items. */
@@ -105,8 +111,8 @@ export class ModuleList extends Module<any> {
     for (const [i, item] of this.#items.entries()) yield [String(i), item];
   }
 
-  override memberValues(): Iterable<Item> {
-    return this.#items;
+  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    return super.everyDependency(holds) && everyDependencyOf(this.#items, holds);
   }
 
   /** The number of items. */
@@ -166,8 +172,8 @@ export class ModuleDict<Out = any> extends Module<Out> {
     return this.#items;
   }
 
-  override memberValues(): Iterable<Item> {
-    return this.#items.values();
+  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    return super.everyDependency(holds) && everyDependencyOf(this.#items.values(), holds);
   }
 
   /** The number of items. */

@@ -47,15 +47,15 @@ export interface Root {
   namedParameters(): Iterable<NamedState>;
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
-  /** Everything that a compiled module depends on: another list means compiling anew. */
-  structure(): readonly unknown[];
+  /** Whether `holds` is true of everything that a compiled module depends on, in order: others mean compiling anew. */
+  everyDependency(holds: (dependency: unknown) => boolean): boolean;
 }
 
 /** A module compiled for tensors, as long as its structure stays what it was. */
 export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
-  #structure: readonly unknown[];
+  #dependencies: readonly unknown[];
   /** The input shapes that weights whose values are gone were packed for. */
   #packedFor: readonly Shape[] = [];
   readonly #traced = new WeakMap<Plan, Traced>();
@@ -64,13 +64,13 @@ export class Execution<Out> {
   constructor(root: Root, options: CompileOptions) {
     this.model = new CompiledModel(options);
     this.#root = root;
-    this.#structure = root.structure();
+    this.#dependencies = dependenciesOf(root);
   }
 
   /** True as long as the module is what was compiled. */
   get isCurrent(): boolean {
-    const structure = this.#root.structure();
-    return structure.length === this.#structure.length && structure.every((part, i) => part === this.#structure[i]);
+    let i = 0;
+    return this.#root.everyDependency((one) => one === this.#dependencies[i++]) && i === this.#dependencies.length;
   }
 
   /**
@@ -149,7 +149,7 @@ export class Execution<Out> {
       plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
     );
     const takeNote = () => {
-      this.#structure = this.#root.structure();
+      this.#dependencies = dependenciesOf(this.#root);
     };
     const begin = () => {
       const holding = this.model.reserve(plans);
@@ -218,6 +218,13 @@ export interface Packing {
   begin(): Holding;
   /** Takes note of the parameters as they are: the execution is current from now on. */
   end(): void;
+}
+
+/** Everything that a compiled module depends on. */
+function dependenciesOf(root: Root): readonly unknown[] {
+  const dependencies: unknown[] = [];
+  root.everyDependency((one) => dependencies.push(one) > 0);
+  return dependencies;
 }
 
 /** The program that a trace records for inputs of these shapes. */

@@ -130,25 +130,25 @@ export abstract class Module<Out = Value> {
     return () => void this.#hooks.delete(registration);
   }
 
-  /** @internal What a compiled module depends on: its modules, their hooks, parameters and the times those were loaded. */
-  structure(into: unknown[] = []): readonly unknown[] {
-    into.push(this);
-    for (const hook of this.#hooks.values()) into.push(hook);
-    for (const member of this.memberValues()) {
-      if (member instanceof Parameter) into.push(member, member.version);
-      else if (member instanceof Module) member.structure(into);
+  /**
+   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules, their hooks, parameters and the
+   * times those were loaded. Every call asks, so nothing is allocated.
+   */
+  everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    if (!holds(this)) return false;
+    for (const hook of this.#hooks.values()) if (!holds(hook)) return false;
+    for (const name in this) {
+      const member: unknown = this[name];
+      if (member instanceof Module) {
+        if (!member.everyDependency(holds)) return false;
+      } else if (member instanceof Parameter && !(holds(member) && holds(member.version))) return false;
     }
-    return into;
+    return true;
   }
 
   /** @internal Own properties in the order of their assignment. Containers yield their items instead. */
   members(): Iterable<[name: string, member: unknown]> {
     return Object.entries(this);
-  }
-
-  /** @internal What {@link members} gives without the names: each call looks at it, and names take six times as long. */
-  memberValues(): Iterable<unknown> {
-    return Object.values(this);
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */

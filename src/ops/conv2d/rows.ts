@@ -44,6 +44,6 @@ export const rows: Algorithm<Conv2dAttrs> = {
       blockTiles: blockTiles(taps * pixelBytes, engine.tileRows),
       ...(weightStorage === 'f16' && { wide: scratch + copyBytes(x.shape, attrs) }),
     });
-    return [padPhase(x, padding, scratch, pixelBytes, engine), gemm];
+    return [padPhase(x, padding, scratch, engine), gemm];
   },
 };
