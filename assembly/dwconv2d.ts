@@ -71,7 +71,7 @@ export function f32_dwconv2d(
 /** Bytes of a pixel's channels that are filtered together. */
 // @ts-ignore: decorator
 @inline
-const CHUNK_BYTES: usize = 256;
+const CHUNK_BYTES: usize = 768;
 
 /** Pixels of a block: images are mostly a multiple of seven wide. */
 // @ts-ignore: decorator

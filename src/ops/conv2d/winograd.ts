@@ -72,7 +72,8 @@ function scheduleOf(layer: Layer, side: Points) {
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
   const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
   const blocks = Math.ceil(count / most);
-  const block = Math.ceil(count / blocks);
+  // Whole tiles of the GEMM in all blocks but the last.
+  const block = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
   const inputBytes = skewed(points * chunk * 4);
   const outputBytes = skewed(points * channelsOut * 4);
   const table = threads * TRANSFORM_BYTES;
