@@ -10,6 +10,11 @@ import { madd, storeLanes, widenHalves } from "./simd";
 /** Tiles that one call computes at most: a running call isn't replaced by faster code. */
 const CALL_TILES = 16;
 
+/** Rows of the largest tile. Without fused multiply-adds, products take registers of their own. */
+// @ts-ignore: decorator
+@inline
+const MAX_TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+
 /** Bytes of panels that are asked for at once: fewer end before memory is up to speed, more drive each other out of the first-level cache. */
 // @ts-ignore: decorator
 @inline
@@ -140,6 +145,35 @@ function adjacentTiles(
   } while (--count);
 }
 
+/** Panels of {@link fourPanels}. */
+// @ts-ignore: decorator
+@inline
+const ABREAST: i32 = 4;
+
+/**
+ * One pixel × four panels: the sums of `count` channels, from the bias on. A tile of one pixel by itself waits for each of its sums, by fused
+ * multiply-adds longer than memory takes.
+ */
+function fourPanels(count: i32, a: usize, panel: usize, panelBytes: usize, out: usize, bias: usize): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  if (bias) {
+    c00 = v128.load(bias); c01 = v128.load(bias, 16); c10 = v128.load(bias, 32); c11 = v128.load(bias, 48);
+    c20 = v128.load(bias, 64); c21 = v128.load(bias, 80); c30 = v128.load(bias, 96); c31 = v128.load(bias, 112);
+  }
+  do {
+    const x = v128.load32_splat(a);
+    let p = panel;
+    c00 = madd(c00, x, v128.load(p)); c01 = madd(c01, x, v128.load(p, 16)); p += panelBytes;
+    c10 = madd(c10, x, v128.load(p)); c11 = madd(c11, x, v128.load(p, 16)); p += panelBytes;
+    c20 = madd(c20, x, v128.load(p)); c21 = madd(c21, x, v128.load(p, 16)); p += panelBytes;
+    c30 = madd(c30, x, v128.load(p)); c31 = madd(c31, x, v128.load(p, 16));
+    a += 4;
+    panel += 32;
+  } while (--count);
+  v128.store(out, c00); v128.store(out, c01, 16); v128.store(out, c10, 32); v128.store(out, c11, 48);
+  v128.store(out, c20, 64); v128.store(out, c21, 80); v128.store(out, c30, 96); v128.store(out, c31, 112);
+}
+
 /** Stores the first `lanes` (1 to 7) of two vectors. */
 function storePart(to: usize, v0: v128, v1: v128, lanes: i32): void {
   storeLanes(to, v0, lanes);
@@ -177,7 +211,7 @@ function tiles6(count: i32, table: usize, tableBytes: usize, tableStep: usize, p
  * @param rows output pixels of all images
  * @param channelsIn, channelsOut of one group
  * @param taps entries of the table for one pixel: kernel height × width, or kernel height where `channelsIn` is a filter row
- * @param tileRows 1 to 6
+ * @param tileRows 1 to 6; to 5 in the simd binary
  * @param firstTile, lastTile the tiles to compute, the last excluded
  * @param firstPanel, lastPanel the panels to compute, the last excluded; those of all groups are numbered as one
  * @param sums 1 to go on from the sums in `out` instead of starting from the bias
@@ -196,7 +230,7 @@ export function f32_conv2d(
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert(rows > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
-  assert(tileRows >= 1 && tileRows <= 6 && blockTiles > 0, "the schedule is in range");
+  assert(tileRows >= 1 && tileRows <= MAX_TILE_ROWS && blockTiles > 0, "the schedule is in range");
   const tiles = (rows + tileRows - 1) / tileRows;
   const base = rows / tiles;
   const larger = rows - base * tiles;
@@ -205,6 +239,8 @@ export function f32_conv2d(
   const panelStep = <usize>channelsIn << 5;
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
+  const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && channelsIn > 1 && !wide && !sums && !residual && lastPanel <= panels;
+  let abreast = firstPanel;
   for (let first = firstTile; first < lastTile; first += blockTiles) {
     const last = min(first + blockTiles, lastTile);
     const row = <usize>(first * base + min(first, larger));
@@ -229,17 +265,32 @@ export function f32_conv2d(
       let o = out + channel + row * outBytes;
       let r = residual ? residual + channel + row * residualBytes : 0;
       let t = table + <usize>first * tileTable;
+      let a = groupIn, step = panelStep, goesOn = sums;
+      if (isPixel) {
+        if (panel == abreast && panel + ABREAST <= min(lastPanel, channelsOut >> 3)) {
+          fourPanels(channelsIn - 1, load<usize>(t), w, panelBytes, o, b);
+          abreast += ABREAST;
+        }
+        if (panel < abreast) {
+          // What is left is the last channel.
+          a = (panelStep - 32) >> 3;
+          w += panelStep - 32;
+          step = 32;
+          goesOn = 1;
+        } else abreast++;
+      }
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
         const count = min(ofSize, CALL_TILES);
         switch (size) {
-          case 1: tiles1(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 2: tiles2(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 3: tiles3(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 4: tiles4(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 5: tiles5(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi); break;
-          default: tiles6(count, t, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums, b, s, h, r, residualBytes, activation, lo, hi);
+          case 1: tiles1(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 2: tiles2(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 3: tiles3(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
+          case 4: tiles4(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
+          default:
+            if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi);
+            else tiles6(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi);
         }
         i += count;
         t += <usize>count * tileTable;

@@ -54,6 +54,9 @@ const PLAIN: Case = {
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
+/** Rows of the largest tile that a binary has. */
+const mostRows = (build: Build | 'debug') => (build === 'relaxed' ? 6 : 5);
+
 const CASES: readonly Partial<Case>[] = [
   ...range(1, 13).flatMap((rows) => range(1, 6).map((tileRows) => ({ rows, tileRows }))),
   ...[...range(1, 17), 24].flatMap((channelsOut) => range(1, 3).map((groups) => ({ channelsOut, groups }))),
@@ -68,8 +71,17 @@ const CASES: readonly Partial<Case>[] = [
     channelsOut: 11,
   })),
   // A filter row as one tap: kernel height 3, kernel width 3 of 3 channels.
-  { taps: 3, channelsIn: 9, rows: 13, tileRows: 6, channelsOut: 24, norm: true, lo: 0 },
+  { taps: 3, channelsIn: 9, rows: 13, tileRows: 5, channelsOut: 24, norm: true, lo: 0 },
+  // One pixel, as linear layers have it, and enough panels for several abreast.
+  ...[1, 2, 3, 18].flatMap((channelsIn) =>
+    [31, 32, 41, 72].flatMap((channelsOut) =>
+      [false, true].map((norm) => ({ rows: 1, taps: 1, channelsIn, channelsOut, norm, residual: channelsOut === 41 })),
+    ),
+  ),
 ];
+
+const casesOf = (build: Build | 'debug'): readonly Case[] =>
+  CASES.map((part) => ({ ...PLAIN, ...part })).filter(({ tileRows }) => tileRows <= mostRows(build));
 
 /** The sizes of tiles: as many as needed, differing by at most one. */
 function tileSizes(rows: number, tileRows: number): number[] {
@@ -233,8 +245,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
   it('equals the sum of products within float32, and writes its channels only', () => {
-    CASES.forEach((part, seed) => {
-      const of = { ...PLAIN, ...part };
+    casesOf(build).forEach((of, seed) => {
       const data = dataOf(of, seed);
       const { values, bounds } = reference(of, data);
       withCanaries(kernels, (memory) => expectWithin(run(memory, of, data), values, bounds, named(build, seed, of)));
@@ -242,8 +253,8 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
   });
 
   it('gives the same bits for weights that are binary16s as for the same numbers in float32', () => {
-    CASES.forEach((part, seed) => {
-      const of = { ...PLAIN, ...part, half: true };
+    casesOf(build).forEach((plain, seed) => {
+      const of = { ...plain, half: true };
       const data = dataOf(of, seed);
       withCanaries(kernels, (memory) => {
         const expected = run(memory, { ...of, half: false }, data);
@@ -257,7 +268,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
       const of = { ...PLAIN, rows, groups: 2, channelsOut: 13, taps: 4, norm: true, residual: true };
       const data = dataOf(of, rows);
       let first: Float32Array | null = null;
-      for (const tileRows of range(1, 6)) {
+      for (const tileRows of range(1, mostRows(build))) {
         for (const blockTiles of [1, 2, 3, 100]) {
           withCanaries(kernels, (memory) => {
             const out = run(memory, { ...of, tileRows, blockTiles }, data);
@@ -265,6 +276,25 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
             expectBits(out, first, named(build, rows, { ...of, tileRows, blockTiles }));
           });
         }
+      }
+    }
+  });
+
+  it('gives a pixel by itself the same bits as among others, all panels at once or in parts', () => {
+    for (const channelsOut of [41, 72]) {
+      const of = { ...PLAIN, rows: 5, taps: 1, channelsIn: 19, channelsOut, norm: true, lo: 0 };
+      const data = dataOf(of, channelsOut);
+      const panels = Math.ceil(channelsOut / 8);
+      let among: Float32Array = new Float32Array();
+      withCanaries(kernels, (memory) => {
+        among = run(memory, of, data).slice(0, channelsOut);
+      });
+      for (const panel of range(0, panels - 1)) {
+        const parts: Part[] = [[0, 1, panel, panels], ...(panel > 0 ? [[0, 1, 0, panel] as const] : [])];
+        withCanaries(kernels, (memory) => {
+          const alone = run(memory, { ...of, rows: 1 }, data, parts);
+          expectBits(alone, among, `${build}, ${channelsOut} channels, cut at panel ${panel}`);
+        });
       }
     }
   });
@@ -408,7 +438,8 @@ describe('f32_conv2d (debug)', () => {
   });
 
   it('asserts that the schedule is in range', () => {
-    for (const tileRows of [0, 7]) expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
+    for (const tileRows of [0, mostRows('debug') + 1])
+      expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
     expect(() => call({ blockTiles: 0 })).toThrow('assert: the schedule is in range');
   });
 
@@ -494,8 +525,7 @@ describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
   it('rounds each operation, taps before channels, in one order', () => {
-    CASES.forEach((part, seed) => {
-      const of = { ...PLAIN, ...part };
+    casesOf(build).forEach((of, seed) => {
       const data = dataOf(of, seed);
       withCanaries(kernels, (memory) => expectBits(run(memory, of, data), rounded(of, data), named(build, seed, of)));
     });
