@@ -11,6 +11,14 @@ export function madd(c: v128, a: v128, b: v128): v128 {
   else return f32x4.add(c, f32x4.mul(a, b));
 }
 
+/** c − a·b on four lanes, rounded as {@link madd} rounds. */
+// @ts-ignore: decorator
+@inline
+export function msub(c: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
+  else return f32x4.sub(c, f32x4.mul(a, b));
+}
+
 /** Stores the first `lanes` (1 to 4) of `v`, and no byte more. */
 // @ts-ignore: decorator
 @inline

@@ -10,8 +10,8 @@
  * [w1 w2; w0 w1] by [x0; x1], they are w1·(x0 + x1), (w2 − w1)·x1 and (w0 − w1)·x0 (Fan and Hasan, IEEE Trans. Computers 56(2), 2007).
  */
 
-import { activate } from "./epilogue";
-import { madd } from "./simd";
+import { activate, variable } from "./epilogue";
+import { madd, msub } from "./simd";
 
 // a = 1/√2 and b = √2: a² = ½, b² = 2, a²b² = 1, a² + b² = 5/2.
 // @ts-ignore: decorator
@@ -157,6 +157,8 @@ export function f32_winograd_input(
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const size = sizeOf(points);
   const edge = points == PAIRS ? 2 : points;
+  // For constants that stay in registers.
+  const one = i32(points > 0);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
   for (let t = first; t < last; t++) {
@@ -174,18 +176,18 @@ export function f32_winograd_input(
         at += 4;
       }
     }
-    if (points == 6) input4(scratch, channelBytes, out);
-    else if (points == 5) input3(scratch, channelBytes, out);
+    if (points == 6) input4(scratch, channelBytes, out, one);
+    else if (points == 5) input3(scratch, channelBytes, out, one);
     else if (points == PAIRS) inputPairs(scratch, channelBytes, out);
     else input2(scratch, channelBytes, out);
     out += tileBytes;
   }
 }
 
-function input4(scratch: usize, channelBytes: usize, out: usize): void {
+function input4(scratch: usize, channelBytes: usize, out: usize, one: i32): void {
   const vectors = scratch + VECTORS;
-  const halves = f32x4.splat(-2.5), two = f32x4.splat(-2), half = f32x4.splat(-0.5);
-  const a = f32x4.splat(A), minusA = f32x4.splat(-A), b = f32x4.splat(B), minusB = f32x4.splat(-B);
+  const halves = variable(-2.5, one), two = variable(-2, one), half = variable(-0.5, one);
+  const a = variable(A, one), b = variable(B, one);
   for (let c: usize = 0; c < channelBytes; c += 16) {
     for (let j: usize = 0; j < 6; j++) {
       const p = scratch + (j << 2), q = vectors + (j << 4);
@@ -195,9 +197,9 @@ function input4(scratch: usize, channelBytes: usize, out: usize): void {
       const u = madd(d4, d2, half), v = madd(d3, d1, half);
       v128.store(q, f32x4.add(v128.load(load<usize>(p) + c), madd(d4, d2, halves)));
       v128.store(q, madd(s, r, a), 96);
-      v128.store(q, madd(s, r, minusA), 192);
+      v128.store(q, msub(s, r, a), 192);
       v128.store(q, madd(u, v, b), 288);
-      v128.store(q, madd(u, v, minusB), 384);
+      v128.store(q, msub(u, v, b), 384);
       v128.store(q, f32x4.add(d1, madd(v128.load(load<usize>(p, 120) + c), d3, halves)), 480);
     }
     let o = out + c;
@@ -208,18 +210,18 @@ function input4(scratch: usize, channelBytes: usize, out: usize): void {
       const u = madd(d4, d2, half), v = madd(d3, d1, half);
       v128.store(o, f32x4.add(v128.load(q), madd(d4, d2, halves))); o += channelBytes;
       v128.store(o, madd(s, r, a)); o += channelBytes;
-      v128.store(o, madd(s, r, minusA)); o += channelBytes;
+      v128.store(o, msub(s, r, a)); o += channelBytes;
       v128.store(o, madd(u, v, b)); o += channelBytes;
-      v128.store(o, madd(u, v, minusB)); o += channelBytes;
+      v128.store(o, msub(u, v, b)); o += channelBytes;
       v128.store(o, f32x4.add(d1, madd(v128.load(q, 80), d3, halves))); o += channelBytes;
     }
   }
 }
 
-function input3(scratch: usize, channelBytes: usize, out: usize): void {
+function input3(scratch: usize, channelBytes: usize, out: usize, one: i32): void {
   const vectors = scratch + VECTORS;
-  const quarter = f32x4.splat(-0.25), nine = f32x4.splat(-2.25), halves = f32x4.splat(-2.5), last = f32x4.splat(0.5625);
-  const a = f32x4.splat(0.5), minusA = f32x4.splat(-0.5), b = f32x4.splat(1.5), minusB = f32x4.splat(-1.5);
+  const quarter = variable(-0.25, one), nine = variable(-2.25, one), halves = variable(-2.5, one), last = variable(0.5625, one);
+  const a = variable(0.5, one), b = variable(1.5, one);
   for (let c: usize = 0; c < channelBytes; c += 16) {
     for (let j: usize = 0; j < 5; j++) {
       const p = scratch + (j << 2), q = vectors + (j << 4);
@@ -228,9 +230,9 @@ function input3(scratch: usize, channelBytes: usize, out: usize): void {
       const s = madd(d3, d1, nine), r = madd(d2, d0, nine);
       const u = madd(d3, d1, quarter), v = madd(d2, d0, quarter);
       v128.store(q, madd(s, r, a));
-      v128.store(q, madd(s, r, minusA), 80);
+      v128.store(q, msub(s, r, a), 80);
       v128.store(q, madd(u, v, b), 160);
-      v128.store(q, madd(u, v, minusB), 240);
+      v128.store(q, msub(u, v, b), 240);
       v128.store(q, madd(madd(v128.load(load<usize>(p, 80) + c), d2, halves), d0, last), 320);
     }
     let o = out + c;
@@ -240,9 +242,9 @@ function input3(scratch: usize, channelBytes: usize, out: usize): void {
       const s = madd(d3, d1, nine), r = madd(d2, d0, nine);
       const u = madd(d3, d1, quarter), v = madd(d2, d0, quarter);
       v128.store(o, madd(s, r, a)); o += channelBytes;
-      v128.store(o, madd(s, r, minusA)); o += channelBytes;
+      v128.store(o, msub(s, r, a)); o += channelBytes;
       v128.store(o, madd(u, v, b)); o += channelBytes;
-      v128.store(o, madd(u, v, minusB)); o += channelBytes;
+      v128.store(o, msub(u, v, b)); o += channelBytes;
       v128.store(o, madd(madd(v128.load(q, 64), d2, halves), d0, last)); o += channelBytes;
     }
   }
