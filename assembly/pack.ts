@@ -90,10 +90,13 @@ export function f32_nchw_to_nhwc(channels: i32, pixels: i32, x: usize, out: usiz
       to += pixelBytes;
     }
   }
-  for (; c < channels; c++) {
+  const rest = channels - c;
+  if (rest > 0) {
     let from = x + <usize>c * plane, to = out + (<usize>c << 2);
     for (let i = 0; i < pixels; i++) {
       store<f32>(to, load<f32>(from));
+      if (rest > 1) store<f32>(to, load<f32>(from + plane), 4);
+      if (rest > 2) store<f32>(to, load<f32>(from + 2 * plane), 8);
       from += 4;
       to += pixelBytes;
     }
