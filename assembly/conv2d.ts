@@ -145,7 +145,7 @@ function adjacentTiles(
   } while (--count);
 }
 
-/** Panels of {@link fourPanels}. */
+/** Panels of {@link fourPanels}, a power of two. */
 // @ts-ignore: decorator
 @inline
 const ABREAST: i32 = 4;
@@ -240,7 +240,7 @@ export function f32_conv2d(
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
   const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && channelsIn > 1 && !wide && !sums && !residual && lastPanel <= panels;
-  let abreast = firstPanel;
+  const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
   for (let first = firstTile; first < lastTile; first += blockTiles) {
     const last = min(first + blockTiles, lastTile);
     const row = <usize>(first * base + min(first, larger));
@@ -266,18 +266,13 @@ export function f32_conv2d(
       let r = residual ? residual + channel + row * residualBytes : 0;
       let t = table + <usize>first * tileTable;
       let a = groupIn, step = panelStep, goesOn = sums;
-      if (isPixel) {
-        if (panel == abreast && panel + ABREAST <= min(lastPanel, channelsOut >> 3)) {
-          fourPanels(channelsIn - 1, load<usize>(t), w, panelBytes, o, b);
-          abreast += ABREAST;
-        }
-        if (panel < abreast) {
-          // What is left is the last channel.
-          a = (panelStep - 32) >> 3;
-          w += panelStep - 32;
-          step = 32;
-          goesOn = 1;
-        } else abreast++;
+      if (isPixel && panel < abreastEnd) {
+        if (((panel - firstPanel) & (ABREAST - 1)) == 0) fourPanels(channelsIn - 1, load<usize>(t), w, panelBytes, o, b);
+        // What is left is the last channel.
+        a = (panelStep - 32) >> 3;
+        w += panelStep - 32;
+        step = 32;
+        goesOn = 1;
       }
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);

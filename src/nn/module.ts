@@ -132,7 +132,7 @@ export abstract class Module<Out = Value> {
 
   /**
    * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules, their hooks, parameters and the
-   * times those were loaded. Every call asks, so nothing is allocated.
+   * times those were loaded. Every call asks, so no list is made.
    */
   everyDependency(holds: (dependency: unknown) => boolean): boolean {
     if (!holds(this)) return false;

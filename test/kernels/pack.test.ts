@@ -194,7 +194,7 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
             return inside ? x[((image * height + iy) * width + ix) * channels + c]! : 0;
           });
           const pad = (memory: KernelMemory) => {
-            const from = memory.inputPixels(x, channels, { pixelBytes: (Math.ceil(channels / 4) * 4 + gap) * 4 });
+            const from = memory.inputPixels(x, channels, { pixelBytes: (ceil4(channels) + gap) * 4 });
             const out = memory.output(expected.length);
             const sizes = [images, channels, height, width, outHeight, outWidth, top, left] as const;
             kernels.f32_pad2d(...sizes, from.address, from.pixelBytes, out);
