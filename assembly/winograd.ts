@@ -31,6 +31,11 @@ const PAIRS: i32 = 3;
 @inline
 function sizeOf(points: i32): i32 { return max(2, points - 2); }
 
+/** Bytes that say where a tile is. */
+// @ts-ignore: decorator
+@inline
+const TILE_BYTES: usize = 12;
+
 /** Bytes of scratch that the transforms need: addresses of 36 pixels, and 36 vectors. */
 // @ts-ignore: decorator
 @inline
@@ -111,64 +116,34 @@ function weightPoints(points: i32, g0: v128, g1: v128, g2: v128, to: usize, stri
   v128.store(to, g2);
 }
 
-/** Tiles along one side of the output: those of `dilation` sub-grids, of which the first are one pixel longer than the others. */
-// @ts-ignore: decorator
-@inline
-function tilesAlong(outSize: i32, size: i32, dilation: i32): i32 {
-  const length = (outSize + dilation - 1) / dilation;
-  const longer = outSize - (length - 1) * dilation;
-  return longer * ((length + size - 1) / size) + (dilation - longer) * ((length + size - 2) / size);
-}
-
-/** Where a tile begins along one side of the output. */
-function tileStart(tile: i32, outSize: i32, size: i32, dilation: i32): i32 {
-  if (dilation == 1) return tile * size;
-  const length = (outSize + dilation - 1) / dilation;
-  const longer = outSize - (length - 1) * dilation;
-  let tiles = (length + size - 1) / size, grid = 0;
-  if (tile >= longer * tiles) {
-    tile -= longer * tiles;
-    tiles = (length + size - 2) / size;
-    grid = longer;
-  }
-  const before = tile / tiles;
-  return grid + before + (tile - before * tiles) * size * dilation;
-}
-
 /**
- * Transforms input tiles first … last − 1: out[tile][point][channel].
- *
- * Tiles are numbered [image][row][column]. Along each side come the sub-grids, one after the other, each with ceil(its pixels / size) tiles;
- * with dilation 1 there is one sub-grid.
+ * Transforms `count` input tiles: out[tile][point][channel].
  *
  * @param points along a side: 3, 4, 5 or 6
- * @param outHeight, outWidth of the output, which is what is tiled
+ * @param height, width of the input
  * @param top, left from a tile's first input pixel to its first output pixel
+ * @param tiles of each, as integers of 4 bytes: its image, and the row and column of its first output pixel
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
  * @param scratch 160 + 576 bytes
  * @param out `tileBytes` from tile to tile, of each points² · ceil4(channels) floats are written
  */
 export function f32_winograd_input(
-  points: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32, top: i32, left: i32, dilation: i32,
-  first: i32, last: i32,
+  points: i32, channels: i32, height: i32, width: i32, top: i32, left: i32, dilation: i32, count: i32, tiles: usize,
   x: usize, pixelBytes: usize, zeros: usize, scratch: usize, out: usize, tileBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
-  const size = sizeOf(points);
   const edge = points == PAIRS ? 2 : points;
   // For constants that stay in registers.
   const one = i32(points > 0);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
-  for (let t = first; t < last; t++) {
-    const line = t / wide, image = line / high;
-    const y0 = tileStart(line - image * high, outHeight, size, dilation) - top;
-    const x0 = tileStart(t - line * wide, outWidth, size, dilation) - left;
+  for (let t = 0; t < count; t++) {
+    const line = load<i32>(tiles) * height, y0 = load<i32>(tiles, 4) - top, x0 = load<i32>(tiles, 8) - left;
+    tiles += TILE_BYTES;
     let at = scratch;
     for (let i = 0; i < edge; i++) {
       const iy = y0 + i * dilation;
-      const row = x + <usize>((image * height + iy) * width) * pixelBytes;
+      const row = x + <usize>((line + iy) * width) * pixelBytes;
       for (let j = 0; j < edge; j++) {
         const ix = x0 + j * dilation;
         const inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
@@ -298,16 +273,18 @@ function storePairs(o: usize, channelBytes: usize, d0: v128, d1: v128): usize {
 /**
  * Transforms products back to output pixels: out = act((bias + Aᵀ·m·A)·scale + shift + residual), act being an activation of epilogue.ts.
  *
- * Tiles are numbered as in {@link f32_winograd_input}; pixels beyond the image aren't written.
+ * Pixels beyond the image aren't written. Where a tile's last row or column isn't there, neither have the points that go into it alone to be:
+ * the last along a side, or, of pairs, the last two.
  *
  * @param points along a side: 3, 4, 5 or 6
  * @param outHeight, outWidth of the output
+ * @param tiles as for {@link f32_winograd_input}
  * @param m [tile][point][channel], `tileBytes` from tile to tile
  * @param out the first image's first pixel; ceil4(channels) floats of each pixel are written
  * @param bias, scale, shift ceil4(channels) floats; bias, scale and residual 0 for none
  */
 export function f32_winograd_output(
-  points: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, first: i32, last: i32,
+  points: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, count: i32, tiles: usize,
   m: usize, tileBytes: usize, scratch: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
@@ -315,17 +292,16 @@ export function f32_winograd_output(
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   const l = f32x4.splat(lo), h = f32x4.splat(hi);
   const size = sizeOf(points);
-  const high = tilesAlong(outHeight, size, dilation), wide = tilesAlong(outWidth, size, dilation);
-  for (let t = first; t < last; t++) {
-    const line = t / wide, image = line / high;
-    const y0 = tileStart(line - image * high, outHeight, size, dilation), x0 = tileStart(t - line * wide, outWidth, size, dilation);
+  for (let t = 0; t < count; t++) {
+    const y0 = load<i32>(tiles, 4), x0 = load<i32>(tiles, 8);
     const rows = min(size, (outHeight - y0 + dilation - 1) / dilation);
     const columns = min(size, (outWidth - x0 + dilation - 1) / dilation);
-    const pixel = <usize>((image * outHeight + y0) * outWidth + x0);
+    const pixel = <usize>((load<i32>(tiles) * outHeight + y0) * outWidth + x0);
+    tiles += TILE_BYTES;
     for (let c: usize = 0; c < channelBytes; c += 16) {
       if (points == 6) output4(m + c, channelBytes, scratch, rows);
       else if (points == 5) output3(m + c, channelBytes, scratch, rows);
-      else if (points == PAIRS) outputPairs(m + c, channelBytes, scratch);
+      else if (points == PAIRS) outputPairs(m + c, channelBytes, scratch, rows, columns);
       else output2(m + c, channelBytes, scratch, rows);
       let b = f32x4.splat(0);
       if (bias) b = v128.load(bias + c);
@@ -428,20 +404,23 @@ function output2(m: usize, channelBytes: usize, scratch: usize, rows: i32): void
   }
 }
 
-/** Aᵀ·m·A of 3×3 vectors as 2 rows of 2 vectors, 64 bytes from row to row. */
-function outputPairs(m: usize, channelBytes: usize, scratch: usize): void {
+/** Aᵀ·m·A of 3×3 vectors as up to 2 rows of 2 vectors, 64 bytes from row to row; of one row or column, its point alone. */
+function outputPairs(m: usize, channelBytes: usize, scratch: usize, rows: i32, columns: i32): void {
   const line = channelBytes * 3;
   let p = m;
   const m0 = v128.load(p); p += channelBytes;
   const m1 = v128.load(p); p += channelBytes;
   const m2 = v128.load(p);
-  for (let i: usize = 0; i < 2; i++) {
-    p = m + line + i * line;
-    const u0 = f32x4.add(m0, v128.load(p)); p += channelBytes;
-    const u1 = f32x4.add(m1, v128.load(p)); p += channelBytes;
-    const u2 = f32x4.add(m2, v128.load(p));
-    const q = scratch + (i << 6);
-    v128.store(q, f32x4.add(u0, u1));
+  for (let i = 0; i < rows; i++) {
+    let u0 = m0, u1 = m1, u2 = m2;
+    if (rows > 1) {
+      p = m + line + <usize>i * line;
+      u0 = f32x4.add(u0, v128.load(p)); p += channelBytes;
+      u1 = f32x4.add(u1, v128.load(p)); p += channelBytes;
+      u2 = f32x4.add(u2, v128.load(p));
+    }
+    const q = scratch + (<usize>i << 6);
+    v128.store(q, columns > 1 ? f32x4.add(u0, u1) : u0);
     v128.store(q, f32x4.add(u0, u2), 16);
   }
 }

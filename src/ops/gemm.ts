@@ -123,6 +123,8 @@ export function tableBytes(rows: number, taps: number, tileRows: number): number
 export interface Gemm {
   readonly rows: number;
   readonly groups: number;
+  /** The first of them; 0 where absent. Weights, `out` and the rows' channels begin with group 0. */
+  readonly firstGroup?: number;
   /** Of one group. */
   readonly channelsIn: number;
   readonly channelsOut: number;
@@ -149,12 +151,17 @@ type Part = readonly [firstTile: number, lastTile: number, firstPanel: number, l
 export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const { rows, groups, channelsIn, channelsOut, taps, blockTiles, table, weights, panelBytes } = gemm;
   const tiles = Math.ceil(rows / tileRows);
-  const panels = groups * Math.ceil(channelsOut / 8);
+  const ofGroup = Math.ceil(channelsOut / 8);
+  const panels = groups * ofGroup;
+  const firstPanel = (gemm.firstGroup ?? 0) * ofGroup;
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
   return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, i) => {
     const last = first + count;
     const wide = gemm.wide === undefined ? 0 : gemm.wide + i * taps * channelsIn * 32;
-    const part: Part = cut === 'tiles' ? [first, last, 0, panels] : [0, tiles, first, last];
+    const part: Part =
+      cut === 'tiles'
+        ? [first, last, firstPanel, firstPanel + panels]
+        : [0, tiles, firstPanel + first, firstPanel + last];
     return stepOf(
       'f32_conv2d',
       ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),

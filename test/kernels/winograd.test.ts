@@ -39,7 +39,7 @@ const GRIDS: readonly Grid[] = [
 
 const CHANNELS = [1, 3, 4, 5, 16, 17];
 
-/** All tiles, in their numbering: the image and the first output pixel. */
+/** All tiles: the image and the first output pixel. */
 function tilesOf({ images, out, dilation }: Grid, size: number) {
   const starts = (pixels: number) => {
     const found: number[] = [];
@@ -52,6 +52,12 @@ function tilesOf({ images, out, dilation }: Grid, size: number) {
   return Array.from({ length: images }, (_, image) =>
     rows.flatMap((y) => columns.map((x) => ({ image, y, x }))),
   ).flat();
+}
+
+/** Tiles as the kernels read them. */
+function inputTiles(memory: KernelMemory, tiles: ReturnType<typeof tilesOf>): number {
+  const numbers = Int32Array.from(tiles.flatMap(({ image, y, x }) => [image, y, x]));
+  return memory.input(new Float32Array(numbers.buffer));
 }
 
 describe.each(BUILDS)('Winograd (%s)', (build) => {
@@ -116,8 +122,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
                 const [dy, dx] = [Math.floor(i / edge) * grid.dilation, (i % edge) * grid.dilation];
                 return pixel(image, y + dy - grid.padding[0], x + dx - grid.padding[1], c);
               });
-            const first = Math.min(1, tiles.length - 1);
-            const some = tiles.slice(first);
+            const some = tiles.slice(Math.min(1, tiles.length - 1));
             const expected = new Float64Array(some.length * points * channels);
             const bounds = new Float64Array(expected.length);
             some.forEach((tile, t) => {
@@ -137,8 +142,8 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
               const tileFloats = points * lanes + 16;
               const out = memory.output((some.length - 1) * tileFloats + points * lanes);
               kernels.f32_winograd_input(
-                ...([side, channels, ...grid.size, ...grid.out, ...grid.padding, grid.dilation] as const),
-                ...([first, tiles.length] as const),
+                ...([side, channels, ...grid.size, ...grid.padding, grid.dilation] as const),
+                ...([some.length, inputTiles(memory, some)] as const),
                 ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
               );
               const got = some.flatMap((_, t) => {
@@ -165,6 +170,22 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             const tiles = tilesOf(grid, size);
             const random = new Random(seed);
             const products = random.floats(tiles.length * points * channels);
+            /** Whether a point has to be there: some go into a tile's last row or column alone. */
+            const counts = ({ y, x }: (typeof tiles)[0], point: number) => {
+              const isLast = (i: number) => (side === 3 ? i > 0 : i === side - 1);
+              const reach = (size - 1) * grid.dilation;
+              const [hasLastRow, hasLastColumn] = [y + reach < grid.out[0], x + reach < grid.out[1]];
+              return (hasLastRow || !isLast(Math.floor(point / side))) && (hasLastColumn || !isLast(point % side));
+            };
+            const given = products.slice();
+            tiles.forEach((tile, t) => {
+              for (let point = 0; point < points; point++) {
+                if (counts(tile, point)) continue;
+                const at = (t * points + point) * channels;
+                products.fill(0, at, at + channels);
+                given.fill(Number.NaN, at, at + channels);
+              }
+            });
             const [bias, scale, shift] = [0, 0, 0].map(() => random.floats(channels)) as Float32Array[];
             const pixels = grid.images * grid.out[0] * grid.out[1];
             const residual = random.floats(pixels * channels);
@@ -193,7 +214,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
               memory.input([...values, ...Array(lanes - channels).fill(Number.NaN)]);
             withCanaries(kernels, (memory) => {
               // A tile is as many pixels as it has points.
-              const m = memory.inputPixels(products, channels, { pixelBytes: lanes * 4, lanes });
+              const m = memory.inputPixels(given, channels, { pixelBytes: lanes * 4, lanes });
               const scratch = memory.output((160 + 576) / 4);
               const [b, s, h] = [hasBias, hasNorm, hasNorm].map((has, i) =>
                 has ? vector(memory, [bias!, scale!, shift!][i]!) : 0,
@@ -203,7 +224,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
                 : null;
               const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
               kernels.f32_winograd_output(
-                ...([side, channels, ...grid.out, grid.dilation, 0, tiles.length] as const),
+                ...([side, channels, ...grid.out, grid.dilation, tiles.length, inputTiles(memory, tiles)] as const),
                 ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
                 ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
               );
@@ -223,7 +244,8 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
           const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(184)];
           const out = memory.output((last - first) * points * channels);
           kernels.f32_winograd_input(
-            ...([side, channels, ...grid.size, ...grid.out, ...grid.padding, 1, first, last] as const),
+            ...([side, channels, ...grid.size, ...grid.padding, 1, last - first] as const),
+            inputTiles(memory, tiles.slice(first, last)),
             ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
           );
           return memory.read(out, (last - first) * points * channels);
@@ -246,8 +268,8 @@ describe('Winograd (debug)', () => {
   it('asserts that channels come in fours and pixels are whole', () => {
     expect(() => f32_winograd_weights(6, 6, 1, 1, 64, 64, 64)).toThrow('assert: channels come in fours');
     const message = 'assert: pixels are whole vectors';
-    expect(() => f32_winograd_input(6, 4, 1, 1, 1, 1, 1, 1, 1, 0, 1, 64, 20, 64, 64, 64, 576)).toThrow(message);
-    expect(() => f32_winograd_output(6, 4, 1, 1, 1, 0, 1, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
+    expect(() => f32_winograd_input(6, 4, 1, 1, 1, 1, 1, 1, 64, 64, 20, 64, 64, 64, 576)).toThrow(message);
+    expect(() => f32_winograd_output(6, 4, 1, 1, 1, 1, 64, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
       message,
     );
   });

@@ -2,14 +2,24 @@
  * Winograd's minimal filtering for 3×3 kernels of stride 1 (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8
  * or 2.25 multiplications an output instead of 9; 2×2 outputs with only padding around them 2.25 instead of 4. The products are an
  * indirect GEMM with a group for each point of the transform; tiles go in blocks, so that what is transformed stays in a cache. With
- * dilation, each sub-grid is tiled by itself.
+ * dilation, each sub-grid is tiled by itself. A tile that reaches beyond its last row or column isn't multiplied for the points that
+ * go into those alone.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { epilogueArguments, NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
 import { gemmConstants, gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
-import { type Algorithm, type Binding, type Constant, channelsOf, type Phase, ranges, stepOf } from '../op.ts';
+import {
+  type Algorithm,
+  type Binding,
+  type Constant,
+  channelsOf,
+  type Phase,
+  type Range,
+  ranges,
+  stepOf,
+} from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 
@@ -39,23 +49,85 @@ const MANY_TILES = 256;
 /** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
 const MAX_CHUNK = 512;
 
-/** How many tiles there are: see f32_winograd_input. With dilation, each sub-grid has its own. */
-function tilesOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, points: Points): number {
-  const size = tileSize(points);
-  const { images, height, width } = imageSizes(output);
-  const [step] = dilation;
-  const along = (pixels: number): number => {
-    let tiles = 0;
-    for (let first = 0; first < step; first++) tiles += Math.ceil(Math.ceil((pixels - first) / step) / size);
-    return tiles;
-  };
-  return images * along(height) * along(width);
+/** Bytes that say where a tile is: see f32_winograd_input. */
+const TILE_BYTES = 12;
+
+/** A layer's tiles. With dilation, each sub-grid has its own. */
+interface Tiling {
+  readonly images: number;
+  /**
+   * First output pixels of tiles' rows and columns. The parts of the tiling come in this order, each [image][row][column]: whole but for their
+   * columns, whole, whole but for their rows, whole in neither. So tiles that have all of their rows are neighbours, as are those that have all of
+   * their columns.
+   */
+  readonly parts: readonly { readonly rows: readonly number[]; readonly columns: readonly number[] }[];
+  /** Tiles of each part and those before it. */
+  readonly ends: readonly number[];
+  /** Tiles of all parts. */
+  readonly count: number;
 }
 
-/** Some of a layer's tiles or input channels. */
-interface Range {
-  readonly first: number;
-  readonly count: number;
+function tilingOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, side: Points): Tiling {
+  const { images, height, width } = imageSizes(output);
+  const rows = tilesAlong(height, tileSize(side), dilation[0]);
+  const columns = tilesAlong(width, tileSize(side), dilation[0]);
+  const parts = [
+    { rows: rows.whole, columns: columns.cut },
+    { rows: rows.whole, columns: columns.whole },
+    { rows: rows.cut, columns: columns.whole },
+    { rows: rows.cut, columns: columns.cut },
+  ];
+  let count = 0;
+  const ends = parts.map((part) => (count += images * part.rows.length * part.columns.length));
+  return { images, parts, ends, count };
+}
+
+/** Where tiles begin along a side: those that have all of their pixels, and those that don't. */
+function tilesAlong(pixels: number, size: number, step: number): { readonly whole: number[]; readonly cut: number[] } {
+  const whole: number[] = [];
+  const cut: number[] = [];
+  for (let grid = 0; grid < Math.min(step, pixels); grid++) {
+    for (let start = grid; start < pixels; start += size * step) {
+      (start + (size - 1) * step < pixels ? whole : cut).push(start);
+    }
+  }
+  return { whole, cut };
+}
+
+/** The tiles that a point is multiplied for. */
+function tilesOf({ ends }: Tiling, side: Points, point: number): Range {
+  const isLast = (i: number): boolean => (side === PAIRS ? i > 0 : i === side - 1);
+  const hasRows = isLast(Math.floor(point / side));
+  const hasColumns = isLast(point % side);
+  const first = hasColumns ? ends[0]! : 0;
+  return { first, count: ends[hasRows ? 1 : hasColumns ? 2 : 3]! - first };
+}
+
+/** Neighbouring points that are multiplied for the same of a block's tiles, which are counted from its first. */
+interface Products {
+  readonly tiles: Range;
+  readonly points: Range;
+}
+
+function productsOf(tiling: Tiling, side: Points, block: Range): Products[] {
+  const found: Products[] = [];
+  let last: Products | undefined;
+  for (let point = 0; point < side ** 2; point++) {
+    const all = tilesOf(tiling, side, point);
+    const first = Math.max(all.first - block.first, 0);
+    const count = Math.min(all.first + all.count - block.first, block.count) - first;
+    if (last && last.tiles.first === first && last.tiles.count === count) found.pop();
+    else last = undefined;
+    const points: Range = { first: last?.points.first ?? point, count: (last?.points.count ?? 0) + 1 };
+    last = { tiles: { first, count }, points };
+    found.push(last);
+  }
+  return found.filter(({ tiles }) => tiles.count > 0);
+}
+
+/** Rows of a block that are multiplied together, and where in the layer's tables what f32_conv2d reads of them lies. */
+interface Rows extends Range {
+  readonly table: number;
 }
 
 /** The schedule: blocks of tiles, of each chunks of input channels; and where all that lies in the scratch memory. */
@@ -67,7 +139,8 @@ function scheduleOf(layer: Layer, side: Points) {
   const channelsIn = channelsOf(layer.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(layer.output) / 4) * 4;
   const panels = Math.ceil(channelsOut / 8);
-  const count = tilesOf(layer.output, layer.attrs, side);
+  const tiling = tilingOf(layer.output, layer.attrs, side);
+  const { count } = tiling;
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
   const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
@@ -76,20 +149,33 @@ function scheduleOf(layer: Layer, side: Points) {
   const block = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
   const inputBytes = skewed(points * chunk * 4);
   const outputBytes = skewed(points * channelsOut * 4);
-  const table = threads * TRANSFORM_BYTES;
-  const input = table + Math.ceil((2 * tableBytes(block, 1, tileRows)) / 64) * 64;
+  const input = threads * TRANSFORM_BYTES;
   const output = input + block * inputBytes;
   const isHeld = holdsPoints(layer, side);
+  // Blocks share what they can.
+  const rows = new Map<string, Rows>();
+  let tableEnd = count * TILE_BYTES;
+  const rowsOf = (tiles: Range): Rows => {
+    const key = `${tiles.first} ${tiles.count}`;
+    const found = rows.get(key) ?? { ...tiles, table: tableEnd };
+    if (!rows.has(key)) tableEnd += tableBytes(tiles.count, 1, tileRows);
+    rows.set(key, found);
+    return found;
+  };
+  const blockOf = (tiles: Range) => {
+    const products = productsOf(tiling, side, tiles);
+    return { tiles, products: products.map((one) => ({ points: one.points, rows: rowsOf(one.tiles) })) };
+  };
   const weights = output + block * outputBytes;
   return {
-    ...{ side, points, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
+    ...{ side, tiling, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
     chunks: parts(channelsIn, chunk),
-    blocks: parts(count, block),
+    blocks: parts(count, block).map(blockOf),
+    rows: [...rows.values()],
+    tableBytes: tableEnd,
     /** Null where the constant has been transformed. */
     weights: isHeld ? null : weights,
     bytes: weights + (isHeld ? 0 : points * panels * panelBytes(channelsIn, 1)),
-    /** Of a block of so many tiles: all but the last have one size. */
-    tableOf: (rows: number) => table + (rows === block ? 0 : tableBytes(block, 1, tileRows)),
   };
 }
 
@@ -130,12 +216,14 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
 
     work(site) {
       const { inputs, output, attrs } = site;
-      const products = tilesOf(output, attrs, side) * side ** 2;
+      const tiling = tilingOf(output, attrs, side);
+      const points = Array.from({ length: side ** 2 }, (_, point) => tilesOf(tiling, side, point));
+      const products = points.reduce((sum, { count }) => sum + count, 0);
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
       const weights = holdsPoints(site, side) ? 0 : side ** 2 * channelsIn * channelsOut;
       return {
         macs: products * channelsIn * channelsOut,
-        transformed: products * (channelsIn + channelsOut) + weights,
+        transformed: tiling.count * side ** 2 * (channelsIn + channelsOut) + weights,
       };
     },
 
@@ -145,9 +233,10 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
     },
 
     workspace(site) {
+      const schedule = scheduleOf(site, side);
       return {
-        tableBytes: 0,
-        scratchBytes: scheduleOf(site, side).bytes,
+        tableBytes: schedule.tableBytes,
+        scratchBytes: schedule.bytes,
         zeroBytes: channelsOf(site.inputs[0]!) * 4,
       };
     },
@@ -156,12 +245,13 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
       const { inputs, output } = binding;
       const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
       const { chunks, blocks } = schedule;
-      const phases = [tablePhase(binding, schedule), ...weightPhases(binding, schedule)];
-      for (const tiles of blocks) {
+      writeTables(binding, schedule);
+      const phases = weightPhases(binding, schedule);
+      for (const { tiles, products } of blocks) {
         for (const channels of chunks) {
           phases.push(
             inputPhase(binding, attrs, schedule, channels, tiles),
-            productPhase(binding, schedule, channels, tiles),
+            products.flatMap(({ points, rows }) => productSteps(binding, schedule, channels, points, rows)),
           );
         }
         phases.push(outputPhase(binding, attrs, schedule, tiles));
@@ -171,15 +261,26 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
   };
 }
 
-/** The rows of a block's products; the last block, which may be smaller, has a table of its own. */
-function tablePhase({ engine, scratch }: Binding, { blocks, input, inputBytes, tableOf }: Schedule): Phase {
-  return [...new Set(blocks.map(({ count }) => count))].map((rows) =>
-    stepOf(
-      'f32_conv2d_table',
-      ...([1, 1, rows, 1, rows, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
-      ...([scratch + input, inputBytes, 0, scratch + tableOf(rows)] as const),
-    ),
-  );
+/** Writes where the tiles are, and the rows of the blocks' products. */
+function writeTables(
+  { kernels, engine, scratch, table }: Binding,
+  { tiling, rows, input, inputBytes }: Schedule,
+): void {
+  const { images, parts, count } = tiling;
+  const tiles = new Int32Array(kernels.memory.buffer, table, count * (TILE_BYTES / 4));
+  let at = 0;
+  for (const part of parts) {
+    for (let image = 0; image < images; image++) {
+      for (const row of part.rows)
+        for (const column of part.columns) for (const n of [image, row, column]) tiles[at++] = n;
+    }
+  }
+  for (const { first, count, table: offset } of rows) {
+    kernels.f32_conv2d_table(
+      ...([1, 1, count, 1, count, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
+      ...([scratch + input + first * inputBytes, inputBytes, 0, table + offset] as const),
+    );
+  }
 }
 
 /** Where the constant isn't transformed, it is. */
@@ -197,27 +298,26 @@ function weightPhases({ engine, constants, scratch }: Binding, schedule: Schedul
 }
 
 /** Some tiles as the threads share them, with what each has of the scratch memory. */
-function partsOf({ engine, scratch }: Binding, tiles: Range) {
+function partsOf({ engine, scratch, table }: Binding, tiles: Range) {
   return ranges(tiles.count, engine.threads).map(({ first, count }, i) => {
-    const part = [tiles.first + first, tiles.first + first + count] as const;
+    const part = [count, table + (tiles.first + first) * TILE_BYTES] as const;
     return { tiles: part, at: first, own: scratch + i * TRANSFORM_BYTES };
   });
 }
 
 /** The transforms of some channels of a block's input. */
 function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, channels: Range, tiles: Range): Phase {
-  const { output, scratch, zeros } = binding;
+  const { scratch, zeros } = binding;
   const { side, input, inputBytes } = schedule;
   const x = binding.inputs[0]!;
   const { height, width } = imageSizes(x.shape);
-  const { height: outHeight, width: outWidth } = imageSizes(output.shape);
   const [dilation] = attrs.dilation;
   // Of pairs nothing around is read.
   const around = side === PAIRS ? dilation : 0;
   return partsOf(binding, tiles).map(({ tiles, at, own }) =>
     stepOf(
       'f32_winograd_input',
-      ...([side, channels.count, height, width, outHeight, outWidth] as const),
+      ...([side, channels.count, height, width] as const),
       ...([attrs.padding.top - around, attrs.padding.left - around, dilation, ...tiles] as const),
       ...([x.address + channels.first * 4, x.pixelBytes, zeros, own] as const),
       ...([scratch + input + at * inputBytes, inputBytes] as const),
@@ -225,24 +325,25 @@ function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, ch
   );
 }
 
-/** The products of a block: a group for each point, which adds to those of the channels before. */
-function productPhase(binding: Binding, schedule: Schedule, channels: Range, tiles: Range): Phase {
-  const { engine, constants, scratch } = binding;
-  const { points, channelsIn, channelsOut, weights } = schedule;
+/** The products of some points, a group for each, which add to those of the channels before. */
+function productSteps(binding: Binding, schedule: Schedule, channels: Range, points: Range, rows: Rows): Phase {
+  const { engine, constants, scratch, table } = binding;
+  const { channelsIn, channelsOut, weights, outputBytes } = schedule;
   return gemmPhase(
     {
-      rows: tiles.count,
-      groups: points,
+      rows: rows.count,
+      firstGroup: points.first,
+      groups: points.count,
       channelsIn: channels.count,
       channelsOut,
       taps: 1,
       sums: channels.first > 0,
-      blockTiles: tiles.count,
-      table: scratch + schedule.tableOf(tiles.count),
+      blockTiles: rows.count,
+      table: table + rows.table,
       weights: (weights === null ? constants[0]! : scratch + weights) + channels.first * panelBytes(1, 1),
       panelBytes: panelBytes(channelsIn, 1),
-      out: scratch + schedule.output,
-      outBytes: schedule.outputBytes,
+      out: scratch + schedule.output + rows.first * outputBytes,
+      outBytes: outputBytes,
       bias: 0,
       epilogue: NO_EPILOGUE_ARGUMENTS,
       cut: 'panels',
@@ -284,7 +385,7 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
  * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
  */
 function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
-  return side === PAIRS || weightStorage === 'f16' || tilesOf(output, attrs, side) < MANY_TILES;
+  return side === PAIRS || weightStorage === 'f16' || tilingOf(output, attrs, side).count < MANY_TILES;
 }
 
 /** A weight in the transform's points, packed for the products. */
