@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { differenceOf } from '../../scripts/difference.mjs';
-import { applied, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
+import { textOf } from '../../scripts/text.mjs';
+import { applied, decoded, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
 
 const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -156,6 +157,15 @@ describe('the inlined binaries', () => {
     expect(inlinedBytesOf(binary)).toEqual(bytesOf(file));
   });
 
+  it('are read from text, whatever bytes they have, in characters that need no escape', () => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const text = textOf(bytes);
+    expect(text).toMatch(/^[ -~]+$/);
+    expect(text).not.toMatch(/["\\]/);
+    expect(decoded(text)).toEqual(new Uint8Array(bytes));
+    expect(decoded('')).toEqual(new Uint8Array(0));
+  });
+
   it('come together again from any difference', () => {
     const from = Buffer.from('the same words, and the same words again; some more of them');
     const to = Buffer.from('and the same words again; new ones, the same words, of them some more');
@@ -171,7 +181,7 @@ describe('importing the package', () => {
       const refuse = (name) => () => { throw new Error(name + ' while importing'); };
       for (const name of ['Module', 'Instance', 'Memory', 'validate', 'compile', 'instantiate'])
         WebAssembly[name] = refuse(name);
-      globalThis.atob = refuse('atob');
+      String.prototype.charCodeAt = refuse('charCodeAt');
       globalThis.fetch = refuse('fetch');
       const { resnet18 } = await import('./dist/index.js');
       console.log(typeof resnet18);`;

@@ -22,20 +22,10 @@ import {
 } from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
-
-/** Points along a side of a transform: 4, 5 or 6 of tiles of 2, 3 or 4 outputs; 3 of two outputs that have only padding around them. */
-type Points = 3 | 4 | 5 | 6;
-
-/** Points along a side where a sub-grid has one tile of at most two pixels. */
-const PAIRS = 3;
+import { PAIRS, type Points, productsOf, TILE_BYTES, tilingOf, writeTiles } from './tiling.ts';
 
 /** What a schedule depends on: the layer, its shapes, how weights are stored, threads. */
 type Layer = Omit<Conv2dSite, 'epilogue'>;
-
-/** Output pixels along a side of a tile. */
-function tileSize(points: Points): number {
-  return Math.max(2, points - 2);
-}
 
 /** Bytes of addresses and vectors that a thread's transforms use. */
 const TRANSFORM_BYTES = 3072;
@@ -49,87 +39,6 @@ const MANY_TILES = 256;
 /** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
 const MAX_CHUNK = 512;
 
-/** Bytes that say where a tile is: see f32_winograd_input. */
-const TILE_BYTES = 12;
-
-/** A layer's tiles. With dilation, each sub-grid has its own. */
-interface Tiling {
-  readonly images: number;
-  /**
-   * First output pixels of tiles' rows and columns. The parts of the tiling come in this order, each [image][row][column]: whole but for their
-   * columns, whole, whole but for their rows, whole in neither. So tiles that have all of their rows are neighbours, as are those that have all of
-   * their columns.
-   */
-  readonly parts: readonly { readonly rows: readonly number[]; readonly columns: readonly number[] }[];
-  /** Tiles of each part and those before it. */
-  readonly ends: readonly number[];
-  /** Tiles of all parts. */
-  readonly count: number;
-}
-
-function tilingOf(output: Conv2dSite['output'], { dilation }: Conv2dAttrs, side: Points): Tiling {
-  const { images, height, width } = imageSizes(output);
-  const rows = tilesAlong(height, tileSize(side), dilation[0]);
-  const columns = tilesAlong(width, tileSize(side), dilation[0]);
-  const parts = [
-    { rows: rows.whole, columns: columns.cut },
-    { rows: rows.whole, columns: columns.whole },
-    { rows: rows.cut, columns: columns.whole },
-    { rows: rows.cut, columns: columns.cut },
-  ];
-  let count = 0;
-  const ends = parts.map((part) => (count += images * part.rows.length * part.columns.length));
-  return { images, parts, ends, count };
-}
-
-/** Where tiles begin along a side: those that have all of their pixels, and those that don't. */
-function tilesAlong(pixels: number, size: number, step: number): { readonly whole: number[]; readonly cut: number[] } {
-  const whole: number[] = [];
-  const cut: number[] = [];
-  for (let grid = 0; grid < Math.min(step, pixels); grid++) {
-    for (let start = grid; start < pixels; start += size * step) {
-      (start + (size - 1) * step < pixels ? whole : cut).push(start);
-    }
-  }
-  return { whole, cut };
-}
-
-/** The tiles that a point is multiplied for. */
-function tilesOf({ ends }: Tiling, side: Points, point: number): Range {
-  const isLast = (i: number): boolean => (side === PAIRS ? i > 0 : i === side - 1);
-  const hasRows = isLast(Math.floor(point / side));
-  const hasColumns = isLast(point % side);
-  const first = hasColumns ? ends[0]! : 0;
-  return { first, count: ends[hasRows ? 1 : hasColumns ? 2 : 3]! - first };
-}
-
-/** Neighbouring points that are multiplied for the same of a block's tiles, which are counted from its first. */
-interface Products {
-  readonly tiles: Range;
-  readonly points: Range;
-}
-
-function productsOf(tiling: Tiling, side: Points, block: Range): Products[] {
-  const found: Products[] = [];
-  let last: Products | undefined;
-  for (let point = 0; point < side ** 2; point++) {
-    const all = tilesOf(tiling, side, point);
-    const first = Math.max(all.first - block.first, 0);
-    const count = Math.min(all.first + all.count - block.first, block.count) - first;
-    if (last && last.tiles.first === first && last.tiles.count === count) found.pop();
-    else last = undefined;
-    const points: Range = { first: last?.points.first ?? point, count: (last?.points.count ?? 0) + 1 };
-    last = { tiles: { first, count }, points };
-    found.push(last);
-  }
-  return found.filter(({ tiles }) => tiles.count > 0);
-}
-
-/** Rows of a block that are multiplied together, and where in the layer's tables what f32_conv2d reads of them lies. */
-interface Rows extends Range {
-  readonly table: number;
-}
-
 /** The schedule: blocks of tiles, of each chunks of input channels; and where all that lies in the scratch memory. */
 type Schedule = ReturnType<typeof scheduleOf>;
 
@@ -139,7 +48,7 @@ function scheduleOf(layer: Layer, side: Points) {
   const channelsIn = channelsOf(layer.inputs[0]!);
   const channelsOut = Math.ceil(channelsOf(layer.output) / 4) * 4;
   const panels = Math.ceil(channelsOut / 8);
-  const tiling = tilingOf(layer.output, layer.attrs, side);
+  const tiling = tilingOf(layer.output, layer.attrs.dilation[0], side);
   const { count } = tiling;
   const chunk = Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
@@ -152,26 +61,21 @@ function scheduleOf(layer: Layer, side: Points) {
   const input = threads * TRANSFORM_BYTES;
   const output = input + block * inputBytes;
   const isHeld = holdsPoints(layer, side);
-  // Blocks share what they can.
-  const rows = new Map<string, Rows>();
   let tableEnd = count * TILE_BYTES;
-  const rowsOf = (tiles: Range): Rows => {
-    const key = `${tiles.first} ${tiles.count}`;
-    const found = rows.get(key) ?? { ...tiles, table: tableEnd };
-    if (!rows.has(key)) tableEnd += tableBytes(tiles.count, 1, tileRows);
-    rows.set(key, found);
-    return found;
-  };
-  const blockOf = (tiles: Range) => {
-    const products = productsOf(tiling, side, tiles);
-    return { tiles, products: products.map((one) => ({ points: one.points, rows: rowsOf(one.tiles) })) };
-  };
+  const blockOf = (tiles: Range) => ({
+    tiles,
+    products: productsOf(tiling, tiles).map((some) => {
+      const table = tableEnd;
+      tableEnd += tableBytes(some.tiles, 1, tileRows);
+      return { ...some, table };
+    }),
+  });
   const weights = output + block * outputBytes;
   return {
     ...{ side, tiling, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
     chunks: parts(channelsIn, chunk),
     blocks: parts(count, block).map(blockOf),
-    rows: [...rows.values()],
+    /** Where the tiles are, then of each of the products what f32_conv2d reads. */
     tableBytes: tableEnd,
     /** Null where the constant has been transformed. */
     weights: isHeld ? null : weights,
@@ -216,9 +120,8 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
 
     work(site) {
       const { inputs, output, attrs } = site;
-      const tiling = tilingOf(output, attrs, side);
-      const points = Array.from({ length: side ** 2 }, (_, point) => tilesOf(tiling, side, point));
-      const products = points.reduce((sum, { count }) => sum + count, 0);
+      const tiling = tilingOf(output, attrs.dilation[0], side);
+      const products = tiling.points.reduce((sum, { count }) => sum + count, 0);
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
       const weights = holdsPoints(site, side) ? 0 : side ** 2 * channelsIn * channelsOut;
       return {
@@ -251,7 +154,7 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
         for (const channels of chunks) {
           phases.push(
             inputPhase(binding, attrs, schedule, channels, tiles),
-            products.flatMap(({ points, rows }) => productSteps(binding, schedule, channels, points, rows)),
+            products.flatMap((some) => productSteps(binding, schedule, channels, some)),
           );
         }
         phases.push(outputPhase(binding, attrs, schedule, tiles));
@@ -261,24 +164,14 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
   };
 }
 
-/** Writes where the tiles are, and the rows of the blocks' products. */
-function writeTables(
-  { kernels, engine, scratch, table }: Binding,
-  { tiling, rows, input, inputBytes }: Schedule,
-): void {
-  const { images, parts, count } = tiling;
-  const tiles = new Int32Array(kernels.memory.buffer, table, count * (TILE_BYTES / 4));
-  let at = 0;
-  for (const part of parts) {
-    for (let image = 0; image < images; image++) {
-      for (const row of part.rows)
-        for (const column of part.columns) for (const n of [image, row, column]) tiles[at++] = n;
-    }
-  }
-  for (const { first, count, table: offset } of rows) {
+/** Writes where the tiles are, and the rows of the products. */
+function writeTables({ kernels, engine, scratch, table }: Binding, schedule: Schedule): void {
+  const { tiling, blocks, input, inputBytes } = schedule;
+  writeTiles(tiling, kernels.memory, table);
+  for (const { tile, tiles, table: offset } of blocks.flatMap(({ products }) => products)) {
     kernels.f32_conv2d_table(
-      ...([1, 1, count, 1, count, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
-      ...([scratch + input + first * inputBytes, inputBytes, 0, table + offset] as const),
+      ...([1, 1, tiles, 1, tiles, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
+      ...([scratch + input + tile * inputBytes, inputBytes, 0, table + offset] as const),
     );
   }
 }
@@ -325,24 +218,29 @@ function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, ch
   );
 }
 
-/** The products of some points, a group for each, which add to those of the channels before. */
-function productSteps(binding: Binding, schedule: Schedule, channels: Range, points: Range, rows: Rows): Phase {
-  const { engine, constants, scratch, table } = binding;
+/** Products of a block, a group for each point, which add to those of the channels before. */
+function productSteps(
+  binding: Binding,
+  schedule: Schedule,
+  channels: Range,
+  products: Schedule['blocks'][0]['products'][0],
+): Phase {
+  const { engine, constants, scratch } = binding;
   const { channelsIn, channelsOut, weights, outputBytes } = schedule;
   return gemmPhase(
     {
-      rows: rows.count,
-      firstGroup: points.first,
-      groups: points.count,
+      rows: products.tiles,
+      firstGroup: products.point,
+      groups: products.points,
       channelsIn: channels.count,
       channelsOut,
       taps: 1,
       sums: channels.first > 0,
-      blockTiles: rows.count,
-      table: table + rows.table,
+      blockTiles: products.tiles,
+      table: binding.table + products.table,
       weights: (weights === null ? constants[0]! : scratch + weights) + channels.first * panelBytes(1, 1),
       panelBytes: panelBytes(channelsIn, 1),
-      out: scratch + schedule.output + rows.first * outputBytes,
+      out: scratch + schedule.output + products.tile * outputBytes,
       outBytes: outputBytes,
       bias: 0,
       epilogue: NO_EPILOGUE_ARGUMENTS,
@@ -385,7 +283,7 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
  * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
  */
 function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
-  return side === PAIRS || weightStorage === 'f16' || tilingOf(output, attrs, side).count < MANY_TILES;
+  return side === PAIRS || weightStorage === 'f16' || tilingOf(output, attrs.dilation[0], side).count < MANY_TILES;
 }
 
 /** A weight in the transform's points, packed for the products. */

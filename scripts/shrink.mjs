@@ -1,0 +1,20 @@
+/**
+ * Optimizes binaries in place once more, which leaves less of them: `node scripts/shrink.mjs FILE…`. In a process of its own, because asc
+ * leaves settings of its own in Binaryen.
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import binaryen from 'binaryen';
+
+const { SIMD128, RelaxedSIMD, BulkMemory, MutableGlobals, SignExt, NontrappingFPToInt } = binaryen.Features;
+
+binaryen.setOptimizeLevel(3);
+binaryen.setShrinkLevel(0);
+binaryen.setLowMemoryUnused(true); // asc's too: kernels' addresses begin beyond it
+for (const file of process.argv.slice(2)) {
+  const module = binaryen.readBinary(readFileSync(file));
+  module.setFeatures(SIMD128 | RelaxedSIMD | BulkMemory | MutableGlobals | SignExt | NontrappingFPToInt);
+  module.optimize();
+  writeFileSync(file, module.emitBinary());
+  module.dispose();
+}
