@@ -7,8 +7,8 @@
 import { activatePixels, clamp, hardswish } from "./epilogue";
 import { madd, storeLanes, widenHalves } from "./simd";
 
-/** Tiles that one call computes at most: a running call isn't replaced by faster code. */
-const CALL_TILES = 16;
+/** Tiles that one call computes at most, and more of few channels: a running call isn't replaced by faster code. */
+const CALL_TILES = 16, CALL_CHANNELS = 1024;
 
 /** Rows of the largest tile. Without fused multiply-adds, products take registers of their own. */
 // @ts-ignore: decorator
@@ -236,6 +236,7 @@ export function f32_conv2d(
   const larger = rows - base * tiles;
   assert(firstTile >= 0 && lastTile <= tiles && firstPanel >= 0, "tiles and panels are there");
   const panels = (channelsOut + 7) >> 3;
+  const callTiles = max(CALL_TILES, CALL_CHANNELS / channelsIn);
   const panelStep = <usize>channelsIn << 5;
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
@@ -277,7 +278,7 @@ export function f32_conv2d(
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
-        const count = min(ofSize, CALL_TILES);
+        const count = min(ofSize, callTiles);
         switch (size) {
           case 1: tiles1(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
           case 2: tiles2(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;

@@ -130,15 +130,29 @@ function mean(
 ): void {
   assert(toY <= height && toX <= width, "the window is inside the image");
   const d = f32x4.splat(divisor);
-  for (let c: usize = 0; c < channelBytes; c += 16) {
-    let sum = f32x4.splat(0);
+  for (let c: usize = 0; c < channelBytes;) {
+    // Whole cache lines, where there are any left.
+    const isLine = channelBytes - c >= 64;
+    let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     for (let y = fromY; y < toY; y++) {
       let a = image + <usize>(y * width + fromX) * pixelBytes + c;
       for (let i = fromX; i < toX; i++) {
-        sum = f32x4.add(sum, v128.load(a));
+        sum0 = f32x4.add(sum0, v128.load(a));
+        if (isLine) {
+          sum1 = f32x4.add(sum1, v128.load(a, 16));
+          sum2 = f32x4.add(sum2, v128.load(a, 32));
+          sum3 = f32x4.add(sum3, v128.load(a, 48));
+        }
         a += pixelBytes;
       }
     }
-    v128.store(out + c, f32x4.div(sum, d));
+    const o = out + c;
+    v128.store(o, f32x4.div(sum0, d));
+    c += 16;
+    if (!isLine) continue;
+    v128.store(o, f32x4.div(sum1, d), 16);
+    v128.store(o, f32x4.div(sum2, d), 32);
+    v128.store(o, f32x4.div(sum3, d), 48);
+    c += 48;
   }
 }
