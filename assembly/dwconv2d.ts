@@ -15,7 +15,7 @@ import { madd } from "./simd";
  * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
  * @param top, left padding; the windows may reach as far beyond the other sides as they like
  * @param x the first image's first pixel, rows and images dense; nothing beyond it is read
- * @param weights from f32_pack_dwconv2d: [tap][ceil4(channels)]
+ * @param weights [tap][ceil4(channels)], channels beyond the last being zero
  * @param bias, scale, shift ceil4(channels) floats; bias and scale 0 for none
  */
 export function f32_dwconv2d(

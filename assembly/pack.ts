@@ -30,17 +30,6 @@ export function f32_pack_conv2d(channelsOut: i32, channelsIn: i32, taps: i32, we
   }
 }
 
-/** Packs a depthwise weight [channels, 1, taps] as [tap][ceil4(channels)]; channels beyond the last are zero. */
-export function f32_pack_dwconv2d(channels: i32, taps: i32, weight: usize, out: usize): void {
-  const padded = (channels + 3) & ~3;
-  for (let t = 0; t < taps; t++) {
-    for (let c = 0; c < padded; c++) {
-      store<f32>(out, c < channels ? load<f32>(weight + (<usize>(c * taps + t) << 2)) : 0);
-      out += 4;
-    }
-  }
-}
-
 /** Widens `count` binary16s, a multiple of eight, at `x` to float32: exact for all 65536 of them, a NaN keeping its bits. */
 export function f32_from_f16(count: i32, x: usize, out: usize): void {
   assert((count & 7) == 0, "a multiple of eight");

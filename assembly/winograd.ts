@@ -1,5 +1,5 @@
 /**
- * Winograd's minimal filtering for 3×3 kernels of stride 1: the transforms of tiles and weights. The product between them is
+ * Winograd's minimal filtering for 3×3 kernels: the transforms of tiles and weights. The product between them is
  * f32_conv2d with one group for each of the transform's points.
  *
  * F(2×2) uses the points 0, ±1, ∞, F(3×3) the points ±1/2, ±3/2, ∞, whose transforms are exact in binary, and F(4×4) the points 0, ±1/√2,
@@ -8,6 +8,9 @@
  *
  * Where these have at most two pixels along each side, all around them is padding, and three products do for two outputs: of the Toeplitz matrix
  * [w1 w2; w0 w1] by [x0; x1], they are w1·(x0 + x1), (w2 − w1)·x1 and (w0 − w1)·x0 (Fan and Hasan, IEEE Trans. Computers 56(2), 2007).
+ *
+ * With stride 2, w0 and w2 meet every other pixel, and w1 those between: three outputs are F(3, 2) of the first at the points 0, ±1, ∞, and
+ * three products by w1.
  */
 
 import { activate, variable } from "./epilogue";
@@ -21,30 +24,30 @@ const A: f32 = 0.70710678118654752;
 @inline
 const B: f32 = 1.41421356237309505;
 
-/** Points along a side of a transform: 6 of F(4×4), 5 of F(3×3), 4 of F(2×2), and 3 of two pixels by themselves. */
+/** Points along a side of a transform: 6 of F(4×4), 5 of F(3×3), 4 of F(2×2), 3 of two pixels by themselves, and 7 with stride 2. */
 // @ts-ignore: decorator
 @inline
-const PAIRS: i32 = 3;
+const PAIRS: i32 = 3, STRIDED: i32 = 7;
 
 /** Output pixels along a side of a tile. */
 // @ts-ignore: decorator
 @inline
-function sizeOf(points: i32): i32 { return max(2, points - 2); }
+function sizeOf(points: i32): i32 { return points == STRIDED ? 3 : max(2, points - 2); }
 
 /** Bytes that say where a tile is. */
 // @ts-ignore: decorator
 @inline
 const TILE_BYTES: usize = 12;
 
-/** Bytes of scratch that the transforms need: addresses of 36 pixels, and 36 vectors. */
+/** Where in the scratch, after the addresses of up to 49 pixels, as many vectors begin. */
 // @ts-ignore: decorator
 @inline
-const VECTORS: usize = 160;
+const VECTORS: usize = 208;
 
 /**
  * Transforms a 3×3 convolution's weight, in panels as f32_pack_conv2d leaves it, for f32_conv2d: [point][panel][channel][8].
  *
- * @param points along a side: 3, 4, 5 or 6
+ * @param points along a side: 3, 4, 5 or 6; or 7, of which the last three have one weight, so that five are written
  * @param channels a multiple of 4
  * @param panels of all points of what is written, of which `count` are
  * @param weight the first panel: [9][channels][8]
@@ -55,6 +58,7 @@ export function f32_winograd_weights(
   points: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
 ): void {
   assert((channels & 3) == 0, "channels come in fours");
+  const side = points == STRIDED ? 5 : points;
   const tap = <usize>channels << 5, plane = <usize>(panels * channels) << 5;
   for (let p = 0; p < count; p++) {
     let g = weight + <usize>p * 9 * tap, to = out + (<usize>(p * channels) << 5);
@@ -68,13 +72,13 @@ export function f32_winograd_weights(
       }
       // Row by row, so that few lines are written at a time.
       let row = scratch, at = to;
-      for (let j = 0; j < points; j++) {
+      for (let j = 0; j < side; j++) {
         for (let i: usize = 0; i < 128; i += 16) {
           const q = row + i;
           weightPoints(points, v128.load(q), v128.load(q, 128), v128.load(q, 256), at + i, plane);
         }
         row += 384;
-        at += <usize>points * plane;
+        at += <usize>side * plane;
       }
       g += 128;
       to += 128;
@@ -109,9 +113,15 @@ function weightPoints(points: i32, g0: v128, g1: v128, g2: v128, to: usize, stri
     return;
   } else {
     v128.store(to, g0); to += stride;
-    const even = f32x4.mul(f32x4.add(g0, g2), f32x4.splat(0.5)), odd = f32x4.mul(g1, f32x4.splat(0.5));
+    const half = f32x4.splat(0.5), isStrided = points == STRIDED;
+    const even = f32x4.mul(isStrided ? g0 : f32x4.add(g0, g2), half), odd = f32x4.mul(isStrided ? g2 : g1, half);
     v128.store(to, f32x4.add(even, odd)); to += stride;
     v128.store(to, f32x4.sub(even, odd)); to += stride;
+    if (isStrided) {
+      v128.store(to, g2); to += stride;
+      v128.store(to, g1);
+      return;
+    }
   }
   v128.store(to, g2);
 }
@@ -119,13 +129,13 @@ function weightPoints(points: i32, g0: v128, g1: v128, g2: v128, to: usize, stri
 /**
  * Transforms `count` input tiles: out[tile][point][channel].
  *
- * @param points along a side: 3, 4, 5 or 6
+ * @param points along a side: 3, 4, 5 or 6; 7 with stride 2
  * @param height, width of the input
- * @param top, left from a tile's first input pixel to its first output pixel
+ * @param top, left from a tile's first input pixel to its first output pixel, times the stride
  * @param tiles of each, as integers of 4 bytes: its image, and the row and column of its first output pixel
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
- * @param scratch 160 + 576 bytes
+ * @param scratch 208 + 784 bytes
  * @param out `tileBytes` from tile to tile, of each points² · ceil4(channels) floats are written
  */
 export function f32_winograd_input(
@@ -133,12 +143,12 @@ export function f32_winograd_input(
   x: usize, pixelBytes: usize, zeros: usize, scratch: usize, out: usize, tileBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
-  const edge = points == PAIRS ? 2 : points;
+  const edge = points == PAIRS ? 2 : points, stride = points == STRIDED ? 2 : 1;
   // For constants that stay in registers.
   const one = i32(points > 0);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   for (let t = 0; t < count; t++) {
-    const line = load<i32>(tiles) * height, y0 = load<i32>(tiles, 4) - top, x0 = load<i32>(tiles, 8) - left;
+    const line = load<i32>(tiles) * height, y0 = load<i32>(tiles, 4) * stride - top, x0 = load<i32>(tiles, 8) * stride - left;
     tiles += TILE_BYTES;
     let at = scratch;
     for (let i = 0; i < edge; i++) {
@@ -154,7 +164,7 @@ export function f32_winograd_input(
     if (points == 6) input4(scratch, channelBytes, out, one);
     else if (points == 5) input3(scratch, channelBytes, out, one);
     else if (points == PAIRS) inputPairs(scratch, channelBytes, out);
-    else input2(scratch, channelBytes, out);
+    else input2(scratch, channelBytes, out, edge, stride);
     out += tileBytes;
   }
 }
@@ -225,29 +235,43 @@ function input3(scratch: usize, channelBytes: usize, out: usize, one: i32): void
   }
 }
 
-function input2(scratch: usize, channelBytes: usize, out: usize): void {
+/** Of every `stride`th pixel; with stride 2 those between go as they are. */
+function input2(scratch: usize, channelBytes: usize, out: usize, edge: i32, stride: usize): void {
   const vectors = scratch + VECTORS;
+  const line = <usize>edge << 2, row = line << 2;
+  const next = line * stride, beside = stride << 4;
   for (let c: usize = 0; c < channelBytes; c += 16) {
-    for (let j: usize = 0; j < 4; j++) {
-      const p = scratch + (j << 2), q = vectors + (j << 4);
-      const d0 = v128.load(load<usize>(p) + c), d1 = v128.load(load<usize>(p, 16) + c);
-      const d2 = v128.load(load<usize>(p, 32) + c), d3 = v128.load(load<usize>(p, 48) + c);
-      v128.store(q, f32x4.sub(d0, d2));
-      v128.store(q, f32x4.add(d1, d2), 64);
-      v128.store(q, f32x4.sub(d2, d1), 128);
-      v128.store(q, f32x4.sub(d1, d3), 192);
+    for (let p = scratch, q = vectors; p < scratch + line; p += 4, q += 16) {
+      const d0 = pixelAt(p, c), d1 = pixelAt(p + next, c), d2 = pixelAt(p + 2 * next, c), d3 = pixelAt(p + 3 * next, c);
+      let to = q;
+      v128.store(to, f32x4.sub(d0, d2)); to += row;
+      v128.store(to, f32x4.add(d1, d2)); to += row;
+      v128.store(to, f32x4.sub(d2, d1)); to += row;
+      v128.store(to, f32x4.sub(d1, d3)); to += row;
+      if (stride == 1) continue;
+      v128.store(to, pixelAt(p + line, c)); to += row;
+      v128.store(to, pixelAt(p + 3 * line, c)); to += row;
+      v128.store(to, pixelAt(p + 5 * line, c));
     }
     let o = out + c;
-    for (let i: usize = 0; i < 4; i++) {
-      const q = vectors + (i << 6);
-      const d0 = v128.load(q), d1 = v128.load(q, 16), d2 = v128.load(q, 32), d3 = v128.load(q, 48);
+    for (let i = 0, q = vectors; i < edge; i++, q += row) {
+      const d0 = v128.load(q), d1 = v128.load(q + beside), d2 = v128.load(q + 2 * beside), d3 = v128.load(q + 3 * beside);
       v128.store(o, f32x4.sub(d0, d2)); o += channelBytes;
       v128.store(o, f32x4.add(d1, d2)); o += channelBytes;
       v128.store(o, f32x4.sub(d2, d1)); o += channelBytes;
       v128.store(o, f32x4.sub(d1, d3)); o += channelBytes;
+      if (stride == 1) continue;
+      v128.store(o, v128.load(q, 16)); o += channelBytes;
+      v128.store(o, v128.load(q, 48)); o += channelBytes;
+      v128.store(o, v128.load(q, 80)); o += channelBytes;
     }
   }
 }
+
+/** Four channels of the pixel whose address lies at `p`. */
+// @ts-ignore: decorator
+@inline
+function pixelAt(p: usize, c: usize): v128 { return v128.load(load<usize>(p) + c); }
 
 function inputPairs(scratch: usize, channelBytes: usize, out: usize): void {
   for (let c: usize = 0; c < channelBytes; c += 16) {
@@ -274,9 +298,9 @@ function storePairs(o: usize, channelBytes: usize, d0: v128, d1: v128): usize {
  * Transforms products back to output pixels: out = act((bias + Aᵀ·m·A)·scale + shift + residual), act being an activation of epilogue.ts.
  *
  * Pixels beyond the image aren't written. Where a tile's last row or column isn't there, neither have the points that go into it alone to be:
- * the last along a side, or, of pairs, the last two.
+ * the last along a side; of pairs the last two; with stride 2 the fourth and the last.
  *
- * @param points along a side: 3, 4, 5 or 6
+ * @param points along a side: 3, 4, 5 or 6; 7 with stride 2
  * @param outHeight, outWidth of the output
  * @param tiles as for {@link f32_winograd_input}
  * @param m [tile][point][channel], `tileBytes` from tile to tile
@@ -302,6 +326,7 @@ export function f32_winograd_output(
       if (points == 6) output4(m + c, channelBytes, scratch, rows);
       else if (points == 5) output3(m + c, channelBytes, scratch, rows);
       else if (points == PAIRS) outputPairs(m + c, channelBytes, scratch, rows, columns);
+      else if (points == STRIDED) outputStrided(m + c, channelBytes, scratch, rows);
       else output2(m + c, channelBytes, scratch, rows);
       let b = f32x4.splat(0);
       if (bias) b = v128.load(bias + c);
@@ -401,6 +426,31 @@ function output2(m: usize, channelBytes: usize, scratch: usize, rows: i32): void
     const m1 = v128.load(p, 16), m2 = v128.load(p, 32);
     v128.store(q, f32x4.add(f32x4.add(v128.load(p), m1), m2));
     v128.store(q, f32x4.sub(f32x4.sub(m1, m2), v128.load(p, 48)), 16);
+  }
+}
+
+/** Aᵀ·m·A of 7×7 vectors as up to 3 rows of 3 vectors, 64 bytes from row to row. */
+function outputStrided(m: usize, channelBytes: usize, scratch: usize, rows: i32): void {
+  const vectors = scratch + 256;
+  const line = channelBytes * 7;
+  for (let j: usize = 0; j < 7; j++) {
+    let p = m + j * channelBytes;
+    const q = vectors + (j << 4);
+    const m0 = v128.load(p); p += line;
+    const m1 = v128.load(p); p += line;
+    const m2 = v128.load(p); p += line;
+    const m3 = v128.load(p); p += line;
+    const s = f32x4.add(m1, m2);
+    v128.store(q, f32x4.add(f32x4.add(m0, s), v128.load(p))); p += line;
+    v128.store(q, f32x4.add(f32x4.sub(m1, m2), v128.load(p)), 112); p += line;
+    v128.store(q, f32x4.add(f32x4.sub(s, m3), v128.load(p)), 224);
+  }
+  for (let i = 0; i < rows; i++) {
+    const p = vectors + <usize>i * 112, q = scratch + <usize>i * 64;
+    const m1 = v128.load(p, 16), m2 = v128.load(p, 32), s = f32x4.add(m1, m2);
+    v128.store(q, f32x4.add(f32x4.add(v128.load(p), s), v128.load(p, 64)));
+    v128.store(q, f32x4.add(f32x4.sub(m1, m2), v128.load(p, 80)), 16);
+    v128.store(q, f32x4.add(f32x4.sub(s, v128.load(p, 48)), v128.load(p, 96)), 32);
   }
 }
 

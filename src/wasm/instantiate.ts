@@ -3,7 +3,7 @@
  * are not: each compiled model gets its own.
  */
 
-import { MemoryError, UnsupportedError, ValueError } from '../errors.ts';
+import { MemoryError, ValueError } from '../errors.ts';
 import { type Kernels, VERSION } from './kernels.gen.ts';
 import { isRunnable, moduleOf } from './modules.ts';
 
@@ -83,23 +83,12 @@ function binaryOf(module: WebAssembly.Module): Binary {
 /**
  * A new instance of a binary.
  *
- * @throws {@link UnsupportedError} where the host has no WebAssembly SIMD, or forbids compiling
+ * @throws UnsupportedError where the host has no WebAssembly SIMD, or forbids compiling
  * @throws {@link MemoryError} where the host gives no memory at all
  */
 export function instantiate(binary: Binary): Instance {
-  let module = modules.get(binary);
-  if (!module) {
-    try {
-      module = moduleOf(binary);
-    } catch (cause) {
-      throw new UnsupportedError(
-        `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +
-          `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the ${binary} binary`,
-        { cause },
-      );
-    }
-    modules.set(binary, module);
-  }
+  const module = modules.get(binary) ?? moduleOf(binary);
+  modules.set(binary, module);
   return { binary, kernels: kernelsIn(module, newMemory()) };
 }
 

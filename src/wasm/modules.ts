@@ -3,6 +3,7 @@
  * its export condition has modules.workerd.ts or modules.edge-light.ts in this file's place; the build sees to that.
  */
 
+import { UnsupportedError } from '../errors.ts';
 import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';
 import type { Binary } from './instantiate.ts';
 
@@ -14,10 +15,18 @@ export function isRunnable(binary: Binary): boolean {
 /**
  * A binary's module.
  *
- * @throws WebAssembly.CompileError where the host has no WebAssembly SIMD, or forbids compiling
+ * @throws {@link UnsupportedError} where the host has no WebAssembly SIMD, or forbids compiling
  */
 export function moduleOf(binary: Binary): WebAssembly.Module {
-  return new WebAssembly.Module(bytesOf(binary));
+  try {
+    return new WebAssembly.Module(bytesOf(binary));
+  } catch (cause) {
+    throw new UnsupportedError(
+      `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +
+        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the ${binary} binary`,
+      { cause },
+    );
+  }
 }
 
 /** A binary's bytes, a new copy of them. */

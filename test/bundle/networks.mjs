@@ -64,6 +64,7 @@ export function everyKernel(layertap) {
     dilated = new Conv2d(64, 64, 3, { padding: 17, dilation: 17 });
     far = new Conv2d(64, 64, 3, { padding: [20, 13], dilation: [20, 13] });
     strided = normed(64, 72, 3, { stride: 2, padding: 1 });
+    halved = new Sequential(new Conv2d(64, 128, 1), new Conv2d(128, 256, 3, { stride: 2, padding: 1 }));
     grouped = new Conv2d(72, 72, 3, { padding: 1, groups: 6 });
     depthwise = normed(72, 72, 5, { padding: 2, groups: 72 });
     hardswish = new Hardswish();
@@ -87,6 +88,7 @@ export function everyKernel(layertap) {
       const same = relu(add(this.same.call(wide), wide));
       const dilated = this.far.call(this.dilated.call(same));
       const both = cat([this.small.call(same), dilated]);
+      const halved = this.halved.call(same);
       const strided = this.hardswish.call(this.strided.call(dilated));
       const grouped = this.silu.call(this.grouped.call(strided));
       const depthwise = this.hardswish.call(this.depthwise.call(grouped));
@@ -95,7 +97,7 @@ export function everyKernel(layertap) {
       const resized = this.upsample.call(this.average.call(gated));
       const tiny = this.tiny.call(this.windows.call(this.least.call(this.tenths.call(gated))));
       const scores = this.sigmoid.call(this.classifier.call(functional.flatten(tiny)));
-      return new Map(Object.entries({ stem, same, both, grouped, gated, resized, scores }));
+      return new Map(Object.entries({ stem, same, both, halved, grouped, gated, resized, scores }));
     }
   }
 

@@ -39,24 +39,6 @@ describe.each(BUILDS)('packing (%s)', (build) => {
       }
     }
   });
-
-  it('f32_pack_dwconv2d orders by tap and channel, with zeros beyond the last channel', () => {
-    for (const channels of CHANNELS) {
-      for (const taps of [1, 2, 9]) {
-        const weight = counted(channels * taps);
-        const step = ceil4(channels);
-        const expected = Float32Array.from({ length: step * taps }, (_, i) =>
-          i % step < channels ? weight[(i % step) * taps + Math.floor(i / step)]! : 0,
-        );
-        const pack = (memory: KernelMemory) => {
-          const [from, to] = [memory.input(weight), memory.output(expected.length)];
-          kernels.f32_pack_dwconv2d(channels, taps, from, to);
-          expectBits(memory.read(to, expected.length), expected, `${build}, [${channels}, 1, ${taps}]`);
-        };
-        withCanaries(kernels, pack, { edges: true });
-      }
-    }
-  });
 });
 
 describe.each(BUILDS)('binary16 (%s)', (build) => {

@@ -9,7 +9,7 @@ import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
 import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
 import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
-import { toeplitz2, winograd2, winograd3, winograd4 } from '../../src/ops/conv2d/winograd.ts';
+import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
 import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
@@ -166,24 +166,26 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
 });
 
 describe.each([
-  [toeplitz2, [5, 7], 4],
-  [winograd2, [5, 7], 1],
-  [winograd3, [5, 7], 1],
-  [winograd4, [5, 7], 1],
-] as const)('$0.name', (algorithm, size, dilation) => {
+  [toeplitz2, [5, 7], 4, 1],
+  [winograd2, [5, 7], 1, 1],
+  [winograd3, [5, 7], 1, 1],
+  [winograd4, [5, 7], 1, 1],
+  [winogradStrided, [10, 13], 1, 2],
+] as const)('$0.name', (algorithm, size, dilation, stride) => {
   it('goes on from the sums of the channels before, where there are too many for one transform', () => {
-    expectOneResult(algorithm, wideLayer(size, dilation, 516));
+    expectOneResult(algorithm, wideLayer(size, dilation, 516, stride));
   });
 });
 
 // 128 tiles or more: two images have so many that the weight is transformed in each run, one image hasn't.
 describe.each([
-  [winograd2, [21, 23], 1, 516],
-  [winograd3, [33, 35], 2, 1028],
-  [winograd4, [46, 45], 1, 516],
-] as const)('$0.name of many tiles', (algorithm, size, dilation, channels) => {
+  [winograd2, [21, 23], 1, 516, 1],
+  [winograd3, [33, 35], 2, 1028, 1],
+  [winograd4, [46, 45], 1, 516, 1],
+  [winogradStrided, [66, 69], 1, 516, 2],
+] as const)('$0.name of many tiles', (algorithm, size, dilation, channels, stride) => {
   it('transforms the weight in each run, to the same bits as where it is held', () => {
-    const layer = wideLayer(size, dilation, channels);
+    const layer = wideLayer(size, dilation, channels, stride);
     const two = expectOneResult(algorithm, { ...layer, images: 2 });
     for (const [binary, images] of two) {
       const [x, residual] = images.inputs;
@@ -197,10 +199,10 @@ describe.each([
 });
 
 /** A layer of more channels than are transformed at a time. */
-function wideLayer(size: readonly [number, number], dilation: number, channels: number): Layer {
+function wideLayer(size: readonly [number, number], dilation: number, channels: number, stride: number): Layer {
   return {
     ...({ images: 1, channels: [channels, 17], size, kernel: [3, 3] } as const),
-    ...{ options: { padding: dilation, dilation, groups: 1 }, isConcat: false, hasResidual: true },
+    ...{ options: { stride, padding: dilation, dilation, groups: 1 }, isConcat: false, hasResidual: true },
     ...{ isOnlyRead: true, isCurved: false },
   };
 }

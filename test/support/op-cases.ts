@@ -119,7 +119,8 @@ const SIDES = new Map([
   ['winograd-2x2', 4],
   ['winograd-3x3', 5],
   ['winograd-4x4', 6],
-] as const) as ReadonlyMap<string, 3 | 4 | 5 | 6>;
+  ['winograd-3x3-s2', 7],
+] as const) as ReadonlyMap<string, 3 | 4 | 5 | 6 | 7>;
 
 /**
  * For each element, by how much two right answers may differ: nothing for ops that only move or compare numbers, or round once.

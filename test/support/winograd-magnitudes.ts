@@ -33,6 +33,7 @@ export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Ar
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];
   const { padding } = conv;
+  const { stride } = transform;
   const [dilation] = conv.dilation;
   const size = back.length;
   const edge = input[0]!.length;
@@ -61,8 +62,8 @@ export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Ar
   function tile(n: number, top: number, left: number): void {
     const transformed = Array.from({ length: channels }, (_, c) => {
       const patch = Array.from({ length: edge * edge }, (_, i) => {
-        const iy = top + Math.floor(i / edge) * dilation - padding.top + around;
-        const ix = left + (i % edge) * dilation - padding.left + around;
+        const iy = top * stride + Math.floor(i / edge) * dilation - padding.top + around;
+        const ix = left * stride + (i % edge) * dilation - padding.left + around;
         const inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
         return inside ? Math.abs(x.data[((n * channels + c) * height + iy) * width + ix]!) : 0;
       });

@@ -7,9 +7,12 @@ export type Matrix = readonly (readonly number[])[];
  * output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A.
  */
 export interface Transform {
-  readonly side: 3 | 4 | 5 | 6;
+  readonly side: 3 | 4 | 5 | 6 | 7;
   readonly size: 2 | 3 | 4;
   readonly edge: number;
+  readonly stride: 1 | 2;
+  /** Points along a side that have weights of their own; those after them have the last one's. */
+  readonly weightSide: number;
   /** Bᵀ */
   readonly input: Matrix;
   /** G */
@@ -25,6 +28,8 @@ export const TRANSFORMS: readonly Transform[] = [
     side: 3,
     size: 2,
     edge: 2,
+    stride: 1,
+    weightSide: 3,
     input: [
       [1, 1],
       [0, 1],
@@ -44,6 +49,8 @@ export const TRANSFORMS: readonly Transform[] = [
     side: 4,
     size: 2,
     edge: 4,
+    stride: 1,
+    weightSide: 4,
     input: [
       [1, 0, -1, 0],
       [0, 1, 1, 0],
@@ -65,6 +72,8 @@ export const TRANSFORMS: readonly Transform[] = [
     side: 5,
     size: 3,
     edge: 5,
+    stride: 1,
+    weightSide: 5,
     // Points ±1/2, ±3/2 and ∞.
     input: [
       [-9 / 8, -9 / 4, 0.5, 1, 0],
@@ -90,6 +99,8 @@ export const TRANSFORMS: readonly Transform[] = [
     side: 6,
     size: 4,
     edge: 6,
+    stride: 1,
+    weightSide: 6,
     // Points 0, ±1/√2, ±√2 and ∞.
     input: [
       [1, 0, -2.5, 0, 1, 0],
@@ -112,6 +123,37 @@ export const TRANSFORMS: readonly Transform[] = [
       [0, A, -A, B, -B, 0],
       [0, 0.5, 0.5, 2, 2, 0],
       [0, A / 2, -A / 2, 2 * B, -2 * B, 1],
+    ],
+  },
+  {
+    side: 7,
+    size: 3,
+    edge: 7,
+    stride: 2,
+    weightSide: 5,
+    // Of every other pixel the points 0, ±1 and ∞, then those between.
+    input: [
+      [1, 0, 0, 0, -1, 0, 0],
+      [0, 0, 1, 0, 1, 0, 0],
+      [0, 0, -1, 0, 1, 0, 0],
+      [0, 0, 1, 0, 0, 0, -1],
+      [0, 1, 0, 0, 0, 0, 0],
+      [0, 0, 0, 1, 0, 0, 0],
+      [0, 0, 0, 0, 0, 1, 0],
+    ],
+    weight: [
+      [1, 0, 0],
+      [0.5, 0, 0.5],
+      [0.5, 0, -0.5],
+      [0, 0, 1],
+      [0, 1, 0],
+      [0, 1, 0],
+      [0, 1, 0],
+    ],
+    output: [
+      [1, 1, 1, 0, 1, 0, 0],
+      [0, 1, -1, 0, 0, 1, 0],
+      [0, 1, 1, -1, 0, 0, 1],
     ],
   },
 ];

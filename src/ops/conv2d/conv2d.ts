@@ -14,13 +14,13 @@ import { depthwise } from './depthwise.ts';
 import { indirect } from './indirect.ts';
 import { rows } from './rows.ts';
 import { splitTaps } from './split-taps.ts';
-import { toeplitz2, winograd2, winograd3, winograd4 } from './winograd.ts';
+import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from './winograd.ts';
 
 /** @see torch.nn.functional.conv2d */
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
   takes: ['norm', 'residual', 'activation'],
-  algorithms: [depthwise, rows, winograd4, winograd3, winograd2, toeplitz2, splitTaps, indirect],
+  algorithms: [depthwise, rows, winograd4, winograd3, winograd2, winogradStrided, toeplitz2, splitTaps, indirect],
 
   inferShape([x], attrs) {
     const { weight, groups } = attrs;

@@ -41,18 +41,22 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
   },
 };
 
+/** The weight `[channels, 1, taps]` as the kernel reads it: an image whose pixels are taps, channels-last. */
 function weightConstant(weight: Parameter): Constant {
   const channels = weight.shape[0]!;
   const taps = numel(weight.shape.slice(2));
+  const pixelBytes = Math.ceil(channels / 4) * 16;
   return {
     owner: weight,
     form: 'depthwise',
-    bytes: Math.ceil(channels / 4) * 4 * taps * 4,
+    bytes: taps * pixelBytes,
     weight,
     scratchBytes: stagedBytes(weight.numel()),
     write({ kernels, address, scratch, valuesOf }) {
       stage(kernels, valuesOf(weight), 0, weight.numel(), scratch);
-      kernels.f32_pack_dwconv2d(channels, taps, scratch, address);
+      // Channels beyond the last are zero.
+      new Uint8Array(kernels.memory.buffer, address, taps * pixelBytes).fill(0);
+      kernels.f32_nchw_to_nhwc(channels, taps, scratch, address, pixelBytes);
     },
   };
 }

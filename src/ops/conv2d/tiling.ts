@@ -4,11 +4,17 @@ import type { Shape } from '../../tensor/shape.ts';
 import type { Range } from '../op.ts';
 import { imageSizes } from './attrs.ts';
 
-/** Points along a side of a transform: 4, 5 or 6 of tiles of 2, 3 or 4 outputs; 3 of two outputs that have only padding around them. */
-export type Points = 3 | 4 | 5 | 6;
+/**
+ * Points along a side of a transform: 4, 5 or 6 of tiles of 2, 3 or 4 outputs; 3 of two outputs that have only padding around them; 7 of three
+ * outputs with stride 2.
+ */
+export type Points = 3 | 4 | 5 | 6 | 7;
 
 /** Points along a side where a sub-grid has one tile of at most two pixels. */
 export const PAIRS = 3;
+
+/** Points along a side with stride 2: of two-tap filtering at 0, ±1 and ∞, then the tile's three pixels between, which have one weight. */
+export const STRIDED = 7;
 
 /** Bytes that say where a tile is: see f32_winograd_input. */
 export const TILE_BYTES = 12;
@@ -22,6 +28,7 @@ export interface Tiling {
    */
   readonly parts: readonly (readonly [rows: readonly number[], columns: readonly number[]])[];
   readonly count: number;
+  readonly side: Points;
   /** Of each point the tiles that it is multiplied for: what goes into a tile's last row or column alone isn't for tiles without it. */
   readonly points: readonly Range[];
 }
@@ -29,24 +36,35 @@ export interface Tiling {
 /** The tiles of an output for a transform of so many points along a side. */
 export function tilingOf(output: Shape, dilation: number, side: Points): Tiling {
   const { images, height, width } = imageSizes(output);
-  const size = Math.max(2, side - 2);
+  const size = side === STRIDED ? 3 : Math.max(2, side - 2);
   const [rows, cutRows] = tilesAlong(height, size, dilation);
   const [columns, cutColumns] = tilesAlong(width, size, dilation);
-  const parts = [
-    [rows, cutColumns] as const,
-    [rows, columns] as const,
-    [cutRows, columns] as const,
-    [cutRows, cutColumns] as const,
+  const parts: Tiling['parts'] = [
+    [rows, cutColumns],
+    [rows, columns],
+    [cutRows, columns],
+    [cutRows, cutColumns],
   ];
   let count = 0;
   const ends = parts.map(([rows, columns]) => (count += images * rows.length * columns.length));
-  const isLast = (i: number): boolean => (side === PAIRS ? i > 0 : i === side - 1);
+  const isLast = (i: number): boolean => i === side - 1 || (side === PAIRS && i === 1) || (side === STRIDED && i === 3);
   const points = Array.from({ length: side ** 2 }, (_, point) => {
     const needsColumns = isLast(point % side);
     const first = needsColumns ? ends[0]! : 0;
     return { first, count: ends[isLast(Math.floor(point / side)) ? 1 : needsColumns ? 2 : 3]! - first };
   });
-  return { images, parts, count, points };
+  return { images, parts, count, side, points };
+}
+
+/** How many weights a filter has for a transform. */
+export function weightCount(side: Points): number {
+  return side === STRIDED ? 25 : side ** 2;
+}
+
+/** Which of the weights a point is multiplied by. */
+function weightOf(side: Points, point: number): number {
+  const along = (i: number): number => Math.min(i, 4);
+  return side === STRIDED ? along(Math.floor(point / side)) * 5 + along(point % side) : point;
 }
 
 /** Where tiles begin along a side: those that have all of their pixels, and those that don't. */
@@ -63,8 +81,9 @@ function tilesAlong(pixels: number, size: number, dilation: number): [whole: num
 
 /** Neighbouring points that are multiplied for the same tiles of a block. */
 export interface Products {
-  /** The first. */
+  /** The first, and its weight; the others' follow. */
   readonly point: number;
+  readonly weight: number;
   points: number;
   /** The first, counted from the block's. */
   readonly tile: number;
@@ -72,30 +91,25 @@ export interface Products {
 }
 
 /** The products of a block of tiles. */
-export function productsOf({ points }: Tiling, block: Range): Products[] {
+export function productsOf({ side, points }: Tiling, block: Range): Products[] {
   const found: Products[] = [];
   points.forEach(({ first, count }, point) => {
     const tile = Math.max(0, first - block.first);
     const tiles = Math.min(block.count, first + count - block.first) - tile;
+    const weight = weightOf(side, point);
     const last = found.at(-1);
-    if (last?.tile === tile && last.tiles === tiles) last.points++;
-    else found.push({ point, points: 1, tile, tiles });
+    if (last?.tile === tile && last.tiles === tiles && last.weight + last.points === weight) last.points++;
+    else found.push({ point, weight, points: 1, tile, tiles });
   });
   return found.filter(({ tiles }) => tiles > 0);
 }
 
 /** Writes where the tiles are, as the kernels read it. */
-export function writeTiles({ images, parts, count }: Tiling, memory: WebAssembly.Memory, address: number): void {
-  const numbers = new Int32Array(memory.buffer, address, count * (TILE_BYTES / 4));
-  let at = 0;
-  for (const [rows, columns] of parts) {
-    for (let image = 0; image < images; image++) {
-      for (const row of rows) {
-        for (const column of columns) {
-          numbers.set([image, row, column], at);
-          at += 3;
-        }
-      }
-    }
-  }
+export function writeTiles({ images, parts }: Tiling, memory: WebAssembly.Memory, address: number): void {
+  const tiles = parts.flatMap(([rows, columns]) =>
+    [...Array(images).keys()].flatMap((image) =>
+      rows.flatMap((row) => columns.flatMap((column) => [image, row, column])),
+    ),
+  );
+  new Int32Array(memory.buffer, address, tiles.length).set(tiles);
 }
