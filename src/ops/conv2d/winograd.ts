@@ -1,9 +1,8 @@
 /**
  * Winograd's minimal filtering for 3×3 kernels (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8 or 2.25
- * multiplications an output instead of 9; 2×2 outputs with only padding around them 2.25 instead of 4; 3×3 outputs with stride 2 5.4. The products are an
- * indirect GEMM with a group for each point of the transform; tiles go in blocks, so that what is transformed stays in a cache. With
- * dilation, each sub-grid is tiled by itself. A tile that reaches beyond its last row or column isn't multiplied for the points that
- * go into those alone.
+ * multiplications an output instead of 9; 2×2 outputs with only padding around them 2.25 instead of 4; 3×3 outputs with stride 2 5.4
+ * instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in blocks, so that what is
+ * transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
@@ -284,7 +283,7 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
 
 /**
  * True where a weight is held in the transform's points, and not transformed in each run. With many tiles their products take so long that
- * transforming the weight takes less than a twentieth of it, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
+ * transforming the weight takes a tenth of it at most, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
  */
 function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
   return side === PAIRS || weightStorage === 'f16' || tilingOf(output, attrs.dilation[0], side).count < MANY_TILES;
