@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { depthwise } from '../../src/ops/conv2d/depthwise.ts';
+import { NO_EPILOGUE } from '../../src/ops/op.ts';
+import { NO_SIDES } from '../../src/ops/window.ts';
 import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
 import {
   BUILDS,
   ceil4,
@@ -12,6 +17,13 @@ import {
 } from '../support/kernels.ts';
 
 const CHANNELS = [...Array.from({ length: 17 }, (_, i) => i + 1), 24];
+
+/** A depthwise convolution, but for its weight. */
+const ATTRS = { bias: null, stride: [1, 1], padding: NO_SIDES, dilation: [1, 1] } as const;
+const SITE = {
+  ...{ inputs: [], output: [], epilogue: NO_EPILOGUE, weightStorage: 'f32' as const },
+  engine: { tileRows: 4, threads: 1, deterministic: false },
+} as const;
 
 /** 1, 2, 3, …: every element tells where it came from. */
 const counted = (count: number) => Float32Array.from({ length: count }, (_, i) => i + 1);
@@ -36,6 +48,28 @@ describe.each(BUILDS)('packing (%s)', (build) => {
           };
           withCanaries(kernels, pack, { edges: true });
         }
+      }
+    }
+  });
+
+  it('f32_nchw_to_nhwc orders depthwise weights by tap and channel, with zeros beyond the last channel', () => {
+    for (const channels of CHANNELS) {
+      for (const taps of [1, 2, 9]) {
+        const values = counted(channels * taps);
+        const step = ceil4(channels);
+        const expected = Float32Array.from({ length: step * taps }, (_, i) =>
+          i % step < channels ? values[(i % step) * taps + Math.floor(i / step)]! : 0,
+        );
+        const weight = new Parameter([channels, 1, taps, 1]);
+        const attrs = { ...ATTRS, weight, groups: channels };
+        const [constant] = depthwise.constants!({ ...SITE, attrs });
+        const pack = (memory: KernelMemory) => {
+          const scratch = memory.output(constant!.scratchBytes! / 4);
+          const address = memory.output(expected.length);
+          constant!.write({ kernels, address, scratch, valuesOf: () => new Tensor(values, weight.shape) });
+          expectBits(memory.read(address, expected.length), expected, `${build}, [${channels}, 1, ${taps}]`);
+        };
+        withCanaries(kernels, pack, { edges: true });
       }
     }
   });

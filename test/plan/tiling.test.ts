@@ -1,7 +1,7 @@
 /** Which tiles Winograd's algorithms have, and which products they leave out. */
 
 import { describe, expect, it } from 'vitest';
-import { type Points, productsOf, TILE_BYTES, tilingOf, writeTiles } from '../../src/ops/conv2d/tiling.ts';
+import { endsIn, type Points, productsOf, TILE_BYTES, tilingOf, writeTiles } from '../../src/ops/conv2d/tiling.ts';
 
 const OUTPUTS = [
   { shape: [1, 8, 1, 1], dilation: 1 },
@@ -47,7 +47,8 @@ describe.each([3, 4, 5, 6, 7] as Points[])('tiles of a transform with %i points 
       );
       const products = tiles.map(() => new Array<number>(side ** 2).fill(0));
       for (let first = 0; first < tiling.count; first += block) {
-        for (const found of productsOf(tiling, { first, count: Math.min(block, tiling.count - first) })) {
+        const ends = endsIn(tiling, { first, count: Math.min(block, tiling.count - first) });
+        for (const found of productsOf(side, ends)) {
           for (let tile = first + found.tile; tile < first + found.tile + found.tiles; tile++) {
             for (let point = found.point; point < found.point + found.points; point++) products[tile]![point]!++;
           }

@@ -181,6 +181,7 @@ describe('importing the package', () => {
       const refuse = (name) => () => { throw new Error(name + ' while importing'); };
       for (const name of ['Module', 'Instance', 'Memory', 'validate', 'compile', 'instantiate'])
         WebAssembly[name] = refuse(name);
+      globalThis.atob = refuse('atob');
       String.prototype.charCodeAt = refuse('charCodeAt');
       globalThis.fetch = refuse('fetch');
       const { resnet18 } = await import('./dist/index.js');

@@ -27,10 +27,10 @@ export interface Tiling {
    * whole but for their rows, whole in neither; so tiles that have all of their rows are neighbours, and so are those that have all of their columns.
    */
   readonly parts: readonly (readonly [rows: readonly number[], columns: readonly number[]])[];
+  /** Tiles of each part and those before it. */
+  readonly ends: readonly number[];
+  /** Tiles of all parts. */
   readonly count: number;
-  readonly side: Points;
-  /** Of each point the tiles that it is multiplied for: what goes into a tile's last row or column alone isn't for tiles without it. */
-  readonly points: readonly Range[];
 }
 
 /** The tiles of an output for a transform of so many points along a side. */
@@ -47,13 +47,15 @@ export function tilingOf(output: Shape, dilation: number, side: Points): Tiling 
   ];
   let count = 0;
   const ends = parts.map(([rows, columns]) => (count += images * rows.length * columns.length));
+  return { images, parts, ends, count };
+}
+
+/** The tiles that a point is multiplied for: what goes into a tile's last row or column alone isn't for tiles without it. */
+export function tilesOf(side: Points, ends: readonly number[], point: number): Range {
   const isLast = (i: number): boolean => i === side - 1 || (side === PAIRS && i === 1) || (side === STRIDED && i === 3);
-  const points = Array.from({ length: side ** 2 }, (_, point) => {
-    const needsColumns = isLast(point % side);
-    const first = needsColumns ? ends[0]! : 0;
-    return { first, count: ends[isLast(Math.floor(point / side)) ? 1 : needsColumns ? 2 : 3]! - first };
-  });
-  return { images, parts, count, side, points };
+  const needsColumns = isLast(point % side);
+  const first = needsColumns ? ends[0]! : 0;
+  return { first, count: ends[isLast(Math.floor(point / side)) ? 1 : needsColumns ? 2 : 3]! - first };
 }
 
 /** How many weights a filter has for a transform. */
@@ -79,6 +81,11 @@ function tilesAlong(pixels: number, size: number, dilation: number): [whole: num
   return [whole, cut];
 }
 
+/** {@link Tiling.ends} of a block of tiles, counted from its first. */
+export function endsIn({ ends }: Tiling, { first, count }: Range): readonly number[] {
+  return ends.map((end) => Math.min(Math.max(end - first, 0), count));
+}
+
 /** Neighbouring points that are multiplied for the same tiles of a block. */
 export interface Products {
   /** The first, and its weight; the others' follow. */
@@ -90,17 +97,16 @@ export interface Products {
   readonly tiles: number;
 }
 
-/** The products of a block of tiles. */
-export function productsOf({ side, points }: Tiling, block: Range): Products[] {
+/** The products of a block whose parts end there. */
+export function productsOf(side: Points, ends: readonly number[]): Products[] {
   const found: Products[] = [];
-  points.forEach(({ first, count }, point) => {
-    const tile = Math.max(0, first - block.first);
-    const tiles = Math.min(block.count, first + count - block.first) - tile;
+  for (let point = 0; point < side ** 2; point++) {
+    const { first: tile, count: tiles } = tilesOf(side, ends, point);
     const weight = weightOf(side, point);
     const last = found.at(-1);
     if (last?.tile === tile && last.tiles === tiles && last.weight + last.points === weight) last.points++;
     else found.push({ point, weight, points: 1, tile, tiles });
-  });
+  }
   return found.filter(({ tiles }) => tiles > 0);
 }
 

@@ -21,7 +21,19 @@ import {
 } from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
-import { PAIRS, type Points, productsOf, STRIDED, TILE_BYTES, tilingOf, weightCount, writeTiles } from './tiling.ts';
+import {
+  endsIn,
+  PAIRS,
+  type Points,
+  type Products,
+  productsOf,
+  STRIDED,
+  TILE_BYTES,
+  tilesOf,
+  tilingOf,
+  weightCount,
+  writeTiles,
+} from './tiling.ts';
 
 /** What a schedule depends on: the layer, its shapes, how weights are stored, threads. */
 type Layer = Omit<Conv2dSite, 'epilogue'>;
@@ -61,19 +73,25 @@ function scheduleOf(layer: Layer, side: Points) {
   const output = input + block * inputBytes;
   const isHeld = holdsPoints(layer, side);
   let tableEnd = count * TILE_BYTES;
-  const blockOf = (tiles: Range) => ({
-    tiles,
-    products: productsOf(tiling, tiles).map((some) => {
-      const table = tableEnd;
-      tableEnd += tableBytes(some.tiles, 1, tileRows);
-      return { ...some, table };
-    }),
-  });
+  const withTable = (some: Products) => {
+    const table = tableEnd;
+    tableEnd += tableBytes(some.tiles, 1, tileRows);
+    return { ...some, table };
+  };
+  // Most blocks lie within a part, and have their products and tables in common.
+  const products = new Map<string, readonly ReturnType<typeof withTable>[]>();
+  const blockOf = (tiles: Range) => {
+    const ends = endsIn(tiling, tiles);
+    const key = String(ends);
+    if (!products.has(key)) products.set(key, productsOf(side, ends).map(withTable));
+    return { tiles, products: products.get(key)! };
+  };
   const weights = output + block * outputBytes;
   return {
     ...{ side, tiling, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
     chunks: parts(channelsIn, chunk),
     blocks: parts(count, block).map(blockOf),
+    products: [...products.values()].flat(),
     /** Where the tiles are, then of each of the products what f32_conv2d reads. */
     tableBytes: tableEnd,
     /** Null where the constant has been transformed. */
@@ -122,7 +140,8 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
     work(site) {
       const { inputs, output, attrs } = site;
       const tiling = tilingOf(output, attrs.dilation[0], side);
-      const products = tiling.points.reduce((sum, { count }) => sum + count, 0);
+      let products = 0;
+      for (let point = 0; point < side ** 2; point++) products += tilesOf(side, tiling.ends, point).count;
       const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
       const weights = holdsPoints(site, side) ? 0 : weightCount(side) * channelsIn * channelsOut;
       return {
@@ -167,9 +186,9 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
 
 /** Writes where the tiles are, and the rows of the products. */
 function writeTables({ kernels, engine, scratch, table }: Binding, schedule: Schedule): void {
-  const { tiling, blocks, input, inputBytes } = schedule;
+  const { tiling, products, input, inputBytes } = schedule;
   writeTiles(tiling, kernels.memory, table);
-  for (const { tile, tiles, table: offset } of blocks.flatMap(({ products }) => products)) {
+  for (const { tile, tiles, table: offset } of products) {
     kernels.f32_conv2d_table(
       ...([1, 1, tiles, 1, tiles, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
       ...([scratch + input + tile * inputBytes, inputBytes, 0, table + offset] as const),
@@ -220,12 +239,7 @@ function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, ch
 }
 
 /** Products of a block, a group for each point, which add to those of the channels before. */
-function productSteps(
-  binding: Binding,
-  schedule: Schedule,
-  channels: Range,
-  products: Schedule['blocks'][0]['products'][0],
-): Phase {
+function productSteps(binding: Binding, schedule: Schedule, channels: Range, products: Schedule['products'][0]): Phase {
   const { engine, constants, scratch } = binding;
   const { channelsIn, channelsOut, panels, weights, outputBytes } = schedule;
   // f32_conv2d takes each group's weights to lie where those of the groups before end.
