@@ -1,7 +1,7 @@
-/** Resizing of feature maps, bilinear or nearest, with PyTorch's coordinates. */
+/** Resizing of feature maps, bilinear or nearest, with PyTorch's coordinates and its special cases. */
 
 import { ShapeError } from '../errors.ts';
-import { formatShape, numel } from '../tensor/shape.ts';
+import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { channelRanges, type Op, stepOf } from './op.ts';
 
@@ -13,10 +13,16 @@ export interface InterpolateAttrs {
   readonly alignCorners: boolean;
 }
 
-/** Input pixels for each output pixel, in float32 as PyTorch computes it. */
-function scaleOf(from: number, to: number, axis: 0 | 1, { scaleFactor, alignCorners, mode }: InterpolateAttrs): number {
+/**
+ * Input pixels for each output pixel, in float32 as PyTorch computes it. PyTorch's "nearest" has special cases for tensors that are
+ * channels-last in memory, and a contiguous tensor of one channel is: whatever the factor, an axis whose size stays is copied, and one
+ * that doubles takes each pixel twice.
+ */
+function scaleOf(x: Shape, to: number, axis: 0 | 1, { scaleFactor, alignCorners, mode }: InterpolateAttrs): number {
+  const from = x[axis + 2]!;
   if (mode === 'bilinear' && alignCorners) return to > 1 ? Math.fround((from - 1) / (to - 1)) : 0;
-  return Math.fround(scaleFactor ? 1 / scaleFactor[axis] : from / to);
+  const isExact = mode === 'nearest' && x[1] === 1 && (to === from || to === 2 * from);
+  return Math.fround(scaleFactor && !isExact ? 1 / scaleFactor[axis] : from / to);
 }
 
 /** @see torch.nn.functional.interpolate */
@@ -39,8 +45,8 @@ export const interpolate: Op<InterpolateAttrs> = {
     const shape = interpolate.inferShape([x!.shape], attrs);
     const [height, width] = x!.shape.slice(2) as [number, number];
     const [outHeight, outWidth] = shape.slice(2) as [number, number];
-    const rows = sources(height, outHeight, 0, attrs);
-    const columns = sources(width, outWidth, 1, attrs);
+    const rows = sources(x!.shape, outHeight, 0, attrs);
+    const columns = sources(x!.shape, outWidth, 1, attrs);
     const y = new Float32Array(numel(shape));
     for (let i = 0; i < y.length; i++) {
       const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
@@ -66,7 +72,7 @@ export const interpolate: Op<InterpolateAttrs> = {
         const x = inputs[0]!;
         const [images, channels, height, width] = x.shape as [number, number, number, number];
         const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const scales = [scaleOf(height, outHeight, 0, attrs), scaleOf(width, outWidth, 1, attrs)] as const;
+        const scales = [scaleOf(x.shape, outHeight, 0, attrs), scaleOf(x.shape, outWidth, 1, attrs)] as const;
         const steps = channelRanges(channels, engine.threads).map(({ offset, count }) => {
           const sizes = [images, count, height, width, outHeight, outWidth] as const;
           const addresses = [x.address + offset, x.pixelBytes, output.address + offset, output.pixelBytes] as const;
@@ -80,16 +86,18 @@ export const interpolate: Op<InterpolateAttrs> = {
   ],
 };
 
-/** For each output index, the two input indices and the second one's weight. */
-function sources(size: number, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs) {
-  const scale = scaleOf(size, outSize, axis, attrs);
+/** For each output index, the two input indices and the second one's weight. A bilinear axis whose size stays is copied, whatever the scale. */
+function sources(x: Shape, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs) {
+  const size = x[axis + 2]!;
+  const scale = scaleOf(x, outSize, axis, attrs);
   return Array.from({ length: outSize }, (_, i) => {
     if (attrs.mode === 'nearest') {
-      const from = Math.min(Math.floor(Math.fround(i * scale)), size - 1);
-      return { from, to: from, weight: 0 };
+      const from = scale === 1 ? i : scale === 0.5 ? i >> 1 : Math.floor(Math.fround(Math.fround(i) * scale));
+      return { from: Math.min(from, size - 1), to: 0, weight: 0 };
     }
-    const halfPixel = Math.max(0, Math.fround(Math.fround((i + 0.5) * scale) - 0.5));
-    const source = attrs.alignCorners ? Math.fround(i * scale) : halfPixel;
+    if (outSize === size) return { from: i, to: i, weight: 0 };
+    const halfPixel = Math.max(0, Math.fround(Math.fround(Math.fround(i + 0.5) * scale) - 0.5));
+    const source = attrs.alignCorners ? Math.fround(Math.fround(i) * scale) : halfPixel;
     const from = Math.min(Math.floor(source), size - 1);
     return { from, to: Math.min(from + 1, size - 1), weight: Math.fround(source - from) };
   });

@@ -17,6 +17,8 @@ interface Case {
   readonly size: readonly [height: number, width: number];
   readonly out: readonly [height: number, width: number];
   readonly alignCorners: boolean;
+  /** 1 / factor of each axis, where factors are given. */
+  readonly scales?: readonly [height: number, width: number];
 }
 
 const CHANNELS = [...Array.from({ length: 17 }, (_, i) => i + 1), 24];
@@ -67,12 +69,27 @@ const CASES: readonly Case[] = [
     out: [4, 5] as const,
     alignCorners: false,
   })),
+  // Factors whose output size is the input's although they aren't 1.
+  ...(
+    [
+      [1.3, 1.1],
+      [1.3, 2.41],
+      [1.9, 1.4],
+    ] as const
+  ).map((factors) => ({
+    images: 2,
+    channels: 5,
+    size: [3, 2] as const,
+    out: [Math.floor(3 * factors[0]), Math.floor(2 * factors[1])] as const,
+    alignCorners: false,
+    scales: [1 / factors[0], 1 / factors[1]] as const,
+  })),
 ];
 
-const scalesOf = ({ size, out, alignCorners }: Case) =>
+const scalesOf = ({ size, out, alignCorners, scales }: Case) =>
   [0, 1].map((i) => {
     const scale = alignCorners ? (out[i]! > 1 ? (size[i]! - 1) / (out[i]! - 1) : 0) : size[i]! / out[i]!;
-    return Math.fround(scale);
+    return Math.fround(scales?.[i] ?? scale);
   }) as [number, number];
 
 function run(
@@ -116,14 +133,15 @@ describe.each(BUILDS)('resizing (%s)', (build) => {
     CASES.forEach((of, seed) => {
       const x = inputOf(of, seed);
       const [scaleY, scaleX] = scalesOf(of);
-      const source = (i: number, scale: number, size: number) => {
+      const source = (i: number, scale: number, size: number, out: number) => {
+        if (size === out) return { from: i, to: i, weight: 0 };
         const half = Math.max(0, Math.fround(Math.fround(Math.fround(i + 0.5) * scale) - 0.5));
         const at = of.alignCorners ? Math.fround(i * scale) : half;
         const from = Math.min(Math.floor(at), size - 1);
         return { from, to: Math.min(from + 1, size - 1), weight: at - from };
       };
       const expected = outputsOf(of, (image, channel, oy, ox) => {
-        const [rows, columns] = [source(oy, scaleY, of.size[0]), source(ox, scaleX, of.size[1])];
+        const [rows, columns] = [source(oy, scaleY, of.size[0], of.out[0]), source(ox, scaleX, of.size[1], of.out[1])];
         const at = (y: number, x_: number) => x[((image * of.size[0] + y) * of.size[1] + x_) * of.channels + channel]!;
         const line = (y: number) => at(y, columns.from) * (1 - columns.weight) + at(y, columns.to) * columns.weight;
         return line(rows.from) * (1 - rows.weight) + line(rows.to) * rows.weight;
@@ -143,6 +161,17 @@ describe.each(BUILDS)('resizing (%s)', (build) => {
     const x = inputOf(of, 1);
     for (const alignCorners of [false, true]) {
       withCanaries(kernels, (memory) => expectBits(run(memory, { ...of, alignCorners }, 'bilinear', x, 0), x, build));
+    }
+  });
+
+  it('f32_resize2d_bilinear takes nothing from beside along an axis whose size stays', () => {
+    const x = new Float32Array([1, 2, Number.NaN, 4, 5, 6]);
+    for (const alignCorners of [false, true]) {
+      const row: Case = { images: 1, channels: 1, size: [1, 6], out: [2, 6], alignCorners, scales: [0.5, 0.7] };
+      withCanaries(kernels, (memory) => expectBits(run(memory, row, 'bilinear', x, 0), [...x, ...x], build));
+      const column: Case = { images: 1, channels: 1, size: [6, 1], out: [6, 2], alignCorners, scales: [0.7, 0.5] };
+      const twice = [...x].flatMap((v) => [v, v]);
+      withCanaries(kernels, (memory) => expectBits(run(memory, column, 'bilinear', x, 0), twice, build));
     }
   });
 
