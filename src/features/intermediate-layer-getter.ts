@@ -140,9 +140,12 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @throws {@link ValueError} where a feature is a Map or an array
    */
   featureInfo(inputShape: Shape): FeatureInfo[] {
-    if (inputShape.length !== 4 || !inputShape.every((size) => Number.isSafeInteger(size) && size > 0)) {
+    if (
+      inputShape.length !== 4 ||
+      !inputShape.every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
+    ) {
       throw new ShapeError(
-        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] without empty axes, got ${formatShape(inputShape)}`,
+        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${formatShape(inputShape)}`,
       );
     }
     const graph = new Graph([inputShape]);

@@ -140,8 +140,13 @@ export class Execution<Out> {
    * Makes room for the whole module's plans for inputs of these shapes, and returns what packs its weights.
    *
    * @throws {@link MemoryError} where they don't fit, before anything is allocated
+   * @throws {@link ShapeError} for an empty batch, which no weight is packed for
    */
   packing(inputShapes: readonly Shape[]): Packing {
+    const empty = inputShapes.find(([images]) => images === 0);
+    if (empty) {
+      throw new ShapeError(`loadStateDictAsync: expected inputShapes of at least one image, got ${formatShape(empty)}`);
+    }
     this.#packedFor = inputShapes;
     const plans = inputShapes.map((shape) => this.#plan([shape], '', (values) => this.#root.call(...values)));
     const weights = new Set(plans.flatMap(({ constants }) => constants.flatMap(({ weight }) => weight ?? [])));
@@ -161,9 +166,9 @@ export class Execution<Out> {
 
   #plan(shapes: readonly Shape[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
     for (const shape of shapes) {
-      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0)) {
+      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0, 1)) {
         throw new ShapeError(
-          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] without empty axes, ` +
+          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, ` +
             `got ${formatShape(shape)}`,
         );
       }

@@ -62,7 +62,8 @@ export abstract class Module<Out = Value> {
 
   /**
    * Runs the module. On values, inside of another module's `forward`, it records the computation; on float32 tensors it
-   * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep.
+   * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep. An empty batch
+   * gives empty tensors.
    *
    * @throws {@link ShapeError} where an input doesn't fit, with both sizes in the message
    * @throws {@link StateDictError} where a parameter that is needed has no values yet

@@ -24,8 +24,8 @@ const TAP_BYTES = 2 ** 20;
 
 /** Pixels of a tap that are turned into planes at a time. */
 export function tapPixels({ shape }: Value): number {
-  const [images, channels] = shape as [number, number];
-  return Math.min(pixelsOf(shape) / images, Math.max(1, Math.floor(TAP_BYTES / (channels * 4))));
+  const [, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
+  return Math.min(height * width, Math.max(1, Math.floor(TAP_BYTES / (channels * 4))));
 }
 
 /** A program's nodes in an order, and where everything lies in its arena. */

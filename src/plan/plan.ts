@@ -13,7 +13,6 @@ import {
   type Engine,
   type Phase,
   pixelBytesOf,
-  pixelsOf,
   type Site,
   type Slot,
   stepOf,
@@ -306,8 +305,8 @@ function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
 
 /** Moves planes into a slot: a step for each image. */
 function fromPlanes(planes: number, { address, shape, pixelBytes }: Slot): Phase {
-  const [images, channels] = shape as [number, number];
-  const pixels = pixelsOf(shape) / images;
+  const [images, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
+  const pixels = height * width;
   return Array.from({ length: images }, (_, n) => {
     const at = planes + n * channels * pixels * 4;
     return stepOf('f32_nchw_to_nhwc', channels, pixels, at, address + n * pixels * pixelBytes, pixelBytes);
@@ -316,8 +315,8 @@ function fromPlanes(planes: number, { address, shape, pixelBytes }: Slot): Phase
 
 /** A tap in pieces of at most so many pixels of an image, each of which passes through `planes`. */
 function tapPieces(kernels: Kernels, { address, shape, pixelBytes }: Slot, most: number, planes: number): TapPiece[] {
-  const [images, channels] = shape as [number, number];
-  const stride = pixelsOf(shape) / images;
+  const [images, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
+  const stride = height * width;
   return Array.from({ length: images * Math.ceil(stride / most) }, (_, i) => {
     const image = Math.floor(i / Math.ceil(stride / most));
     const first = (i % Math.ceil(stride / most)) * most;

@@ -544,11 +544,11 @@ describe('beyond torchvision: featureInfo', () => {
       [[3, 32, 32], '[3, 32, 32]'],
       [[1, 3, NaN, 32], '[1, 3, NaN, 32]'],
       [[1, 3, 32.5, 32], '[1, 3, 32.5, 32]'],
-      [[0, 3, 32, 32], '[0, 3, 32, 32]'],
+      [[0, 3, 0, 32], '[0, 3, 0, 32]'],
       [[1, 3, -32, 32], '[1, 3, -32, 32]'],
     ] as const) {
       expect(thrown(() => features.featureInfo(shape))).toBe(
-        `ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] without empty axes, got ${printed}`,
+        `ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${printed}`,
       );
     }
   });
@@ -643,7 +643,7 @@ describe('bad input', () => {
       'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), got 4 in x [1, 4, 32, 32]',
     );
     expect(thrown(() => features.forward(noise('x', [3, 32, 32])))).toBe(
-      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] without empty axes, got [3, 32, 32]',
+      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, got [3, 32, 32]',
     );
     expect(features.forward(x).get('x')).toEqual(own.get('layer1'));
   });
