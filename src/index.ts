@@ -18,10 +18,18 @@ export {
 } from './formats/safetensors.ts';
 export { apply, Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
 export { interpret } from './graph/interpret.ts';
-export * from './image/image.ts';
+export {
+  checkImage,
+  checkImageSize,
+  type Image,
+  imageFromRgb,
+  imageFromRgba,
+  imageToRgba,
+  MAX_IMAGE_BYTES,
+} from './image/image.ts';
 export * from './image/presets.ts';
 export * from './image/resize.ts';
-export * from './image/to-tensor.ts';
+export { normalize, toImage, toTensor } from './image/to-tensor.ts';
 export * from './models/index.ts';
 export * as models from './models/index.ts';
 export * from './nn/activation.ts';

@@ -3,7 +3,8 @@
  * left to the host, and so are colour profiles and EXIF orientation.
  */
 
-import { DtypeError, ShapeError, ValueError } from '../errors.ts';
+import { DtypeError, MemoryError, ShapeError, ValueError } from '../errors.ts';
+import { describe } from '../options.ts';
 
 /** Pixels in rows from the top, three bytes (red, green, blue) each: what PIL calls mode RGB. */
 export interface Image {
@@ -27,10 +28,11 @@ export const MAX_IMAGE_BYTES = 2 ** 31 - 1;
  * @throws {@link ValueError} where a size isn't a whole number of at least 1 pixel, or the image is beyond
  *   {@link MAX_IMAGE_BYTES}
  * @throws {@link ShapeError} where there are too few or too many bytes
+ * @throws {@link MemoryError} where the host hasn't the memory
  */
 export function imageFromRgba(pixels: Uint8Array | Uint8ClampedArray, width: number, height: number): Image {
   const rgba = checkPixels('imageFromRgba', pixels, width, height, 4);
-  const data = new Uint8Array(width * height * 3);
+  const data = allocate('imageFromRgba', Uint8Array, width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
     data[to] = rgba[from]!;
     data[to + 1] = rgba[from + 1]!;
@@ -56,7 +58,9 @@ export function imageFromRgb(pixels: Uint8Array | Uint8ClampedArray, width: numb
  */
 export function imageToRgba(image: Image): Uint8ClampedArray<ArrayBuffer> {
   checkImage('imageToRgba', image);
-  const pixels = new Uint8ClampedArray(image.width * image.height * 4).fill(255);
+  const { width, height } = image;
+  checkImageSize('imageToRgba', width, height, 4);
+  const pixels = allocate('imageToRgba', Uint8ClampedArray, width * height * 4).fill(255);
   for (let from = 0, to = 0; to < pixels.length; from += 3, to += 4) {
     pixels[to] = image.data[from]!;
     pixels[to + 1] = image.data[from + 1]!;
@@ -69,9 +73,15 @@ export function imageToRgba(image: Image): Uint8ClampedArray<ArrayBuffer> {
  * Returns nothing; fails an image that can't be one, since anybody can write the three fields.
  *
  * @param name the public function that was given the image
+ * @throws {@link ValueError} where it isn't an object with the three fields
  * @throws {@link DtypeError}, {@link ValueError}, {@link ShapeError} as {@link imageFromRgb}
  */
 export function checkImage(name: string, image: Image): void {
+  const isImage = typeof image === 'object' && image !== null && 'data' in image && 'width' in image;
+  if (!isImage || !('height' in image)) {
+    const way = ArrayBuffer.isView(image) ? '; imageFromRgba(pixels, width, height) makes one of bytes' : '';
+    throw new ValueError(`${name}: expected an image { data, width, height }, got ${describe(image)}${way}`);
+  }
   checkPixels(name, image.data, image.width, image.height, 3);
 }
 
@@ -84,11 +94,26 @@ export function checkImage(name: string, image: Image): void {
  */
 export function checkImageSize(name: string, width: number, height: number, channels = 3): void {
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width >= 1 && height >= 1)) {
-    throw new ValueError(`${name}: expected whole numbers >= 1 as width and height, got ${width} x ${height}`);
+    const got = `${describe(width)} x ${describe(height)}`;
+    throw new ValueError(`${name}: expected whole numbers >= 1 as width and height, got ${got}`);
   }
   if (width * height * channels > MAX_IMAGE_BYTES) {
     const got = `${width * height * channels} for ${width} x ${height} pixels of ${channels}`;
     throw new ValueError(`${name}: expected an image of at most ${MAX_IMAGE_BYTES} bytes, got ${got}`);
+  }
+}
+
+/**
+ * A new array of zeros.
+ *
+ * @param name the public function that needs it
+ * @throws {@link MemoryError} where the host hasn't the memory
+ */
+export function allocate<A>(name: string, type: { readonly name: string; new (length: number): A }, length: number): A {
+  try {
+    return new type(length);
+  } catch (cause) {
+    throw new MemoryError(`${name}: expected memory for a ${type.name} of ${length}, got none`, { cause });
   }
 }
 
@@ -101,14 +126,25 @@ function checkPixels(
   channels: number,
 ): Uint8Array {
   const kind = Object.prototype.toString.call(pixels).slice(8, -1);
-  if (kind !== 'Uint8Array' && kind !== 'Uint8ClampedArray') {
-    throw new DtypeError(`${name}: expected a Uint8Array or a Uint8ClampedArray, got ${kind}`);
+  if (!ArrayBuffer.isView(pixels) || (kind !== 'Uint8Array' && kind !== 'Uint8ClampedArray')) {
+    throw new DtypeError(`${name}: expected a Uint8Array or a Uint8ClampedArray, got ${describe(pixels)}`);
   }
   checkImageSize(name, width, height, channels);
   const expected = width * height * channels;
-  if (pixels.length !== expected) {
+  const { length } = pixels;
+  if (length !== expected) {
     const sizes = `${width} x ${height} pixels of ${channels}`;
-    throw new ShapeError(`${name}: expected ${expected} bytes for ${sizes}, got ${pixels.length}`);
+    const got = length === 0 ? describe(pixels) : length;
+    throw new ShapeError(
+      `${name}: expected ${expected} bytes for ${sizes}, got ${got}${wayOut(length, width * height, channels)}`,
+    );
   }
-  return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.length);
+  return new Uint8Array(pixels.buffer, pixels.byteOffset, length);
+}
+
+/** What fits so many bytes of so many pixels. */
+function wayOut(bytes: number, pixels: number, channels: number): string {
+  if (channels === 3 && bytes === pixels * 4) return '; imageFromRgba takes pixels of 4';
+  if (channels === 4 && bytes === pixels * 3) return '; imageFromRgb takes pixels of 3';
+  return '';
 }

@@ -3,11 +3,21 @@
  * presets for video and optical flow, and object detection's, which is `toTensor` alone.
  */
 
-import { withDefaults } from '../options.ts';
+import { ValueError } from '../errors.ts';
+import { describe, withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Image } from './image.ts';
-import { centerCrop, type InterpolationMode, resize } from './resize.ts';
-import { normalize, toTensor } from './to-tensor.ts';
+import { checkImage, checkImageSize, type Image } from './image.ts';
+import {
+  centerOf,
+  checkInterpolation,
+  cut,
+  fitShorterSide,
+  type ImageSize,
+  type InterpolationMode,
+  type Region,
+  resample,
+} from './resample.ts';
+import { normalize, statistics, toTensor } from './to-tensor.ts';
 
 /** ImageNet's mean of red, green and blue, on the scale from 0 to 1. */
 export const IMAGENET_MEAN: readonly number[] = Object.freeze([0.485, 0.456, 0.406]);
@@ -43,16 +53,32 @@ export interface SemanticSegmentationOptions extends PresetOptions {
 
 /**
  * The input of a classification network, float32 `[1, 3, cropSize, cropSize]`: the image resized, cropped, scaled to
- * 0..1 and normalised. Bit-equal to torchvision's preset on a PIL image.
+ * 0..1 and normalised. Bit-equal to torchvision's preset on a PIL image. Only what the crop shows is resampled, so the
+ * cost is bounded by the image and the crop, however long and narrow the image is.
  *
  * @param options torchvision's, in camelCase; each weight file's values are in its `transforms`
- * @throws as {@link resize}, {@link centerCrop} and {@link normalize}
+ * @throws {@link ValueError} where a size isn't a whole number of at least 1, the crop is beyond 2³¹ − 1 bytes, or the
+ *   filter is unknown
+ * @throws {@link MemoryError} where the host hasn't the memory
+ * @throws as {@link checkImage} and {@link normalize}
  * @see torchvision.transforms._presets.ImageClassification
  */
 export function imageClassification(image: Image, options: ImageClassificationOptions = {}): Tensor<Float32Array> {
+  const name = 'imageClassification';
+  checkImage(name, image);
   const defaults = { ...SHARED, cropSize: 224, resizeSize: 256 };
-  const { cropSize, resizeSize, mean, std, interpolation } = withDefaults('imageClassification', options, defaults);
-  return normalize(toTensor(centerCrop(resize(image, resizeSize, interpolation), cropSize)), mean, std);
+  const { cropSize, resizeSize, mean, std, interpolation } = withDefaults(name, options, defaults);
+  checkSide(name, 'cropSize', cropSize);
+  checkSide(name, 'resizeSize', resizeSize);
+  checkInterpolation(name, interpolation);
+  checkImageSize(name, cropSize, cropSize);
+  statistics(name, mean, std, 3, [1, 3, cropSize, cropSize]);
+  const size = fitShorterSide(image, resizeSize);
+  const crop = centerOf(size, { width: cropSize, height: cropSize });
+  const shown = visible(size, crop);
+  const part = resample(name, image, size, shown, interpolation);
+  const cropped = cut(name, part, { ...crop, left: crop.left - shown.left, top: crop.top - shown.top });
+  return normalize(toTensor(cropped), mean, std);
 }
 
 /**
@@ -60,11 +86,35 @@ export function imageClassification(image: Image, options: ImageClassificationOp
  * resized, scaled to 0..1 and normalised, not cropped. Bit-equal to torchvision's preset on a PIL image.
  *
  * @param options torchvision's, in camelCase
- * @throws as {@link resize} and {@link normalize}
+ * @throws {@link ValueError} where `resizeSize` isn't a whole number of at least 1, the result is beyond 2³¹ − 1 bytes,
+ *   or the filter is unknown
+ * @throws {@link MemoryError} where the host hasn't the memory
+ * @throws as {@link checkImage} and {@link normalize}
  * @see torchvision.transforms._presets.SemanticSegmentation
  */
 export function semanticSegmentation(image: Image, options: SemanticSegmentationOptions = {}): Tensor<Float32Array> {
+  const name = 'semanticSegmentation';
+  checkImage(name, image);
   const defaults = { ...SHARED, resizeSize: 520 };
-  const { resizeSize, mean, std, interpolation } = withDefaults('semanticSegmentation', options, defaults);
-  return normalize(toTensor(resizeSize === null ? image : resize(image, resizeSize, interpolation)), mean, std);
+  const { resizeSize, mean, std, interpolation } = withDefaults(name, options, defaults);
+  if (resizeSize !== null) checkSide(name, 'resizeSize', resizeSize);
+  checkInterpolation(name, interpolation);
+  const { width, height } = resizeSize === null ? image : fitShorterSide(image, resizeSize);
+  checkImageSize(name, width, height);
+  statistics(name, mean, std, 3, [1, 3, height, width]);
+  const resized = resample(name, image, { width, height }, { left: 0, top: 0, width, height }, interpolation);
+  return normalize(toTensor(resized), mean, std);
+}
+
+/** Fails what is no side of a picture. */
+function checkSide(name: string, option: string, side: unknown): void {
+  if (Number.isSafeInteger(side) && (side as number) >= 1) return;
+  throw new ValueError(`${name}: expected ${option} as a whole number >= 1, got ${describe(side)}`);
+}
+
+/** The part of a region that lies within an image of that size. */
+function visible(size: ImageSize, { left, top, width, height }: Region): Region {
+  const first = { left: Math.max(left, 0), top: Math.max(top, 0) };
+  const end = { x: Math.min(left + width, size.width), y: Math.min(top + height, size.height) };
+  return { ...first, width: end.x - first.left, height: end.y - first.top };
 }

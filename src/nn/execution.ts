@@ -112,7 +112,9 @@ export class Execution<Out> {
     for (const { dtype } of inputs) {
       if (dtype === 'float32') continue;
       const name = this.#root.constructor.name;
-      throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; convert it with x.float()`);
+      // Bytes of a picture are on another scale: x.float() would run, and mean something else.
+      const way = dtype === 'uint8' ? 'toTensor(image) gives a picture from 0 to 1' : 'convert it with x.float()';
+      throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; ${way}`);
     }
     const shapes = inputs.map(({ shape }) => shape);
     const plan = this.#plan(shapes, variant, trace);

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { imageFromRgb, imageFromRgba, imageToRgba } from '../../src/image/image.ts';
+import { allocate, imageFromRgb, imageFromRgba, imageToRgba } from '../../src/image/image.ts';
+import { imageClassification, semanticSegmentation } from '../../src/image/presets.ts';
+import { centerCrop, resize } from '../../src/image/resize.ts';
+import { toTensor } from '../../src/image/to-tensor.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
 import { synthetic, thrown } from './synthetic.ts';
 
 describe('imageFromRgba', () => {
@@ -31,7 +35,10 @@ describe('imageFromRgba', () => {
     expect(thrown(() => imageFromRgba(new Uint8Array(8), -1, -2))).toBe(`${sizes} -1 x -2`);
     expect(thrown(() => imageFromRgba(new Uint8Array(8), 1, 2.5))).toBe(`${sizes} 1 x 2.5`);
     expect(thrown(() => imageFromRgba(new Uint8Array(8), Number.NaN, 2))).toBe(`${sizes} NaN x 2`);
-    expect(thrown(() => imageFromRgba(new Uint8Array(8), '2' as never, 1))).toBe(`${sizes} 2 x 1`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), '2' as never, 1))).toBe(`${sizes} "2" x 1`);
+    expect(thrown(() => imageFromRgba(new Uint8Array(8), Symbol('wide') as never, 1))).toBe(
+      `${sizes} Symbol(wide) x 1`,
+    );
   });
 
   it('refuses sizes whose product is too large, without allocating', () => {
@@ -41,11 +48,25 @@ describe('imageFromRgba', () => {
   });
 
   it('refuses what is not bytes', () => {
-    expect(thrown(() => imageFromRgba(new Float32Array(4) as never, 1, 1))).toBe(
-      'DtypeError: imageFromRgba: expected a Uint8Array or a Uint8ClampedArray, got Float32Array',
+    const bytes = 'DtypeError: imageFromRgba: expected a Uint8Array or a Uint8ClampedArray, got';
+    const refused = (pixels: unknown) => thrown(() => imageFromRgba(pixels as never, 1, 1));
+    expect(refused(new Float32Array(4))).toBe(`${bytes} a Float32Array of 4`);
+    expect(refused([1, 2, 3, 4])).toBe(`${bytes} [1, 2, 3, 4]`);
+    expect(refused(undefined)).toBe(`${bytes} undefined`);
+    expect(refused(new ArrayBuffer(4))).toBe(`${bytes} an ArrayBuffer`);
+    expect(refused({ [Symbol.toStringTag]: 'Uint8Array', length: 4 })).toBe(`${bytes} { length }`);
+    expect(refused(Promise.resolve())).toBe(`${bytes} a Promise that was not awaited`);
+  });
+
+  it('says where the bytes were given away, and which function takes as many bytes as there are', () => {
+    const given = new Uint8Array(4);
+    structuredClone(given, { transfer: [given.buffer] });
+    expect(thrown(() => imageFromRgba(given, 1, 1))).toBe(
+      'ShapeError: imageFromRgba: expected 4 bytes for 1 x 1 pixels of 4, got a detached Uint8Array',
     );
-    expect(thrown(() => imageFromRgba([1, 2, 3, 4] as never, 1, 1))).toContain('got Array');
-    expect(thrown(() => imageFromRgba(undefined as never, 1, 1))).toContain('got Undefined');
+    expect(thrown(() => imageFromRgba(new Uint8Array(3), 1, 1))).toBe(
+      'ShapeError: imageFromRgba: expected 4 bytes for 1 x 1 pixels of 4, got 3; imageFromRgb takes pixels of 3',
+    );
   });
 });
 
@@ -59,7 +80,10 @@ describe('imageFromRgb', () => {
 
   it('refuses another number of bytes', () => {
     expect(thrown(() => imageFromRgb(new Uint8Array(24), 3, 2))).toBe(
-      'ShapeError: imageFromRgb: expected 18 bytes for 3 x 2 pixels of 3, got 24',
+      'ShapeError: imageFromRgb: expected 18 bytes for 3 x 2 pixels of 3, got 24; imageFromRgba takes pixels of 4',
+    );
+    expect(thrown(() => imageFromRgb(new Uint8Array(17), 3, 2))).toBe(
+      'ShapeError: imageFromRgb: expected 18 bytes for 3 x 2 pixels of 3, got 17',
     );
   });
 });
@@ -77,4 +101,36 @@ describe('imageToRgba', () => {
       'ShapeError: imageToRgba: expected 6 bytes for 1 x 2 pixels of 3, got 5',
     );
   });
+});
+
+describe('whatever takes an image', () => {
+  const functions = {
+    imageToRgba,
+    toTensor,
+    resize: (image: never) => resize(image, 1),
+    centerCrop: (image: never) => centerCrop(image, 1),
+    imageClassification,
+    semanticSegmentation,
+  };
+
+  it.each(Object.entries(functions))('%s refuses what is none, by its own name', (name, run) => {
+    const refused = (image: unknown) => thrown(() => run(image as never));
+    const expected = `ValueError: ${name}: expected an image { data, width, height }, got`;
+    expect(refused(undefined)).toBe(`${expected} undefined`);
+    expect(refused('photo.jpg')).toBe(`${expected} "photo.jpg"`);
+    expect(refused({ data: new Uint8Array(3), info: { width: 1, height: 1 } })).toBe(`${expected} { data, info }`);
+    expect(refused(tensor([1, 2, 3], [1, 3, 1, 1]))).toBe(`${expected} a Tensor (float32, [1, 3, 1, 1])`);
+    expect(refused(new Uint8Array(4))).toBe(
+      `${expected} a Uint8Array of 4; imageFromRgba(pixels, width, height) makes one of bytes`,
+    );
+    expect(refused({ data: new Uint8ClampedArray(4), width: 1, height: 1 })).toBe(
+      `ShapeError: ${name}: expected 3 bytes for 1 x 1 pixels of 3, got 4; imageFromRgba takes pixels of 4`,
+    );
+  });
+});
+
+it('memory that the host has not is a MemoryError', () => {
+  expect(thrown(() => allocate('resize', Float64Array, 2 ** 50))).toBe(
+    `MemoryError: resize: expected memory for a Float64Array of ${2 ** 50}, got none`,
+  );
 });

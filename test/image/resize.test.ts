@@ -70,6 +70,23 @@ describe('resize', () => {
     expect(thrown(() => resize(synthetic('noise', 2, 2), 1, 'toString' as never))).toBe(
       'ValueError: resize: expected an interpolation of bilinear, bicubic, got "toString"',
     );
+    expect(thrown(() => resize(synthetic('noise', 2, 2), 1, 2 as never))).toBe(
+      'ValueError: resize: expected an interpolation of bilinear, bicubic, got 2',
+    );
+  });
+
+  it('refuses sizes that are neither a number nor a height and a width', () => {
+    const image = synthetic('noise', 4, 6);
+    const size = 'ValueError: resize: expected size as a number or { height, width }, got';
+    expect(thrown(() => resize(image, [3, 2] as never))).toBe(`${size} [3, 2]`);
+    expect(thrown(() => resize(image, '3' as never))).toBe(`${size} "3"`);
+    expect(thrown(() => resize(image, null as never))).toBe(`${size} null`);
+    expect(thrown(() => centerCrop(image, undefined as never))).toBe(
+      'ValueError: centerCrop: expected size as a number or { height, width }, got undefined',
+    );
+    expect(thrown(() => resize(image, { height: 3 } as never))).toBe(
+      'ValueError: resize: expected whole numbers >= 1 as width and height, got undefined x 3',
+    );
   });
 
   it('refuses an image whose fields do not fit', () => {

@@ -48,7 +48,16 @@ describe('toImage', () => {
 
   it('refuses other dtypes and shapes', () => {
     expect(thrown(() => toImage(new Tensor(new Uint8Array(3), [1, 3, 1, 1], 'uint8')))).toBe(
-      'DtypeError: toImage: expected x in float32, got uint8',
+      'DtypeError: toImage: expected x in float32, got uint8; imageFromRgb(pixels, width, height) takes bytes',
+    );
+    expect(thrown(() => toImage(new Tensor(new Float64Array(3), [1, 3, 1, 1], 'float64')))).toBe(
+      'DtypeError: toImage: expected x in float32, got float64; convert it with x.float()',
+    );
+    expect(thrown(() => toImage(levels as never))).toBe(
+      'ValueError: toImage: expected x as a Tensor, got { data, width, height }; toTensor(image) makes one',
+    );
+    expect(thrown(() => toImage(tensor([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])))).toBe(
+      'ShapeError: toImage: expected x [1, 3, H, W], got [1, 2, 1, 3]; its last axis fits, but channels come before rows here',
     );
     expect(thrown(() => toImage(tensor([1, 2, 3, 4], [1, 4, 1, 1])))).toBe(
       'ShapeError: toImage: expected x [1, 3, H, W], got [1, 4, 1, 1]',
@@ -73,7 +82,10 @@ describe('normalize', () => {
 
   it('refuses other dtypes, shapes and a std of 0', () => {
     expect(thrown(() => normalize(new Tensor(new Uint8Array(1), [1, 1, 1], 'uint8'), [0], [1]))).toBe(
-      'DtypeError: normalize: expected x in float32, got uint8',
+      'DtypeError: normalize: expected x in float32, got uint8; toTensor(image) gives a picture from 0 to 1',
+    );
+    expect(thrown(() => normalize(undefined as never, [0], [1]))).toBe(
+      'ValueError: normalize: expected x as a Tensor, got undefined',
     );
     expect(thrown(() => normalize(tensor([1], [1, 1]), [0], [1]))).toBe(
       'ShapeError: normalize: expected x [..., C, H, W], got [1, 1]',
@@ -83,6 +95,19 @@ describe('normalize', () => {
     );
     expect(thrown(() => normalize(tensor([1, 2], [1, 2, 1, 1]), [0, 0], [1, 1e-60]))).toBe(
       'ValueError: normalize: expected stds other than 0, got [1, 1e-60]',
+    );
+  });
+
+  it('refuses means and stds that are no arrays of numbers, and says where the last axis fits them', () => {
+    const x = tensor([1, 2, 3, 4, 5, 6], [1, 2, 1, 3]);
+    expect(thrown(() => normalize(x, 0.5 as never, [1, 1]))).toBe(
+      'ValueError: normalize: expected mean as an array of numbers, got 0.5',
+    );
+    expect(thrown(() => normalize(x, [0, 0], ['1', '1'] as never))).toBe(
+      'ValueError: normalize: expected std as an array of numbers, got ["1", "1"]',
+    );
+    expect(thrown(() => normalize(x, [0, 0, 0], [1, 1, 1]))).toBe(
+      'ShapeError: normalize: expected 2 means and stds for x [1, 2, 1, 3], got 3 means and 3 stds; its last axis fits, but channels come before rows here',
     );
   });
 });

@@ -332,6 +332,10 @@ describe('call', () => {
     expect(thrown(() => new ReLU().call(f64))).toBe(
       'DtypeError: ReLU: expected a float32 input, got float64; convert it with x.float()',
     );
+    const picture = new Tensor(new Uint8Array(12), [1, 3, 2, 2], 'uint8');
+    expect(thrown(() => new ReLU().call(picture))).toBe(
+      'DtypeError: ReLU: expected a float32 input, got uint8; toTensor(image) gives a picture from 0 to 1',
+    );
     for (const shape of [[4], [], [0], [1, 2, 3], [1, 0, 4, 4], [0, 1, 0, 4], [0, 1, 4, 0], [0, 0], [1, 1, 2, 2, 1]]) {
       expect(thrown(() => new ReLU().call(zeros(shape)))).toBe(
         `ShapeError: ReLU: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, got [${shape.join(', ')}]`,
