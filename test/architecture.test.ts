@@ -142,3 +142,34 @@ describe('names and docstrings', () => {
     expect(undocumented.map((node) => node.getText().split('\n')[0])).toEqual([]);
   });
 });
+
+describe('calls', () => {
+  const programs = ['cli/src', 'cli/bin', 'examples'].flatMap((folder) =>
+    filesIn(folder).filter((file) => /\.m?js$/.test(file) && !/node_modules|\/test\//.test(file)),
+  );
+
+  /** What takes as many arguments as it is given, of the standard library. */
+  const VARIADIC =
+    /^(?:Math\.(?:max|min|hypot)|String\.from(?:CharCode|CodePoint)|.*\.(?:push|unshift|splice|concat|apply|of))$/;
+
+  // An engine has room for about 100,000 arguments, and ends a call of more by a RangeError.
+  it.each([...sources, ...programs])(
+    '%s spreads nothing into the arguments of what takes any number of them',
+    (file) => {
+      const text = readFileSync(file, 'utf8');
+      const found: string[] = [];
+      const visit = (node: ts.Node): void => {
+        if (ts.isCallExpression(node) && node.arguments.some((argument) => ts.isSpreadElement(argument))) {
+          const isFixed = node.arguments.every((argument) =>
+            /\.subarray\(at \+ \d+, at \+ \d+\)$/.test(argument.getText()),
+          );
+          if (VARIADIC.test(node.expression.getText()) && !isFixed) found.push(node.getText());
+        }
+        ts.forEachChild(node, visit);
+      };
+      // Few files have one, and a parse takes long.
+      if (/[(,]\s*\.\.\./.test(text)) visit(ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true));
+      expect(found).toEqual([]);
+    },
+  );
+});

@@ -23,6 +23,15 @@ export function oneLine(text) {
 }
 
 /**
+ * What a failure prints. Some of the core's messages begin with the library's name, which is said once.
+ *
+ * @param {string} message
+ */
+export function failureLine(message) {
+  return `layertap: ${oneLine(message).replace(/^layertap: /, '')}`;
+}
+
+/**
  * What the system said, without the code, the call and the path that Node adds: `no such file or directory`.
  *
  * @param {unknown} error

@@ -85,7 +85,8 @@ export function inspect({ model: name, modelOptions, layers, size }) {
       countText(macs),
       bytesText(bytes),
     ]);
-    lines.push('', ...table([['feature', 'layer', 'output', 'scale', 'MACs', 'bytes'], ...cells], new Set([3, 4, 5])));
+    const heads = ['feature', 'layer', 'output', 'scale', 'MACs', 'bytes'];
+    for (const line of ['', ...table([heads, ...cells], new Set([3, 4, 5]))]) lines.push(line);
   }
   return { result: { command: 'inspect', model: name, input, children, features, totals }, lines };
 }

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { extract } from './extract.js';
-import { oneLine, UsageError } from './failures.js';
+import { failureLine, UsageError } from './failures.js';
 import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
 import { modelNames } from './models.js';
@@ -47,7 +47,7 @@ export async function run(args) {
  * @param {string} message
  */
 function fail(exitCode, message) {
-  process.stderr.write(`layertap: ${oneLine(message)}\n`);
+  process.stderr.write(`${failureLine(message)}\n`);
   return exitCode;
 }
 

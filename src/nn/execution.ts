@@ -125,7 +125,7 @@ export class Execution<Out> {
   /** The children that ran, in the order in which they completed. What comes between two of them belongs to the later one. */
   #partsOf(graph: Graph, { nodes }: Program): Part[] {
     // A node may run earlier than it was traced.
-    const until = (position: number) => Math.max(0, ...nodes.map((node, i) => (node.position < position ? i + 1 : 0)));
+    const until = (position: number) => nodes.reduce((last, node, i) => (node.position < position ? i + 1 : last), 0);
     return [...this.#root.namedChildren()]
       .map(([child, module]) => ({ child, position: graph.positionOf(module) }))
       .filter(({ position }) => position !== undefined)

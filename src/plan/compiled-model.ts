@@ -7,7 +7,7 @@
  * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
-import { MemoryError, ShapeError, ThreadError, ValueError } from '../errors.ts';
+import { MemoryError, ThreadError, ValueError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Constant, Engine, WeightStorage } from '../ops/op.ts';
 import { withDefaults } from '../options.ts';
@@ -16,7 +16,7 @@ import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
-import { priceWithin } from './budget.ts';
+import { leastSizes, priceWithin, type Sizes, smallerInput, smallestSizes, totalOf } from './budget.ts';
 import { BYTE_PRICE } from './cost.ts';
 import { nextTurn } from './next-turn.ts';
 import { distinct, FIRST_ADDRESS, Plan, type StepReport } from './plan.ts';
@@ -162,6 +162,8 @@ export class CompiledModel {
     if (!plan) {
       const { memoryBudgetBytes, weightStorage, isBudgeted } = this.#options;
       const program = trace();
+      const least = leastSizes(program, weightStorage);
+      if (least.memoryBytes > memoryBudgetBytes) throw this.#overBudget(least, program, resized);
       const usual = weightStorage === 'f16' ? Infinity : BYTE_PRICE;
       const bytePrice = isBudgeted
         ? priceWithin(memoryBudgetBytes, whole === trace ? program : whole(), weightStorage)
@@ -176,26 +178,28 @@ export class CompiledModel {
   }
 
   /** What a plan over the budget needs, and what would fit: each way out is tried, not guessed. */
-  #overBudget(plan: Plan, program: Program, resized: ProgramContext['resized']): MemoryError {
+  #overBudget(got: Sizes, program: Program, resized: ProgramContext['resized']): MemoryError {
     const { memoryBudgetBytes, weightStorage, isBudgeted } = this.#options;
-    const bytesOf = (of: Program, storage: WeightStorage) =>
-      new Plan(of, this.engine, { weightStorage: storage, bytePrice: Infinity }).memoryBytes;
+    const sizesOf = (of: Program, storage: WeightStorage) => smallestSizes(of, this.engine, storage, memoryBudgetBytes);
     const shapes = program.inputs.map(({ shape }) => shape);
     const fitting: string[] = [];
     const tried: string[] = [];
-    const weigh = (what: string, bytes: number) =>
-      (bytes <= memoryBudgetBytes ? fitting : tried).push(`${what} (${bytes} bytes)`);
+    const weigh = (what: string, sizes: Sizes) =>
+      (sizes.memoryBytes <= memoryBudgetBytes ? fitting : tried).push(`${what} (${totalOf(sizes)} bytes)`);
     if (weightStorage === 'f32') {
-      if (!isBudgeted) weigh(`memoryBudgetBytes: ${MAX_BYTES} for smaller algorithms`, bytesOf(program, 'f32'));
-      weigh("weightStorage: 'f16'", bytesOf(program, 'f16'));
+      if (!isBudgeted && !got.isLeast) {
+        weigh(`memoryBudgetBytes: ${MAX_BYTES} for smaller algorithms`, sizesOf(program, 'f32'));
+      }
+      weigh("weightStorage: 'f16'", sizesOf(program, 'f16'));
     }
     if (resized) {
       const smaller = smallerInput(
         shapes,
-        (candidate) => bytesOf(resized(candidate), weightStorage),
+        (candidate) => leastSizes(resized(candidate), weightStorage).memoryBytes,
+        (candidate) => sizesOf(resized(candidate), weightStorage),
         memoryBudgetBytes,
       );
-      if (smaller) weigh(`an input of ${smaller.shapes.map(formatShape).join(' and ')}`, smaller.bytes);
+      if (smaller) weigh(`an input of ${smaller.shapes.map(formatShape).join(' and ')}`, smaller.sizes);
     }
     const out =
       fitting.length > 0
@@ -204,8 +208,8 @@ export class CompiledModel {
           ? `; nor fit ${tried.join(', or ')}`
           : '';
     return new MemoryError(
-      `layertap: expected a plan within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${plan.memoryBytes} for an input of ` +
-        `${shapes.map(formatShape).join(' and ')} (${plan.constantBytes} of weights, ${plan.roomBytes} of activations)${out}`,
+      `layertap: expected a plan within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${totalOf(got)} for an input of ` +
+        `${shapes.map(formatShape).join(' and ')} (${got.constantBytes} of weights, ${got.roomBytes} of activations)${out}`,
     );
   }
 
@@ -324,10 +328,10 @@ export class CompiledModel {
     const all = distinct(plans.flatMap(({ constants }) => constants));
     const bytes = (of: readonly Constant[]) => of.reduce((sum, constant) => sum + aligned(constant.bytes), 0);
     const held = bytes(all.filter(({ weight }) => weight));
-    const rooms = plans.map(
-      ({ constants, roomBytes }) => bytes(distinct(constants).filter(({ weight }) => !weight)) + roomBytes,
-    );
-    const needed = Math.ceil((FIRST_ADDRESS + held + Math.max(0, ...rooms)) / PAGE_BYTES) * PAGE_BYTES;
+    const room = plans.reduce((most, { constants, roomBytes }) => {
+      return Math.max(most, bytes(distinct(constants).filter(({ weight }) => !weight)) + roomBytes);
+    }, 0);
+    const needed = Math.ceil((FIRST_ADDRESS + held + room) / PAGE_BYTES) * PAGE_BYTES;
     const { memoryBudgetBytes } = this.#options;
     if (needed > memoryBudgetBytes) {
       throw new MemoryError(
@@ -345,7 +349,7 @@ export class CompiledModel {
       memory: (weight, byteLength) => {
         const own = ofWeight.get(weight) ?? [];
         const scratch = own.reduce((at, constant) => at + aligned(constant.bytes), this.#constantsEnd);
-        const address = scratch + aligned(Math.max(0, ...own.map(({ scratchBytes = 0 }) => scratchBytes)));
+        const address = scratch + aligned(own.reduce((most, { scratchBytes = 0 }) => Math.max(most, scratchBytes), 0));
         if (address + byteLength <= this.memoryBytes) {
           return new Uint8Array(this.#instance.kernels.memory.buffer, address, byteLength);
         }
@@ -416,50 +420,6 @@ export class CompiledModel {
 
 /** Rows of a convolution's tile that every engine keeps in registers: the choice of algorithms looks at it. */
 const DETERMINISTIC_TILE_ROWS = 4;
-
-/**
- * The largest input, smaller than the given ones, that takes at most `most` bytes, or else the smallest that was tried: fewer images
- * where there are several, then a smaller height and width.
- */
-function smallerInput(
-  given: readonly Shape[],
-  bytesOf: (shapes: readonly Shape[]) => number,
-  most: number,
-): { readonly shapes: readonly Shape[]; readonly bytes: number } | null {
-  const images = Math.min(...given.map(([n]) => n!));
-  const isImage = given.every(({ length }) => length === 4);
-  let best: { readonly shapes: readonly Shape[]; readonly bytes: number } | null = null;
-  /** The largest of 1 … `count` parts that fits; false where none does. */
-  const search = (count: number, part: (k: number) => readonly Shape[]): boolean => {
-    let [low, high, found] = [1, count, false];
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const shapes = part(middle);
-      let bytes: number;
-      try {
-        bytes = bytesOf(shapes);
-      } catch (error) {
-        if (!(error instanceof ShapeError)) throw error;
-        low = middle + 1;
-        continue;
-      }
-      const fits = bytes <= most;
-      if (fits || !best || (best.bytes > most && bytes < best.bytes)) best = { shapes, bytes };
-      found ||= fits;
-      if (fits) low = middle + 1;
-      else high = middle - 1;
-    }
-    return found;
-  };
-  if (images > 1 && search(images - 1, (k) => given.map(([, ...rest]) => [k, ...rest]))) return best;
-  if (isImage) {
-    search(PARTS - 1, (k) => given.map(([, c, ...size]) => [1, c!, ...size.map((n) => Math.ceil((n * k) / PARTS))]));
-  }
-  return best;
-}
-
-/** A smaller input is looked for in steps of this part of a side. */
-const PARTS = 32;
 
 /**
  * Rows of a convolution's tile. V8 before 13 spills registers in tiles of more than four rows; whether an engine is as new

@@ -52,7 +52,7 @@ export function layoutOf(program: Program, placed: readonly Placed[], inputPlane
       program.taps.includes(value) || best.placed.some(({ node }, i) => i > now && node.inputs.includes(value));
     const dying = inputs.filter((value) => !isRead(value));
     if (dying.reduce((sum, value) => sum + bytesOf(value), 0) <= bytesOf(output)) continue;
-    const ready = Math.max(...best.placed.map(({ node }, i) => (inputs.includes(node.output) ? i + 1 : 0)));
+    const ready = best.placed.reduce((last, { node }, i) => (inputs.includes(node.output) ? i + 1 : last), 0);
     if (ready === now) continue;
     const order = [
       ...best.placed.slice(0, ready),
@@ -109,7 +109,7 @@ function lifetimesOf(
     if (workspace.scratchBytes > 0) touch(node, workspace.scratchBytes, step);
   });
   for (const value of taps) touchValue(value, placed.length);
-  const tapBytes = taps.map((value) => tapPixels(value) * value.shape[1]! * 4);
-  touch(TAP_PLANES, Math.max(0, ...tapBytes), placed.length);
+  const tapBytes = taps.reduce((most, value) => Math.max(most, tapPixels(value) * value.shape[1]! * 4), 0);
+  touch(TAP_PLANES, tapBytes, placed.length);
   return { owners: [...spans.keys()], lifetimes: [...spans.values()] };
 }

@@ -153,7 +153,7 @@ export class Plan {
 
   /** Bytes above the constants: the plan's block, or what packing a constant takes before that where it is more. */
   get roomBytes(): number {
-    return Math.max(this.blockBytes, ...this.constants.map(({ scratchBytes = 0 }) => scratchBytes));
+    return this.constants.reduce((most, { scratchBytes = 0 }) => Math.max(most, scratchBytes), this.blockBytes);
   }
 
   /** Bytes of the memory that runs this plan and no other: whole pages. */
@@ -206,7 +206,7 @@ export class Plan {
         },
         node.attrs,
       );
-      phases.push(...own);
+      for (const phase of own) phases.push(phase);
       calls += own.flat().length;
       ends.push({ phases: phases.length, calls });
     }
@@ -299,7 +299,7 @@ export function sitesOf(
 const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 };
 
 /** A node's inputs without its epilogue's residual. */
-function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
+export function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
 }
 

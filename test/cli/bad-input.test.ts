@@ -4,12 +4,20 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { failureLine } from '../../cli/src/failures.js';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { Tensor, zeros } from '../../src/tensor/tensor.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { Folder, weightsOf } from './command.ts';
 
 const folder = new Folder();
+
+describe('a failure', () => {
+  it('names the program once, also where the core names the library', () => {
+    expect(failureLine('layertap: expected a plan within\n1 byte')).toBe('layertap: expected a plan within 1 byte');
+    expect(failureLine('resize: expected layertap: 1')).toBe('layertap: resize: expected layertap: 1');
+  });
+});
 
 /** A safetensors file with this header, whatever it says, and so many zero bytes of data. */
 function file(header: string, dataBytes = 0): Uint8Array {

@@ -1,14 +1,26 @@
 /** The memory budget: kept, spent where it saves most, blind to taps; and what is said where nothing fits. */
 
 import { describe, expect, it } from 'vitest';
-import { MemoryError, ValueError } from '../../src/errors.ts';
+import { MemoryError, ShapeError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
-import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
+import { openSafetensors } from '../../src/formats/open-safetensors.ts';
+import { saveSafetensors } from '../../src/formats/safetensors.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { deeplabv3_resnet50 } from '../../src/models/deeplabv3.ts';
+import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
+import { BasicBlock, ResNet, resnet18 } from '../../src/models/resnet.ts';
+import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Linear } from '../../src/nn/linear.ts';
-import type { CompileOptions } from '../../src/plan/compiled-model.ts';
+import { valuesOf } from '../../src/nn/output.ts';
+import type { Op } from '../../src/ops/op.ts';
+import { leastSizes, smallerInput } from '../../src/plan/budget.ts';
+import { CompiledModel, type CompileOptions } from '../../src/plan/compiled-model.ts';
+import { COST_ENGINE } from '../../src/plan/cost.ts';
+import { Plan } from '../../src/plan/plan.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
+import { programOf } from '../support/programs.ts';
 
 const LAYERS = ['conv1', 'maxpool', 'layer1', 'layer2.0.conv1', 'layer2', 'layer3'];
 const SHAPE = [1, 3, 64, 48] as const;
@@ -111,14 +123,150 @@ describe('a memory budget', () => {
   it('says all of that in one message', () => {
     const conv = fillParameters(new Conv2d(16, 64, 3, { padding: 1 })).compile({ memoryBudgetBytes: 2 ** 20 });
     expect(() => conv.call(generatedTensor('input', [3, 16, 60, 60]))).toThrow(
-      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got 3932160 for an input of [3, 16, 60, 60] ' +
-        '(37120 of weights, 3891392 of activations); what fits: an input of [1, 16, 42, 42] (1048576 bytes)',
+      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 3538944 for an input of [3, 16, 60, 60] ' +
+        '(36864 of weights, 3456000 of activations); what fits: an input of [1, 16, 42, 42] (1048576 bytes)',
     );
     const linear = fillParameters(new Linear(512, 512)).compile({ memoryBudgetBytes: 2 ** 19 });
     expect(() => linear.call(generatedTensor('input', [2, 512]))).toThrow(
-      'layertap: expected a plan within 524288 bytes of WebAssembly memory, got 1310720 for an input of [2, 512] ' +
-        "(1050624 of weights, 196608 of activations); nor fit weightStorage: 'f16' (917504 bytes), or an input of [1, 512] (1310720 bytes)",
+      'layertap: expected a plan within 524288 bytes of WebAssembly memory, got at least 1114112 for an input of [2, 512] ' +
+        "(1048576 of weights, 8192 of activations); nor fit weightStorage: 'f16' (at least 589824 bytes), or an input of " +
+        '[1, 512] (at least 1114112 bytes)',
     );
+    // The values and weights alone would fit.
+    const both = fillParameters(new Conv2d(16, 64, 3, { padding: 1 })).compile({ memoryBudgetBytes: 3_604_480 });
+    expect(() => both.call(generatedTensor('input', [3, 16, 60, 60]))).toThrow(
+      'layertap: expected a plan within 3604480 bytes of WebAssembly memory, got 3932160 for an input of [3, 16, 60, 60] ' +
+        '(37120 of weights, 3891392 of activations); what fits: an input of [2, 16, 60, 60] (2818048 bytes)',
+    );
+  });
+
+  it('is known to be too small by shapes alone, before any algorithm is asked', () => {
+    const asked: string[] = [];
+    const ask = (what: string) => {
+      asked.push(what);
+      return [];
+    };
+    const op: Op<null> = {
+      name: 'huge',
+      inferShape: ([x]) => x!,
+      reference: ([x]) => x!,
+      algorithms: [
+        {
+          name: 'direct',
+          fits: () => ask('fits').length === 0,
+          constants: () => ask('constants'),
+          workspace: () => ({ tableBytes: ask('workspace').length, scratchBytes: 0, zeroBytes: 0 }),
+          bind: () => ask('bind'),
+        },
+      ],
+    };
+    const traced = ([shape]: readonly Shape[]) => {
+      const graph = new Graph([shape!]);
+      return graph.program([graph.record(op, graph.inputs, null)]);
+    };
+    const model = new CompiledModel({ memoryBudgetBytes: 2 ** 20 });
+    const plan = (shape: Shape) => model.plan(String(shape), () => traced([shape]), { resized: traced });
+    expect(() => plan([1, 3, 60_000, 60_000])).toThrow(
+      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 115200032768 for an input of ' +
+        "[1, 3, 60000, 60000] (0 of weights, 115200000000 of activations); nor fit weightStorage: 'f16' (at least 115200032768 " +
+        'bytes), or an input of [1, 3, 1875, 1875] (at least 112525312 bytes)',
+    );
+    expect(asked).toEqual([]);
+    plan([1, 3, 60, 60]);
+    expect(asked).not.toEqual([]);
+  });
+
+  it('is told in no time for a padding, a picture and a batch that no host has room for', async () => {
+    const conv = fillParameters(new Conv2d(64, 64, 3, { padding: 100_000 }));
+    expect(() => conv.call(generatedTensor('input', [1, 64, 8, 8]))).toThrow(
+      'layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got at least 10240614596608 for an input of ' +
+        "[1, 64, 8, 8] (147456 of weights, 10240614425600 of activations); nor fit weightStorage: 'f16' (at least 10240614531072 " +
+        'bytes), or an input of [1, 64, 1, 1] (at least 10239897763840 bytes)',
+    );
+    const model = fillParameters(new ResNet(BasicBlock, [1, 1, 1, 1]));
+    const file = await openSafetensors(saveSafetensors(model.stateDict()));
+    for (const shape of [
+      [1, 3, 60_000, 60_000],
+      [100_000, 3, 224, 224],
+      [1, 3, 520, 346_493],
+    ]) {
+      await expect(model.loadStateDictAsync(file, { inputShapes: [shape] }), String(shape)).rejects.toThrow(
+        /^layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got at least \d+ for an input of .*; what fits: an/,
+      );
+    }
+    expect(model.compiled?.memoryBytes ?? 0).toBeLessThanOrEqual(65536);
+  });
+
+  it('is never told to be too small for what fits: no plan takes less than its values', () => {
+    const models = [resnet18(), squeezenet1_1(), mobilenet_v3_small(), deeplabv3_resnet50({ auxLoss: true })];
+    for (const model of models) {
+      for (const shape of [
+        [1, 3, 64, 48],
+        [2, 3, 39, 81],
+      ]) {
+        const whole = programOf([shape], (x) => valuesOf(model.call(x)));
+        const every = (n: number) => whole.nodes.filter((_, i) => i % n === 0).map(({ output }) => output);
+        const programs = [whole, ...[1, 2, 7].map((n) => ({ ...whole, taps: every(n) }))];
+        for (const program of programs) {
+          for (const weightStorage of ['f32', 'f16'] as const) {
+            const { memoryBytes, constantBytes, roomBytes } = leastSizes(program, weightStorage);
+            const plan = new Plan(program, COST_ENGINE, { weightStorage, bytePrice: Infinity });
+            const what = `${model.constructor.name} ${shape} ${program.taps.length} ${weightStorage}`;
+            expect(memoryBytes, what).toBeLessThanOrEqual(plan.memoryBytes);
+            expect(constantBytes, what).toBeLessThanOrEqual(plan.constantBytes);
+            expect(roomBytes, what).toBeLessThanOrEqual(plan.roomBytes);
+          }
+        }
+      }
+    }
+  });
+});
+
+describe('a smaller input', () => {
+  /** Plans of `bytes` for the input's last size; those that may fit by `least` are counted. */
+  const searched = (
+    given: readonly Shape[],
+    most: number,
+    bytes: (shapes: readonly Shape[]) => number,
+    least = bytes,
+  ) => {
+    let plans = 0;
+    const found = smallerInput(
+      given,
+      least,
+      (shapes) => {
+        plans++;
+        return { memoryBytes: bytes(shapes), constantBytes: 0, roomBytes: 0 };
+      },
+      most,
+    );
+    return { shapes: found?.shapes, plans };
+  };
+
+  it('is the largest that fits, and takes a plan or two where that is what the shapes say', () => {
+    const pixels = ([shape]: readonly Shape[]) => shape![0]! * shape![2]! * shape![3]!;
+    expect(searched([[1, 3, 320, 640]], 50_000, pixels)).toMatchObject({ shapes: [[1, 3, 150, 300]] });
+    expect(searched([[9, 3, 10, 10]], 420, pixels)).toMatchObject({ shapes: [[4, 3, 10, 10]] });
+    expect(searched([[9, 3, 10, 10]], 50, pixels)).toMatchObject({ shapes: [[1, 3, 7, 7]] });
+  });
+
+  it('is given up after eight plans', () => {
+    const { plans } = searched(
+      [[2 ** 40, 64]],
+      10,
+      ([shape]) => shape![0]! * 4,
+      () => 0,
+    );
+    expect(plans).toBe(8);
+  });
+
+  it('is at least what the program can take', () => {
+    const tooSmall = ([shape]: readonly Shape[]) => {
+      const height = shape![2]!;
+      if (height < 33) throw new ShapeError('too small');
+      return height * 10;
+    };
+    expect(searched([[1, 3, 320, 320]], 100, tooSmall)).toMatchObject({ shapes: [[1, 3, 40, 40]] });
   });
 });
 

@@ -30,7 +30,7 @@ export function fuseEpilogues(program: Program): Program {
   function absorber(node: Node): number {
     const part = node.op.joins?.(node.attrs);
     if (!part || node.epilogue !== NO_EPILOGUE) return -1;
-    const at = Math.max(...node.inputs.map((x) => positions.get(x) ?? -1));
+    const at = node.inputs.reduce((last, x) => Math.max(last, positions.get(x) ?? -1), -1);
     const before = nodes[at];
     if (!before || taps.has(before.output) || uses.get(before.output) !== 1) return -1;
     return takes(before, part.kind) ? at : -1;
