@@ -36,11 +36,18 @@ export function f32_from_f16(count: i32, x: usize, out: usize): void {
   widenHalves(count, x, out);
 }
 
-/** Rounds `count` floats to binary16, to nearest, ties to even; what is too large becomes infinite, a NaN the quiet one. */
-export function f32_to_f16(count: i32, x: usize, out: usize): void {
+/**
+ * Rounds `count` floats to binary16, to nearest, ties to even; what is too large becomes infinite, a NaN the quiet one. Returns 1 where a
+ * finite one became infinite, else 0.
+ */
+export function f32_to_f16(count: i32, x: usize, out: usize): i32 {
+  let overflow = false;
   for (let i = 0; i < count; i++) {
-    store<u16>(out + (<usize>i << 1), half(load<u32>(x + (<usize>i << 2))));
+    const word = load<u32>(x + (<usize>i << 2));
+    store<u16>(out + (<usize>i << 1), half(word));
+    overflow |= (word & 0x7fffffff) - 0x477ff000 < 0x7f800000 - 0x477ff000;
   }
+  return overflow;
 }
 
 /** The bits of the binary16 nearest to a float32 of these bits. */

@@ -146,7 +146,8 @@ function kernelTypes() {
       if (!exported || !node.name?.text.startsWith('f32_')) continue;
       const parameters = node.parameters.map((p) => `${p.name.getText()}: number`).join(', ');
       const docs = ts.getJSDocCommentsAndTags(node).map((doc) => doc.getText());
-      members.push(`${docs.join('\n')}\n${node.name.text}(${parameters}): void;`);
+      const result = node.type?.getText() === 'void' ? 'void' : 'number';
+      members.push(`${docs.join('\n')}\n${node.name.text}(${parameters}): ${result};`);
     }
   }
   const body = members.join('\n').replace(/^/gm, '  ');

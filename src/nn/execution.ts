@@ -62,7 +62,10 @@ export class Execution<Out> {
   readonly #checked = new WeakSet<Plan>();
 
   constructor(root: Root, options: CompileOptions) {
-    this.model = new CompiledModel(options);
+    this.model = new CompiledModel(options, undefined, undefined, (weight) => {
+      const [path] = [...root.namedParameters()].find(([, state]) => state === weight) ?? [];
+      return `"${path}"`;
+    });
     this.#root = root;
     this.#dependencies = dependenciesOf(root);
   }

@@ -1,5 +1,6 @@
 /** What convolution and linear layers share: the constants and the schedule of assembly/conv2d.ts. */
 
+import { ValueError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -49,7 +50,8 @@ export function gemmConstants(
 
 /**
  * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's by
- * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even.
+ * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even, and refused
+ * where that makes them infinite.
  */
 function panelConstant(weight: Parameter, storage: WeightStorage, groups: number, merged: number): Constant {
   const [out, inGroup] = weight.shape as [number, number];
@@ -67,7 +69,7 @@ function panelConstant(weight: Parameter, storage: WeightStorage, groups: number
     bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps, storage),
     weight,
     scratchBytes: staged + (storage === 'f16' ? floats * 4 : 0),
-    write({ kernels, address, scratch, valuesOf }) {
+    write({ kernels, address, scratch, valuesOf, nameOf }) {
       const values = merged === 1 ? valuesOf(weight) : blockDiagonal(valuesOf(weight), groups, merged);
       let to = address;
       for (let g = 0; g < groups / merged; g++) {
@@ -77,12 +79,25 @@ function panelConstant(weight: Parameter, storage: WeightStorage, groups: number
           const packed = storage === 'f16' ? scratch + staged : to;
           stage(kernels, values, (g * channelsOut + n) * row, count * row, scratch);
           kernels.f32_pack_conv2d(count, channelsIn, taps, scratch, packed);
-          if (storage === 'f16') kernels.f32_to_f16(panels * 8 * row, packed, to);
+          if (storage === 'f16' && kernels.f32_to_f16(panels * 8 * row, packed, to)) {
+            throw overflow(values, nameOf(weight));
+          }
           to += panels * panelBytes(channelsIn, taps, storage);
         }
       }
     },
   };
+}
+
+/** Finite weights from here on would be infinite as binary16s. */
+const HALF_LIMIT = 65520;
+
+/** The error that says which weight has values that no binary16 stands for. */
+function overflow(values: Tensor, name: string): ValueError {
+  const value = values.float().data.find((v) => Number.isFinite(v) && Math.abs(v) >= HALF_LIMIT);
+  return new ValueError(
+    `compile: expected weights below ${HALF_LIMIT} for weightStorage 'f16', got ${value} in ${name}; compile with weightStorage 'f32'`,
+  );
 }
 
 /** Bytes of a panel of eight output channels. */

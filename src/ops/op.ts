@@ -66,6 +66,7 @@ export interface Constant {
   readonly weight?: Parameter;
   /** Bytes of scratch memory that writing takes; none where absent. */
   readonly scratchBytes?: number;
+  /** @throws ValueError where the form has no room for a value */
   write(packer: Packer): void;
 }
 
@@ -78,6 +79,8 @@ export interface Packer {
   readonly scratch: number;
   /** A weight's values in the dtype they came in. */
   valuesOf(weight: Parameter): Tensor;
+  /** A weight's name, for errors. */
+  nameOf(weight: Parameter): string;
 }
 
 /** Bytes that a node needs beside its values: a table that lives as long as the plan is bound, scratch for its step alone. */

@@ -38,7 +38,8 @@ export interface CompileOptions {
   readonly memoryBudgetBytes?: number;
   /**
    * How packed weights of convolutions and linear layers lie in memory: as `f32`, unless given, or as `f16`, which halves them. Sums
-   * stay in float32. Weights from an f16 file are exact; others are rounded to nearest even. Depthwise weights stay f32, and so do
+   * stay in float32. Weights from an f16 file are exact; others are rounded to nearest even, and a ValueError names the weight that has
+   * values of 65,520 or more, which f16 has no room for. Depthwise weights stay f32, and so do
    * Winograd's, which are used only where memoryBudgetBytes is given and leaves room for them.
    */
   readonly weightStorage?: WeightStorage;
@@ -108,6 +109,7 @@ export class CompiledModel {
   readonly #options: CheckedOptions;
   readonly #instance: Instance;
   readonly #pool: Pool | null;
+  readonly #nameOf: (weight: Parameter) => string;
   readonly #plans = new Map<string, Plan>();
   /** Constants whose weights' values are gone: they stay as long as the model does. */
   readonly #held: Addresses = new Map();
@@ -120,8 +122,17 @@ export class CompiledModel {
   #queue: Promise<void> = Promise.resolve();
   #underWay: PartialRun | null = null;
 
-  /** @param givenThreads into how many parts each step is cut; no result depends on it */
-  constructor(options: CompileOptions = {}, given?: Instance, givenThreads?: number) {
+  /**
+   * @param givenThreads into how many parts each step is cut; no result depends on it
+   * @param nameOf a weight's name, for errors
+   */
+  constructor(
+    options: CompileOptions = {},
+    given?: Instance,
+    givenThreads?: number,
+    nameOf = ({ shape }: Parameter) => `a weight of shape ${formatShape(shape)}`,
+  ) {
+    this.#nameOf = nameOf;
     this.#options = checkedOptions(options);
     const { deterministic, pool } = this.#options;
     const instance = given ?? (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic));
@@ -396,7 +407,7 @@ export class CompiledModel {
     const address = this.#constantsEnd;
     const scratch = address + aligned(bytes);
     this.#grow(scratch + scratchBytes);
-    constant.write({ kernels, address, scratch, valuesOf });
+    constant.write({ kernels, address, scratch, valuesOf, nameOf: this.#nameOf });
     this.#constantsEnd = scratch;
     into.set(owner, (into.get(owner) ?? new Map<string, number>()).set(form, address));
   }

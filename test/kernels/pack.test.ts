@@ -66,7 +66,11 @@ describe.each(BUILDS)('packing (%s)', (build) => {
         const pack = (memory: KernelMemory) => {
           const scratch = memory.output(constant!.scratchBytes! / 4);
           const address = memory.output(expected.length);
-          constant!.write({ kernels, address, scratch, valuesOf: () => new Tensor(values, weight.shape) });
+          constant!.write({
+            ...{ kernels, address, scratch },
+            valuesOf: () => new Tensor(values, weight.shape),
+            nameOf: () => 'weight',
+          });
           expectBits(memory.read(address, expected.length), expected, `${build}, [${channels}, 1, ${taps}]`);
         };
         withCanaries(kernels, pack, { edges: true });
@@ -131,9 +135,32 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
       withCanaries(kernels, (memory) => {
         const x = memory.input(part);
         const out = memory.output(Math.ceil(part.length / 2));
-        kernels.f32_to_f16(part.length, x, out);
+        const overflows = kernels.f32_to_f16(part.length, x, out);
         const rounded = new Uint16Array(kernels.memory.buffer, out, part.length);
         expect(rounded).toEqual(Uint16Array.from(part, numberToFloat16));
+        expect(overflows).toBe(Number(part.some((v) => Number.isFinite(v) && Math.abs(v) >= 65520)));
+      });
+    }
+  });
+});
+
+describe.each(BUILDS)('narrowing (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it.each([
+    [65504, 0],
+    [Math.fround(65519.99), 0],
+    [65520, 1],
+    [-65520, 1],
+    [3.4e38, 1],
+    [Infinity, 0],
+    [-Infinity, 0],
+    [Number.NaN, 0],
+  ])('f32_to_f16 of %d among others tells of an overflow: %d', (value, expected) => {
+    for (const at of [0, 6]) {
+      withCanaries(kernels, (memory) => {
+        const x = memory.input(Float32Array.from([1, 2, 3, 4, 5, 6, 7]).fill(value, at, at + 1));
+        expect(kernels.f32_to_f16(7, x, memory.output(4))).toBe(expected);
       });
     }
   });
