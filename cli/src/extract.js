@@ -2,10 +2,11 @@
 
 import { join } from 'node:path';
 import { IntermediateLayerGetter, saveSafetensors } from 'layertap';
+import { CommandError } from './failures.js';
 import { heatmaps } from './heatmap.js';
-import { checkInputOptions, readInput } from './input.js';
+import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
-import { checkDistinct, checkFile, checkFolder, writeFiles } from './output.js';
+import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, shapeText, status, table } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
@@ -28,60 +29,70 @@ import { loadWeights } from './weights.js';
  * Computes the features and writes them.
  *
  * @param {ExtractOptions} options
- * @returns {Promise<{ result: object, lines: string[] }>} for --json, and for people
+ * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function extract(options) {
   const { layers, output, heatmaps: folder, deterministic = false } = options;
   checkInputOptions(options);
-  const { weights: weightsPath, input: inputPath, image: imagePath } = options;
-  checkDistinct({ '--weights': weightsPath, '--input': inputPath, '--image': imagePath, '--output': output });
   const model = buildModel(options.model, options.modelOptions);
   const getter = new IntermediateLayerGetter(model, layers).compile({ deterministic });
-  checkFile('--output', output);
-  if (folder !== undefined) checkFolder('--heatmaps', folder);
 
   status('reading …');
   const { input, preset } = await readInput(options, 'imagenet');
+  const info = getter.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
+  const maps = folder === undefined ? [] : heatmapPlaces(folder, info, input.shape[0]);
+  const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
+  const { weights: weightsPath, input: inputPath, image: imagePath } = options;
+  checkOutputs({
+    inputs: { '--weights': weightsPath, '--input': inputPath, '--image': imagePath },
+    files: [{ option: '--output', path: output }, ...maps],
+    folder: heatmapFolder,
+  });
   const weights = new TensorFile('--weights', weightsPath);
   const [weightsMs] = timed(() => {
     try {
       loadWeights(weights, model, getter);
+      weights.checkUnchanged();
     } finally {
       weights.close();
     }
   });
 
   status(`running ${options.model} on ${shapeText(input.shape)} …`);
-  const info = getter.featureInfo(input.shape);
   const [runMs, features] = timed(() => getter.forward(input));
+  const names = namesOf(features);
   /** @type {import('./output.js').OutputFile[]} */
-  const files = [
-    { option: '--output', path: output, bytes: saveSafetensors(namesOf(features), [], { sorted: false }) },
-  ];
+  const files = [{ option: '--output', path: output, bytes: saveSafetensors(names, [], { sorted: false }) }];
+  const warnings = presetWarnings(model, preset);
   const size = { height: input.shape[2], width: input.shape[3] };
-  if (folder !== undefined) {
-    const taken = new Set();
-    for (const [name, feature] of features) {
-      const maps = await heatmaps(feature, size);
-      const stem = uniqueStem(String(name), taken);
-      for (const [n, bytes] of maps.entries()) {
-        const file = maps.length === 1 ? `${stem}.png` : `${stem}-${n}.png`;
-        files.push({ option: '--heatmaps', path: join(folder, file), bytes });
-      }
+  const left = maps.values();
+  for (const [name, feature] of names) {
+    const count = countNonFinite(feature.data);
+    const got = `${count} of ${feature.data.length} values that are NaN or infinite`;
+    if (count > 0 && folder !== undefined) {
+      const wayOut = 'look at the weights and the input, or leave --heatmaps out';
+      throw new CommandError(`--heatmaps: expected numbers to draw, got "${name}" with ${got}; ${wayOut}`);
+    }
+    if (count > 0) warnings.push(`"${name}" has ${got}; look at the weights and the input`);
+    if (folder === undefined) continue;
+    for (const { png, low, high } of await heatmaps(feature, size)) {
+      const { option, path } = /** @type {import('./output.js').Named} */ (left.next().value);
+      files.push({ option, path, bytes: png });
+      if (low === high) warnings.push(`${path} is black: the mean activation of "${name}" is ${low} everywhere`);
     }
   }
-  await writeFiles(files, folder === undefined ? null : { option: '--heatmaps', path: folder });
+  await writeFiles(files, heatmapFolder);
 
   const binary = getter.compiled?.binary;
   const tapped = info.map(({ name, module, shape, reduction, macs, bytes }) => ({
-    name: String(name),
+    name,
     layer: module,
     shape,
     reduction,
     macs,
     bytes,
   }));
-  const [{ path, bytes }, ...pngs] = files;
+  const [{ path, bytes }] = files;
   return {
     result: {
       command: 'extract',
@@ -93,14 +104,15 @@ export async function extract(options) {
       runMs,
       features: tapped,
       output: path,
-      heatmaps: pngs.map((png) => png.path),
+      heatmaps: maps.map((map) => map.path),
     },
     lines: [
       `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} (weights read in ${msText(weightsMs)})`,
       ...table(tapped.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
       `wrote ${path} (${bytesText(bytes.length)})`,
-      ...pngs.map((png) => `wrote ${png.path}`),
+      ...maps.map((map) => `wrote ${map.path}`),
     ],
+    warnings,
   };
 }
 
@@ -127,7 +139,42 @@ function namesOf(features) {
 }
 
 /**
- * A file's name for a feature: letters, digits, `.`, `_` and `-`, and no other feature's, in folders that ignore case too.
+ * Where the heat maps go: for each feature one file for each image of the batch, in this order.
+ *
+ * @param {string} folder
+ * @param {readonly { name: string, shape: readonly number[] }[]} features
+ * @param {number} images
+ * @returns {import('./output.js').Named[]}
+ * @throws {CommandError} for a feature of one pixel, whose heat map would be black whatever it holds
+ */
+function heatmapPlaces(folder, features, images) {
+  /** @type {Set<string>} */
+  const taken = new Set();
+  return features.flatMap(({ name, shape }) => {
+    if ((shape[2] ?? 1) * (shape[3] ?? 1) === 1) {
+      const got = `"${name}" ${shapeText(shape)}`;
+      throw new CommandError(`--heatmaps: expected features of more than one pixel, got ${got}; leave its layer out`);
+    }
+    const stem = uniqueStem(name, taken);
+    const files = Array.from({ length: images }, (_, n) => (images === 1 ? `${stem}.png` : `${stem}-${n}.png`));
+    return files.map((file) => ({ option: '--heatmaps', path: join(folder, file) }));
+  });
+}
+
+/**
+ * How many of the values are NaN or infinite.
+ *
+ * @param {Float32Array} values
+ */
+function countNonFinite(values) {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) count++;
+  return count;
+}
+
+/**
+ * A file's name for a feature: letters, digits, `.`, `_` and `-`, and no other feature's, in folders that ignore case
+ * too.
  *
  * @param {string} name
  * @param {Set<string>} taken

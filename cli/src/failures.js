@@ -1,6 +1,6 @@
 /**
- * What can go wrong, in one line each. Mistakes in a command line are UsageErrors (exit code 2); all else, from a missing
- * file to a layer that isn't there, is a failure (exit code 1).
+ * What can go wrong, in one line each. Mistakes in a command line are UsageErrors (exit code 2); all else, from a
+ * missing file to a layer that isn't there, is a failure (exit code 1).
  */
 
 /** A command line that can't be right whatever the files hold. */

@@ -1,6 +1,6 @@
 /**
- * Heat maps of features: the mean absolute activation over channels, from the smallest to the largest value, in the colours of
- * Green's cubehelix, whose lightness rises evenly from black to white.
+ * Heat maps of features: the mean absolute activation over channels, from the smallest to the largest value, in the
+ * colours of Green's cubehelix, whose lightness rises evenly from black to white.
  */
 
 import sharp from 'sharp';
@@ -8,11 +8,12 @@ import sharp from 'sharp';
 /** @typedef {import('layertap').Tensor<Float32Array>} Feature [N, C, H, W] */
 
 /**
- * One PNG for each image of the batch.
+ * One heat map for each image of the batch, and the mean activations that are black and white in it. Both are NaN
+ * where no value is finite.
  *
  * @param {Feature} feature
  * @param {{ width: number, height: number }} size of the PNG in pixels: the feature is interpolated linearly
- * @returns {Promise<Uint8Array[]>}
+ * @returns {Promise<{ png: Uint8Array, low: number, high: number }[]>}
  */
 export async function heatmaps({ data, shape }, { width, height }) {
   const [images, channels, rows, columns] = /** @type {[number, number, number, number]} */ (
@@ -26,31 +27,32 @@ export async function heatmaps({ data, shape }, { width, height }) {
       const begin = (n * channels + c) * plane;
       for (let i = 0; i < plane; i++) means[i] += Math.abs(data[begin + i]) / channels;
     }
-    const grey = await sharp(normalized(means), { raw: { width: columns, height: rows, channels: 1 } })
+    const finite = means.filter(Number.isFinite);
+    const low = finite.length === 0 ? Number.NaN : finite.reduce((a, b) => Math.min(a, b));
+    const high = finite.length === 0 ? Number.NaN : finite.reduce((a, b) => Math.max(a, b));
+    const grey = await sharp(normalized(means, low, high), { raw: { width: columns, height: rows, channels: 1 } })
       .resize(width, height, { fit: 'fill', kernel: 'linear' })
       .toColourspace('b-w')
       .raw()
       .toBuffer();
     const rgb = new Uint8Array(grey.length * 3);
     for (let i = 0; i < grey.length; i++) rgb.set(COLORS[grey[i]], i * 3);
-    maps.push(
-      await sharp(rgb, { raw: { width, height, channels: 3 } })
-        .png()
-        .toBuffer(),
-    );
+    const png = await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+    maps.push({ png, low, high });
   }
   return maps;
 }
 
 /**
- * The values as bytes: the smallest finite one as 0, the largest as 255; all 0 where they are equal.
+ * The values as bytes: `low` as 0, `high` as 255; all 0 where these are equal.
  *
  * @param {Float64Array} values
+ * @param {number} low
+ * @param {number} high
  */
-function normalized(values) {
-  const finite = values.filter(Number.isFinite);
-  const low = finite.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const high = finite.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+function normalized(values, low, high) {
   const range = high > low ? high - low : 1;
   return Uint8ClampedArray.from(values, (value) => ((value - low) / range) * 255);
 }

@@ -1,12 +1,8 @@
-/**
- * What a network is given: a tensor from a safetensors file, or a photo, decoded by sharp as Pillow's convert('RGB') would
- * (no colour profile, no EXIF orientation, alpha dropped) and prepared by one of torchvision's presets.
- */
+/** What a network is given: a tensor from a safetensors file, or a photo prepared by one of torchvision's presets. */
 
-import { readFileSync } from 'node:fs';
-import { imageClassification, imageFromRgb, semanticSegmentation, toTensor } from 'layertap';
-import sharp from 'sharp';
-import { CommandError, reasonOf, UsageError } from './failures.js';
+import { imageClassification, SimpleSegmentationModel, semanticSegmentation, toTensor } from 'layertap';
+import { CommandError, UsageError } from './failures.js';
+import { readPhoto } from './photo.js';
 import { TensorFile } from './tensor-file.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Input float32, [N, C, H, W] */
@@ -36,7 +32,7 @@ const NAME = 'input';
  */
 export async function readInput({ input, image: path, preset }, defaultPreset) {
   if (input !== undefined) return { input: readTensor(input), image: null, preset: null };
-  const image = await readImage(/** @type {string} */ (path));
+  const image = await readPhoto('--image', /** @type {string} */ (path));
   const chosen = preset ?? defaultPreset;
   return { input: PRESETS[chosen](image), image, preset: chosen };
 }
@@ -53,6 +49,20 @@ export function checkInputOptions({ input, image, preset }) {
   if (input !== undefined && preset !== undefined) {
     throw new UsageError('expected --preset only with --image, got it with --input');
   }
+}
+
+/**
+ * What should be known of a preset with a model.
+ *
+ * @param {import('layertap').Module<any>} model
+ * @param {Preset | null} preset
+ * @returns {string[]}
+ */
+export function presetWarnings(model, preset) {
+  if (preset !== 'none' || !(model instanceof SimpleSegmentationModel)) return [];
+  return [
+    '--preset none leaves pixels in 0..1; segmentation networks with weights of torchvision expect normalised ones',
+  ];
 }
 
 /**
@@ -73,31 +83,10 @@ function readTensor(path) {
       const got = `[${shape.join(', ')}]`;
       throw new CommandError(`${file.label}: expected "${NAME}" [N, C, H, W] without empty axes, got ${got}`);
     }
-    return file.get(NAME).float();
+    const tensor = file.get(NAME).float();
+    file.checkUnchanged();
+    return tensor;
   } finally {
     file.close();
-  }
-}
-
-/**
- * @param {string} path
- * @returns {Promise<Image>}
- */
-async function readImage(path) {
-  let bytes;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new CommandError(`--image ${path}: expected a readable file, got "${reasonOf(error)}"`);
-  }
-  try {
-    const { data, info } = await sharp(bytes, { failOn: 'error', ignoreIcc: true })
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return imageFromRgb(data, info.width, info.height);
-  } catch (error) {
-    throw new CommandError(`--image ${path}: expected a readable image, got "${reasonOf(error)}"`);
   }
 }

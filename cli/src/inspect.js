@@ -1,4 +1,7 @@
-/** `layertap inspect`: a model's children, which of them are kept for some layers, and what they cost. Needs no weights. */
+/**
+ * `layertap inspect`: a model's children, which of them are kept for some layers, and what they cost. Needs no
+ * weights.
+ */
 
 import { Graph, IntermediateLayerGetter, macsOf, Value } from 'layertap';
 import { buildModel } from './models.js';
@@ -29,7 +32,7 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * Describes a model. Without layers, all children are kept, and run as the model's own forward runs them.
  *
  * @param {InspectOptions} options
- * @returns {{ result: object, lines: string[] }} for --json, and for people
+ * @returns {import('./program.js').Outcome}
  */
 export function inspect({ model: name, modelOptions, layers, size }) {
   const model = buildModel(name, modelOptions);
@@ -92,7 +95,8 @@ export function inspect({ model: name, modelOptions, layers, size }) {
 }
 
 /**
- * Traces the kept children as the getter runs them, or all as the model's own forward does: shapes alone, nothing is computed.
+ * Traces the kept children as the getter runs them, or all as the model's own forward does: shapes alone, nothing is
+ * computed.
  *
  * @param {Module} model
  * @param {IntermediateLayerGetter | null} getter

@@ -1,6 +1,6 @@
 /**
- * Segmentation masks: the class of the highest score at each pixel, as PNGs with a palette, so that readers get the class
- * numbers (Pillow, mode P) or Pascal VOC's colours, as they ask.
+ * Segmentation masks: the class of the highest score at each pixel, as PNGs with a palette, so that readers get the
+ * class numbers (Pillow, mode P) or Pascal VOC's colours, as they ask.
  */
 
 import { deflateSync } from 'node:zlib';
@@ -15,7 +15,8 @@ export const MAX_CLASSES = 256;
  */
 
 /**
- * The class with the highest score at each pixel; of equal ones, the first.
+ * The class with the highest score at each pixel; of equal ones, the first. NaN is the highest score of all, as in
+ * torch.argmax.
  *
  * @param {import('layertap').Tensor<Float32Array>} scores [1, C, H, W] with C up to 256
  * @returns {Mask}
@@ -28,13 +29,24 @@ export function argmax({ data: scores, shape }) {
   for (let c = 1; c < classes; c++) {
     for (let i = 0; i < plane; i++) {
       const score = scores[c * plane + i];
-      if (score > best[i]) {
+      if (score > best[i] || (Number.isNaN(score) && !Number.isNaN(best[i]))) {
         best[i] = score;
         data[i] = c;
       }
     }
   }
   return { data, width, height };
+}
+
+/**
+ * The mask of a network of one class: 1 where its score is above 0, which is a probability above one half; else 0.
+ *
+ * @param {import('layertap').Tensor<Float32Array>} scores [1, 1, H, W]
+ * @returns {Mask}
+ */
+export function threshold({ data: scores, shape }) {
+  const [, , height, width] = /** @type {[number, number, number, number]} */ (/** @type {unknown} */ (shape));
+  return { data: Uint8Array.from(scores, (score) => (score > 0 ? 1 : 0)), width, height };
 }
 
 /**
@@ -66,8 +78,8 @@ export function countClasses({ data }) {
 }
 
 /**
- * The mask as a PNG of eight bits per pixel with {@link vocColor}'s palette. Written here since image libraries choose a
- * palette of their own, and so renumber the classes.
+ * The mask as a PNG of eight bits per pixel with {@link vocColor}'s palette. Written here since image libraries
+ * choose a palette of their own, and so renumber the classes.
  *
  * @param {Mask} mask
  * @returns {Uint8Array}
@@ -92,8 +104,8 @@ export function encodeMask({ data, width, height }) {
 }
 
 /**
- * Pascal VOC's colour of a class: the number's bits, three at a time from the lowest, are the colour channels' bits from the
- * highest.
+ * Pascal VOC's colour of a class: the number's bits, three at a time from the lowest, are the colour channels' bits
+ * from the highest.
  *
  * @param {number} index
  * @returns {[red: number, green: number, blue: number]}

@@ -1,4 +1,7 @@
-/** Models by torchvision's names. The list is derived from the core: what builds one is a function with a name in lower case. */
+/**
+ * Models by torchvision's names. The list is derived from the core: what builds one is a function with a name in
+ * lower case.
+ */
 
 import { LayertapError, models } from 'layertap';
 import { CommandError } from './failures.js';

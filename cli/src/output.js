@@ -1,13 +1,17 @@
 /**
- * Writes a command's files all or none: first to temporary files beside their places, then renamed. Nothing is left behind
- * by a failure or a signal.
+ * Writes a command's files all or none: first to temporary files beside their places, then renamed. A failure or a
+ * signal leaves what was there. Only a process that is killed outright (SIGKILL, a power cut) leaves temporary files;
+ * a later run that writes to the same folder removes them.
  */
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   accessSync,
   constants,
+  copyFileSync,
+  linkSync,
   mkdirSync,
+  readdirSync,
   realpathSync,
   renameSync,
   rmdirSync,
@@ -15,76 +19,74 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 
 /**
- * @typedef {object} OutputFile
- * @property {string} option what named it, e.g. `--output`
- * @property {string} path
- * @property {Uint8Array} bytes
+ * A file or a folder, and the option that named it, e.g. `--output`.
+ *
+ * @typedef {{ readonly option: string, readonly path: string }} Named
  */
+
+/** @typedef {Named & { readonly bytes: Uint8Array }} OutputFile */
 
 /** Signals that wait until files are whole. */
 const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
 
-/**
- * Fails, before anything long is computed, where a file couldn't be written.
- *
- * @param {string} option
- * @param {string} path
- * @throws {CommandError}
- */
-export function checkFile(option, path) {
-  attempt(option, path, () => placeOf(path));
-}
+/** Temporary files say which process on which machine made them, so that a later run can tell whose are left over. */
+const TEMPORARY = /^\.layertap-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.tmp$/;
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
+/** Another machine's processes can't be asked for. A file is written in seconds, so one of a day ago is left over. */
+const LEFT_OVER_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Fails, before anything long is computed, where a folder couldn't be made or isn't one.
+ * Fails, before anything long is computed, where an output would replace an input or another output, or couldn't be
+ * written.
  *
- * @param {string} option
- * @param {string} path
- * @throws {CommandError}
+ * @param {object} places
+ * @param {Readonly<Record<string, string | undefined>>} places.inputs by the options that named them
+ * @param {readonly Named[]} places.files all that will be written
+ * @param {Named | null} [places.folder] which holds some of the files, and is made where it is missing
+ * @throws {UsageError} where two are one
+ * @throws {CommandError} where one can't be written
  */
-export function checkFolder(option, path) {
-  attempt(
-    option,
-    path,
-    () => {
-      for (let at = resolve(path); ; at = dirname(at)) {
-        const stat = statSync(at, { throwIfNoEntry: false });
-        if (stat && !stat.isDirectory()) throw new Error('it is not a folder');
-        if (stat) return accessSync(at, constants.W_OK);
-      }
-    },
-    'folder',
-  );
-}
-
-/**
- * Fails where two options name one file: an output would replace an input, or another output.
- *
- * @param {Readonly<Record<string, string | undefined>>} paths by the options that named them
- * @throws {UsageError}
- */
-export function checkDistinct(paths) {
-  /** @type {Map<string, string>} */
+export function checkOutputs({ inputs, files, folder = null }) {
+  /** @type {Map<string, Named>} */
   const seen = new Map();
-  for (const [option, path] of Object.entries(paths)) {
-    if (path === undefined) continue;
-    const real = realPath(path) ?? resolve(path);
-    const other = seen.get(real);
-    if (other) throw new UsageError(`expected different files as ${other} and ${option}, got ${path} twice`);
-    seen.set(real, option);
+  for (const [option, path] of Object.entries(inputs)) {
+    const identity = path === undefined ? null : identityOf(path);
+    if (path !== undefined && identity !== null) seen.set(identity, { option, path });
+  }
+  for (const file of files) {
+    const identity = identityOf(file.path);
+    if (identity === null) continue;
+    const other = seen.get(identity);
+    if (other) throw onePlace(other, file);
+    seen.set(identity, file);
+  }
+  const newFolder = folder && !statOf(folder.path) ? resolve(folder.path) : null;
+  if (folder) {
+    // No file can lie where the folder or one of its parents is to be made.
+    for (let at = resolve(folder.path); !statOf(at) && at !== dirname(at); at = dirname(at)) {
+      const other = seen.get(identityOf(at) ?? '');
+      if (other) throw onePlace(other, folder);
+    }
+    checkFolder(folder);
+  }
+  for (const file of files) {
+    if (dirname(resolve(file.path)) !== newFolder) attempt(file, () => placeOf(file.path));
   }
 }
 
 /**
- * Writes the files, all or none, replacing those that are there. What isn't a file, such as /dev/null, is written to directly.
+ * Writes the files, all or none, replacing those that are there. What isn't a file, such as /dev/null, is written to
+ * directly.
  *
- * @param {readonly OutputFile[]} files
- * @param {{ option: string, path: string } | null} [folder] made where it is missing
+ * @param {readonly OutputFile[]} files which `checkOutputs` has seen
+ * @param {Named | null} [folder] made where it is missing
  * @throws {CommandError} naming the file that can't be written, after all others were taken back
  */
 export async function writeFiles(files, folder = null) {
@@ -106,39 +108,156 @@ export async function writeFiles(files, folder = null) {
 
 /**
  * @param {readonly OutputFile[]} files
- * @param {{ option: string, path: string } | null} folder
+ * @param {Named | null} folder
  */
 function replaceAll(files, folder) {
-  /** @type {(() => void)[]} */
+  /** @type {(() => void)[]} What takes back what was done, in the order in which it was done. */
   const undo = [];
-  /** @type {(() => void)[]} */
-  const renames = [];
+  /** @type {string[]} */
+  const temporaries = [];
+  const temporaryIn = (/** @type {string} */ place) => {
+    const path = join(place, `.layertap-${HOST}-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    temporaries.push(path);
+    return path;
+  };
   try {
     if (folder) {
-      const made = attempt(folder.option, folder.path, () => mkdirSync(folder.path, { recursive: true }), 'folder');
+      const made = attempt(folder, () => mkdirSync(folder.path, { recursive: true }), 'folder');
       if (made) undo.push(() => removeFolders(resolve(folder.path), made));
     }
-    for (const { option, path, bytes } of files) {
-      attempt(option, path, () => {
-        const { target, mode, isNew, isDevice } = placeOf(path);
-        if (isDevice) {
-          renames.push(() => attempt(option, path, () => writeFileSync(target, bytes)));
-          return;
-        }
-        const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-        undo.push(() => rmSync(temporary, { force: true }));
-        writeFileSync(temporary, bytes, { flag: 'wx', mode });
-        renames.push(() => {
-          attempt(option, path, () => renameSync(temporary, target));
-          if (isNew) undo.push(() => rmSync(target, { force: true }));
-        });
+    const places = files.map((file) => ({ file, ...attempt(file, () => placeOf(file.path)) }));
+    for (const parent of new Set(places.map(({ target }) => dirname(target)))) removeLeftOver(parent);
+
+    const staged = [];
+    for (const { file, target, mode, isNew } of places.filter(({ isDevice }) => !isDevice)) {
+      const temporary = temporaryIn(dirname(target));
+      attempt(file, () => writeFileSync(temporary, file.bytes, { flag: 'wx', mode, flush: true }));
+      staged.push({ file, temporary, target, isNew });
+    }
+    // What was written to a device can't be taken back, so devices come before files: they fail while files are as
+    // they were.
+    for (const { file, target } of places.filter(({ isDevice }) => isDevice)) {
+      attempt(file, () => writeFileSync(target, file.bytes));
+    }
+    for (const [i, { file, temporary, target, isNew }] of staged.entries()) {
+      // After the last file nothing can fail any more.
+      const kept = isNew || i === staged.length - 1 ? null : temporaryIn(dirname(target));
+      attempt(file, () => {
+        if (kept) keepAs(target, kept);
+        renameSync(temporary, target);
+      });
+      undo.push(() => (kept ? renameSync(kept, target) : rmSync(target, { force: true })));
+    }
+  } catch (error) {
+    for (const step of undo.reverse()) quietly(step);
+    throw error;
+  } finally {
+    for (const temporary of temporaries) quietly(() => rmSync(temporary, { force: true }));
+  }
+}
+
+/**
+ * A second name for a file, or a copy on file systems that have no second names.
+ *
+ * @param {string} path
+ * @param {string} name
+ */
+function keepAs(path, name) {
+  try {
+    linkSync(path, name);
+  } catch {
+    copyFileSync(path, name, constants.COPYFILE_EXCL);
+  }
+}
+
+/**
+ * Removes temporary files of processes that have ended without removing them.
+ *
+ * @param {string} folder
+ */
+function removeLeftOver(folder) {
+  quietly(() => {
+    for (const name of readdirSync(folder)) {
+      const [, host, pid] = TEMPORARY.exec(name) ?? [];
+      if (host === undefined) continue;
+      const path = join(folder, name);
+      quietly(() => {
+        const isLeftOver = host === HOST ? !isRunning(Number(pid)) : Date.now() - statSync(path).mtimeMs > LEFT_OVER_MS;
+        if (isLeftOver) rmSync(path, { force: true });
       });
     }
-    for (const rename of renames) rename();
+  });
+}
+
+/**
+ * Whether another process has that number. This process has no temporary files yet when it looks for those of others.
+ *
+ * @param {number} pid
+ */
+function isRunning(pid) {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    for (const step of undo.reverse()) step();
-    throw error;
+    return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH';
   }
+}
+
+/**
+ * What two paths of one file have in common: the file's number, whichever links lead to it. Of what isn't there yet,
+ * the number of the folder that it will be in and the path below, as file systems see it that ignore case. Null for
+ * what isn't a file, such as /dev/null, which nothing replaces.
+ *
+ * @param {string} path
+ * @returns {string | null}
+ */
+function identityOf(path) {
+  let below = '';
+  for (let at = resolve(path); ; at = dirname(at)) {
+    const stat = statOf(at);
+    if (stat) {
+      if (!stat.isFile() && !stat.isDirectory()) return null;
+      // Some file systems number nothing.
+      const number = stat.ino === 0n ? realpathSync(at) : `${stat.dev}:${stat.ino}`;
+      return `${number}${below}`;
+    }
+    if (at === dirname(at)) return `${at}${below}`;
+    below = `/${basename(at).normalize('NFC').toLowerCase()}${below}`;
+  }
+}
+
+/** @param {string} path */
+function statOf(path) {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Named} a
+ * @param {Named} b
+ */
+function onePlace(a, b) {
+  const got = a.path === b.path ? `${a.path} twice` : `${a.path} and ${b.path}, which are one place`;
+  return new UsageError(`expected different places as ${a.option} and ${b.option}, got ${got}`);
+}
+
+/** @param {Named} folder */
+function checkFolder(folder) {
+  attempt(
+    folder,
+    () => {
+      for (let at = resolve(folder.path); ; at = dirname(at)) {
+        const stat = statSync(at, { throwIfNoEntry: false });
+        if (stat && !stat.isDirectory()) throw new Error('it is not a folder');
+        if (stat) return accessSync(at, constants.W_OK);
+      }
+    },
+    'folder',
+  );
 }
 
 /**
@@ -187,17 +306,26 @@ function removeFolders(path, first) {
 
 /**
  * @template T
- * @param {string} option
- * @param {string} path
+ * @param {Named} named
  * @param {() => T} write
  * @param {'file' | 'folder'} [kind]
  * @returns {T}
  */
-function attempt(option, path, write, kind = 'file') {
+function attempt({ option, path }, write, kind = 'file') {
   try {
     return write();
   } catch (error) {
-    if (error instanceof CommandError) throw error;
     throw new CommandError(`${option} ${path}: expected a writable ${kind}, got "${reasonOf(error)}"`);
   }
+}
+
+/**
+ * What is done to tidy up is not worth an error of its own.
+ *
+ * @param {() => void} tidy
+ */
+function quietly(tidy) {
+  try {
+    tidy();
+  } catch {}
 }

@@ -1,17 +1,24 @@
 /**
- * The command line: its options, what they may be, and which exit code a run ends with: 0, 1 where something given can't be
- * worked with, 2 for a command line that can't be right. Either failure is one line on stderr.
+ * The command line: its options, what they may be, and which exit code a run ends with: 0, 1 where something given
+ * can't be worked with, 2 for a command line that can't be right. Either failure is one line on stderr.
  */
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { extract } from './extract.js';
-import { failureLine, UsageError } from './failures.js';
+import { failureLine, oneLine, UsageError } from './failures.js';
 import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
 import { modelNames } from './models.js';
 import { status } from './print.js';
 import { segment } from './segment.js';
+
+/**
+ * What a command did: the object that --json prints, the lines that people get, and what either should know of the
+ * result.
+ *
+ * @typedef {{ result: object, lines: readonly string[], warnings?: readonly string[] }} Outcome
+ */
 
 /**
  * Runs a command line and returns its exit code.
@@ -148,16 +155,33 @@ function createProgram() {
     .addOption(json())
     .action((options) => print({ result: { command: 'models', models: modelNames() }, lines: modelNames() }, options));
 
+  program.commands.forEach(takeOptionsOnce);
   return program;
 }
 
 /**
- * @param {{ result: object, lines: readonly string[] }} outcome
+ * @param {Outcome} outcome
  * @param {{ json?: boolean }} options
  */
-function print({ result, lines }, { json = false }) {
+function print({ result, lines, warnings = [] }, { json = false }) {
   status('');
+  for (const warning of warnings) process.stderr.write(`layertap: warning: ${oneLine(warning)}\n`);
   process.stdout.write(`${json ? JSON.stringify(result) : lines.join('\n')}\n`);
+}
+
+/**
+ * Lets a command take each option once. Of `--image a.jpg --image b.jpg` one photo would be left out without a word.
+ *
+ * @param {Command} command
+ */
+function takeOptionsOnce(command) {
+  const given = new Set();
+  for (const option of command.options) {
+    command.on(`option:${option.name()}`, () => {
+      if (given.has(option)) throw new UsageError(`expected ${option.long} once, got it twice`);
+      given.add(option);
+    });
+  }
 }
 
 /**
@@ -184,12 +208,18 @@ function parseModelOptions(text) {
 function parseLayers(text) {
   /** @type {Map<string, string>} */
   const layers = new Map();
+  const names = new Set();
   for (const part of text.split(',')) {
     const at = part.indexOf('=');
     const layer = (at < 0 ? part : part.slice(0, at)).trim();
     const name = at < 0 ? layer : part.slice(at + 1).trim();
     if (!layer || !name) throw new InvalidArgumentError(`Expected layer=name, got "${part}".`);
     if (layers.has(layer)) throw new InvalidArgumentError(`Expected each layer once, got "${layer}" twice.`);
+    if (names.has(name)) throw new InvalidArgumentError(`Expected each name once, got "${name}" twice.`);
+    if (name === '__metadata__') {
+      throw new InvalidArgumentError('Expected a name other than "__metadata__", which safetensors files keep.');
+    }
+    names.add(name);
     layers.set(layer, name);
   }
   return layers;

@@ -1,12 +1,12 @@
 /** `layertap segment`: the class of each pixel, as a mask. */
 
-import { SimpleSegmentationModel, saveSafetensors } from 'layertap';
+import { Graph, SimpleSegmentationModel, saveSafetensors } from 'layertap';
 import { timed } from './extract.js';
 import { CommandError } from './failures.js';
-import { checkInputOptions, readInput } from './input.js';
-import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask } from './mask.js';
+import { checkInputOptions, presetWarnings, readInput } from './input.js';
+import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { buildModel } from './models.js';
-import { checkDistinct, checkFile, writeFiles } from './output.js';
+import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, shapeText, status } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
@@ -27,31 +27,36 @@ import { loadWeights } from './weights.js';
  */
 
 /**
- * Computes the scores and writes the mask. Of a photo that was only resized, the mask has the photo's size; else the input's.
+ * Computes the scores and writes the mask. Of a photo that was only resized, the mask has the photo's size; else the
+ * input's. A pixel's class is the one with the highest score; of a network of one class, 1 where its score is above
+ * 0.
  *
  * @param {SegmentOptions} options
- * @returns {Promise<{ result: object, lines: string[] }>} for --json, and for people
+ * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function segment(options) {
   const { output, scores: scoresPath, deterministic = false } = options;
   checkInputOptions(options);
   const { weights: weightsPath, input: inputPath, image: imagePath } = options;
-  checkDistinct({
-    '--weights': weightsPath,
-    '--input': inputPath,
-    '--image': imagePath,
-    '--output': output,
-    '--scores': scoresPath,
+  checkOutputs({
+    inputs: { '--weights': weightsPath, '--input': inputPath, '--image': imagePath },
+    files: [
+      { option: '--output', path: output },
+      ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
+    ],
   });
-  checkModel(options.model, buildModel(options.model, options.modelOptions));
-  checkFile('--output', output);
-  if (scoresPath !== undefined) checkFile('--scores', scoresPath);
+  const whole = buildModel(options.model, options.modelOptions);
+  checkModel(options.model, whole);
 
   status('reading …');
   const { input, image, preset } = await readInput(options, 'segmentation');
   if (input.shape[0] !== 1) {
     const got = shapeText(input.shape);
     throw new CommandError(`segment: expected an input of one image [1, C, H, W], as a mask is, got ${got}`);
+  }
+  const classCount = classesOf(whole, input.shape);
+  if (classCount > MAX_CLASSES) {
+    throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
   }
   const weights = new TensorFile('--weights', weightsPath);
   const [weightsMs, model] = timed(() => {
@@ -61,6 +66,7 @@ export async function segment(options) {
       const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
       const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
       loadWeights(weights, built, built);
+      weights.checkUnchanged();
       return built.compile({ deterministic });
     } finally {
       weights.close();
@@ -70,10 +76,8 @@ export async function segment(options) {
   status(`running ${options.model} on ${shapeText(input.shape)} …`);
   const [runMs, scores] = timed(() => /** @type {Map<string, Scores>} */ (model.call(input)));
   const out = /** @type {Scores} */ (scores.get('out'));
-  if (out.shape[1] > MAX_CLASSES) {
-    throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${out.shape[1]}`);
-  }
-  const small = argmax(out);
+  checkScores(scores);
+  const small = classCount === 1 ? threshold(out) : argmax(out);
   const mask = image && preset === 'segmentation' ? resizeMask(small, image) : small;
   const classes = countClasses(mask);
   /** @type {import('./output.js').OutputFile[]} */
@@ -108,6 +112,7 @@ export async function segment(options) {
         .slice(1)
         .map(({ path, bytes }) => `wrote ${path} (${[...scores.keys()].join(', ')}; ${bytesText(bytes.length)})`),
     ],
+    warnings: presetWarnings(whole, preset),
   };
 }
 
@@ -118,4 +123,28 @@ export async function segment(options) {
 function checkModel(name, model) {
   if (model instanceof SimpleSegmentationModel) return;
   throw new CommandError(`--model: expected a segmentation model such as deeplabv3_resnet50, got "${name}"`);
+}
+
+/**
+ * How many classes a model tells apart, known from shapes alone.
+ *
+ * @param {import('layertap').Module<any>} model
+ * @param {readonly number[]} input
+ */
+function classesOf(model, input) {
+  return model.call(new Graph([input]).inputs[0]).get('out').shape[1];
+}
+
+/**
+ * Fails scores that say nothing about their pixels' classes.
+ *
+ * @param {ReadonlyMap<string, Scores>} scores
+ */
+function checkScores(scores) {
+  for (const [name, { data }] of scores) {
+    const count = data.reduce((sum, score) => sum + Number(Number.isNaN(score)), 0);
+    if (count === 0) continue;
+    const got = `${count} of ${data.length} in "${name}" that are NaN`;
+    throw new CommandError(`segment: expected scores that are numbers, got ${got}; look at the weights and the input`);
+  }
 }

@@ -1,11 +1,15 @@
 /**
- * Opens safetensors files tensor by tensor: the header is read and checked first, then only the tensors that are asked for,
- * so a whole model's weights cost no more than the layers that are kept.
+ * Opens safetensors files tensor by tensor: the header is read and checked first, then only the tensors that are
+ * asked for, so a whole model's weights cost no more than the layers that are kept.
  */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { decodeSafetensorsTensor, LayertapError, parseSafetensorsHeader, safetensorsHeaderBytes } from 'layertap';
 import { CommandError, reasonOf } from './failures.js';
+import { readAll } from './read-all.js';
+
+/** The most bytes of a file that can't be read in places, such as a pipe. */
+const MAX_PIPE_BYTES = 2 ** 31;
 
 /** Bytes of the header's length, before the header. */
 const PREFIX_BYTES = 8;
@@ -17,6 +21,8 @@ export class TensorFile {
   /** What the file is called in messages: the option that named it, and its path. */
   label;
   #fd;
+  /** @type {import('node:fs').BigIntStats} What the file was when it was opened. */
+  #opened;
   /** @type {Uint8Array | null} What isn't a file with places, such as a pipe, is read at once. */
   #whole = null;
   #dataBegin = 0;
@@ -30,12 +36,9 @@ export class TensorFile {
     this.label = `${option} ${path}`;
     this.#fd = this.#attempt(() => openSync(path, 'r'));
     try {
-      const size = this.#attempt(() => {
-        const stat = fstatSync(this.#fd);
-        if (stat.isDirectory()) throw new Error('it is a directory');
-        if (!stat.isFile()) this.#whole = readFileSync(this.#fd);
-        return this.#whole?.length ?? stat.size;
-      });
+      this.#opened = this.#attempt(() => fstatSync(this.#fd, { bigint: true }));
+      if (!this.#opened.isFile()) this.#whole = this.#attempt(() => readAll(this.#fd, MAX_PIPE_BYTES));
+      const size = this.#whole?.length ?? Number(this.#opened.size);
       const header = this.#parsed(() => {
         const headerBytes = safetensorsHeaderBytes(this.#read(0, Math.min(PREFIX_BYTES, size)), size);
         this.#dataBegin = PREFIX_BYTES + headerBytes;
@@ -59,6 +62,20 @@ export class TensorFile {
     const info = /** @type {import('layertap').TensorInfo} */ (this.tensors.get(name));
     const begin = this.#dataBegin;
     return this.#parsed(() => decodeSafetensorsTensor(name, info, this.#read(begin + info.begin, begin + info.end)));
+  }
+
+  /**
+   * Fails where the file changed since it was opened: tensors that were read are then a mixture of two files. A file
+   * that was replaced by another of its name is no such case, since the one that was opened is still there to be
+   * read.
+   *
+   * @throws {CommandError}
+   */
+  checkUnchanged() {
+    if (this.#whole) return;
+    const { size, mtimeNs } = this.#attempt(() => fstatSync(this.#fd, { bigint: true }));
+    if (size === this.#opened.size && mtimeNs === this.#opened.mtimeNs) return;
+    throw new CommandError(`${this.label}: expected a file that stays as it is while it is read, got one that changed`);
   }
 
   /** Closes the file; tensors that were read stay valid. */

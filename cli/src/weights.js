@@ -6,9 +6,9 @@ import { CommandError } from './failures.js';
 /** @typedef {import('layertap').Module<any>} Module */
 
 /**
- * Loads a file of the whole model's weights into what is kept of it, reading no more than that. Keys of children that were
- * dropped are ignored, and so are those of children that the model could have and doesn't (`aux_classifier`); all others must
- * match.
+ * Loads a file of the whole model's weights into what is kept of it, reading no more than that. Keys of children that
+ * were dropped are ignored, and so are those of children that the model could have and doesn't (`aux_classifier`);
+ * all others must match.
  *
  * @param {import('./tensor-file.js').TensorFile} file
  * @param {Module} model the whole model

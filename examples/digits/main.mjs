@@ -44,7 +44,7 @@ console.log(
 
 mkdirSync(folder, { recursive: true });
 const written = [['mask.png', await encodeMask(mask)]];
-for (const [name, feature] of features) written.push([`${name}.png`, (await heatmaps(feature, info))[0]]);
+for (const [name, feature] of features) written.push([`${name}.png`, (await heatmaps(feature, info))[0].png]);
 for (const [file, bytes] of written) writeFileSync(new URL(file, folder), bytes);
 console.log(`\nwrote ${written.map(([file]) => `out/digits/${file}`).join(', ')}`);
 

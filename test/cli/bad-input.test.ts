@@ -1,6 +1,9 @@
-/** What the command line says of bad input: one line on stderr, exit code 1, or 2 for wrong usage, and nothing written. */
+/**
+ * What the command line says of bad input: one line on stderr, exit code 1, or 2 for wrong usage, and nothing
+ * written.
+ */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -92,12 +95,83 @@ const usage: readonly Case[] = [
   [
     'an output in the place of an input',
     extract({ output: ['--output', './x.safetensors'] }),
-    'expected different files as --input and --output, got ./x.safetensors twice',
+    'expected different places as --input and --output, got x.safetensors and ./x.safetensors, which are one place',
   ],
   [
     'two outputs in one place',
     ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 'm.png'],
-    'expected different files as --output and --scores, got m.png twice',
+    'expected different places as --output and --scores, got m.png twice',
+  ],
+  [
+    'two outputs whose names differ in case alone',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 'M.png'],
+    'expected different places as --output and --scores, got m.png and M.png, which are one place',
+  ],
+  [
+    'an output that is a link to the weights',
+    extract({ output: ['--output', 'symbolic'] }),
+    'expected different places as --weights and --output, got w.safetensors and symbolic, which are one place',
+  ],
+  [
+    'an output that is another name of the weights',
+    extract({ output: ['--output', 'hard'] }),
+    'expected different places as --weights and --output, got w.safetensors and hard, which are one place',
+  ],
+  [
+    'a heat map in the place of the photo',
+    extract({
+      layers: ['--layers', 'features.1=photo'],
+      input: IMAGE,
+      output: [...OUTPUT, '--heatmaps', '.'],
+    }),
+    'expected different places as --image and --heatmaps, got photo.png twice',
+  ],
+  [
+    'a heat map in the place of the weights',
+    extract({ output: [...OUTPUT, '--heatmaps', 'linked'] }),
+    `expected different places as --weights and --heatmaps, got w.safetensors and ${join('linked', 'a.png')}, which are one place`,
+  ],
+  [
+    'a heat map in the place of the input',
+    extract({
+      input: ['--input', 'x.png'],
+      layers: ['--layers', 'features.1=x'],
+      output: [...OUTPUT, '--heatmaps', '.'],
+    }),
+    'expected different places as --input and --heatmaps, got x.png twice',
+  ],
+  [
+    'a heat map in the place of the output',
+    extract({ output: ['--output', 'a.png', '--heatmaps', '.'] }),
+    'expected different places as --output and --heatmaps, got a.png twice',
+  ],
+  [
+    'a heat map of a batch in the place of the output',
+    extract({ input: ['--input', 'two.safetensors'], output: ['--output', 'A-1.png', '--heatmaps', '.'] }),
+    'expected different places as --output and --heatmaps, got A-1.png and a-1.png, which are one place',
+  ],
+  [
+    'heat maps in a folder in the place of the output',
+    extract({ output: ['--output', 'maps', '--heatmaps', join('maps', 'new')] }),
+    `expected different places as --output and --heatmaps, got maps and ${join('maps', 'new')}, which are one place`,
+  ],
+  ['two photos', extract({ input: [...IMAGE, ...IMAGE] }), 'expected --image once, got it twice'],
+  ['two models', extract({ model: [...MODEL, '--model', 'resnet18'] }), 'expected --model once, got it twice'],
+  ['a size twice', ['inspect', ...MODEL, '--size', '64', '--size', '32'], 'expected --size once, got it twice'],
+  [
+    'two features of one name',
+    extract({ layers: ['--layers', 'features.1=a,features.2=a'] }),
+    `option '--layers <list>' argument 'features.1=a,features.2=a' is invalid. Expected each name once, got "a" twice`,
+  ],
+  [
+    'a feature of the name of a layer that has none',
+    extract({ layers: ['--layers', 'features.1,features.2=features.1'] }),
+    `option '--layers <list>' argument 'features.1,features.2=features.1' is invalid. Expected each name once, got "features.1" twice`,
+  ],
+  [
+    'a name that files keep for themselves',
+    extract({ layers: ['--layers', 'features.1=__metadata__'] }),
+    `option '--layers <list>' argument 'features.1=__metadata__' is invalid. Expected a name other than "__metadata__", which safetensors files keep`,
   ],
 ];
 
@@ -222,7 +296,7 @@ const failures: readonly Case[] = [
   [
     'an image that is none',
     extract({ input: ['--image', 'x.safetensors'] }),
-    '--image x.safetensors: expected a readable image, got "Input buffer contains unsupported image format"',
+    '--image x.safetensors: expected a JPEG, PNG, WebP or GIF, got something else',
   ],
   [
     'an image that is cut short',
@@ -250,9 +324,30 @@ const failures: readonly Case[] = [
     '--heatmaps photo.png: expected a writable folder, got "it is not a folder"',
   ],
   [
-    'a heat map in the place of a folder, after the features are computed',
+    'a heat map in the place of a folder',
     extract({ output: [...OUTPUT, '--heatmaps', 'taken'] }),
     `--heatmaps ${join('taken', 'a.png')}: expected a writable file, got "it is a folder"`,
+  ],
+  [
+    'a heat map whose name is too long',
+    extract({ layers: ['--layers', `features.1=${'n'.repeat(300)}`], output: [...OUTPUT, '--heatmaps', '.'] }),
+    `--heatmaps ${'n'.repeat(300)}.png: expected a writable file, got "name too long"`,
+  ],
+  [
+    'a heat map of one pixel',
+    extract({ layers: ['--layers', 'classifier=logits'], output: [...OUTPUT, '--heatmaps', 'maps'] }),
+    '--heatmaps: expected features of more than one pixel, got "logits" [1, 1000, 1, 1]; leave its layer out',
+  ],
+  [
+    'a heat map of NaN',
+    extract({ input: ['--input', 'not-numbers.safetensors'], output: [...OUTPUT, '--heatmaps', 'maps'] }),
+    '--heatmaps: expected numbers to draw, got "a" with 14400 of 14400 values that are NaN or infinite; ' +
+      'look at the weights and the input, or leave --heatmaps out',
+  ],
+  [
+    'weights from a device',
+    weights('/dev/zero'),
+    '--weights /dev/zero: expected a readable file, got "it is a device"',
   ],
 ];
 
@@ -279,6 +374,10 @@ beforeAll(async () => {
   folder.write('no-json', file('{"input":'));
   folder.write('nan', file(header.replace('3,4,4', '3,NaN,4'), 192));
   folder.writeTensors('x.safetensors', [['input', generatedTensor('x', [1, 3, 32, 32])]]);
+  folder.writeTensors('x.png', [['input', generatedTensor('x', [1, 3, 32, 32])]]);
+  folder.writeTensors('two.safetensors', [['input', generatedTensor('two', [2, 3, 32, 32])]]);
+  const notNumbers = new Float32Array(3 * 32 * 32).fill(Number.NaN);
+  folder.writeTensors('not-numbers.safetensors', [['input', new Tensor(notNumbers, [1, 3, 32, 32])]]);
   folder.writeTensors('none.safetensors', []);
   folder.writeTensors('double.safetensors', [['input', new Tensor(new Float64Array(3), [1, 3, 1, 1], 'float64')]]);
   folder.writeTensors('flat.safetensors', [['input', zeros([3, 32, 32])]]);
@@ -291,6 +390,10 @@ beforeAll(async () => {
   folder.write('cut.jpg', (await photo.jpeg().toBuffer()).subarray(0, -1000));
   mkdirSync(join(folder.path, 'folder'));
   mkdirSync(join(folder.path, 'taken', 'a.png'), { recursive: true });
+  symlinkSync('w.safetensors', join(folder.path, 'symbolic'));
+  linkSync(join(folder.path, 'w.safetensors'), join(folder.path, 'hard'));
+  mkdirSync(join(folder.path, 'linked'));
+  symlinkSync('../w.safetensors', join(folder.path, 'linked', 'a.png'));
   writeFileSync(join(folder.path, 'out.safetensors'), 'what was there');
   before = folder.list();
   results = folder.runAll([...usage, ...failures].map(([, args]) => args));

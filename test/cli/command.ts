@@ -55,6 +55,11 @@ export class Folder {
     return readdirSync(join(this.path, below)).sort();
   }
 
+  /** Removes all that is in the folder. */
+  clear(): void {
+    for (const name of this.list()) rmSync(join(this.path, name), { recursive: true });
+  }
+
   read(name: string): Uint8Array {
     return readFileSync(join(this.path, name));
   }

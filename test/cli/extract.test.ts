@@ -8,7 +8,7 @@ import { imageClassification } from '../../src/image/presets.ts';
 import { resnet18 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
-import { Tensor } from '../../src/tensor/tensor.ts';
+import { Tensor, zeros } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 import { Folder, weightsOf } from './command.ts';
 
@@ -171,23 +171,46 @@ describe('extract', () => {
   it("writes one heat map per feature in the input's size, into a folder that it makes", async () => {
     const args = [
       '--layers',
-      'features.0=a/b,classifier=logits',
+      'features.0=a/b,features.3=c',
       '--input',
       'x.safetensors',
       '--output',
       'maps.safetensors',
     ];
-    const { stdout } = folder.run('extract', ...SQUEEZENET, ...args, '--heatmaps', 'new/maps', '--json');
-    expect(JSON.parse(stdout).heatmaps).toEqual(['new/maps/a_b.png', 'new/maps/logits.png']);
-    expect(folder.list('new/maps')).toEqual(['a_b.png', 'logits.png']);
+    const { stdout, stderr } = folder.run('extract', ...SQUEEZENET, ...args, '--heatmaps', 'new/maps', '--json');
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout).heatmaps).toEqual(['new/maps/a_b.png', 'new/maps/c.png']);
+    expect(folder.list('new/maps')).toEqual(['a_b.png', 'c.png']);
     const { data, info } = await sharp(folder.read('new/maps/a_b.png')).raw().toBuffer({ resolveWithObject: true });
     expect(info).toMatchObject({ width: 40, height: 48, channels: 3 });
     // From black to white, but for what interpolating takes off the extremes.
     expect(Math.min(...data)).toBeLessThan(32);
     expect(Math.max(...data)).toBeGreaterThan(223);
-    // One pixel has no range: black all over.
-    const { data: flat } = await sharp(folder.read('new/maps/logits.png')).raw().toBuffer({ resolveWithObject: true });
-    expect(Math.max(...flat)).toBe(0);
+  });
+
+  it('says which heat maps are black all over', () => {
+    folder.writeTensors('flat.safetensors', [['input', zeros([1, 3, 48, 40])]]);
+    const args = ['--layers', 'features.2=pool', '--input', 'flat.safetensors', '--output', 'flat-f.safetensors'];
+    const { status, stderr } = folder.run('extract', ...SQUEEZENET, ...args, '--heatmaps', 'flat');
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^layertap: warning: flat.pool\.png is black: the mean activation of "pool" is [\d.]+ everywhere\n$/,
+    );
+  });
+
+  it('says which features hold NaN or infinities, and writes them as they are', () => {
+    const values = new Float32Array(3 * 48 * 40);
+    values[0] = Number.POSITIVE_INFINITY;
+    folder.writeTensors('infinite.safetensors', [['input', new Tensor(values, [1, 3, 48, 40])]]);
+    const args = ['--layers', 'features.0=a', '--input', 'infinite.safetensors', '--output', 'infinite-f.safetensors'];
+    const { status, stderr } = folder.run('extract', ...SQUEEZENET, ...args);
+    expect(status).toBe(0);
+    // One pixel of 64 channels: the first window alone holds the first pixel.
+    expect(stderr).toBe(
+      'layertap: warning: "a" has 64 of 27968 values that are NaN or infinite; look at the weights and the input\n',
+    );
+    const { data } = folder.readTensors('infinite-f.safetensors').get('a')!;
+    expect([...(data as Float32Array)].filter((value) => !Number.isFinite(value))).toHaveLength(64);
   });
 
   it('numbers the heat maps of a batch', () => {

@@ -2,10 +2,9 @@
 
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { argmax, countClasses, encodeMask, resizeMask, vocColor } from '../../cli/src/mask.js';
+import { argmax, countClasses, encodeMask, resizeMask, threshold, vocColor } from '../../cli/src/mask.js';
 import { fcn_resnet50 } from '../../src/models/fcn.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { Folder, weightsOf } from './command.ts';
 
@@ -91,7 +90,11 @@ describe('segment', () => {
     const photo = sharp(new Uint8Array(24 * 20 * 3).fill(90), { raw: { width: 24, height: 20, channels: 3 } });
     folder.write('photo.png', await photo.png().toBuffer());
     const args = ['--image', 'photo.png', '--preset', 'none', '--output', 'photo-mask.png', '--json'];
-    const { stdout } = folder.run(...SEGMENT, ...args);
+    const { stdout, stderr } = folder.run(...SEGMENT, ...args);
+    expect(stderr).toBe(
+      'layertap: warning: --preset none leaves pixels in 0..1; ' +
+        'segmentation networks with weights of torchvision expect normalised ones\n',
+    );
     expect(JSON.parse(stdout)).toMatchObject({
       preset: 'none',
       input: [1, 3, 20, 24],
@@ -118,6 +121,54 @@ describe('segment', () => {
     });
   });
 
+  it('gives a network of one class the class 1 where its score is above 0', async () => {
+    const weights = weightsOf(fcn_resnet50({ numClasses: 1 }));
+    folder.writeTensors('one.safetensors', weights);
+    const args = ['--model', 'fcn_resnet50', '--model-options', '{"numClasses":1}', '--weights', 'one.safetensors'];
+    const outputs = ['--output', 'one.png', '--scores', 'one-scores.safetensors', '--json'];
+    const { status, stdout } = folder.run('segment', ...args, '--input', 'x.safetensors', ...outputs);
+    expect(status).toBe(0);
+    const { data } = folder.readTensors('one-scores.safetensors').get('out')!;
+    const expected = [...(data as Float32Array)].map((score) => Number(score > 0));
+    // Both occur, or the test would say nothing.
+    expect(new Set(expected).size).toBe(2);
+    expect((await classesOf('one.png')).pixels).toEqual(expected);
+    expect(JSON.parse(stdout).mask.classes.map((found: { class: number }) => found.class)).toEqual([0, 1]);
+  });
+
+  it('refuses more classes than a mask holds before weights are read', () => {
+    const args = ['--model', 'fcn_resnet50', '--model-options', '{"numClasses":257}', '--weights', 'nothing'];
+    expect(folder.run('segment', ...args, '--input', 'x.safetensors', '--output', 'many.png')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: segment: expected at most 256 classes, as a mask holds, got 257\n',
+    });
+  });
+
+  it('refuses scores that are NaN, and writes neither file', () => {
+    const values = new Float32Array(3 * 40 * 33).fill(0.5);
+    values[7] = Number.NaN;
+    folder.writeTensors('nan.safetensors', [['input', new Tensor(values, [1, 3, 40, 33])]]);
+    const outputs = ['--output', 'nan.png', '--scores', 'nan-scores.safetensors'];
+    const { status, stdout, stderr } = folder.run(...SEGMENT, '--input', 'nan.safetensors', ...outputs);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^layertap: segment: expected scores that are numbers, got \d+ of 27720 in "(out|aux)" that are NaN; look at the weights and the input\n$/,
+    );
+    expect(folder.list().filter((name) => name.startsWith('nan'))).toEqual(['nan.safetensors']);
+  });
+
+  it('leaves the mask that was there where the scores cannot be written', () => {
+    folder.write('kept.png', 'what was there');
+    const args = ['--input', 'x.safetensors', '--output', 'kept.png', '--scores', '/dev/full'];
+    expect(folder.run(...SEGMENT, ...args)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: --scores /dev/full: expected a writable file, got "no space left on device"\n',
+    });
+    expect(new TextDecoder().decode(folder.read('kept.png'))).toBe('what was there');
+  });
+
   it('takes segmentation models only', () => {
     const args = [
       '--model',
@@ -141,6 +192,17 @@ describe('a mask', () => {
   it('has the first of equal classes', () => {
     const equal = tensor([1, 5, 3, 5, 3, 4], [1, 3, 1, 2]);
     expect([...argmax(equal).data]).toEqual([1, 0]);
+  });
+
+  it('has the first NaN as the highest score, as torch.argmax does', () => {
+    const scores = tensor([1, Number.NaN, 9, Number.NaN, 3, Number.NaN, Number.POSITIVE_INFINITY, 4, 2], [1, 3, 1, 3]);
+    // torch.tensor([[1, nan, 9], [nan, 3, nan], [inf, 4, 2]]).argmax(0)
+    expect([...argmax(scores).data]).toEqual([1, 0, 1]);
+  });
+
+  it('of one class has 1 where the score is above 0', () => {
+    const scores = tensor([-1, -0, 0, 1e-30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], [1, 1, 2, 3]);
+    expect(threshold(scores)).toEqual({ data: Uint8Array.of(0, 0, 0, 1, 1, 0), width: 3, height: 2 });
   });
 
   it('is resized to the nearest pixels', () => {

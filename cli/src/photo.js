@@ -1,0 +1,112 @@
+/**
+ * Decodes photos to the very bytes of Pillow's `Image.open(path).convert('RGB')`: no colour profile, no EXIF
+ * orientation, alpha dropped, the first picture of several. What would come out otherwise is refused.
+ */
+
+import { closeSync, openSync } from 'node:fs';
+import { imageFromRgb } from 'layertap';
+import sharp from 'sharp';
+import { CommandError, reasonOf } from './failures.js';
+import { readAll } from './read-all.js';
+
+/** @typedef {import('layertap').Image} Image */
+
+// Other loaders can't run at all: an SVG of 276 bytes can take minutes and gigabytes.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`),
+});
+
+/** The most bytes of a photo's file. */
+const MAX_FILE_BYTES = 2 ** 30;
+
+/**
+ * The most pixels of a photo, known before any is decoded: those that Pillow takes for a decompression bomb are more.
+ */
+const MAX_PIXELS = 178_956_970;
+
+/**
+ * The photo in a file.
+ *
+ * @param {string} option what named it, e.g. `--image`
+ * @param {string} path
+ * @returns {Promise<Image>}
+ * @throws {CommandError} where it can't be read, or decoded as Pillow decodes it
+ */
+export async function readPhoto(option, path) {
+  const label = `${option} ${path}`;
+  const bytes = attempt(`${label}: expected a readable file`, () => {
+    const fd = openSync(path, 'r');
+    try {
+      return readAll(fd, MAX_FILE_BYTES);
+    } finally {
+      closeSync(fd);
+    }
+  });
+  let metadata;
+  try {
+    metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
+  } catch {
+    throw new CommandError(`${label}: expected a JPEG, PNG, WebP or GIF, got something else`);
+  }
+  const { width, height } = metadata;
+  if (width * height > MAX_PIXELS) {
+    throw new CommandError(`${label}: expected a photo of at most ${MAX_PIXELS} pixels, got ${width}x${height}`);
+  }
+  // A PNG begins with its header, whose 17th and 18th byte of 25 are bits and colour type: 0 for grey alone.
+  if (metadata.format === 'png' && bytes[24] === 16 && bytes[25] === 0) {
+    const wayOut = 'save it with 8, since Pillow makes all above 255 white';
+    throw new CommandError(`${label}: expected a grey PNG of at most 8 bits a pixel, got 16; ${wayOut}`);
+  }
+  const photo = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS });
+  try {
+    if (metadata.format === 'gif' && metadata.hasAlpha && !(await photo.stats()).isOpaque) {
+      throw new CommandError(`${label}: expected a GIF without transparent pixels, got one with some`);
+    }
+    const data = await (metadata.space === 'cmyk' ? decodeCmyk(photo) : decodeRgb(photo));
+    return imageFromRgb(data, width, height);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`${label}: expected a readable image, got "${reasonOf(error)}"`);
+  }
+}
+
+/** @param {import('sharp').Sharp} photo */
+function decodeRgb(photo) {
+  return photo.removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer();
+}
+
+/**
+ * The pixels of a CMYK or YCCK JPEG, by Pillow's formula: each ink darkens what black leaves. libvips would convert
+ * by a colour profile.
+ *
+ * @see https://github.com/python-pillow/Pillow/blob/main/src/libImaging/Convert.c (cmyk2rgb)
+ * @param {import('sharp').Sharp} photo
+ */
+async function decodeCmyk(photo) {
+  const inks = await photo.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'uchar' }).toBuffer();
+  const rgb = new Uint8Array((inks.length / 4) * 3);
+  for (let from = 0, to = 0; from < inks.length; from += 4, to += 3) {
+    const light = 255 - inks[from + 3];
+    for (let c = 0; c < 3; c++) {
+      // light * ink / 255, rounded.
+      const product = light * inks[from + c] + 128;
+      rgb[to + c] = light - ((product + (product >> 8)) >> 8);
+    }
+  }
+  return rgb;
+}
+
+/**
+ * @template T
+ * @param {string} expected
+ * @param {() => T} read
+ * @returns {T}
+ */
+function attempt(expected, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw new CommandError(`${expected}, got "${reasonOf(error)}"`);
+  }
+}

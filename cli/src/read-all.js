@@ -1,0 +1,29 @@
+/** Reads what an open file holds, up to a bound: pipes don't say how long they are, and some files never end. */
+
+import { fstatSync, readSync } from 'node:fs';
+
+const CHUNK_BYTES = 2 ** 20;
+
+/**
+ * All bytes of an open file or pipe, from where it stands.
+ *
+ * @param {number} fd
+ * @param {number} maxBytes
+ * @returns {Uint8Array}
+ * @throws {Error} for a folder or a device, or where there are more bytes
+ */
+export function readAll(fd, maxBytes) {
+  const stat = fstatSync(fd);
+  if (stat.isDirectory()) throw new Error('it is a directory');
+  if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new Error('it is a device');
+  if (stat.size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
+  const chunks = [];
+  for (let total = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const count = readSync(fd, chunk, 0, chunk.length, null);
+    if (count === 0) return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+    total += count;
+    if (total > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
+    chunks.push(chunk.subarray(0, count));
+  }
+}

@@ -1,0 +1,99 @@
+/** Photos: the bytes of Pillow's convert('RGB') or a refusal, for pictures of every kind that Pillow reads. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readPhoto } from '../../cli/src/photo.js';
+import { Folder } from './command.ts';
+
+interface Golden {
+  readonly mode: string;
+  readonly size: readonly [width: number, height: number];
+  readonly file: string;
+  readonly rgb: string;
+}
+
+const { equal, refused } = JSON.parse(readFileSync('test/goldens/pictures/pictures.json', 'utf8')) as {
+  equal: Record<string, Golden>;
+  refused: Record<string, string>;
+};
+
+const folder = new Folder();
+
+function photo(bytes: Uint8Array | string) {
+  folder.write('photo', bytes);
+  return readPhoto('--image', join(folder.path, 'photo'));
+}
+
+/** What a photo is refused with, without the file's folder. */
+async function refusal(bytes: Uint8Array | string) {
+  const outcome = await photo(bytes).catch((error: Error) => error);
+  if (!(outcome instanceof Error)) throw new Error(`expected a refusal, got ${outcome.width}x${outcome.height} pixels`);
+  return outcome.message.replace(join(folder.path, '/'), '');
+}
+
+describe("a photo is what Pillow's convert('RGB') makes of it:", () => {
+  it.each(Object.entries(equal))('%s', async (_, { file, rgb, size: [width, height] }) => {
+    const image = await photo(Buffer.from(file, 'base64'));
+    expect(image).toMatchObject({ width, height });
+    expect(Buffer.from(image.data).toString('base64')).toBe(rgb);
+  });
+});
+
+describe('a photo is refused:', () => {
+  const kinds = 'expected a JPEG, PNG, WebP or GIF, got something else';
+  const grey =
+    'expected a grey PNG of at most 8 bits a pixel, got 16; save it with 8, since Pillow makes all above 255 white';
+  const messages: Record<string, string> = {
+    'a GIF with transparent pixels': 'expected a GIF without transparent pixels, got one with some',
+    'a grey PNG of 16 bits': grey,
+    'a grey PNG of 16 bits with a transparent value': grey,
+    'a BMP': kinds,
+    'a PPM': kinds,
+    'a TIFF': kinds,
+  };
+
+  it('each with a message', () => expect(Object.keys(refused)).toEqual(Object.keys(messages)));
+
+  it.each(Object.entries(refused))('%s', async (name, file) => {
+    expect(await refusal(Buffer.from(file, 'base64'))).toBe(`--image photo: ${messages[name]}`);
+  });
+
+  it('an SVG, whose drawing has no bounds', async () => {
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
+    expect(await refusal(svg)).toBe(`--image photo: ${kinds}`);
+    expect(await refusal(`<?xml version="1.0"?>${svg}`)).toBe(`--image photo: ${kinds}`);
+  });
+
+  it('more pixels than Pillow decodes, before any is decoded', async () => {
+    const png = Buffer.from(equal['a PNG']!.file, 'base64');
+    png.writeUInt32BE(20_000, 16);
+    png.writeUInt32BE(10_000, 20);
+    png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
+    expect(await refusal(png)).toBe('--image photo: expected a photo of at most 178956970 pixels, got 20000x10000');
+    const jpeg = Buffer.from(equal['a JPEG, 4:2:0']!.file, 'base64');
+    const frame = jpeg.indexOf(Uint8Array.of(0xff, 0xc0));
+    jpeg.writeUInt16BE(60_000, frame + 5);
+    jpeg.writeUInt16BE(50_000, frame + 7);
+    expect(await refusal(jpeg)).toBe('--image photo: expected a photo of at most 178956970 pixels, got 50000x60000');
+  });
+
+  it('a folder, a device, and a file without bytes', async () => {
+    const refusalOf = (path: string) => readPhoto('--image', path).catch((error: Error) => error.message);
+    expect(await refusalOf(folder.path)).toBe(
+      `--image ${folder.path}: expected a readable file, got "it is a directory"`,
+    );
+    expect(await refusalOf('/dev/zero')).toBe('--image /dev/zero: expected a readable file, got "it is a device"');
+    expect(await refusal('')).toBe(`--image photo: ${kinds}`);
+  });
+});
+
+/** PNG's checksum. */
+function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
