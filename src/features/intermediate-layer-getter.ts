@@ -110,8 +110,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   }
 
   /**
-   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop between the children. All work
-   * is on this thread: see {@link callAsync}.
+   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop after each stretch of some
+   * milliseconds' work. All work is on this thread: see {@link callAsync}.
    *
    *     const features = await getter.forwardAsync(x, { signal, onProgress: ({ child, done, total }) => … });
    *

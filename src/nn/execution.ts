@@ -1,7 +1,7 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
-import { Graph, type Program, parametersOf, type Value } from '../graph/graph.ts';
+import { Graph, macsOf, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { CompiledModel, type CompileOptions, type Holding } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
@@ -11,19 +11,19 @@ import { type Materialized, materialize, valuesOf } from './output.ts';
 
 /** How far an asynchronous call has come. */
 export interface Progress {
-  /** The name of the child that is done. */
+  /** The direct child that the last computed step belongs to; '' where the module has none. */
   readonly child: string;
-  /** How many are. */
+  /** Multiply-accumulates of all steps that are computed. */
   readonly done: number;
-  /** How many will be: the children that this call runs. */
+  /** Of all steps of the call; 0 where none multiplies. */
   readonly total: number;
 }
 
 /** Options of an asynchronous call. */
 export interface AsyncOptions {
-  /** Called after each of the module's direct children, in the order in which they complete. */
+  /** Called after each stretch of some milliseconds' work, before the turn of the event loop; last when all is done. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Aborts the call between two children; it rejects with the signal's reason. */
+  /** Aborts the call, at once while it waits for others, otherwise after a stretch; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -90,7 +90,7 @@ export class Execution<Out> {
     return this.#outputsOf<Output>(plan, this.model.run(plan, inputs as readonly Tensor<Float32Array>[]));
   }
 
-  /** As {@link run}, with a turn of the event loop between the module's children. */
+  /** As {@link run}, with a turn of the event loop after each stretch of some milliseconds' work. */
   async runAsync<Output = Out>(
     inputs: readonly Tensor[],
     variant: string,
@@ -98,16 +98,23 @@ export class Execution<Out> {
     { onProgress, signal }: AsyncOptions,
   ): Promise<Materialized<Output>> {
     const plan = this.#planFor(inputs, variant, trace);
-    const { parts } = this.#traced.get(plan)!;
-    const ends = [...parts.map(({ nodes }) => nodes).slice(0, -1), plan.program.nodes.length];
-    const onPart = (i: number) => {
-      if (parts[i]) onProgress?.({ child: parts[i].child, done: i + 1, total: parts.length });
-    };
-    const tensors = await this.model.runAsync(plan, inputs as readonly Tensor<Float32Array>[], ends, {
-      onPart,
+    const tensors = await this.model.runAsync(plan, inputs as readonly Tensor<Float32Array>[], {
+      onProgress: onProgress && this.#progressOf(plan, onProgress),
       signal,
     });
     return this.#outputsOf<Output>(plan, tensors);
+  }
+
+  /** What tells `onProgress` how far a plan's first nodes are. */
+  #progressOf(plan: Plan, onProgress: (progress: Progress) => void): (nodes: number) => void {
+    const { parts } = this.#traced.get(plan)!;
+    const macs = plan.program.nodes.map(macsOf);
+    const sum = (nodes: number) => macs.slice(0, nodes).reduce((total, one) => total + one, 0);
+    const total = sum(macs.length);
+    return (nodes) => {
+      const part = parts.find((part) => part.nodes >= nodes) ?? parts.at(-1);
+      onProgress({ child: part?.child ?? '', done: sum(nodes), total });
+    };
   }
 
   /** The plan for these tensors, its parameters having values. */

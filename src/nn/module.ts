@@ -81,9 +81,10 @@ export abstract class Module<Out = Value> {
   }
 
   /**
-   * Runs the module on tensors as {@link call} does and gives the same bits, but with a turn of the event loop between its direct
-   * children. All work is on this thread: between two turns it is blocked as long as a child takes, at first by compiling, too.
-   * Calls on one module wait for each other; a call without `Async` in between finishes the one under way first.
+   * Runs the module on tensors as {@link call} does and gives the same bits, but with a turn of the event loop after each stretch of
+   * steps worth about 16 ms. All work is on this thread: between two turns it is blocked as long as a step takes, at first by compiling, too.
+   * Calls on one module wait for each other, and compute with the weights of the moment at which they were made; a call without `Async` in
+   * between finishes the one under way first.
    *
    * @param inputs a tensor or several; they mustn't change until the call ends
    * @returns a promise, rejected with the signal's reason where it was aborted; the module stays usable

@@ -25,34 +25,39 @@ function vectorLength({ channels, groups, panel }: VectorForm): number {
   return groups * Math.ceil(channels / groups / panel) * panel;
 }
 
+/** A parameter's values as float32. */
+type ValuesOf = (state: Parameter) => Float32Array;
+
+const currentValues: ValuesOf = (state) => state.values();
+
 /** A constant of one number for each channel, zero where the form pads. */
 export function vectorConstant(
   owner: object,
   label: string,
   form: VectorForm,
-  values: () => ArrayLike<number>,
+  values: (of: ValuesOf) => ArrayLike<number>,
 ): Constant {
   const length = vectorLength(form);
   return {
     owner,
     form: `${label} ${form.groups}x${form.panel}`,
     bytes: length * 4,
-    write({ kernels, address }: Packer) {
+    write({ kernels, address, valuesOf }: Packer) {
       const out = new Float32Array(kernels.memory.buffer, address, length).fill(0);
       const channels = form.channels / form.groups;
       const run = length / form.groups;
-      const from = values();
+      const from = values((state) => valuesOf(state).float().data);
       for (let c = 0; c < form.channels; c++) out[Math.floor(c / channels) * run + (c % channels)] = from[c]!;
     },
   };
 }
 
 /** Batch norm as scale = weight / √(var + eps) and shift = bias − mean·scale, each rounded once to float32. */
-export function scaleAndShift(norm: Norm): { scale: Float32Array; shift: Float32Array } {
-  const mean = norm.runningMean.values();
-  const variance = norm.runningVar.values();
-  const weight = norm.weight?.values();
-  const bias = norm.bias?.values();
+export function scaleAndShift(norm: Norm, of = currentValues): { scale: Float32Array; shift: Float32Array } {
+  const mean = of(norm.runningMean);
+  const variance = of(norm.runningVar);
+  const weight = norm.weight && of(norm.weight);
+  const bias = norm.bias && of(norm.bias);
   const scale = new Float32Array(mean.length);
   const shift = new Float32Array(mean.length);
   for (let c = 0; c < mean.length; c++) {
@@ -65,15 +70,15 @@ export function scaleAndShift(norm: Norm): { scale: Float32Array; shift: Float32
 
 /** A bias in its form; none where there is no bias. */
 export function biasConstants(bias: Parameter | null, form: VectorForm): readonly Constant[] {
-  return bias ? [vectorConstant(bias, 'bias', form, () => bias.values())] : [];
+  return bias ? [vectorConstant(bias, 'bias', form, (of) => of(bias))] : [];
 }
 
 /** Scale and shift of an epilogue's norm as constants, in that order; none where there is no norm. */
 export function normConstants({ norm }: Epilogue, form: VectorForm): readonly Constant[] {
   if (!norm) return [];
   return [
-    vectorConstant(norm.runningVar, `scale ${norm.eps}`, form, () => scaleAndShift(norm).scale),
-    vectorConstant(norm.runningVar, `shift ${norm.eps}`, form, () => scaleAndShift(norm).shift),
+    vectorConstant(norm.runningVar, `scale ${norm.eps}`, form, (of) => scaleAndShift(norm, of).scale),
+    vectorConstant(norm.runningVar, `shift ${norm.eps}`, form, (of) => scaleAndShift(norm, of).shift),
   ];
 }
 

@@ -77,8 +77,8 @@ export interface Packer {
   readonly address: number;
   /** {@link Constant.scratchBytes}, to be used as it likes. */
   readonly scratch: number;
-  /** A weight's values in the dtype they came in. */
-  valuesOf(weight: Parameter): Tensor;
+  /** A parameter's values in the dtype they came in: nothing else is read, since a run may want those of an earlier moment. */
+  valuesOf(state: Parameter): Tensor;
   /** A weight's name, for errors. */
   nameOf(weight: Parameter): string;
 }

@@ -7,7 +7,7 @@
  * shapes come by; binding again costs about a hundredth of a run. When the model is dropped, the garbage collector takes it all.
  */
 
-import { MemoryError, ThreadError, ValueError } from '../errors.ts';
+import { MemoryError, ValueError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Constant, Engine, WeightStorage } from '../ops/op.ts';
 import { withDefaults } from '../options.ts';
@@ -18,9 +18,9 @@ import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_
 import { aligned } from './arena.ts';
 import { leastSizes, priceWithin, type Sizes, smallerInput, smallestSizes, totalOf } from './budget.ts';
 import { BYTE_PRICE } from './cost.ts';
-import { nextTurn } from './next-turn.ts';
 import { distinct, FIRST_ADDRESS, Plan, type StepReport } from './plan.ts';
 import type { Pool } from './pool.ts';
+import { type RunOptions, Runs, type ValuesOf } from './runs.ts';
 
 /** What can be chosen when a model is compiled. */
 export interface CompileOptions {
@@ -84,14 +84,6 @@ export interface ProgramContext {
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;
 
-/** An asynchronous run: how many nodes are computed, and what came out once all are. */
-interface PartialRun {
-  readonly plan: Plan;
-  nodes: number;
-  outputs: Tensor<Float32Array>[] | null;
-  isOnThreads: boolean;
-}
-
 /** Takes weights as they arrive, and keeps them packed as long as the model lives: their values may go. */
 export interface Holding {
   /** Where a weight's values may lie until it is held: room that runs will use, where that is large enough. */
@@ -108,7 +100,6 @@ export class CompiledModel {
   readonly engine: Engine;
   readonly #options: CheckedOptions;
   readonly #instance: Instance;
-  readonly #pool: Pool | null;
   readonly #nameOf: (weight: Parameter) => string;
   readonly #plans = new Map<string, Plan>();
   /** Constants whose weights' values are gone: they stay as long as the model does. */
@@ -118,9 +109,7 @@ export class CompiledModel {
   readonly #packed: Addresses = new Map();
   #constantsEnd = FIRST_ADDRESS;
   #bound: Plan | null = null;
-  /** Ends when all asynchronous runs so far have. */
-  #queue: Promise<void> = Promise.resolve();
-  #underWay: PartialRun | null = null;
+  readonly #runs: Runs;
 
   /**
    * @param givenThreads into how many parts each step is cut; no result depends on it
@@ -137,8 +126,12 @@ export class CompiledModel {
     const { deterministic, pool } = this.#options;
     const instance = given ?? (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic));
     const threads = givenThreads ?? pool?.threads ?? 1;
-    this.#pool = pool ?? null;
     this.#instance = instance;
+    this.#runs = new Runs({
+      instance,
+      pool: pool ?? null,
+      bind: (plan, valuesOf) => this.#bind(plan, valuesOf),
+    });
     const tileRows = deterministic ? DETERMINISTIC_TILE_ROWS : tileRowsOf(instance.binary);
     this.engine = { tileRows, threads, deterministic };
   }
@@ -231,85 +224,24 @@ export class CompiledModel {
    * @throws {@link ThreadError} where threads are in the midst of an asynchronous run, one of them being late
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
-    const { kernels } = this.#instance;
-    const other = this.#underWay;
-    if (other?.isOnThreads) {
-      throw new ThreadError(
-        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; await that, or use the ' +
-          'asynchronous form',
-      );
-    }
-    if (other && !other.outputs) {
-      other.plan.compute(other.nodes);
-      other.outputs = other.plan.read(kernels);
-    }
-    this.#bind(plan);
-    plan.write(kernels, inputs);
-    plan.compute();
-    return plan.read(kernels);
+    return this.#runs.run(plan, inputs);
   }
 
   /**
-   * Runs a plan in parts, with a turn of the event loop between them; after all runs that were asked for before.
+   * Runs a plan in stretches worth some milliseconds ({@link Plan.stopAfter}), with a turn of the event loop between them; after all runs that
+   * were asked for before, with the values that parameters have now.
    *
-   * @param parts for each part, how many nodes are computed at its end; the last has all
-   * @param onPart called after each part
-   * @throws the signal's reason, once it is aborted, before the next part
+   * @throws the signal's reason, once it is aborted
    */
-  runAsync(
-    plan: Plan,
-    inputs: readonly Tensor<Float32Array>[],
-    parts: readonly number[],
-    { onPart, signal }: { readonly onPart: (part: number) => void; readonly signal?: AbortSignal | undefined },
-  ): Promise<Tensor<Float32Array>[]> {
-    const outputs = this.#queue.then(async () => {
-      if (signal?.aborted) throw signal.reason;
-      this.#bind(plan);
-      plan.write(this.#instance.kernels, inputs);
-      const run: PartialRun = { plan, nodes: 0, outputs: null, isOnThreads: false };
-      this.#underWay = run;
-      try {
-        for (const [part, nodes] of parts.entries()) {
-          if (run.nodes < nodes && !run.outputs) {
-            if (run.nodes > 0) {
-              await nextTurn();
-              if (signal?.aborted) throw signal.reason;
-            }
-            if (this.#pool) await this.#pool.ready();
-            // In that turn a synchronous run may have finished this one.
-            if (!run.outputs) await this.#compute(run, nodes);
-            run.nodes = nodes;
-          }
-          onPart(part);
-        }
-        return run.outputs ?? plan.read(this.#instance.kernels);
-      } finally {
-        this.#underWay = null;
-      }
-    });
-    const end = () => {};
-    this.#queue = outputs.then(end, end);
-    return outputs;
+  runAsync(plan: Plan, inputs: readonly Tensor<Float32Array>[], options?: RunOptions): Promise<Tensor<Float32Array>[]> {
+    return this.#runs.runAsync(plan, inputs, options);
   }
 
-  /** Computes a run's next nodes, on all threads there are. */
-  async #compute(run: PartialRun, last: number): Promise<void> {
-    const { plan, nodes } = run;
-    if (!this.#pool) return plan.compute(nodes, last);
-    run.isOnThreads = true;
-    try {
-      await this.#pool.run(this.#instance, plan.phases, plan.phasesUntil(nodes), plan.phasesUntil(last));
-    } finally {
-      run.isOnThreads = false;
-    }
-  }
-
-  #bind(plan: Plan): void {
+  #bind(plan: Plan, valuesOf: ValuesOf): void {
     if (this.#bound === plan) return;
     const { kernels } = this.#instance;
     this.#bound = null;
     this.#reserve(plan);
-    const valuesOf = (weight: Parameter) => weight.tensor;
     for (const constant of plan.constants) {
       if (this.#addressOf(constant) === undefined) this.#pack(this.#packed, constant, valuesOf);
     }
@@ -401,7 +333,7 @@ export class CompiledModel {
     return this.#held.get(owner)?.get(form) ?? this.#packed.get(owner)?.get(form);
   }
 
-  #pack(into: Addresses, constant: Constant, valuesOf: (weight: Parameter) => Tensor): void {
+  #pack(into: Addresses, constant: Constant, valuesOf: ValuesOf): void {
     const { owner, form, bytes, scratchBytes = 0 } = constant;
     const { kernels } = this.#instance;
     const address = this.#constantsEnd;

@@ -42,6 +42,15 @@ export function costOf<A>(algorithm: Algorithm<A>, given: Site<A>): Cost {
   };
 }
 
+/** Bytes of values that a millisecond of one thread reads or writes in an op that does little else. */
+const VALUE_BYTES_PER_MS = 8e6;
+
+/** Milliseconds that an algorithm takes at a site, by the same estimate; passing over the values is counted too. */
+export function timeOf<A>(algorithm: Algorithm<A>, site: Site<A>): number {
+  const bytes = [...site.inputs, site.output].reduce((sum, shape) => sum + numel(shape) * 4, 0);
+  return Math.max(costOf(algorithm, site).ms, bytes / VALUE_BYTES_PER_MS);
+}
+
 /** The algorithms that fit a site. */
 export function fittingAlgorithms<A>(algorithms: readonly Algorithm<A>[], site: Site<A>): Algorithm<A>[] {
   return algorithms.filter((algorithm) => algorithm.fits?.({ ...site, engine: COST_ENGINE }) ?? true);

@@ -3,7 +3,7 @@
  * happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the memory.
  */
 
-import { macsOf, type Node, type Program, type Value } from '../graph/graph.ts';
+import { macsOf, type Node, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
 import {
@@ -19,12 +19,13 @@ import {
   type WeightStorage,
   type Workspace,
 } from '../ops/op.ts';
+import type { Parameter } from '../tensor/parameter.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
 import { aligned } from './arena.ts';
-import { chooseAlgorithm } from './cost.ts';
+import { chooseAlgorithm, timeOf } from './cost.ts';
 import { type Layout, layoutOf, TAP_PLANES, tapPixels } from './layout.ts';
 
 /** Bytes after a plan's block that kernels may read, never write. */
@@ -32,6 +33,9 @@ const OVERREAD_BYTES = 64;
 
 /** Addresses below are left free, so that 0 stands for none. */
 export const FIRST_ADDRESS = 64;
+
+/** The least work between two turns of the event loop, in milliseconds: what a screen takes for a picture. */
+export const STRETCH_MS = 16;
 
 /** What a plan's algorithms depend on beside the program. */
 export interface PlanOptions {
@@ -95,7 +99,6 @@ export class Plan {
   readonly #zeroBytes: number;
   /** The owners of the planes that inputs come in as. */
   readonly #inputPlanes: readonly object[];
-  readonly #isDeterministic: boolean;
   #calls: readonly (() => void)[] = [];
   #phases: readonly Phase[] = [];
   /** For each node, how many phases and calls there are up to its last. */
@@ -105,10 +108,14 @@ export class Plan {
   /** The address of taps' planes. */
   #tapPlanes = 0;
 
+  readonly #engine: Engine;
   readonly #weightStorage: WeightStorage;
+  /** Estimated milliseconds of each node, once they were asked for. */
+  #times: readonly number[] | null = null;
+  #parameters: readonly Parameter[] | null = null;
 
   constructor(program: Program, engine: Engine, { weightStorage = 'f32', bytePrice }: PlanOptions = {}) {
-    this.#isDeterministic = engine.deterministic;
+    this.#engine = engine;
     const fused = fuseEpilogues(prune(program));
     this.#inputPlanes = fused.inputs.map(() => ({}));
     let tables = 0;
@@ -144,6 +151,28 @@ export class Plan {
       macs: macsOf(node),
       weightBytes: constants.reduce((sum, { bytes }) => sum + bytes, 0),
     }));
+  }
+
+  /** All parameters that it reads. */
+  get parameters(): readonly Parameter[] {
+    this.#parameters ??= parametersOf(this.program);
+    return this.#parameters;
+  }
+
+  /**
+   * Where a run that has computed so many nodes leaves the next turn of the event loop: after steps worth `leastMs`, by the cost model's
+   * estimate and on all threads, or after all. So a turn costs little, and where it is depends on no clock.
+   */
+  stopAfter(nodes: number, leastMs = STRETCH_MS): number {
+    this.#times ??= this.#layout.placed.map(({ node, algorithm }) => {
+      return timeOf(algorithm, siteOf(node, this.#engine, this.#weightStorage)) / this.#engine.threads;
+    });
+    const { length } = this.#times;
+    for (let stop = nodes, ms = 0; stop < length; stop++) {
+      ms += this.#times[stop]!;
+      if (ms >= leastMs) return stop + 1;
+    }
+    return length;
   }
 
   /** Bytes of all constants, each once. */
@@ -253,7 +282,7 @@ export class Plan {
         else
           for (let c = 0; c < channels; c++) values.set(planes.subarray(c * pixels, (c + 1) * pixels), at + c * stride);
       }
-      tensors.set(value, new Tensor(this.#isDeterministic ? withOneNaN(values) : values, value.shape));
+      tensors.set(value, new Tensor(this.#engine.deterministic ? withOneNaN(values) : values, value.shape));
     }
     return this.program.taps.map((tap) => tensors.get(tap)!);
   }

@@ -4,7 +4,7 @@ import type { Phase } from '../ops/op.ts';
 
 /** What the calling thread posts to a worker. Steps are those of this worker alone, phase by phase. */
 export type Message =
-  | { readonly kind: 'start'; readonly control: Int32Array; readonly threads: number }
+  | { readonly kind: 'start'; readonly control: Int32Array; readonly threads: number; readonly thread: number }
   | {
       readonly kind: 'instance';
       readonly id: number;
@@ -15,11 +15,17 @@ export type Message =
   | { readonly kind: 'run'; readonly id: number; readonly first: number; readonly last: number }
   | { readonly kind: 'drop'; readonly id: number };
 
-/** Control words: how many phases have ended, how many threads have ended this one, whether a worker failed in it. */
-export const CONTROL_WORDS = 3;
+// Control words: how many phases have ended, how many threads have ended this one, whether a thread has failed; then for each thread
+// whether it is among a run's phases, where it may touch an instance's memory.
 const ENDED = 0;
 const ARRIVED = 1;
 const FAILED = 2;
+const INSIDE = 3;
+
+/** The control words of so many threads. They live as long as all of those: once one has failed, no other may take its place. */
+export function newControl(threads: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer((INSIDE + threads) * 4));
+}
 
 /** How often a thread looks before it goes to sleep: some tens of microseconds, about what falling asleep and waking costs. */
 const LOOKS = 20_000;
@@ -45,12 +51,12 @@ export function hasEnded(control: Int32Array, phase: number, looks = LOOKS): boo
   return false;
 }
 
-/** Blocks this thread until a phase has ended, or for some milliseconds. */
-export function sleep(control: Int32Array, phase: number, timeoutMs?: number): void {
-  Atomics.wait(control, ENDED, phase, timeoutMs);
+/** Blocks this thread until a phase has ended, for some milliseconds at most: a failure in the moment before wakes nobody. */
+export function sleep(control: Int32Array, phase: number, mostMs: number): void {
+  Atomics.wait(control, ENDED, phase, mostMs);
 }
 
-/** Says that this thread has failed and will not arrive. */
+/** Says that a thread has failed: the others leave the run at the next end of a phase. */
 export function fail(control: Int32Array): void {
   Atomics.store(control, FAILED, 1);
   Atomics.notify(control, ENDED);
@@ -59,6 +65,21 @@ export function fail(control: Int32Array): void {
 /** Whether a thread has failed. */
 export function hasFailed(control: Int32Array): boolean {
   return Atomics.load(control, FAILED) !== 0;
+}
+
+/** Says that a thread is among a run's phases. It asks {@link hasFailed} after that: either it sees a failure, or it is seen. */
+export function enter(control: Int32Array, thread: number): void {
+  Atomics.store(control, INSIDE + thread, 1);
+}
+
+/** Says that a thread touches no instance's memory any more. */
+export function leave(control: Int32Array, thread: number): void {
+  Atomics.store(control, INSIDE + thread, 0);
+}
+
+/** Whether a thread is among a run's phases. */
+export function isInside(control: Int32Array, thread: number): boolean {
+  return Atomics.load(control, INSIDE + thread) !== 0;
 }
 
 /** The steps of one of `threads` threads, phase by phase. */

@@ -4,11 +4,12 @@ import { ThreadError, UnsupportedError, ValueError } from '../errors.ts';
 import { callsOf, type Phase } from '../ops/op.ts';
 import { withDefaults } from '../options.ts';
 import { nextTurn } from '../plan/next-turn.ts';
-import type { Pool } from '../plan/pool.ts';
+import type { PhaseRange, Pool, Stretch } from '../plan/pool.ts';
 import { type Binary, type Instance, instantiate, kernelsIn, newMemory } from '../wasm/instantiate.ts';
-import { arrive, CONTROL_WORDS, hasEnded, hasFailed, sleep, stepsOf } from './protocol.ts';
+import { Generation } from './generation.ts';
+import { arrive, hasEnded, hasFailed, sleep, stepsOf } from './protocol.ts';
 import { sharedModule } from './shared-module.ts';
-import { missingForThreads, spawn, type Thread } from './spawn.ts';
+import { missingForThreads } from './spawn.ts';
 
 const MAX_THREADS = 64;
 
@@ -31,12 +32,6 @@ interface Shared {
   calls: readonly (readonly (() => void)[])[];
 }
 
-/** A worker, and what it was told. */
-interface Member {
-  readonly thread: Thread;
-  readonly phases: Map<number, readonly Phase[] | null>;
-}
-
 /**
  * Threads for models: on Node, Deno, Bun and cross-origin isolated pages.
  *
@@ -52,13 +47,11 @@ interface Member {
 export class ThreadPool implements Pool {
   readonly threads: number;
   readonly #worker: URL | undefined;
-  #members: readonly Member[] = [];
-  #control: Int32Array = new Int32Array(CONTROL_WORDS);
-  /** Why no thread can be counted on, until all are replaced. */
-  #death: ThreadError | null = null;
-  #isRunning = false;
+  /** The workers that there are; others take their place once one of them has died. */
+  #generation: Generation | null = null;
   #isClosed = false;
-  #starting: Promise<void> | null = null;
+  /** Ends when all stretches so far have. */
+  #queue: Promise<void> = Promise.resolve();
   readonly #shared = new WeakMap<Instance, Shared>();
   readonly #dropped = new FinalizationRegistry<number>((id) => this.#drop(id));
   readonly #canBlock = canBlock();
@@ -73,6 +66,7 @@ export class ThreadPool implements Pool {
    * A pool of `threads` threads, the calling one included: it starts one worker less. With 1 it runs as without a pool.
    *
    * @throws {@link UnsupportedError} where the host has no workers or no shared memory, as a rejection
+   * @throws {@link ThreadError} where a worker can't be started, as a rejection; none is left running then
    */
   static async create(threads: number, options: ThreadPoolOptions = {}): Promise<ThreadPool> {
     const { worker } = withDefaults('ThreadPool.create', options, { worker: undefined });
@@ -84,7 +78,7 @@ export class ThreadPool implements Pool {
     const missing = threads > 1 ? missingForThreads() : null;
     if (missing) throw new UnsupportedError(`ThreadPool.create: expected workers and shared memory, got ${missing}`);
     const pool = new ThreadPool(threads, worker);
-    await pool.ready();
+    if (threads > 1) await pool.#renew();
     return pool;
   }
 
@@ -100,123 +94,123 @@ export class ThreadPool implements Pool {
   }
 
   /** @internal */
-  async ready(): Promise<void> {
-    if (this.#isClosed) throw new ThreadError('ThreadPool: expected an open pool, got a call after close()');
-    while (this.#isRunning) await nextTurn();
-    if (this.#members.length === this.threads - 1 && !this.#death) return;
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = null;
-    });
-    await this.#starting;
+  async run(instance: Instance, stretch: Stretch): Promise<void> {
+    const before = this.#queue;
+    const end = before.then(() => this.#run(instance, stretch));
+    this.#queue = end.catch(() => {});
+    return end;
   }
 
-  /** @internal */
-  async run(instance: Instance, phases: readonly Phase[], first: number, last: number): Promise<void> {
+  async #run(instance: Instance, stretch: Stretch): Promise<void> {
     const shared = this.#shared.get(instance);
-    if (!shared) {
-      for (const call of callsOf(instance.kernels, phases.slice(first, last))) call();
-      return;
-    }
-    while (this.#isRunning) await nextTurn();
-    if (shared.phases !== phases) {
-      shared.phases = phases;
-      shared.calls = stepsOf(phases, 0, this.threads).map((phase) => callsOf(instance.kernels, [phase]));
-    }
-    this.#isRunning = true;
+    if (!shared) return this.#runAlone(instance, stretch);
+    while (!this.#generation?.isAlive) await this.#renew();
+    // From this look at the generation on, until its threads are at work, nobody else gets a turn.
+    const generation = this.#generation;
+    const range = stretch.begin();
+    if (!range) return;
     try {
-      this.#members.forEach(({ thread, phases: known }, i) => {
-        const { id, module } = shared;
-        const { memory } = instance.kernels;
-        if (!known.has(id)) thread.post({ kind: 'instance', id, module, memory });
-        if (known.get(id) !== phases) thread.post({ kind: 'phases', id, phases: stepsOf(phases, i + 1, this.threads) });
-        known.set(id, phases);
-        thread.post({ kind: 'run', id, first, last });
-      });
-      for (let i = first; i < last; i++) {
-        for (const call of shared.calls[i]!) call();
-        const phase = arrive(this.#control, this.threads);
-        if (!hasEnded(this.#control, phase) && !this.#wait(phase)) await this.#waitForDeath(phase);
-      }
+      await this.#share(generation, instance, shared, range);
     } catch (error) {
       // Where this thread can't go on, the others wait for it in vain.
-      this.#death ??= new ThreadError('ThreadPool: expected all threads to run, got an error on the calling one', {
-        cause: error,
-      });
+      const expected = 'ThreadPool: expected all threads to run, got an error on the calling one';
+      generation.fail(new ThreadError(expected, { cause: error }));
+      await generation.end();
+      stretch.end(false);
       throw error;
+    }
+    stretch.end(true);
+  }
+
+  /** Without workers. */
+  #runAlone({ kernels }: Instance, stretch: Stretch): void {
+    if (this.#isClosed) throw closedError();
+    const range = stretch.begin();
+    if (!range) return;
+    let isComplete = false;
+    try {
+      for (const call of callsOf(kernels, range.phases.slice(range.first, range.last))) call();
+      isComplete = true;
     } finally {
-      this.#isRunning = false;
+      stretch.end(isComplete);
     }
   }
 
-  /** Ends all workers. Models that were compiled with the pool go on with synchronous calls. */
+  /** Runs phases on all threads of a generation. */
+  async #share(
+    generation: Generation,
+    { kernels }: Instance,
+    shared: Shared,
+    { phases, first, last }: PhaseRange,
+  ): Promise<void> {
+    const { threads } = this;
+    const { control } = generation;
+    const { id, module } = shared;
+    if (shared.phases !== phases) {
+      shared.phases = phases;
+      shared.calls = stepsOf(phases, 0, threads).map((phase) => callsOf(kernels, [phase]));
+    }
+    for (const { thread, number, phases: known } of generation.members) {
+      if (!known.has(id)) thread.post({ kind: 'instance', id, module, memory: kernels.memory });
+      if (known.get(id) !== phases) thread.post({ kind: 'phases', id, phases: stepsOf(phases, number, threads) });
+      known.set(id, phases);
+      thread.post({ kind: 'run', id, first, last });
+    }
+    for (let i = first; i < last; i++) {
+      for (const call of shared.calls[i]!) call();
+      const phase = arrive(control, threads);
+      if (!hasEnded(control, phase) && !this.#wait(control, phase)) await this.#waitForDeath(generation, phase);
+    }
+  }
+
+  /** Ends all workers; a call that they are in the midst of is rejected. Models that were compiled with the pool go on with synchronous calls. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const members = this.#members;
-    this.#members = [];
-    await Promise.all(members.map(({ thread }) => thread.end()));
+    this.#generation?.fail(
+      new ThreadError('ThreadPool: expected an open pool until a call ends, got close() in the midst of it'),
+    );
+    await this.#generation?.end();
   }
 
   /** Starts workers in the place of those that there are, if any. */
-  async #start(): Promise<void> {
-    const before = this.#members;
-    this.#members = [];
-    await Promise.all(before.map(({ thread }) => thread.end()));
-    const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
-    this.#control = control;
-    this.#death = null;
-    const members = Array.from({ length: this.threads - 1 }, () => this.#member(control));
-    try {
-      const threads = await Promise.all(members);
-      this.#members = threads.map((thread) => ({ thread, phases: new Map() }));
-    } catch (cause) {
-      throw this.#death ?? cause;
-    }
-    for (const { thread } of this.#members) thread.unref();
-  }
-
-  #member(control: Int32Array): Promise<Thread> {
-    return new Promise((resolve, reject) => {
-      const thread = spawn(this.#worker, {
-        onReady: () => resolve(thread),
-        onDeath: (cause) => {
-          // Of a generation that was replaced: expected.
-          if (this.#control !== control || this.#isClosed) return;
-          this.#death ??= new ThreadError(
-            `ThreadPool: expected a worker to run, got "${cause}"; the next call starts new ones`,
-            {
-              cause,
-            },
-          );
-          reject(this.#death);
-        },
-      });
-      thread.post({ kind: 'start', control, threads: this.threads });
-    });
+  async #renew(): Promise<void> {
+    if (this.#isClosed) throw closedError();
+    await this.#generation?.end();
+    if (this.#isClosed) throw closedError();
+    this.#generation = new Generation(this.threads, this.#worker);
+    await this.#generation.ready();
   }
 
   /** Nobody has the instance any more: its memory goes once no worker has it either. */
   #drop(id: number): void {
-    for (const { thread, phases } of this.#members) if (phases.delete(id)) thread.post({ kind: 'drop', id });
+    for (const { thread, phases } of this.#generation?.members ?? []) {
+      if (phases.delete(id)) thread.post({ kind: 'drop', id });
+    }
   }
 
   /** Waits for a phase to end, blocking this thread. Returns false where that takes too long, or a worker has failed. */
-  #wait(phase: number): boolean {
+  #wait(control: Int32Array, phase: number): boolean {
     const end = performance.now() + PATIENCE_MS;
-    while (performance.now() < end && !hasFailed(this.#control)) {
-      if (this.#canBlock) sleep(this.#control, phase, 5);
-      if (hasEnded(this.#control, phase, 1000)) return true;
+    while (performance.now() < end && !hasFailed(control)) {
+      if (this.#canBlock) sleep(control, phase, 5);
+      if (hasEnded(control, phase, 1000)) return true;
     }
     return false;
   }
 
   /** Waits for a phase to end with turns of the event loop, in which the death of a worker is told. */
-  async #waitForDeath(phase: number): Promise<void> {
-    while (!hasEnded(this.#control, phase, 1)) {
+  async #waitForDeath(generation: Generation, phase: number): Promise<void> {
+    const { control } = generation;
+    while (!hasEnded(control, phase, 1)) {
       await nextTurn();
-      if (this.#death) throw this.#death;
-      if (this.#canBlock) sleep(this.#control, phase, 1);
+      if (generation.death) throw generation.death;
+      if (this.#canBlock) sleep(control, phase, 1);
     }
   }
+}
+
+function closedError(): ThreadError {
+  return new ThreadError('ThreadPool: expected an open pool, got a call after close()');
 }
 
 /** Whether this thread may wait: a page's main thread mustn't. */

@@ -2,7 +2,7 @@
 
 import { callsOf } from '../ops/op.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
-import { arrive, fail, hasEnded, type Message, sleep } from './protocol.ts';
+import { arrive, enter, fail, hasEnded, hasFailed, leave, type Message, sleep } from './protocol.ts';
 
 /** A worker's end of its channel, as far as it is used here. */
 interface Port {
@@ -17,6 +17,7 @@ type Process = { getBuiltinModule?(name: 'node:worker_threads'): WorkerThreads }
 
 let control: Int32Array;
 let threads = 1;
+let thread = 0;
 const instances = new Map<number, { readonly kernels: Kernels; calls: readonly (readonly (() => void)[])[] }>();
 
 function receive(message: Message): void {
@@ -24,6 +25,7 @@ function receive(message: Message): void {
     case 'start':
       control = message.control;
       threads = message.threads;
+      thread = message.thread;
       port.postMessage('ready');
       break;
     case 'instance': {
@@ -45,15 +47,19 @@ function receive(message: Message): void {
 }
 
 function run(calls: readonly (readonly (() => void)[])[], first: number, last: number): void {
+  enter(control, thread);
   try {
-    for (let i = first; i < last; i++) {
+    for (let i = first; i < last && !hasFailed(control); i++) {
       for (const call of calls[i]!) call();
       const phase = arrive(control, threads);
-      if (!hasEnded(control, phase)) sleep(control, phase);
+      // The next phase reads what this one writes: woken by a failure, this thread doesn't go on.
+      while (!hasEnded(control, phase) && !hasFailed(control)) sleep(control, phase, 50);
     }
   } catch (error) {
     fail(control);
     throw error;
+  } finally {
+    leave(control, thread);
   }
 }
 

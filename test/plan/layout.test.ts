@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import type { Progress } from '../../src/nn/execution.ts';
 import { add, relu } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
@@ -37,10 +38,10 @@ describe('a plan', () => {
     const outputs = model.call(x);
     const channels = () => model.compiled!.steps.map(({ op, shape }) => `${op} ${shape[1]}`);
     expect(channels()).toEqual(['conv2d 64', 'conv2d 4', 'conv2d 128', 'conv2d 128', 'interpolate 4']);
-    // Children are reported when they are done, in the order in which they were called.
-    const done: string[] = [];
-    const again = await model.callAsync(x, { onProgress: ({ child }) => done.push(child) });
-    expect(done).toEqual(['early', 'late', 'later', 'aux', 'upsample']);
+    const done: Progress[] = [];
+    const again = await model.callAsync(x, { onProgress: (progress) => done.push(progress) });
+    const macs = 40 * 40 * (16 * 64 + 64 * 128 + 128 * 128 + 64 * 4);
+    expect(done).toEqual([{ child: 'upsample', done: macs, total: macs }]);
     expect(again).toEqual(outputs);
   });
 

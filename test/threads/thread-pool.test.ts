@@ -4,22 +4,47 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import threads, { type Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ThreadError, UnsupportedError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
-import type { Progress } from '../../src/nn/execution.ts';
-import { stepOf } from '../../src/ops/op.ts';
+import type { Value } from '../../src/graph/graph.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { type Phase, stepOf } from '../../src/ops/op.ts';
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
+import { nextTurn } from '../../src/plan/next-turn.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ThreadPool } from '../../src/threads/index.ts';
+import type { Instance } from '../../src/wasm/instantiate.ts';
 import { noise, TinyResNet } from '../nn/support.ts';
 import { binaries } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
 import { expectBits } from '../support/kernels.ts';
+import { programOf } from '../support/programs.ts';
 
 const worker = new URL('../../dist/threads/worker.js', import.meta.url);
 const model = fillParameters(new TinyResNet());
 const layers = { layer4: 'out', layer2: 'aux' };
 const [x, z] = [noise('x', [1, 3, 65, 47]), noise('z', [2, 3, 33, 40])];
+
+const wide = noise('wide', [1, 64, 64, 64]);
+
+/** All workers that are started from here to the end of the test, in order. */
+function recordWorkers(started: (worker: Worker, number: number) => unknown = () => {}): Worker[] {
+  const workers: Worker[] = [];
+  threads.Worker = class extends RealWorker {
+    constructor(...given: ConstructorParameters<typeof Worker>) {
+      super(...given);
+      workers.push(this);
+      started(this, workers.length);
+    }
+  };
+  return workers;
+}
+const RealWorker = threads.Worker;
+afterEach(() => {
+  threads.Worker = RealWorker;
+});
 
 type Features = Map<unknown, Tensor<Float32Array>>;
 
@@ -60,20 +85,51 @@ describe('a pool', () => {
   it('serves several models at once, with calls that overlap and synchronous ones between', async () => {
     const pool = await poolOf(3);
     const getters = [1, 2].map(() => new IntermediateLayerGetter(model, layers).compile({ pool }));
-    const onProgress = ({ child }: Progress) => {
-      if (child === 'layer1') for (const getter of getters) expectFeatures(getter.forward(z), ofZ);
+    const onProgress = () => {
+      for (const getter of getters) expectFeatures(getter.forward(z), ofZ);
     };
     const calls = [1, 2, 3].flatMap(() => getters.map((getter) => getter.forwardAsync(x, { onProgress })));
     for (const features of await Promise.all(calls)) expectFeatures(features, ofX);
   });
 
-  it('stops between children when a call is aborted, and goes on with the next', async () => {
-    const getter = new IntermediateLayerGetter(model, layers).compile({ pool: await poolOf(2) });
+  it('gives the same bits in any number of stretches, with a synchronous run any number of microtasks after one', async () => {
+    const pool = await poolOf(2);
+    const compiled = new CompiledModel({ pool }, pool.instantiate('simd'));
+    const program = programOf([x.shape], (value) => [model.call(value) as Value]);
+    const plan = compiled.plan('', () => program);
+    const like = [x, noise('y', x.shape)] as const;
+    const [ofOne, ofOther] = like.map((input) => compiled.run(plan, [input])[0]!.data);
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      for (const at of [1, 4, plan.program.nodes.length]) {
+        const between: Promise<void>[] = [];
+        const later = async () => {
+          for (let i = 0; i < microtasks; i++) await null;
+          expectBits(compiled.run(plan, [like[1]])[0]!.data, ofOther!, `${microtasks} microtasks after step ${at}`);
+        };
+        const onProgress = (nodes: number) => void (nodes === at && between.push(later()));
+        const [tensor] = await compiled.runAsync(plan, [like[0]], { stretchMs: 0, onProgress });
+        expectBits(tensor!.data, ofOne!, `${microtasks} microtasks after step ${at}`);
+        await Promise.all(between);
+      }
+    }
+  });
+
+  it('stops after a stretch when a call is aborted, and goes on with the next', async () => {
+    const pool = await poolOf(2);
+    const compiled = new CompiledModel({ pool });
+    const program = programOf([x.shape], (value) => [model.call(value) as Value]);
+    const plan = compiled.plan('', () => program);
     const controller = new AbortController();
     const reason = new Error('the user left');
-    const onProgress = ({ child }: Progress) => void (child === 'layer1' && controller.abort(reason));
-    await expect(getter.forwardAsync(x, { signal: controller.signal, onProgress })).rejects.toBe(reason);
-    expectFeatures(await getter.forwardAsync(z), ofZ);
+    const seen: number[] = [];
+    const onProgress = (nodes: number) => {
+      seen.push(nodes);
+      if (nodes === 3) controller.abort(reason);
+    };
+    const options = { stretchMs: 0, signal: controller.signal, onProgress };
+    await expect(compiled.runAsync(plan, [x], options)).rejects.toBe(reason);
+    expect(seen).toEqual([1, 2, 3]);
+    expectBits((await compiled.runAsync(plan, [x]))[0]!.data, model.call(x).data, 'after');
   });
 
   it('that is closed takes no more calls but synchronous ones', async () => {
@@ -96,7 +152,7 @@ describe('a pool', () => {
       conv.compile({ pool: await ThreadPool.create(2) });
       console.log((await conv.callAsync(zeros([1, 4, 9, 9]))).shape.join());`;
     const args = ['--input-type=module', '-e', script];
-    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 50_000 });
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 250_000 });
     expect({ stdout, stderr, status }).toEqual({ stdout: '1,4,7,7\n', stderr: '', status: 0 });
   });
 
@@ -118,6 +174,19 @@ describe('a pool', () => {
   });
 });
 
+/** Runs phases on a pool as one stretch; what it was told at the end. */
+async function runPhases(pool: ThreadPool, instance: Instance, phases: readonly Phase[]): Promise<void> {
+  const ends: boolean[] = [];
+  const range = { phases, first: 0, last: phases.length };
+  const run = pool.run(instance, { begin: () => range, end: (isComplete) => void ends.push(isComplete) });
+  const isComplete = await run.then(
+    () => true,
+    () => false,
+  );
+  expect(ends).toEqual([isComplete]);
+  return run;
+}
+
 describe('a worker that dies', () => {
   const marker = join(tmpdir(), `layertap-die-${process.pid}`);
   const dying = new URL('./dying-worker.mjs', import.meta.url);
@@ -130,8 +199,8 @@ describe('a worker that dies', () => {
   ])('by %s rejects the call, and the next call works', async (way, cause) => {
     const getter = new IntermediateLayerGetter(model, layers).compile({ pool: await poolOf(3, dying) });
     expectFeatures(await getter.forwardAsync(x), expected);
-    const onProgress = ({ child }: Progress) => void (child === 'maxpool' && writeFileSync(marker, way));
-    const failing = getter.forwardAsync(x, { onProgress });
+    writeFileSync(marker, way);
+    const failing = getter.forwardAsync(x);
     const queued = getter.forwardAsync(x);
     await expect(failing).rejects.toThrow(
       new ThreadError(`ThreadPool: expected a worker to run, got "${cause}"; the next call starts new ones`),
@@ -141,19 +210,85 @@ describe('a worker that dies', () => {
     expectFeatures(getter.forward(x), expected);
   });
 
+  it.each([false, true])('leaves a call of another model right; the failed one is called again: %s', async (retry) => {
+    for (const threads of [2, 3]) {
+      const workers = recordWorkers();
+      const pool = await poolOf(threads);
+      const [mine, other] = [1, 2].map((seed) => {
+        const conv = fillParameters(new Conv2d(64, 64, 1), `${seed}.`);
+        return { module: conv.compile({ pool }), right: conv.call(wide).data };
+      });
+      await mine!.module.callAsync(wide);
+      const failing = mine!.module.callAsync(wide).catch((error) => {
+        if (!retry) throw error;
+        return mine!.module.callAsync(wide);
+      });
+      const running = other!.module.callAsync(wide);
+      void workers.at(-1)!.terminate();
+      if (retry) expectBits((await failing).data, mine!.right, 'called again');
+      else await expect(failing).rejects.toThrow(/^ThreadPool: expected a worker to run, got "exit code 1"/);
+      expectBits((await running).data, other!.right, 'the other model');
+      expectBits((await mine!.module.callAsync(wide)).data, mine!.right, 'the next call');
+    }
+  });
+
+  it('between two stretches of a call does not matter to it', async () => {
+    const workers = recordWorkers();
+    const pool = await poolOf(3);
+    const compiled = new CompiledModel({ pool });
+    const program = programOf([x.shape], (value) => [model.call(value) as Value]);
+    const plan = compiled.plan('', () => program);
+    const deaths: Promise<unknown>[] = [];
+    const onProgress = (nodes: number) => void (nodes === 4 && deaths.push(workers[0]!.terminate()));
+    const run = compiled.runAsync(plan, [x], { stretchMs: 0, onProgress }).then(
+      ([tensor]) => expectBits(tensor!.data, model.call(x).data, 'the call'),
+      // The turn may be over before the worker is: then it was in the midst of the next stretch.
+      (error) => expect(error).toBeInstanceOf(ThreadError),
+    );
+    await run;
+    await Promise.all(deaths);
+    expectBits((await compiled.runAsync(plan, [x]))[0]!.data, model.call(x).data, 'the next call');
+  });
+
   it('in a kernel is told at once', async () => {
     const pool = await poolOf(2);
     const instance = pool.instantiate('simd');
     const copy = (from: number) => stepOf('f32_copy', 1, 4, from, 16, 128, 16);
     const outside = 2 ** 31;
-    await expect(pool.run(instance, [[copy(64), copy(outside)]], 0, 1)).rejects.toThrow(
+    await expect(runPhases(pool, instance, [[copy(64), copy(outside)]])).rejects.toThrow(
       'ThreadPool: expected a worker to run, got "RuntimeError: memory access out of bounds"; the next call starts new ones',
     );
-    await pool.ready();
     // The calling thread's own step: the others aren't waited for either.
-    await expect(pool.run(instance, [[copy(outside), copy(64)]], 0, 1)).rejects.toThrow(WebAssembly.RuntimeError);
-    await pool.ready();
-    await pool.run(instance, [[copy(64), copy(64)]], 0, 1);
+    await expect(runPhases(pool, instance, [[copy(outside), copy(64)]])).rejects.toThrow(WebAssembly.RuntimeError);
+    await runPhases(pool, instance, [[copy(64), copy(64)]]);
+  });
+
+  it('rejects the call when no other thread touches the memory any more', async () => {
+    const pool = await poolOf(3);
+    const instance = pool.instantiate('simd');
+    const { memory } = instance.kernels;
+    const pixels = 2 ** 21;
+    memory.grow((pixels * 2 * 16) / 65536);
+    const [from, to] = [64, 64 + pixels * 16];
+    const words = () => new Float32Array(memory.buffer);
+    words().fill(7, from / 4, to / 4);
+    const copy = (count: number, at: number) => stepOf('f32_copy', count, 4, at, 16, to, 16);
+    // The second worker is in the midst of its step when the first one traps, and would go on to the next phase.
+    const phases = [
+      [copy(1, from), copy(1, 2 ** 31), copy(pixels, from)],
+      [copy(1, from), copy(1, from), stepOf('f32_copy', pixels, 4, to, 16, from, 16)],
+    ];
+    await expect(runPhases(pool, instance, phases)).rejects.toThrow(/memory access out of bounds/);
+    // Whether it has begun its step is chance: then it has ended it, too.
+    expect(words()[to / 4 + 16]).toBe(words()[(to + (pixels - 1) * 16) / 4]);
+    // Nothing is written from here on.
+    words().fill(9, from / 4, from / 4 + pixels * 8);
+    for (let i = 0; i < 20; i++) await nextTurn();
+    expect(
+      words()
+        .subarray(from / 4, from / 4 + pixels * 8)
+        .every((word) => word === 9),
+    ).toBe(true);
   });
 
   it('leaves a synchronous call to wait for its turn', async () => {
@@ -180,6 +315,42 @@ describe('a worker that dies', () => {
       ),
     );
     expectFeatures(getter.forward(x), expected);
+  });
+});
+
+describe('close', () => {
+  it('in the midst of a call rejects it, and the calls that wait', async () => {
+    // Dead or not, a worker that never arrives keeps the call waiting.
+    const workers = recordWorkers();
+    const pool = await poolOf(3);
+    const getters = [1, 2].map(() => new IntermediateLayerGetter(model, layers).compile({ pool }));
+    await getters[0]!.forwardAsync(x);
+    void workers[0]!.terminate();
+    const calls = [...getters, ...getters].map((getter) => getter.forwardAsync(x));
+    const closed = pool.close();
+    const messages = (await Promise.allSettled(calls)).map((result) => result.status === 'rejected' && result.reason);
+    for (const error of messages) {
+      expect(error).toBeInstanceOf(ThreadError);
+      expect(error.message).toMatch(
+        /^ThreadPool: expected (an open pool, got a call after close\(\)|an open pool until a call ends, got close\(\) in the midst of it)$/,
+      );
+    }
+    await closed;
+    await pool.close();
+    expectFeatures(getters[0]!.forward(x), new IntermediateLayerGetter(model, layers).forward(x));
+  });
+
+  it('while workers are replaced leaves none', async () => {
+    const workers = recordWorkers();
+    const pool = await poolOf(3);
+    const getter = new IntermediateLayerGetter(model, layers).compile({ pool });
+    await workers[0]!.terminate();
+    const call = getter.forwardAsync(x);
+    const settled = call.catch((error) => error);
+    while (workers.length < 3) await nextTurn();
+    await pool.close();
+    expect(await settled).toBeInstanceOf(ThreadError);
+    for (const worker of workers) expect(worker.threadId).toBe(-1);
   });
 });
 
@@ -210,7 +381,27 @@ describe('ThreadPool.create', () => {
 
   it('rejects where the worker cannot be loaded', async () => {
     await expect(ThreadPool.create(2, { worker: new URL('./nowhere.mjs', import.meta.url) })).rejects.toThrow(
-      /^ThreadPool: expected a worker to run, got "Error.*nowhere.mjs/,
+      /^ThreadPool: expected a worker to start, got "Error.*nowhere.mjs/,
     );
+  });
+
+  it('that fails ends the workers that did start', async () => {
+    const workers = recordWorkers((worker, number) => number === 2 && void worker.terminate());
+    await expect(ThreadPool.create(4, { worker })).rejects.toThrow(
+      /^ThreadPool: expected a worker to start, got "exit code [01]"$/,
+    );
+    expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1, -1]);
+    const others = recordWorkers();
+    const Recording = threads.Worker;
+    threads.Worker = class extends Recording {
+      constructor(...given: ConstructorParameters<typeof Worker>) {
+        if (others.length === 2) throw new Error('no more threads');
+        super(...given);
+      }
+    };
+    await expect(ThreadPool.create(4, { worker })).rejects.toThrow(
+      new ThreadError('ThreadPool: expected a worker to start, got "Error: no more threads"'),
+    );
+    expect(others.map(({ threadId }) => threadId)).toEqual([-1, -1]);
   });
 });

@@ -1,0 +1,208 @@
+/**
+ * The runs of one compiled model. Its memory holds the values of one run at a time: asynchronous runs queue, and a synchronous one
+ * finishes the one under way first. What is computed is noted in the very job that computes it, so that whoever comes in between finds it.
+ */
+
+import { ThreadError } from '../errors.ts';
+import type { Parameter } from '../tensor/parameter.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Instance } from '../wasm/instantiate.ts';
+import { nextTurn } from './next-turn.ts';
+import type { Plan } from './plan.ts';
+import type { Pool } from './pool.ts';
+
+/** A parameter's values. */
+export type ValuesOf = (state: Parameter) => Tensor;
+
+/** Where runs take place. */
+export interface Stage {
+  readonly instance: Instance;
+  readonly pool: Pool | null;
+  /** Makes a plan the one that owns the memory; weights that it has to pack for that are read by `valuesOf`. */
+  bind(plan: Plan, valuesOf: ValuesOf): void;
+}
+
+/** How an asynchronous run tells what it does, and is told to stop. */
+export interface RunOptions {
+  /** Called whenever a stretch has ended, with how many nodes are computed: last with all. */
+  readonly onProgress?: ((nodes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The least work between two turns of the event loop; see {@link Plan.stopAfter}. */
+  readonly stretchMs?: number | undefined;
+}
+
+/** How a run ended. */
+type Outcome = { readonly outputs: Tensor<Float32Array>[] } | { readonly error: unknown };
+
+/** An asynchronous run whose values are in the memory. */
+interface Run {
+  readonly plan: Plan;
+  readonly signal: AbortSignal | undefined;
+  readonly stretchMs: number | undefined;
+  /** How many of the plan's nodes are computed. */
+  nodes: number;
+  /** True while threads compute more of them: nobody may touch the memory. */
+  isOnThreads: boolean;
+  /** Once it has one, the memory is not this run's any more. */
+  outcome: Outcome | null;
+}
+
+/** The runs of one compiled model, one at a time. */
+export class Runs {
+  readonly #stage: Stage;
+  /** Ends when all asynchronous runs so far have. */
+  #queue: Promise<void> = Promise.resolve();
+  #underWay: Run | null = null;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  /**
+   * Runs a plan at once. A run that is under way is finished before.
+   *
+   * @throws {@link ThreadError} where threads are in the midst of that, one of them being late
+   */
+  run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
+    this.#finishUnderWay();
+    const { kernels } = this.#stage.instance;
+    this.#stage.bind(plan, (state) => state.tensor);
+    plan.write(kernels, inputs);
+    plan.compute();
+    return plan.read(kernels);
+  }
+
+  /**
+   * Runs a plan in stretches ({@link Plan.stopAfter}), with a turn of the event loop between them, after all runs that were asked for before;
+   * with the values that the plan's parameters have now, whatever they are set to meanwhile.
+   *
+   * @throws the signal's reason, once it is aborted: at once while the run waits for others, otherwise when its stretch ends
+   */
+  runAsync(
+    plan: Plan,
+    inputs: readonly Tensor<Float32Array>[],
+    options: RunOptions = {},
+  ): Promise<Tensor<Float32Array>[]> {
+    const values = new Map(plan.parameters.filter((state) => state.hasValues).map((state) => [state, state.tensor]));
+    const before = this.#queue;
+    const outputs = this.#runAfter(before, plan, inputs, (state) => values.get(state) ?? state.tensor, options);
+    const end = () => {};
+    this.#queue = before.then(() => outputs.then(end, end));
+    return outputs;
+  }
+
+  async #runAfter(
+    before: Promise<void>,
+    plan: Plan,
+    inputs: readonly Tensor<Float32Array>[],
+    valuesOf: ValuesOf,
+    { onProgress, signal, stretchMs }: RunOptions,
+  ): Promise<Tensor<Float32Array>[]> {
+    await unlessAborted(before, signal);
+    throwIfAborted(signal);
+    this.#stage.bind(plan, valuesOf);
+    plan.write(this.#stage.instance.kernels, inputs);
+    const run: Run = { plan, signal, stretchMs, nodes: 0, isOnThreads: false, outcome: null };
+    this.#underWay = run;
+    try {
+      for (let told = -1; told < run.nodes || !run.outcome; ) {
+        if (run.nodes > 0 && !run.outcome) await nextTurn();
+        throwIfAborted(signal);
+        await this.#advance(run);
+        throwIfAborted(signal);
+        if (run.outcome) outputsOf(run.outcome);
+        told = run.nodes;
+        onProgress?.(told);
+        throwIfAborted(signal);
+      }
+      return outputsOf(run.outcome);
+    } finally {
+      if (this.#underWay === run) this.#underWay = null;
+    }
+  }
+
+  /** Computes a run's next stretch, on all threads there are; nothing where a synchronous run has finished it. */
+  async #advance(run: Run): Promise<void> {
+    if (run.outcome) return;
+    const { instance, pool } = this.#stage;
+    const { plan } = run;
+    if (!pool) return this.#compute(run, plan.stopAfter(run.nodes, run.stretchMs));
+    let stop = run.nodes;
+    await pool.run(instance, {
+      begin: () => {
+        if (run.outcome || run.signal?.aborted) return null;
+        run.isOnThreads = true;
+        stop = plan.stopAfter(run.nodes, run.stretchMs);
+        return { phases: plan.phases, first: plan.phasesUntil(run.nodes), last: plan.phasesUntil(stop) };
+      },
+      end: (isComplete) => {
+        run.isOnThreads = false;
+        if (isComplete) this.#note(run, stop);
+        // What is half computed is nobody's.
+        else this.#underWay = null;
+      },
+    });
+  }
+
+  #finishUnderWay(): void {
+    const run = this.#underWay;
+    if (!run) return;
+    if (run.isOnThreads) {
+      throw new ThreadError(
+        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; await that, or use the ' +
+          'asynchronous form',
+      );
+    }
+    if (run.signal?.aborted) this.#underWay = null;
+    else this.#compute(run, run.plan.program.nodes.length);
+  }
+
+  /** Computes a run's nodes up to the first `nodes` on this thread. What goes wrong is that run's failure, not its caller's. */
+  #compute(run: Run, nodes: number): void {
+    try {
+      run.plan.compute(run.nodes, nodes);
+    } catch (error) {
+      this.#end(run, { error });
+      return;
+    }
+    this.#note(run, nodes);
+  }
+
+  /** Notes how many nodes of a run are computed; once all are, its outputs are taken out. */
+  #note(run: Run, nodes: number): void {
+    run.nodes = nodes;
+    if (nodes < run.plan.program.nodes.length) return;
+    try {
+      this.#end(run, { outputs: run.plan.read(this.#stage.instance.kernels) });
+    } catch (error) {
+      this.#end(run, { error });
+    }
+  }
+
+  #end(run: Run, outcome: Outcome): void {
+    run.outcome = outcome;
+    this.#underWay = null;
+  }
+}
+
+function outputsOf(outcome: Outcome): Tensor<Float32Array>[] {
+  if ('error' in outcome) throw outcome.error;
+  return outcome.outputs;
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
+}
+
+/** The promise, or a rejection as soon as the signal is aborted. */
+function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal || signal.aborted) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    });
+  });
+}
