@@ -1,5 +1,6 @@
 /**
- * Runs the tests of the examples that are packages of their own, which it installs first: `npm run test:examples [-- FOLDER …]`.
+ * Runs the tests of the examples that are packages of their own, which it installs first, and those of the packed command
+ * line: `npm run test:examples [-- FOLDER …]`, where `cli` names the command line.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -10,8 +11,8 @@ import { installPackage } from './with-package.mjs';
 const all = readdirSync('examples').filter((name) => existsSync(join('examples', name, 'package-lock.json')));
 const asked = process.argv.slice(2);
 let failed = false;
-for (const name of asked.length > 0 ? asked : all) {
-  const folder = join(installPackage(join('examples', name)), 'test');
+for (const name of asked.length > 0 ? asked : [...all, 'cli']) {
+  const folder = name === 'cli' ? join('test', 'cli') : join(installPackage(join('examples', name)), 'test');
   const files = readdirSync(folder).filter((file) => file.endsWith('.test.mjs'));
   const args = ['--test', '--test-reporter=spec', '--test-concurrency=1', ...files.map((file) => join(folder, file))];
   failed = spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0 || failed;

@@ -13,8 +13,24 @@ const pages = ['.', 'cli', 'examples/digits'].flatMap((folder) =>
 
 describe('links', () => {
   it.each(pages)('of %s lead to files', (page) => {
-    const links = [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link]) => link!);
-    expect(links.filter((link) => !existsSync(join(dirname(page), link)))).toEqual([]);
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link!);
+    const paths = links.flatMap((link) => {
+      if (!/^https?:/.test(link)) return [join(dirname(page), link)];
+      // The repository's own files by their address.
+      return (
+        /^https:\/\/(?:github\.com|raw\.githubusercontent\.com)\/layertap\/layertap\/(?:(?:blob|tree)\/)?main\/(.*)/
+          .exec(link)
+          ?.slice(1) ?? []
+      );
+    });
+    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  // npm shows these pages without the repository around them.
+  it.each(['README.md', join('cli', 'README.md')])('of %s, which is packed, are whole addresses', (page) => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)]+)/g)].map(([, link]) => link!);
+    expect(links.filter((link) => !link.startsWith('https://'))).toEqual([]);
+    expect(links.length).toBeGreaterThan(0);
   });
 
   it('of the table of differences are tests', () => {

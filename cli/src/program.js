@@ -41,10 +41,10 @@ export async function run(args) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
       // Without a command, commander prints its help, which is more than a line.
-      if (error.code === 'commander.help') return fail(2, 'expected a command, got none; see layertap --help');
-      return fail(2, `${error.message.replace(/^error: |\.$/g, '')}; see layertap --help`);
+      if (error.code === 'commander.help') return fail(2, 'expected a command, got none; see npx layertap-cli --help');
+      return fail(2, `${error.message.replace(/^error: |\.$/g, '')}; see npx layertap-cli --help`);
     }
-    if (error instanceof UsageError) return fail(2, `${error.message}; see layertap --help`);
+    if (error instanceof UsageError) return fail(2, `${error.message}; see npx layertap-cli --help`);
     return fail(1, error instanceof Error ? error.message : String(error));
   }
 }
@@ -60,7 +60,8 @@ function fail(exitCode, message) {
 
 function createProgram() {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  const program = new Command('layertap')
+  // So is it called without being installed. Where it is, its command is `layertap`.
+  const program = new Command('npx layertap-cli')
     .description('Taps the layers of torchvision networks.')
     .version(version)
     .exitOverride()
@@ -68,7 +69,7 @@ function createProgram() {
     .showSuggestionAfterError(true);
 
   const model = () =>
-    new Option('--model <name>', "torchvision's name; `layertap models` lists them").makeOptionMandatory();
+    new Option('--model <name>', "torchvision's name; `npx layertap-cli models` lists them").makeOptionMandatory();
   const modelOptions = () =>
     new Option('--model-options <json>', "torchvision's options in camelCase, as a JSON object")
       .argParser(parseModelOptions)

@@ -401,7 +401,11 @@ beforeAll(async () => {
 
 describe('wrong usage: exit code 2', () => {
   it.each(usage.map(([claim, , message], i) => [claim, i, message] as const))('%s', (_, i, message) => {
-    expect(results[i]).toEqual({ status: 2, stdout: '', stderr: `layertap: ${message}; see layertap --help\n` });
+    expect(results[i]).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `layertap: ${message}; see npx layertap-cli --help\n`,
+    });
   });
 });
 

@@ -111,7 +111,7 @@ describe('help', () => {
     for (const command of ['extract', 'segment', 'inspect', 'models']) {
       expect(text).toContain(`\n  ${command} [options]`);
       const help = print(command, '--help');
-      expect(help).toContain(`Usage: layertap ${command} [options]`);
+      expect(help).toContain(`Usage: npx layertap-cli ${command} [options]`);
       expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     }
   });
