@@ -6,7 +6,8 @@
 import { madd } from "./simd";
 
 /**
- * Bilinear resizing. With `alignCorners` the source of i is i·scale, else max(0, (i + ½)·scale − ½), in f32 as in PyTorch.
+ * Bilinear resizing. With `alignCorners` the source of i is i·scale, else max(0, (i + ½)·scale − ½). As in PyTorch, the scale is an f32 and the
+ * source an f64, whose fraction becomes an f32.
  * Along an axis whose size stays, the source of i is i, whatever the scale; its own pixel takes the neighbour's place there, so that
  * no NaN comes from beside.
  *
@@ -27,13 +28,13 @@ export function f32_resize2d_bilinear(
     for (let oy = 0; oy < outHeight; oy++) {
       const sy = source(oy, scaleHeight, alignCorners);
       const y0 = keepsRows ? oy : min(<i32>sy, height - 1), y1 = keepsRows ? oy : min(y0 + 1, height - 1);
-      const wy = keepsRows ? <f32>0 : sy - <f32>y0;
+      const wy = keepsRows ? <f32>0 : <f32>(sy - <f64>y0);
       const wy1 = f32x4.splat(wy), wy0 = f32x4.splat(1 - wy);
       const top = image + <usize>y0 * rowBytes, bottom = image + <usize>y1 * rowBytes;
       for (let ox = 0; ox < outWidth; ox++) {
         const sx = source(ox, scaleWidth, alignCorners);
         const x0 = keepsColumns ? ox : min(<i32>sx, width - 1), x1 = keepsColumns ? ox : min(x0 + 1, width - 1);
-        const wx = keepsColumns ? <f32>0 : sx - <f32>x0;
+        const wx = keepsColumns ? <f32>0 : <f32>(sx - <f64>x0);
         const wx1 = f32x4.splat(wx), wx0 = f32x4.splat(1 - wx);
         const a = <usize>x0 * pixelBytes, b = <usize>x1 * pixelBytes;
         for (let c: usize = 0; c < channelBytes; c += 16) {
@@ -73,8 +74,8 @@ export function f32_resize2d_nearest(
 
 // @ts-ignore: decorator
 @inline
-function source(i: i32, scale: f32, alignCorners: i32): f32 {
-  return alignCorners ? <f32>i * scale : max<f32>(0, (<f32>i + 0.5) * scale - 0.5);
+function source(i: i32, scale: f32, alignCorners: i32): f64 {
+  return alignCorners ? <f64>i * scale : max<f64>(0, (<f64>i + 0.5) * scale - 0.5);
 }
 
 // @ts-ignore: decorator

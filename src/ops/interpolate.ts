@@ -86,7 +86,10 @@ export const interpolate: Op<InterpolateAttrs> = {
   ],
 };
 
-/** For each output index, the two input indices and the second one's weight. A bilinear axis whose size stays is copied, whatever the scale. */
+/**
+ * For each output index, the two input indices and the second one's weight, in float32 of a source in float64, as in PyTorch. A bilinear axis
+ * whose size stays is copied, whatever the scale.
+ */
 function sources(x: Shape, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs) {
   const size = x[axis + 2]!;
   const scale = scaleOf(x, outSize, axis, attrs);
@@ -96,8 +99,7 @@ function sources(x: Shape, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs
       return { from: Math.min(from, size - 1), to: 0, weight: 0 };
     }
     if (outSize === size) return { from: i, to: i, weight: 0 };
-    const halfPixel = Math.max(0, Math.fround(Math.fround(Math.fround(i + 0.5) * scale) - 0.5));
-    const source = attrs.alignCorners ? Math.fround(Math.fround(i) * scale) : halfPixel;
+    const source = attrs.alignCorners ? i * scale : Math.max(0, (i + 0.5) * scale - 0.5);
     const from = Math.min(Math.floor(source), size - 1);
     return { from, to: Math.min(from + 1, size - 1), weight: Math.fround(source - from) };
   });

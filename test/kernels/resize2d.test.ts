@@ -129,16 +129,15 @@ const outputsOf = (
 describe.each(BUILDS)('resizing (%s)', (build) => {
   const kernels = loadKernels(build);
 
-  it("f32_resize2d_bilinear weighs the four neighbours of PyTorch's source, computed in float32", () => {
+  it("f32_resize2d_bilinear weighs the four neighbours of PyTorch's source, computed in float64", () => {
     CASES.forEach((of, seed) => {
       const x = inputOf(of, seed);
       const [scaleY, scaleX] = scalesOf(of);
       const source = (i: number, scale: number, size: number, out: number) => {
         if (size === out) return { from: i, to: i, weight: 0 };
-        const half = Math.max(0, Math.fround(Math.fround(Math.fround(i + 0.5) * scale) - 0.5));
-        const at = of.alignCorners ? Math.fround(i * scale) : half;
+        const at = of.alignCorners ? i * scale : Math.max(0, (i + 0.5) * scale - 0.5);
         const from = Math.min(Math.floor(at), size - 1);
-        return { from, to: Math.min(from + 1, size - 1), weight: at - from };
+        return { from, to: Math.min(from + 1, size - 1), weight: Math.fround(at - from) };
       };
       const expected = outputsOf(of, (image, channel, oy, ox) => {
         const [rows, columns] = [source(oy, scaleY, of.size[0], of.out[0]), source(ox, scaleX, of.size[1], of.out[1])];

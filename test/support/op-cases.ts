@@ -164,10 +164,8 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
       return (index) => roundingBound(10, magnitudes()[index]!);
     case 'interpolate': {
       if (options.mode !== 'bilinear') return () => 0;
-      // A pixel passes six roundings on each side: its two weights, products and sums. One more is in a coordinate, where
-      // PyTorch's compiler may fuse a multiply-add: up to size·2⁻²⁴ of a pixel on each axis, between pixels 2·max apart.
-      const max = largest(inputsOf(opCase)[0]!);
-      return () => roundingBound(12 + 2 * (height + width), max);
+      // A pixel passes six roundings on each side: its two weights, products and sums.
+      return () => roundingBound(12, largest(inputsOf(opCase)[0]!));
     }
     case 'hardswish':
     case 'hardsigmoid':
