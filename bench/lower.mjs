@@ -3,8 +3,7 @@
  * node by node with its constants in one block of floats. No model is defined twice.
  */
 
-import { fuseEpilogues } from '../dist/graph/passes/fuse-epilogues.js';
-import { scaleAndShift } from '../dist/ops/epilogue.js';
+import { fuseEpilogues, scaleAndShift } from '../dist/internals.js';
 
 /** @typedef {'relu' | 'relu6' | 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' | null} Activation */
 

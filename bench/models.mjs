@@ -1,8 +1,7 @@
 /** What is measured: models by name, each with the size of its input. */
 
-import { macsOf } from '../dist/graph/graph.js';
-import { prune } from '../dist/graph/passes/prune.js';
-import { Graph, IntermediateLayerGetter, models } from '../dist/index.js';
+import { Graph, IntermediateLayerGetter, macsOf, models } from '../dist/index.js';
+import { prune } from '../dist/internals.js';
 
 /** @typedef {import('../dist/index.js').Module<any>} Module */
 /** @typedef {{ build: () => Module, shape: readonly number[], input?: import('../dist/index.js').Tensor<Float32Array> }} Model */

@@ -4,7 +4,7 @@
  */
 
 import { Bench } from 'tinybench';
-import { chooseBinary } from '../../dist/wasm/instantiate.js';
+import { chooseBinary } from '../../dist/internals.js';
 import { ceilingOf } from '../ceiling.mjs';
 import { LAYERS } from '../layers.mjs';
 import { cpuMs, peakRssMB } from '../measure.mjs';

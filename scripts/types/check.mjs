@@ -1,6 +1,6 @@
 /**
  * Checks the types of the packed tarball: by publint, by Are the types wrong?, and by compiling a user's lines under each way to
- * resolve modules.
+ * resolve modules, by the newest TypeScript and by the oldest that works.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -57,10 +57,19 @@ try {
     '--target',
     'es2022',
   ];
-  const compile = (name, files, options) => check(`tsc, ${name}`, join(bin, 'tsc'), [...files, ...strict, ...options]);
+  const compile = (name, files, options, versions = ['typescript-oldest', 'typescript']) => {
+    for (const version of versions) {
+      const folder = join(bin, '..', version);
+      const { version: number } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const args = [join(folder, 'bin/tsc'), ...files, ...strict, ...options];
+      check(`TypeScript ${number}, ${name}`, process.execPath, args);
+    }
+  };
   const dom = ['--lib', 'es2022,dom'];
   compile('node16', ['use.ts', 'entries.ts'], ['--module', 'node16', ...dom]);
-  compile('nodenext, by import and require', ['use.ts', 'use.cts', 'entries.ts'], ['--module', 'nodenext', ...dom]);
+  compile('nodenext', ['use.ts', 'entries.ts'], ['--module', 'nodenext', ...dom]);
+  // TypeScript knows Node's require(esm) since 5.8.
+  compile('nodenext, by require', ['use.cts'], ['--module', 'nodenext', ...dom], ['typescript']);
   compile('bundler', ['use.ts', 'entries.ts'], ['--module', 'esnext', '--moduleResolution', 'bundler', ...dom]);
   const edge = ['--module', 'esnext', '--moduleResolution', 'bundler', '--customConditions', 'workerd', ...dom];
   compile('bundler, for workerd', ['use.ts'], edge);

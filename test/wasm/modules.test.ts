@@ -1,9 +1,6 @@
-/** Where the kernels come from: inlined, imported by the host, or given; and that importing the package costs nothing. */
+/** Where the kernels come from: inlined, imported by the host, or given. */
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import ts from 'typescript';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { differenceOf } from '../../scripts/difference.mjs';
 import { textOf } from '../../scripts/text.mjs';
@@ -116,41 +113,6 @@ describe('a host that gives little memory', () => {
   });
 });
 
-/** Files that one loads with it, itself included. */
-function loadedWith(entry: string): Set<string> {
-  const loaded = new Set<string>();
-  const visit = (file: string) => {
-    if (loaded.has(file) || !file.endsWith('.js')) return;
-    loaded.add(file);
-    for (const { fileName } of ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles)
-      visit(join(dirname(file), fileName));
-  };
-  visit(entry);
-  return loaded;
-}
-
-describe.each([
-  { condition: 'workerd', has: 'both binaries', files: ['../kernels.relaxed.wasm?module', '../kernels.wasm?module'] },
-  { condition: 'edge-light', has: 'the plain binary alone', files: ['../kernels.wasm?module'] },
-])('the entry for $condition', ({ condition, has, files }) => {
-  const inlined = loadedWith('dist/index.js');
-  const loaded = loadedWith(`dist/index.${condition}.js`);
-  const plain = (file: string) => file.replace(`.${condition}.js`, '.js');
-
-  it('has the same files as the default one, but for the inlined binaries', () => {
-    expect([...loaded].map(plain).sort()).toEqual([...inlined].filter((file) => !file.includes('binaries.gen')).sort());
-  });
-
-  it('loads no file beside its twin', () => {
-    expect([...loaded].filter((file) => file !== plain(file) && loaded.has(plain(file)))).toEqual([]);
-  });
-
-  it(`imports ${has}, as ?module`, () => {
-    const { importedFiles } = ts.preProcessFile(readFileSync(`dist/wasm/modules.${condition}.js`, 'utf8'));
-    expect(importedFiles.map(({ fileName }) => fileName).filter((name) => name.includes('.wasm'))).toEqual(files);
-  });
-});
-
 describe('the inlined binaries', () => {
   it.each(['simd', 'relaxed'] as const)('%s has the bytes of the file that ships', (binary) => {
     const file = binary === 'simd' ? 'dist/kernels.wasm' : 'dist/kernels.relaxed.wasm';
@@ -172,72 +134,5 @@ describe('the inlined binaries', () => {
     expect(applied(differenceOf(from, to), from, to.length)).toEqual(new Uint8Array(to));
     expect(applied(differenceOf(from, Buffer.alloc(0)), from, 0)).toEqual(new Uint8Array(0));
     expect(applied(differenceOf(Buffer.alloc(0), to), Buffer.alloc(0), to.length)).toEqual(new Uint8Array(to));
-  });
-});
-
-describe('importing the package', () => {
-  it('compiles, validates and decodes nothing', () => {
-    const script = `
-      const refuse = (name) => () => { throw new Error(name + ' while importing'); };
-      for (const name of ['Module', 'Instance', 'Memory', 'validate', 'compile', 'instantiate'])
-        WebAssembly[name] = refuse(name);
-      globalThis.atob = refuse('atob');
-      String.prototype.charCodeAt = refuse('charCodeAt');
-      globalThis.fetch = refuse('fetch');
-      const { resnet18 } = await import('./dist/index.js');
-      console.log(typeof resnet18);`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    expect(stdout).toBe('function\n');
-  });
-
-  it('loads nothing of the entries beside it', () => {
-    const others = ['dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
-    const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
-      ...loadedWith(`dist/${entry}`),
-    ]);
-    expect(loaded.filter((file) => others.some((other) => file.startsWith(other)))).toEqual([]);
-  });
-
-  it.each([...loadedWith('dist/index.js')].sort())(
-    '%s needs no host: no await, import.meta, eval or builtin',
-    (file) => {
-      const text = readFileSync(file, 'utf8');
-      const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
-      const visit = (node: ts.Node, isTop: boolean): void => {
-        const what = node.getText().slice(0, 80);
-        expect(isTop && ts.isAwaitExpression(node), `top-level await: ${what}`).toBe(false);
-        expect(ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword, what).toBe(false);
-        const isNamed = (names: readonly string[]) =>
-          (ts.isCallExpression(node) || ts.isNewExpression(node)) && names.includes(node.expression.getText());
-        expect(isNamed(['eval', 'Function', 'require']), what).toBe(false);
-        ts.forEachChild(node, (child) => visit(child, isTop && !ts.isFunctionLike(node)));
-      };
-      visit(source, true);
-      for (const { fileName } of ts.preProcessFile(text).importedFiles) expect(fileName).toMatch(/^\.\.?\//);
-    },
-  );
-});
-
-describe('package.json', () => {
-  const { exports: exported, sideEffects } = JSON.parse(readFileSync('package.json', 'utf8'));
-
-  it('points to files that exist', () => {
-    const targets = Object.values(exported).flatMap((target) =>
-      typeof target === 'string' ? [target] : Object.values(target as object),
-    );
-    for (const target of targets) expect(existsSync(target), target).toBe(true);
-  });
-
-  it('names workerd and edge-light before default, and no effects', () => {
-    expect(Object.keys(exported['.'])).toEqual(['types', 'workerd', 'edge-light', 'default']);
-    expect(sideEffects).toBe(false);
-  });
-
-  it('ships both binaries, labelled', () => {
-    expect(readdirSync('dist').filter((file) => file.endsWith('.wasm'))).toEqual([
-      'kernels.relaxed.wasm',
-      'kernels.wasm',
-    ]);
   });
 });

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import * as esbuild from 'esbuild';
+import MinimizerPlugin from 'minimizer-webpack-plugin';
 import { rolldown } from 'rolldown';
 import { rollup } from 'rollup';
 import * as vite from 'vite';
@@ -16,10 +17,10 @@ import { outputOf, printedResult } from '../command.mjs';
 /** Classes of other families than ResNet, and of another entry. */
 const OTHERS = ['SqueezeNet', 'MobileNetV2', 'MobileNetV3', 'DeepLabV3', 'DeepLabHead', 'FCNHead', 'ThreadPool'];
 
-/** Whether unminified code has a class, however a bundler writes that. */
-const hasClass = (code, name) => new RegExp(`class ${name}\\b|\\b${name} = class`).test(code);
+/** Whether code has a class, however a bundler writes that. */
+const hasClass = (code, name) => new RegExp(`class ${name}\\b|(?:\\b|_)${name} ?= ?class`).test(code);
 
-/** Each bundler: writes `outfile` from `entry`, not minified. `edge` takes the entry for hosts that import the kernels. */
+/** Each bundler: writes `outfile` from `entry`, with its names. `edge` takes the entry for hosts that import the kernels. */
 const BUNDLERS = {
   esbuild: ({ cwd, entry, outfile, edge }) =>
     esbuild.build({
@@ -63,7 +64,14 @@ const BUNDLERS = {
         context: cwd,
         entry: `./${entry}`,
         target: 'web',
-        optimization: { minimize: false },
+        // webpack leaves it to the minimizer to drop what a module has and nobody uses; names stay, to be looked for.
+        optimization: {
+          minimizer: [
+            new MinimizerPlugin({
+              minimizerOptions: { mangle: false, compress: { defaults: false, unused: true, toplevel: true } },
+            }),
+          ],
+        },
         experiments: { outputModule: true },
         output: { path: cwd, filename: outfile, module: true, library: { type: 'module' } },
       };

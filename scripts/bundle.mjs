@@ -1,0 +1,173 @@
+/**
+ * Writes dist/ from src/: each entry as one module, with what several of them need in chunks that they share, and source maps. An
+ * import of many files takes ten times as long. Types are TypeScript's own, a file for each source that an entry's types lead to.
+ */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { rolldown } from 'rolldown';
+import ts from 'typescript';
+import { marked } from './pure.mjs';
+
+/** Export conditions of hosts that forbid compiling, with a file src/wasm/modules.CONDITION.ts each. */
+export const CONDITIONS = ['workerd', 'edge-light'];
+
+/** The file of which each condition has its own. */
+const VARYING = resolve('src/wasm/modules.ts');
+
+/** The entries beside the main one, and their sources. The last isn't published: it is what the benchmarks look at. */
+const ENTRIES = {
+  'threads/index': 'src/threads/index.ts',
+  'node/index': 'src/node/index.ts',
+  'wasm/relaxed': 'src/wasm/relaxed.ts',
+  internals: 'bench/internals.mjs',
+};
+
+/** Names of index.ts that are a module as a whole: such a module stays one of its own, so that bundlers drop what isn't used of it. */
+const NAMESPACES = { functional: 'src/nn/functional.ts', models: 'src/models/index.ts' };
+
+/** What a declaration imports, types by `import('./x.ts').X` included. */
+const IMPORTED = /(?<=\b(?:from |import\()['"])(\.[^'"]*)\.ts(?=['"])/g;
+
+const WASM = /\.wasm\?module$/;
+
+/** The options of all bundles. @type {import('rolldown').InputOptions} */
+const INPUT = {
+  platform: 'neutral',
+  tsconfig: false,
+  transform: { target: 'es2022' },
+  checks: { pluginTimings: false },
+};
+
+/** Docstrings are in the types, and the sources in the maps. @type {import('rolldown').OutputOptions} */
+const OUTPUT = {
+  dir: 'dist',
+  format: 'es',
+  sourcemap: true,
+  comments: { legal: true, annotation: true, jsdoc: false },
+};
+
+/**
+ * Writes all entries' modules.
+ *
+ * @param {readonly string[]} sources all files of src/
+ */
+export async function bundle(sources) {
+  const twins = twinsOf(sources);
+  const variants = ['', ...CONDITIONS.map((condition) => `.${condition}`)];
+  /** @type {Record<string, string>} */
+  const input = { ...ENTRIES };
+  for (const variant of variants) {
+    for (const [name, file] of Object.entries({ index: 'src/index.ts', ...NAMESPACES })) {
+      const isTwin = twins.has(resolve(file));
+      if (variant !== '' && !isTwin) continue;
+      input[`${name === 'index' ? '' : 'chunks/'}${name}${variant}`] = resolve(file) + variant.replace('.', '?');
+    }
+  }
+  const bundled = await rolldown({ ...INPUT, input, plugins: [variantsPlugin(twins), purePlugin] });
+  /** Which chunk a file goes to, where it isn't an entry's own. @param {string} id */
+  const chunkOf = (id) => {
+    const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
+    if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/relaxed\.ts$|\/src\/index\.ts$/.test(file))
+      return null;
+    return condition ?? (twins.has(file) || file.endsWith('/binaries.gen.ts') ? 'main' : 'common');
+  };
+  const groups = ['common', 'main', ...CONDITIONS].map((name) => ({ name, test: (id) => chunkOf(id) === name }));
+  const { output } = await bundled.write({
+    ...OUTPUT,
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name].js',
+    codeSplitting: { groups },
+  });
+  await bundled.close();
+  for (const { fileName, ...file } of output) {
+    if (file.type !== 'chunk' || !file.code.includes('"dist:')) continue;
+    const here = (/** @type {string} */ target) => relative(dirname(fileName), target).replace(/^(?!\.)/, './');
+    writeFileSync(
+      join('dist', fileName),
+      file.code.replace(/(?<=\bfrom ")dist:([^"]*)/g, (_, target) => here(target)),
+    );
+  }
+
+  // By itself: a worker loads nothing that it doesn't need.
+  const worker = await rolldown({ ...INPUT, input: { 'threads/worker': 'src/threads/worker.ts' } });
+  await worker.write({ ...OUTPUT, codeSplitting: false });
+  await worker.close();
+}
+
+/** The files between {@link VARYING} and an entry, itself included: those of which each condition has its own. */
+function twinsOf(/** @type {readonly string[]} */ sources) {
+  const imports = new Map(
+    sources.map((file) => [
+      resolve(file),
+      ts
+        .preProcessFile(readFileSync(file, 'utf8'))
+        .importedFiles.map(({ fileName }) => resolve(dirname(file), fileName)),
+    ]),
+  );
+  const twins = new Set([VARYING]);
+  for (const twin of twins) for (const [file, imported] of imports) if (imported.includes(twin)) twins.add(file);
+  return twins;
+}
+
+/**
+ * Gives each condition its own modules: `x.ts?workerd` is x.ts, with imports of such files. So which binaries are used is told by imports
+ * alone: nothing is registered while a file loads, and a bundler may drop what isn't used in all.
+ *
+ * @param {ReadonlySet<string>} twins @returns {import('rolldown').Plugin}
+ */
+function variantsPlugin(twins) {
+  const inDist = (/** @type {string} */ file) => ({ id: `dist:${file}`, external: true });
+  const parts = (/** @type {string | undefined} */ id) => (id ?? '').split('?');
+  return {
+    name: 'variants',
+    resolveId(specifier, importer) {
+      if (WASM.test(specifier)) return inDist(specifier.replace(/^.*\//, ''));
+      const [from, condition] = parts(importer);
+      const namespace = /^namespace:(.*)$/.exec(specifier)?.[1];
+      if (namespace) {
+        const isTwin = twins.has(resolve(NAMESPACES[namespace]));
+        return inDist(`chunks/${namespace}${condition && isTwin ? `.${condition}` : ''}.js`);
+      }
+      if (!condition || !specifier.startsWith('.')) return null;
+      const file = resolve(dirname(from), specifier);
+      if (file === VARYING) return file.replace(/\.ts$/, `.${condition}.ts`);
+      return twins.has(file) ? `${file}?${condition}` : file;
+    },
+    load(id) {
+      const [file, condition] = parts(id);
+      const isIndex = file === resolve('src/index.ts');
+      if (!condition && !isIndex) return null;
+      const text = readFileSync(file, 'utf8');
+      return {
+        code: isIndex ? text.replace(/(?<=^export \* as (\w+) from )'.*?'/gm, "'namespace:$1'") : text,
+        moduleType: 'ts',
+      };
+    },
+  };
+}
+
+/** @type {import('rolldown').Plugin} */
+const purePlugin = {
+  name: 'pure',
+  transform: (code, id) => (/\.ts(\?|$)/.test(id) ? { code: marked(code, relative('.', id)), map: null } : null),
+};
+
+/**
+ * Copies the declarations that the entries' lead to; the other files' are nobody's business.
+ *
+ * @param {string} from where TypeScript has written all @param {readonly string[]} entries below it
+ */
+export function copyTypes(from, entries) {
+  const reached = new Set(entries.map((file) => join(from, file)));
+  for (const file of reached) {
+    // By the name of the code every version of TypeScript finds a declaration.
+    const text = readFileSync(file, 'utf8').replace(IMPORTED, (_, path) => {
+      reached.add(join(dirname(file), `${path}.d.ts`));
+      return `${path}.js`;
+    });
+    const to = join('dist', relative(from, file));
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, text);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Says to bundlers that what a file computes while it loads may be left out where nothing uses it. As files of their own modules are left out
+ * whole, by `sideEffects` in package.json; as parts of one module each of their values has to say it.
+ */
+
+import ts from 'typescript';
+
+/** Whether a statement only says what something is. */
+const isDeclaration = (/** @type {ts.Statement} */ statement) =>
+  ts.isImportDeclaration(statement) ||
+  ts.isExportDeclaration(statement) ||
+  ts.isFunctionDeclaration(statement) ||
+  ts.isInterfaceDeclaration(statement) ||
+  ts.isTypeAliasDeclaration(statement) ||
+  ts.isModuleDeclaration(statement);
+
+const PURE = '/* @__PURE__ */ ';
+
+/** Code that bundlers don't leave out by themselves: it may call something, or run a getter. */
+const isComputed = (/** @type {ts.Node} */ node) =>
+  ts.isCallExpression(node) ||
+  ts.isNewExpression(node) ||
+  ts.isTaggedTemplateExpression(node) ||
+  ts.isTemplateExpression(node) ||
+  ts.isPropertyAccessExpression(node) ||
+  ts.isElementAccessExpression(node) ||
+  ts.isSpreadElement(node) ||
+  ts.isSpreadAssignment(node);
+
+/** Whether a value computes something at once, rather than in a function that is called later. */
+const computes = (/** @type {ts.Node} */ node) =>
+  isComputed(node) || (!ts.isFunctionLike(node) && (ts.forEachChild(node, computes) ?? false));
+
+/** The calls that a value is made of, arguments of others included; null where it computes something else as well. @returns {ts.Node[] | null} */
+function callsIn(/** @type {ts.Node} */ value) {
+  const node = ts.skipOuterExpressions(value);
+  if (!computes(node)) return [];
+  if (!ts.isCallExpression(node) && !ts.isNewExpression(node)) return null;
+  const inner = (node.arguments ?? []).map(callsIn);
+  return inner.includes(null) ? null : [node, ...inner.flat()];
+}
+
+/**
+ * TypeScript with each value of a top-level constant, and of a class's static field, marked as pure where it computes something: a call as it is,
+ * else in a function that is called. No line moves.
+ *
+ * @param {string} text @param {string} file its name, for errors
+ * @returns {string}
+ * @throws {Error} where a statement does something while the file loads
+ */
+export function marked(text, file) {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
+  /** @type {[at: number, inserted: string][]} */
+  const insertions = [];
+  const mark = (/** @type {ts.Expression | undefined} */ value) => {
+    if (!value || ts.isClassExpression(value) || !computes(value)) return;
+    const calls = callsIn(value);
+    for (const call of calls ?? []) insertions.push([call.getStart(), PURE]);
+    if (!calls) insertions.push([value.getStart(), `${PURE}(() => (`], [value.getEnd(), '))()']);
+  };
+  for (const statement of source.statements) {
+    if (ts.isExportAssignment(statement)) {
+      mark(statement.expression);
+    } else if (ts.isVariableStatement(statement)) {
+      for (const { initializer } of statement.declarationList.declarations) mark(initializer);
+    } else if (ts.isClassDeclaration(statement)) {
+      for (const member of statement.members) {
+        const isStatic =
+          ts.isPropertyDeclaration(member) &&
+          member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword);
+        if (isStatic) mark(member.initializer);
+      }
+    } else if (!isDeclaration(statement)) {
+      throw new Error(
+        `${file}: expected nothing to be done while a file loads, got ${statement.getText().slice(0, 80)}`,
+      );
+    }
+  }
+  let result = '';
+  let copied = 0;
+  for (const [at, inserted] of insertions.sort(([a], [b]) => a - b)) {
+    result += text.slice(copied, at) + inserted;
+    copied = at;
+  }
+  return result + text.slice(copied);
+}

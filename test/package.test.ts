@@ -1,0 +1,257 @@
+/** What the build makes of src/, and what the package promises of it: few modules without effects, source maps, types. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { marked } from '../scripts/pure.mjs';
+import { relaxedDifference, simd } from '../src/wasm/binaries.gen.ts';
+
+/** Specifiers that a file imports from. */
+const specifiersOf = (file: string) =>
+  ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles.map(({ fileName }) => fileName);
+
+/** Files that one loads with it, itself included. */
+function loadedWith(entry: string): Set<string> {
+  const loaded = new Set([entry]);
+  for (const file of loaded) {
+    for (const specifier of specifiersOf(file))
+      if (specifier.endsWith('.js')) loaded.add(join(dirname(file), specifier));
+  }
+  return loaded;
+}
+
+/** Names that a bundled entry exports. */
+function namesOf(entry: string): string[] {
+  const source = ts.createSourceFile(entry, readFileSync(entry, 'utf8'), ts.ScriptTarget.ES2022, true);
+  return source.statements
+    .filter(ts.isExportDeclaration)
+    .flatMap(({ exportClause }) => (exportClause && ts.isNamedExports(exportClause) ? [...exportClause.elements] : []))
+    .map(({ name }) => name.text);
+}
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesIn(join(folder, entry.name)) : [join(folder, entry.name)],
+  );
+
+const shipped = filesIn('dist').filter((file) => !file.startsWith('dist/internals.'));
+const modules = shipped.filter((file) => file.endsWith('.js'));
+const inlined = loadedWith('dist/index.js');
+
+describe.each([
+  { condition: 'workerd', has: 'both binaries', files: ['kernels.relaxed.wasm?module', 'kernels.wasm?module'] },
+  { condition: 'edge-light', has: 'the plain binary alone', files: ['kernels.wasm?module'] },
+])('the entry for $condition', ({ condition, has, files }) => {
+  const loaded = loadedWith(`dist/index.${condition}.js`);
+
+  it('exports the names of the default one', () => {
+    expect(namesOf(`dist/index.${condition}.js`)).toEqual(namesOf('dist/index.js'));
+    expect(namesOf(`dist/chunks/models.${condition}.js`)).toEqual(namesOf('dist/chunks/models.js'));
+  });
+
+  it('shares what does not depend on the binaries, and nothing else', () => {
+    const shared = [...loaded].filter((file) => inlined.has(file));
+    expect(shared.sort()).toEqual(['dist/chunks/common.js', 'dist/chunks/functional.js']);
+  });
+
+  it(`imports ${has}, as ?module`, () => {
+    const binaries = [...loaded].flatMap((file) =>
+      specifiersOf(file)
+        .filter((name) => name.includes('.wasm'))
+        .map((name) => resolve(dirname(file), name)),
+    );
+    expect(binaries).toEqual(files.map((file) => resolve('dist', file)));
+  });
+
+  it('inlines none', () => {
+    for (const file of loaded) expect(readFileSync(file, 'utf8').includes(simd.slice(0, 100)), file).toBe(false);
+  });
+});
+
+describe('importing the package', () => {
+  it('loads five modules, and the binaries with one of them', () => {
+    expect([...inlined].sort()).toEqual([
+      'dist/chunks/common.js',
+      'dist/chunks/functional.js',
+      'dist/chunks/main.js',
+      'dist/chunks/models.js',
+      'dist/index.js',
+    ]);
+    const main = readFileSync('dist/chunks/main.js', 'utf8');
+    expect(main.includes(simd) && main.includes(relaxedDifference)).toBe(true);
+  });
+
+  it('compiles, validates and decodes nothing', () => {
+    const script = `
+      const refuse = (name) => () => { throw new Error(name + ' while importing'); };
+      for (const name of ['Module', 'Instance', 'Memory', 'validate', 'compile', 'instantiate'])
+        WebAssembly[name] = refuse(name);
+      globalThis.atob = refuse('atob');
+      String.prototype.charCodeAt = refuse('charCodeAt');
+      globalThis.fetch = refuse('fetch');
+      const { resnet18 } = await import('./dist/index.js');
+      console.log(typeof resnet18);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toBe('function\n');
+  });
+
+  it('loads nothing of the entries beside it', () => {
+    const others = ['dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
+    const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
+      ...loadedWith(`dist/${entry}`),
+    ]);
+    expect(loaded.filter((file) => others.some((other) => file.startsWith(other)))).toEqual([]);
+  });
+
+  it('is one module for a worker of a pool', () => {
+    expect([...loadedWith('dist/threads/worker.js')]).toEqual(['dist/threads/worker.js']);
+  });
+
+  it.each(['threads', 'node'])('shares state and classes with layertap/%s', (entry) => {
+    const own = [...loadedWith(`dist/${entry}/index.js`)].filter((file) => !inlined.has(file));
+    expect(own).toEqual([`dist/${entry}/index.js`]);
+  });
+
+  it.each([...loadedWith('dist/index.js')].sort())(
+    '%s needs no host: no await, import.meta, eval or builtin',
+    (file) => {
+      const text = readFileSync(file, 'utf8');
+      const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
+      const visit = (node: ts.Node, isTop: boolean): void => {
+        const what = node.getText().slice(0, 80);
+        expect(isTop && ts.isAwaitExpression(node), `top-level await: ${what}`).toBe(false);
+        expect(ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword, what).toBe(false);
+        const isNamed = (names: readonly string[]) =>
+          (ts.isCallExpression(node) || ts.isNewExpression(node)) && names.includes(node.expression.getText());
+        expect(isNamed(['eval', 'Function', 'require']), what).toBe(false);
+        ts.forEachChild(node, (child) => visit(child, isTop && !ts.isFunctionLike(node)));
+      };
+      visit(source, true);
+      for (const { fileName } of ts.preProcessFile(text).importedFiles) expect(fileName).toMatch(/^\.\.?\//);
+    },
+  );
+});
+
+describe('a value that is computed while a file loads', () => {
+  it.each([
+    ['const a = new Map();', 'const a = /* @__PURE__ */ new Map();'],
+    ['const a = Object.freeze([1]) as A;', 'const a = /* @__PURE__ */ Object.freeze([1]) as A;'],
+    ['const a = f(g(1), 2);', 'const a = /* @__PURE__ */ f(/* @__PURE__ */ g(1), 2);'],
+    ['const a = new B(c.d);', 'const a = /* @__PURE__ */ (() => (new B(c.d)))();'],
+    ['const a = [...b];', 'const a = /* @__PURE__ */ (() => ([...b]))();'],
+    ['class A { static b = c.d; e = f(); }', 'class A { static b = /* @__PURE__ */ (() => (c.d))(); e = f(); }'],
+  ])('is marked, so that bundlers drop it where nothing uses it: %s', (text, expected) => {
+    expect(marked(text, 'a.ts')).toBe(expected);
+  });
+
+  it.each(['const a = 1;', 'const a = () => b.c();', 'const a = { b() { return c(); } };', 'class A { b = c(); }'])(
+    'is none in %s',
+    (text) => {
+      expect(marked(text, 'a.ts')).toBe(text);
+    },
+  );
+
+  it.each(['a.b = 1;', 'f();', 'if (a) f();', '{ f(); }', 'for (;;) f();', 'throw 1;'])(
+    'is all that a file may do: the build refuses %s',
+    (text) => {
+      expect(() => marked(text, 'a.ts')).toThrow(`a.ts: expected nothing to be done while a file loads, got ${text}`);
+    },
+  );
+});
+
+describe('source maps', () => {
+  it.each(modules.filter((file) => existsSync(`${file}.map`)))(
+    'of %s lead to the sources, which they carry',
+    (file) => {
+      expect(readFileSync(file, 'utf8')).toContain(`\n//# sourceMappingURL=${file.split('/').at(-1)}.map`);
+      const { sources, sourcesContent } = JSON.parse(readFileSync(`${file}.map`, 'utf8'));
+      expect(sources.length).toBeGreaterThan(0);
+      for (const [i, source] of sources.entries()) {
+        const path = join(dirname(file), source.split('?')[0]);
+        expect(sourcesContent[i], path).toBe(readFileSync(path, 'utf8'));
+      }
+    },
+  );
+
+  it('are there for all but lists of exports', () => {
+    const without = modules.filter((file) => !existsSync(`${file}.map`));
+    for (const file of without) expect(readFileSync(file, 'utf8'), file).not.toMatch(/\b(class|function|const|var)\b/);
+  });
+
+  it('tell the line of an error', () => {
+    const script = `import { Tensor } from './dist/index.js'; new Tensor('no shape', []);`;
+    const { stderr } = spawnSync(process.execPath, ['--enable-source-maps', '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/src\/tensor\/\w+\.ts:\d+/);
+  });
+});
+
+describe('the types', () => {
+  const types = shipped.filter((file) => file.endsWith('.d.ts'));
+
+  it('have no import that leads nowhere', () => {
+    for (const file of types) {
+      const text = readFileSync(file, 'utf8');
+      for (const [specifier] of text.matchAll(/(?<=\b(?:from |import\()['"])\.[^'"]*/g)) {
+        expect(specifier, file).toMatch(/\.js$/);
+        expect(existsSync(join(dirname(file), specifier.replace(/\.js$/, '.d.ts'))), `${file}: ${specifier}`).toBe(
+          true,
+        );
+      }
+    }
+  });
+
+  it('have no literals of the binaries', () => {
+    for (const file of types) {
+      const longest = Math.max(
+        ...readFileSync(file, 'utf8')
+          .split('\n')
+          .map(({ length }) => length),
+      );
+      expect(longest, file).toBeLessThan(1000);
+    }
+    expect(types.filter((file) => file.includes('binaries'))).toEqual([]);
+  });
+});
+
+describe('package.json', () => {
+  const { exports: exported, sideEffects } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+  it('points to files that exist', () => {
+    const targets = Object.values(exported).flatMap((target) =>
+      typeof target === 'string' ? [target] : Object.values(target as object),
+    );
+    for (const target of targets) expect(existsSync(target), target).toBe(true);
+  });
+
+  it('names workerd and edge-light before default, and no effects', () => {
+    expect(Object.keys(exported['.'])).toEqual(['types', 'workerd', 'edge-light', 'default']);
+    expect(sideEffects).toBe(false);
+  });
+
+  it('ships both binaries, labelled', () => {
+    expect(readdirSync('dist').filter((file) => file.endsWith('.wasm'))).toEqual([
+      'kernels.relaxed.wasm',
+      'kernels.wasm',
+    ]);
+  });
+
+  it.each(['package.json', 'cli/package.json'])(
+    '%s runs nothing where a tarball is installed: npm warns of that',
+    (file) => {
+      const { scripts = {} } = JSON.parse(readFileSync(file, 'utf8'));
+      for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) expect(scripts).not.toHaveProperty(name);
+    },
+  );
+
+  it('ships the modules and no internals', () => {
+    const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
+    const [{ files }] = JSON.parse(stdout);
+    const packed = files.map(({ path }: { path: string }) => path).filter((path: string) => path.startsWith('dist/'));
+    expect(packed.sort()).toEqual([...shipped].sort());
+  });
+});
