@@ -7,7 +7,7 @@ import { heatmaps } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, shapeText, status, table } from './print.js';
+import { bytesText, msText, progress, shapeText, status, table } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
 
@@ -58,8 +58,8 @@ export async function extract(options) {
     }
   });
 
-  status(`running ${options.model} on ${shapeText(input.shape)} …`);
-  const [runMs, features] = timed(() => getter.forward(input));
+  const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
+  const [runMs, features] = await timedAsync(() => getter.forwardAsync(input, { onProgress }));
   const names = namesOf(features);
   /** @type {import('./output.js').OutputFile[]} */
   const files = [{ option: '--output', path: output, bytes: saveSafetensors(names, [], { sorted: false }) }];
@@ -126,6 +126,19 @@ export async function extract(options) {
 export function timed(run) {
   const begin = performance.now();
   const result = run();
+  return [Math.round((performance.now() - begin) * 100) / 100, result];
+}
+
+/**
+ * As {@link timed}, of a function that returns a promise.
+ *
+ * @template T
+ * @param {() => Promise<T>} run
+ * @returns {Promise<[ms: number, result: T]>}
+ */
+export async function timedAsync(run) {
+  const begin = performance.now();
+  const result = await run();
   return [Math.round((performance.now() - begin) * 100) / 100, result];
 }
 

@@ -69,3 +69,14 @@ function scaled(value, step, units) {
 export function status(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
+
+/**
+ * Shows what is going on, and from then on how much of it is done.
+ *
+ * @param {string} what
+ * @returns {(progress: import('layertap').Progress) => void} an asynchronous call's `onProgress`
+ */
+export function progress(what) {
+  status(`${what} …`);
+  return ({ done, total }) => status(`${what}: ${total === 0 ? 100 : Math.floor((done / total) * 100)} %`);
+}

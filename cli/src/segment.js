@@ -1,13 +1,13 @@
 /** `layertap segment`: the class of each pixel, as a mask. */
 
 import { Graph, SimpleSegmentationModel, saveSafetensors } from 'layertap';
-import { timed } from './extract.js';
+import { timed, timedAsync } from './extract.js';
 import { CommandError } from './failures.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, shapeText, status } from './print.js';
+import { bytesText, msText, progress, shapeText, status } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
 
@@ -73,8 +73,9 @@ export async function segment(options) {
     }
   });
 
-  status(`running ${options.model} on ${shapeText(input.shape)} …`);
-  const [runMs, scores] = timed(() => /** @type {Map<string, Scores>} */ (model.call(input)));
+  const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
+  const [runMs, outputs] = await timedAsync(() => model.callAsync(input, { onProgress }));
+  const scores = /** @type {Map<string, Scores>} */ (outputs);
   const out = /** @type {Scores} */ (scores.get('out'));
   checkScores(scores);
   const small = classCount === 1 ? threshold(out) : argmax(out);
