@@ -97,6 +97,75 @@ export class ThreadError extends LayertapError {
   }
 }
 
+/** The most characters of a text, and items of a list, that a message quotes. */
+const MOST_CHARACTERS = 60;
+const MOST_ITEMS = 8;
+
+/**
+ * What came, in a few words for a message: short however large it is, and never an error of its own.
+ *
+ * @returns e.g. `"10"`, `[256, 256]`, `a Uint8Array of 12`, `a detached Uint8Array`, `a Tensor (uint8, [1, 3, 4, 4])`
+ */
+export function describe(what: unknown): string {
+  if (typeof what === 'string') return JSON.stringify(cut(what));
+  if (typeof what === 'function') return `a function${what.name ? ` ${what.name}` : ''}`;
+  if (typeof what !== 'object' || what === null) return cut(String(what));
+  try {
+    if (Array.isArray(what)) return enclosed(what.length, what.slice(0, MOST_ITEMS).map(describeItem), '[]');
+    if (ArrayBuffer.isView(what)) {
+      const name = Object.prototype.toString.call(what).slice(8, -1);
+      if (isDetached(what.buffer)) return `a detached ${name}`;
+      return `${named(name)} of ${(what as { readonly length?: number }).length ?? what.byteLength}`;
+    }
+    const name = what.constructor?.name ?? 'Object';
+    if (name === 'Object') {
+      const keys = Object.keys(what);
+      return enclosed(keys.length, keys.slice(0, MOST_ITEMS), '{}');
+    }
+    if (typeof (what as PromiseLike<unknown>).then === 'function') return `${named(name)} that was not awaited`;
+    const { dtype, shape } = what as { readonly dtype?: unknown; readonly shape?: unknown };
+    return `${named(name)}${typeof dtype === 'string' ? ` (${dtype}, ${describe(shape)})` : ''}`;
+  } catch {
+    return 'an object';
+  }
+}
+
+function named(name: string): string {
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** Items of a list one level deep. */
+function describeItem(item: unknown): string {
+  return Array.isArray(item) ? `an array of ${item.length}` : describe(item);
+}
+
+function enclosed(count: number, first: readonly string[], [open, close]: string): string {
+  const items = [...first, ...(count > first.length ? [`… ${count} in all`] : [])].join(', ');
+  return open === '{' && items ? `{ ${items} }` : `${open}${items}${close}`;
+}
+
+/** True where a buffer's memory was given away, by postMessage for example. Not every engine has `buffer.detached`. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** A text of at most 60 characters, for messages. */
+export function cut(text: string): string {
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+}
+
+/** The first names as {@link describe} writes them, and how many more there are, for messages. */
+export function listed(names: Iterable<unknown>, most = MOST_ITEMS): string {
+  const all = [...names];
+  const first = all.slice(0, most).map(describe).join(', ');
+  return all.length > most ? `${first} and ${all.length - most} more` : first || 'none';
+}
+
 /** Throws when the project's own invariant is broken: a bug in layertap, never a user's mistake. */
 export function assert(condition: unknown, invariant: string): asserts condition {
   if (!condition) throw new Error(`layertap bug: ${invariant}; please report it`);

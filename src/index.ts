@@ -1,6 +1,19 @@
 /** layertap's public names. */
 
-export * from './errors.ts';
+export {
+  DtypeError,
+  FileChangedError,
+  FormatError,
+  KeyError,
+  LayertapError,
+  MemoryError,
+  NetworkError,
+  ShapeError,
+  StateDictError,
+  ThreadError,
+  UnsupportedError,
+  ValueError,
+} from './errors.ts';
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/open-safetensors.ts';
 export {

@@ -1,6 +1,6 @@
-/** How arguments are taken. Options: an object, of known names only, as Python refuses keyword arguments that a function hasn't. */
+/** How arguments are taken: each is checked where it enters, once, so that nothing of a wrong type reaches the inside. */
 
-import { ValueError } from './errors.ts';
+import { describe, ValueError } from './errors.ts';
 
 /**
  * The options with the defaults in the place of those that aren't given, or given as undefined.
@@ -20,68 +20,65 @@ export function withDefaults<O extends object, D extends Readonly<Record<keyof O
   }
   const unknown = Object.keys(options).filter((option) => !Object.hasOwn(defaults, option));
   if (unknown.length > 0) {
-    const got = unknown.map((option) => JSON.stringify(option)).join(', ');
-    throw new ValueError(`${name}: expected options of ${known.join(', ')}, got ${got}`);
+    throw new ValueError(
+      `${name}: expected options of ${known.join(', ')}, got ${unknown.map((option) => describe(option)).join(', ')}`,
+    );
   }
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) } as never;
 }
 
-/** The most characters of a text, and items of a list, that a message quotes. */
-const MOST_CHARACTERS = 60;
-const MOST_ITEMS = 8;
+/** The largest whole number that a kernel takes. */
+export const MAX_WHOLE = 2 ** 31 - 1;
+
+/** The number. @throws {@link ValueError} where it isn't a whole one from `least` to {@link MAX_WHOLE} */
+export function whole(name: string, value: unknown, least = 1): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= MAX_WHOLE) return value as number;
+  throw new ValueError(`${name}: expected a whole number from ${least} to ${MAX_WHOLE}, got ${describe(value)}`);
+}
+
+/** The number. @throws {@link ValueError} where it isn't a finite one from `least` on */
+export function finite(name: string, value: unknown, least = -Infinity): number {
+  if (Number.isFinite(value) && (value as number) >= least) return value as number;
+  const expected = least === -Infinity ? 'a finite number' : `a finite number >= ${least}`;
+  throw new ValueError(`${name}: expected ${expected}, got ${describe(value)}`);
+}
+
+/** The flag. @throws {@link ValueError} where it is neither true nor false */
+export function flag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ValueError(`${name}: expected true or false, got ${describe(value)}`);
+}
+
+/** The function. @throws {@link ValueError} where it is something else */
+export function callable<F>(name: string, value: F): F {
+  if (typeof value === 'function') return value;
+  throw new ValueError(`${name}: expected a function, got ${describe(value)}`);
+}
+
+/** True for `'0'`, `'1'`, … up to 2³² − 2: the names that JavaScript puts first among an object's, whatever their order was. */
+export function isIndex(name: unknown): boolean {
+  return typeof name === 'string' && String(Number(name) >>> 0) === name && name !== '4294967295';
+}
 
 /**
- * What came, in a few words for a message: short however large it is, and never an error of its own.
+ * The entries of a Map, an iterable or a plain object, in the order in which they were given.
  *
- * @returns e.g. `"10"`, `[256, 256]`, `a Uint8Array of 12`, `a detached Uint8Array`, `a Tensor (uint8, [1, 3, 4, 4])`
+ * @param name what was called, for the message
+ * @throws {@link ValueError} for a plain object that doesn't tell the order, because names of it are whole numbers
  */
-export function describe(what: unknown): string {
-  if (typeof what === 'string') {
-    return JSON.stringify(what.length > MOST_CHARACTERS ? `${what.slice(0, MOST_CHARACTERS)}…` : what);
+export function entriesInOrder<Item>(
+  name: string,
+  items: Iterable<readonly [string, Item]> | Readonly<Record<string, Item>>,
+): readonly (readonly [string, Item])[] {
+  if (Symbol.iterator in items) return [...(items as Iterable<readonly [string, Item]>)];
+  const entries = Object.entries<Item>(items);
+  const index = entries.find(([key]) => isIndex(key));
+  if (index && entries.length > 1) {
+    throw new ValueError(
+      `${name}: expected a Map or entries, because a plain object doesn't keep the order of a name like ` +
+        `${describe(index[0])}, got a plain object of ${entries.length} names`,
+    );
   }
-  if (typeof what === 'function') return `a function${what.name ? ` ${what.name}` : ''}`;
-  if (typeof what !== 'object' || what === null) return String(what);
-  try {
-    if (Array.isArray(what)) return listed(what.length, what.slice(0, MOST_ITEMS).map(describeItem), '[]');
-    if (ArrayBuffer.isView(what)) {
-      const name = Object.prototype.toString.call(what).slice(8, -1);
-      if (isDetached(what.buffer)) return `a detached ${name}`;
-      return `${named(name)} of ${(what as { readonly length?: number }).length ?? what.byteLength}`;
-    }
-    const name = what.constructor?.name ?? 'Object';
-    if (name === 'Object') {
-      const keys = Object.keys(what);
-      return listed(keys.length, keys.slice(0, MOST_ITEMS), '{}');
-    }
-    if (typeof (what as PromiseLike<unknown>).then === 'function') return `${named(name)} that was not awaited`;
-    const { dtype, shape } = what as { readonly dtype?: unknown; readonly shape?: unknown };
-    return `${named(name)}${typeof dtype === 'string' ? ` (${dtype}, ${describe(shape)})` : ''}`;
-  } catch {
-    return 'an object';
-  }
-}
-
-function named(name: string): string {
-  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
-}
-
-/** Items of a list one level deep. */
-function describeItem(item: unknown): string {
-  return Array.isArray(item) ? `an array of ${item.length}` : describe(item);
-}
-
-function listed(count: number, first: readonly string[], [open, close]: string): string {
-  const items = [...first, ...(count > first.length ? [`… ${count} in all`] : [])].join(', ');
-  return open === '{' && items ? `{ ${items} }` : `${open}${items}${close}`;
-}
-
-/** True where a buffer's memory was given away, by postMessage for example. Not every engine has `buffer.detached`. */
-function isDetached(buffer: ArrayBufferLike): boolean {
-  try {
-    new Uint8Array(buffer);
-    return false;
-  } catch {
-    return true;
-  }
+  return entries;
 }

@@ -14,7 +14,7 @@ import { Dropout } from '../src/nn/dropout.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
 import { Upsample } from '../src/nn/upsampling.ts';
-import { describe as described, withDefaults } from '../src/options.ts';
+import { withDefaults } from '../src/options.ts';
 import { zeros } from '../src/tensor/tensor.ts';
 import { thrown } from './nn/support.ts';
 
@@ -107,33 +107,4 @@ describe.each([...Object.entries(builders).map(([name, row]) => [...row, build(n
 it('undefined is as not given', () => {
   expect(withDefaults('f', { a: undefined, b: null }, { a: 1, b: 2 })).toEqual({ a: 1, b: null });
   expect(String(new Conv2d(1, 1, 3, { stride: undefined as never }))).toBe(String(new Conv2d(1, 1, 3)));
-});
-
-describe('what came, in a message', () => {
-  it('is short, however large it is', () => {
-    expect(described('x'.repeat(1000))).toBe(`"${'x'.repeat(60)}…"`);
-    expect(described(Array.from({ length: 301_111 }, (_, i) => i))).toBe('[0, 1, 2, 3, 4, 5, 6, 7, … 301111 in all]');
-    expect(described([new Array(1000), new Float32Array(1000)])).toBe('[an array of 1000, a Float32Array of 1000]');
-    const keys = Object.fromEntries(Array.from({ length: 122 }, (_, i) => [`key${i}`, i]));
-    expect(described(keys)).toBe('{ key0, key1, key2, key3, key4, key5, key6, key7, … 122 in all }');
-  });
-
-  it('names types as a reader would', () => {
-    expect(described({})).toBe('{}');
-    expect(described([])).toBe('[]');
-    expect(described(5n)).toBe('5');
-    expect(described(Symbol('s'))).toBe('Symbol(s)');
-    expect(described(() => {})).toBe('a function');
-    expect(described(zeros)).toBe('a function zeros');
-    expect(described(new Map())).toBe('a Map');
-    expect(described(zeros([1, 2]))).toBe('a Tensor (float32, [1, 2])');
-    expect(described(Promise.resolve())).toBe('a Promise that was not awaited');
-    expect(described(Object.create(null))).toBe('{}');
-  });
-
-  it('is never an error of its own', () => {
-    const { proxy, revoke } = Proxy.revocable({}, {});
-    revoke();
-    expect(described(proxy)).toBe('an object');
-  });
 });

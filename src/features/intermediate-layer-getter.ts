@@ -3,15 +3,15 @@
  * dotted paths and subsets besides; every difference is in the README's table.
  */
 
-import { ShapeError, ValueError } from '../errors.ts';
-import { Graph, macsOf, reductionsOf, Value } from '../graph/graph.ts';
+import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
-import { Module } from '../nn/module.ts';
+import { checkedAsyncOptions, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
-import { formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
 /** What a feature is returned as. */
@@ -66,8 +66,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    */
   constructor(model: Module<any>, returnLayers: ReturnLayers) {
     if (!(model instanceof Module)) {
-      const got = (model as object | null | undefined)?.constructor?.name ?? String(model);
-      throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${got}`);
+      throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${describe(model)}`);
     }
     const layers = layersOf(returnLayers);
     const children = [...model.namedChildren()];
@@ -97,10 +96,9 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
   override forward(x: Tensor | Value, options: ForwardOptions = {}): Map<FeatureName, any> {
     const { only } = withDefaults('forward', options, { only: undefined });
-    const layers = only ? this.#subset(only) : this.returnLayers;
+    const layers = this.#subset(only);
     if (!(x instanceof Tensor) && !graphOf(x)) {
-      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
-      throw new ValueError(`IntermediateLayerGetter: expected a Tensor or a Value, got ${got}`);
+      throw new ValueError(`IntermediateLayerGetter: expected a Tensor or a Value, got ${describe(x)}`);
     }
     if (x instanceof Tensor) {
       const variant = JSON.stringify([...layers]);
@@ -124,11 +122,11 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   ): Promise<Map<FeatureName, Tensor<Float32Array>>> {
     const defaults = { only: undefined, onProgress: undefined, signal: undefined };
     const { only, ...known } = withDefaults('forwardAsync', options, defaults);
+    checkedAsyncOptions(known, 'forwardAsync');
     if (!(x instanceof Tensor)) {
-      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
-      throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${got}`);
+      throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${describe(x)}`);
     }
-    const layers = only ? this.#subset(only) : this.returnLayers;
+    const layers = this.#subset(only);
     const trace = ([value]: readonly Value[]) => this.#trace(value!, layers).features;
     return this.execution().runAsync([x], JSON.stringify([...layers]), trace, known);
   }
@@ -140,22 +138,20 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @throws {@link ValueError} where a feature is a Map or an array
    */
   featureInfo(inputShape: Shape): FeatureInfo[] {
-    if (
-      inputShape.length !== 4 ||
-      !inputShape.every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
-    ) {
+    const isShape = Array.isArray(inputShape) && inputShape.length === 4;
+    if (!isShape || !inputShape.every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))) {
       throw new ShapeError(
-        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${formatShape(inputShape)}`,
+        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${describe(inputShape)}`,
       );
     }
     const graph = new Graph([inputShape]);
     const { features, paths } = this.#trace(graph.inputs[0]!, this.returnLayers);
+    this.strangersIn(graph, parametersOf(graph.program([])));
     const reductions = reductionsOf(graph.program([]));
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
-        const got = (value as object).constructor.name;
         throw new ValueError(
-          `IntermediateLayerGetter: expected features that are single tensors, got ${got} for "${paths.get(name)}"`,
+          `IntermediateLayerGetter: expected features that are single tensors, got ${describe(value)} for "${paths.get(name)}"`,
         );
       }
       const { shape } = value;
@@ -172,12 +168,19 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     });
   }
 
-  #subset(only: readonly FeatureName[]): ReadonlyMap<string, FeatureName> {
+  /** The layers of the features that `only` names: all unless given. */
+  #subset(only: readonly FeatureName[] | null | undefined): ReadonlyMap<string, FeatureName> {
+    if (only === undefined || only === null) return this.returnLayers;
+    if (!Array.isArray(only)) {
+      throw new ValueError(
+        `IntermediateLayerGetter: expected only as an array of features' names, got ${describe(only)}`,
+      );
+    }
     const names = new Set(this.returnLayers.values());
     const unknown = only.filter((name) => !names.has(name));
     if (unknown.length > 0) {
       throw new ValueError(
-        `IntermediateLayerGetter: expected only to name features of ${list(names)}, got ${list(unknown)}`,
+        `IntermediateLayerGetter: expected only to name features of ${listed(names, 24)}, got ${listed(unknown)}`,
       );
     }
     return new Map([...this.returnLayers].filter(([, name]) => only.includes(name)));
@@ -207,7 +210,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     }
     if (modules.size > 0) {
       throw new ValueError(
-        `IntermediateLayerGetter: expected every requested layer to run, got no output of ${list(modules.values())}`,
+        `IntermediateLayerGetter: expected every requested layer to run, got no output of ${listed(modules.values())}`,
       );
     }
     return { features, paths };
@@ -216,35 +219,62 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
 
 /** @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers} */
 function layersOf(returnLayers: ReturnLayers): Map<string, FeatureName> {
-  if (typeof returnLayers === 'object' && returnLayers !== null) {
-    const entries = Symbol.iterator in returnLayers ? [...returnLayers] : Object.entries(returnLayers);
-    if (entries.every((entry) => Array.isArray(entry) && entry.length === 2)) return new Map(entries);
+  const expected = 'IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries';
+  const isObject = typeof returnLayers === 'object' && returnLayers !== null;
+  const entries: readonly unknown[] = !isObject
+    ? [null]
+    : Symbol.iterator in returnLayers
+      ? [...returnLayers]
+      : Object.entries(returnLayers);
+  if (!entries.every((entry) => Array.isArray(entry) && entry.length === 2)) {
+    throw new ValueError(`${expected}, got ${describe(returnLayers)}`);
   }
-  const got = JSON.stringify(returnLayers);
-  throw new ValueError(
-    `IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries, got ${got}`,
-  );
+  const layers = new Map(entries as [string, FeatureName][]);
+  for (const [layer, name] of layers) {
+    if (typeof name === 'string' || typeof name === 'number') continue;
+    throw new ValueError(
+      `${expected}, with strings or numbers as features, got ${describe(name)} for ${describe(layer)}`,
+    );
+  }
+  return layers;
 }
 
-/** @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once */
+/**
+ * @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once, with the children
+ * of the level that is wrong
+ */
 function checkLayers(
   model: Module<any>,
   children: readonly (readonly [string, Module<any>])[],
   layers: ReadonlyMap<string, FeatureName>,
 ): void {
   const names = children.map(([name]) => name);
-  const below = [...model.namedModules()].map(([path]) => path).filter((path) => path.includes('.'));
-  const present = new Set([...names, ...below]);
+  const below = [...model.namedModules()].filter(([path]) => path.includes('.'));
+  const present = new Map<unknown, Module<any>>([...children, ...below]);
   const missing = [...layers.keys()].filter((path) => !present.has(path));
   if (missing.length === 0) return;
   const problems = missing.map((path) =>
-    typeof path === 'string' ? `"${path}"` : `${String(path)} (a ${typeof path}, not a string)`,
+    typeof path === 'string' ? describe(path) : `${describe(path)} (a ${typeof path}, not a string)`,
+  );
+  // The longest part of each path that is there: what is below it is what could have been meant.
+  const levels = new Set(missing.map((path) => parentOf(String(path), present)));
+  const there = [...levels].map((level) =>
+    level === ''
+      ? `its children are ${listed(names, 24)}`
+      : `the children of ${describe(level)} are ${listed(
+          [...present.get(level)!.namedChildren()].map(([name]) => name),
+          24,
+        )}`,
   );
   throw new ValueError(
-    `return_layers are not present in model: ${problems.join(', ')}; its children are ${list(names)}`,
+    `return_layers are not present in model: ${problems.slice(0, 8).join(', ')}; ${there.join('; ')}${model.pathHint(missing)}`,
   );
 }
 
-function list(names: Iterable<FeatureName>): string {
-  return [...names].map((name) => JSON.stringify(name)).join(', ') || 'none';
+/** The longest path above one that is there; '' for the model's own. */
+function parentOf(path: string, present: ReadonlyMap<unknown, unknown>): string {
+  let parent = path;
+  do parent = parent.slice(0, Math.max(0, parent.lastIndexOf('.')));
+  while (parent !== '' && !present.has(parent));
+  return parent;
 }

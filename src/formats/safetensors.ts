@@ -6,6 +6,7 @@
  */
 
 import { FormatError, KeyError, ValueError } from '../errors.ts';
+import { entriesInOrder, flag } from '../options.ts';
 import { arrayOf, type Dtype, itemBytes } from '../tensor/dtype.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -203,14 +204,17 @@ export function loadSafetensors(bytes: Uint8Array | ArrayBuffer): Map<string, Te
  * @param options `sorted: false` for the order given, which readers list the tensors in; of mixed dtypes, some may then
  *   lie unaligned
  * @throws {@link ValueError} where a name is `__metadata__`, comes twice or isn't well-formed Unicode, a metadata
- *   value isn't a string, or the header is longer than 100,000,000 bytes
+ *   value isn't a string, or the header is longer than 100,000,000 bytes; where the order counts and a plain object doesn't
+ *   tell it, because a name of several is a whole number
  */
 export function saveSafetensors(
   tensors: Iterable<readonly [string, Tensor]> | Readonly<Record<string, Tensor>>,
   metadata: Iterable<readonly [string, string]> | Readonly<Record<string, string>> = {},
   { sorted = true }: { readonly sorted?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
-  const entries = entriesOf(tensors).map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
+  flag('saveSafetensors: sorted', sorted);
+  const given = sorted ? entriesOf(tensors) : entriesInOrder('saveSafetensors', tensors);
+  const entries = given.map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
   checkUnique(
     'tensor name',
     entries.map(({ name }) => name),
@@ -226,7 +230,7 @@ export function saveSafetensors(
 
   // Built as text: as an object, integer-like names would come first.
   const members: string[] = [];
-  const texts = entriesOf(metadata);
+  const texts = entriesInOrder('saveSafetensors', metadata);
   checkUnique(
     'metadata key',
     texts.map(([key]) => key),

@@ -3,7 +3,7 @@
  * is specified by interpret.ts; how fast, is the business of src/plan.
  */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from '../ops/op.ts';
 import type { Window } from '../ops/window.ts';
 import { Parameter } from '../tensor/parameter.ts';
@@ -96,18 +96,18 @@ export class Graph {
 /**
  * Records an op on values.
  *
+ * @param name what was called, for the message
  * @throws {@link ValueError} where an input isn't a value of one graph, e.g. a Tensor
  */
-export function apply<A>(op: Op<A>, inputs: readonly Value[], attrs: A): Value {
+export function apply<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
   const graph = inputs[0]?.graph;
   for (const x of inputs) {
     if (!(x instanceof Value)) {
-      const got = (x as object | null | undefined)?.constructor?.name ?? String(x);
       throw new ValueError(
-        `${op.name}: expected values, as forward() gets them, got ${got}; to compute with a Tensor, call the module: module.call(x)`,
+        `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, call the module: module.call(x)`,
       );
     }
-    if (x.graph !== graph) throw new ValueError(`${op.name}: expected values of one trace, got values of two`);
+    if (x.graph !== graph) throw new ValueError(`${name}: expected values of one trace, got values of two`);
   }
   return graph!.record(op, inputs, attrs);
 }

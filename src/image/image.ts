@@ -3,8 +3,7 @@
  * left to the host, and so are colour profiles and EXIF orientation.
  */
 
-import { DtypeError, MemoryError, ShapeError, ValueError } from '../errors.ts';
-import { describe } from '../options.ts';
+import { DtypeError, describe, MemoryError, ShapeError, ValueError } from '../errors.ts';
 
 /** Pixels in rows from the top, three bytes (red, green, blue) each: what PIL calls mode RGB. */
 export interface Image {

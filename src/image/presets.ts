@@ -3,8 +3,8 @@
  * presets for video and optical flow, and object detection's, which is `toTensor` alone.
  */
 
-import { ValueError } from '../errors.ts';
-import { describe, withDefaults } from '../options.ts';
+import { describe, ValueError } from '../errors.ts';
+import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkImage, checkImageSize, type Image } from './image.ts';
 import {

@@ -3,8 +3,7 @@
  * the result depends on its own window of the input alone. Leaves out the filters that no torchvision preset uses.
  */
 
-import { ValueError } from '../errors.ts';
-import { describe } from '../options.ts';
+import { describe, ValueError } from '../errors.ts';
 import { allocate, checkImageSize, type Image } from './image.ts';
 
 /** A height and a width in pixels. */

@@ -3,8 +3,7 @@
  * published accuracies rest; a canvas's own scaling gives other pixels. Leaves out resampling of tensors.
  */
 
-import { ValueError } from '../errors.ts';
-import { describe } from '../options.ts';
+import { describe, ValueError } from '../errors.ts';
 import { checkImage, checkImageSize, type Image } from './image.ts';
 import {
   centerOf,

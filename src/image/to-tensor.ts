@@ -3,8 +3,7 @@
  * transforms bit for bit. Leaves out all that changes an image's size.
  */
 
-import { DtypeError, ShapeError, ValueError } from '../errors.ts';
-import { describe } from '../options.ts';
+import { DtypeError, describe, ShapeError, ValueError } from '../errors.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { allocate, checkImage, checkImageSize, type Image } from './image.ts';

@@ -1,5 +1,6 @@
 /** Blocks that several families share. @see torchvision.ops.misc */
 
+import { ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -8,10 +9,20 @@ import { Conv2d } from '../nn/conv.ts';
 import { mul } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
-import { withDefaults } from '../options.ts';
+import { callable, whole, withDefaults } from '../options.ts';
 
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
 export type NormLayer = (channels: number) => Module;
+
+/** What makes norms. @throws {@link ValueError} where it isn't a function, or is a class that it should make one of */
+export function checkedNorm(name: string, normLayer: NormLayer): NormLayer {
+  callable(`${name}: normLayer`, normLayer);
+  if (!(normLayer.prototype instanceof Module)) return normLayer;
+  const type = normLayer.name;
+  throw new ValueError(
+    `${name}: normLayer: expected a function (channels) => new ${type}(channels), got the class ${type}`,
+  );
+}
 
 /** Makes an activation. */
 export type ActivationLayer = () => Module;
@@ -30,7 +41,7 @@ export interface Conv2dNormActivationOptions {
 /** A convolution that keeps the size at stride 1, its norm, and its activation. @see torchvision.ops.Conv2dNormActivation */
 export class Conv2dNormActivation extends Sequential {
   /** The last item's channels. */
-  readonly outChannels: number;
+  outChannels: number;
 
   constructor(inChannels: number, outChannels: number, options: Conv2dNormActivationOptions = {}) {
     const resolved = withDefaults('Conv2dNormActivation', options, {
@@ -42,6 +53,9 @@ export class Conv2dNormActivation extends Sequential {
       activationLayer: () => new ReLU({ inplace: true }),
     });
     const { kernelSize, stride, groups, dilation, normLayer, activationLayer } = resolved;
+    whole('Conv2dNormActivation: kernelSize', kernelSize);
+    checkedNorm('Conv2dNormActivation', normLayer);
+    if (activationLayer !== null) callable('Conv2dNormActivation: activationLayer', activationLayer);
     const padding = Math.floor((kernelSize - 1) / 2) * dilation;
     const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias: false });
     super(conv, normLayer(outChannels), ...(activationLayer ? [activationLayer()] : []));
@@ -51,11 +65,11 @@ export class Conv2dNormActivation extends Sequential {
 
 /** Multiplies each channel by a number between 0 and 1 that all channels' means decide. @see torchvision.ops.SqueezeExcitation */
 export class SqueezeExcitation extends Module {
-  readonly avgpool: AdaptiveAvgPool2d;
-  readonly fc1: Conv2d;
-  readonly fc2: Conv2d;
-  readonly activation: Module;
-  readonly scale_activation: Module;
+  avgpool: AdaptiveAvgPool2d;
+  fc1: Conv2d;
+  fc2: Conv2d;
+  activation: Module;
+  scale_activation: Module;
 
   constructor(
     inputChannels: number,

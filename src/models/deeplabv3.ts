@@ -47,8 +47,8 @@ export class ASPPPooling extends Sequential {
 
 /** Convolutions of several dilations side by side. @see torchvision.models.segmentation.deeplabv3.ASPP */
 export class ASPP extends Module {
-  readonly convs: ModuleList;
-  readonly project: Sequential;
+  convs: ModuleList;
+  project: Sequential;
 
   constructor(inChannels: number, atrousRates: readonly number[], outChannels = 256) {
     super();

@@ -1,6 +1,6 @@
 /** MobileNet v2. @see torchvision.models.mobilenetv2; arXiv:1801.04381 */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU6 } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -10,8 +10,8 @@ import { Dropout } from '../nn/dropout.ts';
 import { adaptiveAvgPool2d, add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
-import { withDefaults } from '../options.ts';
-import { Conv2dNormActivation, makeDivisible, type NormLayer } from './blocks.ts';
+import { finite, whole, withDefaults } from '../options.ts';
+import { Conv2dNormActivation, checkedNorm, makeDivisible, type NormLayer } from './blocks.ts';
 
 /** One stage: expansion, channels, repeats, stride of the first. */
 export type InvertedResidualSetting = readonly [t: number, c: number, n: number, s: number];
@@ -34,14 +34,14 @@ const relu6 = () => new ReLU6({ inplace: true });
 
 /** Widens, filters depthwise, narrows; with a shortcut where shapes allow it. @see torchvision.models.mobilenetv2.InvertedResidual */
 export class InvertedResidual extends Module {
-  readonly conv: Sequential;
-  readonly useResConnect: boolean;
-  readonly outChannels: number;
+  conv: Sequential;
+  useResConnect: boolean;
+  outChannels: number;
 
   /** @throws {@link ValueError} where the stride is neither 1 nor 2 */
   constructor(inp: number, oup: number, stride: number, expandRatio: number, normLayer: NormLayer) {
     super();
-    if (stride !== 1 && stride !== 2) throw new ValueError(`stride should be 1 or 2 instead of ${stride}`);
+    if (stride !== 1 && stride !== 2) throw new ValueError(`stride should be 1 or 2 instead of ${describe(stride)}`);
     const hidden = Math.round(inp * expandRatio);
     const shared = { normLayer, activationLayer: relu6 };
     this.conv = new Sequential(
@@ -71,8 +71,8 @@ const SETTING: readonly InvertedResidualSetting[] = [
 
 /** Inverted residuals and a linear classifier. @see torchvision.models.MobileNetV2 */
 export class MobileNetV2 extends Module {
-  readonly features: Sequential;
-  readonly classifier: Sequential;
+  features: Sequential;
+  classifier: Sequential;
 
   /** @throws {@link ValueError} where a setting isn't of four numbers */
   constructor(options: MobileNetV2Options = {}) {
@@ -86,10 +86,18 @@ export class MobileNetV2 extends Module {
       dropout: 0.2,
     });
     const { numClasses, widthMult, invertedResidualSetting, roundNearest, normLayer, dropout } = resolved;
-    if (invertedResidualSetting.length === 0 || invertedResidualSetting[0]!.length !== 4) {
-      const got = JSON.stringify(invertedResidualSetting);
-      throw new ValueError(`inverted_residual_setting should be non-empty or a 4-element list, got ${got}`);
+    const rows: unknown = invertedResidualSetting;
+    if (!Array.isArray(rows) || rows.length === 0 || !rows.every((row) => Array.isArray(row) && row.length === 4)) {
+      throw new ValueError(`inverted_residual_setting should be non-empty or a 4-element list, got ${describe(rows)}`);
     }
+    for (const [t, c, n, s] of invertedResidualSetting) {
+      finite('MobileNetV2: expansion in invertedResidualSetting', t, 0);
+      for (const one of [c, n, s]) whole('MobileNetV2: channels, repeats and stride in invertedResidualSetting', one);
+    }
+    whole('MobileNetV2: numClasses', numClasses);
+    whole('MobileNetV2: roundNearest', roundNearest);
+    finite('MobileNetV2: widthMult', widthMult, 0);
+    checkedNorm('MobileNetV2', normLayer);
     let channels = makeDivisible(32 * widthMult, roundNearest);
     const last = makeDivisible(1280 * Math.max(1, widthMult), roundNearest);
     const shared = { normLayer, activationLayer: relu6 };

@@ -10,8 +10,8 @@ import { add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
-import { withDefaults } from '../options.ts';
-import { Conv2dNormActivation, makeDivisible, type NormLayer, SqueezeExcitation } from './blocks.ts';
+import { finite, flag, whole, withDefaults } from '../options.ts';
+import { Conv2dNormActivation, checkedNorm, makeDivisible, type NormLayer, SqueezeExcitation } from './blocks.ts';
 
 /** Options of the builders here, with torchvision's defaults. */
 export interface MobileNetV3Options {
@@ -44,9 +44,9 @@ const ACTIVATIONS = { RE: () => new ReLU({ inplace: true }), HS: () => new Hards
 
 /** Widens, filters depthwise, excites, narrows. @see torchvision.models.mobilenetv3.InvertedResidual */
 class InvertedResidual extends Module {
-  readonly useResConnect: boolean;
-  readonly block: Sequential;
-  readonly outChannels: number;
+  useResConnect: boolean;
+  block: Sequential;
+  outChannels: number;
 
   /** @throws {@link ValueError} where the stride is neither 1 nor 2 */
   constructor([input, kernelSize, expanded, out, useSe, activation, stride, dilation]: Row, normLayer: NormLayer) {
@@ -88,7 +88,7 @@ class InvertedResidual extends Module {
 export { InvertedResidual as InvertedResidualV3 };
 
 function resolved(options: MobileNetV3Options) {
-  return withDefaults('MobileNetV3', options, {
+  const given = withDefaults('MobileNetV3', options, {
     numClasses: 1000,
     widthMult: 1,
     reducedTail: false,
@@ -96,13 +96,19 @@ function resolved(options: MobileNetV3Options) {
     normLayer: (channels: number) => new BatchNorm2d(channels, { eps: 1e-3, momentum: 0.01 }),
     dropout: 0.2,
   });
+  whole('MobileNetV3: numClasses', given.numClasses);
+  finite('MobileNetV3: widthMult', given.widthMult, 0);
+  flag('MobileNetV3: reducedTail', given.reducedTail);
+  flag('MobileNetV3: dilated', given.dilated);
+  checkedNorm('MobileNetV3', given.normLayer);
+  return given;
 }
 
 /** Inverted residuals with squeeze-and-excitation and hardswish. @see torchvision.models.MobileNetV3 */
 export class MobileNetV3 extends Module {
-  readonly features: Sequential;
-  readonly avgpool: AdaptiveAvgPool2d;
-  readonly classifier: Sequential;
+  features: Sequential;
+  avgpool: AdaptiveAvgPool2d;
+  classifier: Sequential;
 
   /** @throws {@link ValueError} where there are no rows */
   constructor(rows: readonly Row[], lastChannel: number, options: MobileNetV3Options = {}) {

@@ -1,6 +1,6 @@
 /** ResNet, Wide ResNet and ResNeXt. @see torchvision.models.resnet; arXiv:1512.03385, arXiv:1605.07146, arXiv:1611.05431 */
 
-import { UnsupportedError, ValueError } from '../errors.ts';
+import { describe, UnsupportedError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -10,8 +10,8 @@ import { add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
-import { withDefaults } from '../options.ts';
-import type { NormLayer } from './blocks.ts';
+import { whole, withDefaults } from '../options.ts';
+import { checkedNorm, type NormLayer } from './blocks.ts';
 
 /** Options of all builders here, with torchvision's defaults. */
 export interface ResNetOptions {
@@ -48,12 +48,12 @@ const conv1x1 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 1
 /** Two 3×3 convolutions and a shortcut. @see torchvision.models.resnet.BasicBlock */
 export class BasicBlock extends Module {
   static readonly expansion = 1;
-  readonly conv1: Conv2d;
-  readonly bn1: Module;
-  readonly relu: ReLU;
-  readonly conv2: Conv2d;
-  readonly bn2: Module;
-  readonly downsample: Sequential | null;
+  conv1: Conv2d;
+  bn1: Module;
+  relu: ReLU;
+  conv2: Conv2d;
+  bn2: Module;
+  downsample: Sequential | null;
 
   /** @throws {@link ValueError} or {@link UnsupportedError}, as torchvision does, for groups, another width, or dilation */
   constructor(inplanes: number, planes: number, options: BlockOptions) {
@@ -79,14 +79,14 @@ export class BasicBlock extends Module {
 /** 1×1, 3×3 (strided) and 1×1 convolutions and a shortcut. @see torchvision.models.resnet.Bottleneck */
 export class Bottleneck extends Module {
   static readonly expansion = 4;
-  readonly conv1: Conv2d;
-  readonly bn1: Module;
-  readonly conv2: Conv2d;
-  readonly bn2: Module;
-  readonly conv3: Conv2d;
-  readonly bn3: Module;
-  readonly relu: ReLU;
-  readonly downsample: Sequential | null;
+  conv1: Conv2d;
+  bn1: Module;
+  conv2: Conv2d;
+  bn2: Module;
+  conv3: Conv2d;
+  bn3: Module;
+  relu: ReLU;
+  downsample: Sequential | null;
 
   constructor(inplanes: number, planes: number, options: BlockOptions) {
     super();
@@ -111,27 +111,30 @@ export class Bottleneck extends Module {
 }
 
 function resolved(options: ResNetOptions) {
-  return withDefaults('ResNet', options, {
+  const given = withDefaults('ResNet', options, {
     numClasses: 1000,
     groups: 1,
     widthPerGroup: 64,
     replaceStrideWithDilation: null,
     normLayer: (channels: number) => new BatchNorm2d(channels),
   });
+  for (const name of ['numClasses', 'groups', 'widthPerGroup'] as const) whole(`ResNet: ${name}`, given[name]);
+  checkedNorm('ResNet', given.normLayer);
+  return given;
 }
 
 /** A residual network of four stages. @see torchvision.models.ResNet */
 export class ResNet extends Module {
-  readonly conv1: Conv2d;
-  readonly bn1: Module;
-  readonly relu: ReLU;
-  readonly maxpool: MaxPool2d;
-  readonly layer1: Sequential;
-  readonly layer2: Sequential;
-  readonly layer3: Sequential;
-  readonly layer4: Sequential;
-  readonly avgpool: AdaptiveAvgPool2d;
-  readonly fc: Linear;
+  conv1: Conv2d;
+  bn1: Module;
+  relu: ReLU;
+  maxpool: MaxPool2d;
+  layer1: Sequential;
+  layer2: Sequential;
+  layer3: Sequential;
+  layer4: Sequential;
+  avgpool: AdaptiveAvgPool2d;
+  fc: Linear;
 
   /** @throws {@link ValueError} where `replaceStrideWithDilation` isn't of three elements */
   constructor(block: BlockClass, layers: readonly [number, number, number, number], options: ResNetOptions = {}) {
@@ -139,8 +142,8 @@ export class ResNet extends Module {
     const { numClasses, groups, widthPerGroup: baseWidth, normLayer, ...rest } = resolved(options);
     const { replaceStrideWithDilation } = rest;
     const dilate = replaceStrideWithDilation ?? [false, false, false];
-    if (!Array.isArray(dilate) || dilate.length !== 3) {
-      const got = JSON.stringify(replaceStrideWithDilation);
+    if (!Array.isArray(dilate) || dilate.length !== 3 || !dilate.every((one) => typeof one === 'boolean')) {
+      const got = describe(replaceStrideWithDilation);
       throw new ValueError(`replace_stride_with_dilation should be None or a 3-element tuple, got ${got}`);
     }
     let inplanes = 64;

@@ -1,12 +1,13 @@
 /** What the segmentation models share: a backbone with features `out` and `aux`, heads, upsampling to the input's size. */
 
-import { KeyError } from '../errors.ts';
+import { KeyError, listed } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';
 import type { Value } from '../graph/graph.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
-import { withDefaults } from '../options.ts';
+import { flag, whole, withDefaults } from '../options.ts';
+import { checkedNorm } from './blocks.ts';
 import { type ResNet, type ResNetOptions, resnet50, resnet101 } from './resnet.ts';
 
 /** Options of the segmentation builders, with torchvision's defaults. */
@@ -25,9 +26,9 @@ export interface SegmentationOptions {
  * @see torchvision.models.segmentation._utils._SimpleSegmentationModel
  */
 export class SimpleSegmentationModel extends Module<Map<string, Value>> {
-  readonly backbone: Module<Map<FeatureName, Value>>;
-  readonly classifier: Module;
-  readonly aux_classifier: Module | null;
+  backbone: Module<Map<FeatureName, Value>>;
+  classifier: Module;
+  aux_classifier: Module | null;
 
   constructor(backbone: Module<Map<FeatureName, Value>>, classifier: Module, auxClassifier: Module | null = null) {
     super();
@@ -43,10 +44,8 @@ export class SimpleSegmentationModel extends Module<Map<string, Value>> {
     const head = (name: string, classifier: Module): Value => {
       const feature = features.get(name);
       if (!feature) {
-        const names = [...features.keys()].map((key) => `"${key}"`).join(', ');
-        throw new KeyError(
-          `${this.constructor.name}: expected the backbone to return "${name}", got ${names || 'nothing'}`,
-        );
+        const names = features.size > 0 ? listed(features.keys()) : 'nothing';
+        throw new KeyError(`${this.constructor.name}: expected the backbone to return "${name}", got ${names}`);
       }
       return interpolate(classifier.call(feature), { size, mode: 'bilinear', alignCorners: false });
     };
@@ -58,11 +57,15 @@ export class SimpleSegmentationModel extends Module<Map<string, Value>> {
 
 /** A segmentation builder's options with their defaults. @throws {@link ValueError} where one isn't known */
 export function segmentationOptions(builder: string, options: SegmentationOptions) {
-  return withDefaults(builder, options, {
+  const given = withDefaults(builder, options, {
     numClasses: 21,
     auxLoss: false,
     normLayer: (channels: number) => new BatchNorm2d(channels),
   });
+  whole(`${builder}: numClasses`, given.numClasses);
+  flag(`${builder}: auxLoss`, given.auxLoss);
+  checkedNorm(builder, given.normLayer);
+  return given;
 }
 
 const RESNETS: Readonly<Record<'resnet50' | 'resnet101', (options: ResNetOptions) => ResNet>> = { resnet50, resnet101 };

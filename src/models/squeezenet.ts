@@ -1,6 +1,6 @@
 /** SqueezeNet. @see torchvision.models.squeezenet; arXiv:1602.07360 */
 
-import { ValueError } from '../errors.ts';
+import { cut, describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { Sequential } from '../nn/container.ts';
@@ -9,7 +9,7 @@ import { Dropout } from '../nn/dropout.ts';
 import { cat, flatten } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
-import { withDefaults } from '../options.ts';
+import { whole, withDefaults } from '../options.ts';
 
 /** Options of the builders here, with torchvision's defaults. */
 export interface SqueezeNetOptions {
@@ -21,12 +21,12 @@ export interface SqueezeNetOptions {
 
 /** A 1×1 squeeze, then 1×1 and 3×3 side by side. @see torchvision.models.squeezenet.Fire */
 export class Fire extends Module {
-  readonly squeeze: Conv2d;
-  readonly squeeze_activation: ReLU;
-  readonly expand1x1: Conv2d;
-  readonly expand1x1_activation: ReLU;
-  readonly expand3x3: Conv2d;
-  readonly expand3x3_activation: ReLU;
+  squeeze: Conv2d;
+  squeeze_activation: ReLU;
+  expand1x1: Conv2d;
+  expand1x1_activation: ReLU;
+  expand3x3: Conv2d;
+  expand3x3_activation: ReLU;
 
   constructor(inplanes: number, squeeze: number, expand1x1: number, expand3x3: number) {
     super();
@@ -84,15 +84,19 @@ const FEATURES: Readonly<Record<string, () => Module<any>[]>> = {
 
 /** Fire modules and a convolutional classifier. @see torchvision.models.SqueezeNet */
 export class SqueezeNet extends Module {
-  readonly features: Sequential;
-  readonly classifier: Sequential;
+  features: Sequential;
+  classifier: Sequential;
 
   /** @throws {@link ValueError} where the version is neither '1_0' nor '1_1' */
   constructor(version = '1_0', options: SqueezeNetOptions = {}) {
     super();
     const { numClasses, dropout } = withDefaults('SqueezeNet', options, { numClasses: 1000, dropout: 0.5 });
+    whole('SqueezeNet: numClasses', numClasses);
     const features = Object.hasOwn(FEATURES, version) ? FEATURES[version] : undefined;
-    if (!features) throw new ValueError(`Unsupported SqueezeNet version ${version}: 1_0 or 1_1 expected`);
+    if (!features)
+      throw new ValueError(
+        `Unsupported SqueezeNet version ${typeof version === 'string' ? cut(version) : describe(version)}: 1_0 or 1_1 expected`,
+      );
     this.features = new Sequential(...features());
     this.classifier = new Sequential(
       new Dropout(dropout),

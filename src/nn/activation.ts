@@ -1,7 +1,7 @@
 /** Activations. `inplace` is kept for printing: a plan never overwrites a value that is still read. */
 
 import type { Value } from '../graph/graph.ts';
-import { withDefaults } from '../options.ts';
+import { flag, withDefaults } from '../options.ts';
 import { hardsigmoid, hardswish, relu, relu6, sigmoid, silu } from './functional.ts';
 import { Module } from './module.ts';
 
@@ -12,11 +12,12 @@ export interface ActivationOptions {
 
 /** What activations with the option `inplace` share. */
 abstract class InplaceActivation extends Module {
-  readonly inplace: boolean;
+  inplace: boolean;
 
   constructor(options: ActivationOptions = {}) {
     super();
-    this.inplace = withDefaults(new.target.name, options, { inplace: false }).inplace;
+    const { name } = new.target;
+    this.inplace = flag(`${name}: inplace`, withDefaults(name, options, { inplace: false }).inplace);
   }
 
   protected override extraRepr(): string {

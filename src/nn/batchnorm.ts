@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { apply, Value } from '../graph/graph.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
-import { withDefaults } from '../options.ts';
+import { finite, flag, whole, withDefaults } from '../options.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { bool, float } from './repr.ts';
@@ -18,31 +18,35 @@ export interface BatchNorm2dOptions {
   readonly affine?: boolean;
 }
 
-/** @throws {@link ShapeError} in PyTorch's words */
-function checkRank(x: Value): void {
+/** @throws {@link ShapeError} where x isn't `[N, C, H, W]`, in PyTorch's words */
+function normalized(norm: BatchNorm2d | FrozenBatchNorm2d, x: Value): Value {
   if (x instanceof Value && x.shape.length !== 4) {
     throw new ShapeError(`expected 4D input (got ${x.shape.length}D input)`);
   }
+  const { weight, bias, running_mean: runningMean, running_var: runningVar } = norm;
+  const eps = finite(`${norm.constructor.name}: eps`, norm.eps);
+  return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
 }
 
 /** Batch norm over the channels of `[N, C, H, W]`. @see torch.nn.BatchNorm2d */
 export class BatchNorm2d extends Module {
-  readonly weight: Parameter | null;
-  readonly bias: Parameter | null;
-  readonly running_mean: Buffer;
-  readonly running_var: Buffer;
-  readonly num_batches_tracked: Buffer;
-  readonly numFeatures: number;
-  readonly eps: number;
-  readonly momentum: number | null;
+  weight: Parameter | null;
+  bias: Parameter | null;
+  running_mean: Buffer;
+  running_var: Buffer;
+  num_batches_tracked: Buffer;
+  numFeatures: number;
+  eps: number;
+  momentum: number | null;
 
   constructor(numFeatures: number, options: BatchNorm2dOptions = {}) {
     super();
     const defaults = { eps: 1e-5, momentum: 0.1, affine: true };
     const { eps, momentum, affine } = withDefaults('BatchNorm2d', options, defaults);
-    this.numFeatures = numFeatures;
-    this.eps = eps;
-    this.momentum = momentum;
+    flag('BatchNorm2d: affine', affine);
+    this.numFeatures = whole('BatchNorm2d: numFeatures', numFeatures);
+    this.eps = finite('BatchNorm2d: eps', eps);
+    this.momentum = momentum === null ? null : finite('BatchNorm2d: momentum', momentum);
     this.weight = affine ? new Parameter([numFeatures], { fill: 1 }) : null;
     this.bias = affine ? new Parameter([numFeatures], { fill: 0 }) : null;
     this.running_mean = new Buffer([numFeatures], { fill: 0 });
@@ -54,10 +58,12 @@ export class BatchNorm2d extends Module {
     return 2;
   }
 
+  protected override optionalKeys(): readonly string[] {
+    return ['num_batches_tracked'];
+  }
+
   forward(x: Value): Value {
-    checkRank(x);
-    const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
-    return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
+    return normalized(this, x);
   }
 
   protected override extraRepr(): string {
@@ -68,15 +74,16 @@ export class BatchNorm2d extends Module {
 
 /** Batch norm whose statistics and affine parameters are all buffers. @see torchvision.ops.FrozenBatchNorm2d */
 export class FrozenBatchNorm2d extends Module {
-  readonly weight: Buffer;
-  readonly bias: Buffer;
-  readonly running_mean: Buffer;
-  readonly running_var: Buffer;
-  readonly eps: number;
+  weight: Buffer;
+  bias: Buffer;
+  running_mean: Buffer;
+  running_var: Buffer;
+  eps: number;
 
   constructor(numFeatures: number, options: { readonly eps?: number } = {}) {
     super();
-    this.eps = withDefaults('FrozenBatchNorm2d', options, { eps: 1e-5 }).eps;
+    whole('FrozenBatchNorm2d: numFeatures', numFeatures);
+    this.eps = finite('FrozenBatchNorm2d: eps', withDefaults('FrozenBatchNorm2d', options, { eps: 1e-5 }).eps);
     this.weight = new Buffer([numFeatures], { fill: 1 });
     this.bias = new Buffer([numFeatures], { fill: 0 });
     this.running_mean = new Buffer([numFeatures], { fill: 0 });
@@ -88,9 +95,7 @@ export class FrozenBatchNorm2d extends Module {
   }
 
   forward(x: Value): Value {
-    checkRank(x);
-    const { weight, bias, running_mean: runningMean, running_var: runningVar, eps } = this;
-    return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
+    return normalized(this, x);
   }
 
   protected override extraRepr(): string {

@@ -1,34 +1,131 @@
-/** Containers: Sequential, ModuleList, ModuleDict. Their items are kept in Maps, so no name clashes with a method. */
+/**
+ * Containers: Sequential, ModuleList, ModuleDict. Their items are members without being properties, so no name clashes with a method;
+ * a module that is assigned to a property of a container is an item, as in PyTorch.
+ */
 
-import { KeyError, UnsupportedError, ValueError } from '../errors.ts';
+import { describe, KeyError, listed, UnsupportedError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { Module } from './module.ts';
+import { entriesInOrder } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import { checkModule, checkName, Module } from './module.ts';
 
 /** An item of a container; null stands for no module, as None does in PyTorch. */
 type Item = Module<any> | null;
 
-/** {@link Module.everyDependency} of items. */
-function everyDependencyOf(items: Iterable<Item>, holds: (dependency: unknown) => boolean): boolean {
-  for (const item of items) if (item && !item.everyDependency(holds)) return false;
-  return true;
+/** A container's items: its members but for parameters and buffers. */
+function itemsOf(members: Iterable<readonly [string, unknown]>): Map<string, Item> {
+  return new Map([...members].filter(([, member]) => !(member instanceof Parameter)) as [string, Item][]);
 }
 
-function checkModule(item: unknown): void {
-  if (item === null || item instanceof Module) return;
-  const got = (item as object | undefined)?.constructor?.name ?? String(item);
-  throw new ValueError(`${got} is not a Module subclass`);
+/** What containers whose items have a place share. Indices count from 0; negative ones from the end. */
+abstract class OrderedContainer extends Module<any> {
+  override get hasItems(): boolean {
+    return true;
+  }
+
+  /** The number of items. */
+  get length(): number {
+    return itemsOf(this.members()).size;
+  }
+
+  /** The items, in order. */
+  [Symbol.iterator](): Iterator<Module<any>> {
+    return itemsOf(this.members()).values() as Iterator<Module<any>>;
+  }
+
+  /** The item at an index. @throws {@link KeyError} where there is none */
+  at(index: number): Module<any> {
+    return this.notes.registered.get(this.#nameAt(index)) as Module<any>;
+  }
+
+  /** Replaces the item at an index. @throws {@link KeyError} where there is none */
+  set(index: number, item: Module<any>): this {
+    checkItem(item);
+    this.notes.register(this.#nameAt(index), item);
+    return this;
+  }
+
+  /** Adds an item under the next number. @throws {@link KeyError} where an item has that name already */
+  append(item: Module<any>): this {
+    checkItem(item);
+    const name = String(this.length);
+    if (this.notes.registered.has(name)) {
+      throw new KeyError(`${this.constructor.name}: expected no item "${name}" among ${this.length}, got one`);
+    }
+    this.notes.register(name, item);
+    return this;
+  }
+
+  /** Adds items under the next numbers. */
+  extend(items: Iterable<Module<any>>): this {
+    const given = items as Partial<Iterable<Module<any>>> | null | undefined;
+    if (typeof given?.[Symbol.iterator] !== 'function' || typeof items === 'string') {
+      throw new ValueError(`${this.constructor.name}: expected an array of modules, got ${describe(items)}`);
+    }
+    const all = [...items];
+    all.forEach(checkItem);
+    for (const item of all) this.append(item);
+    return this;
+  }
+
+  /**
+   * Adds an item before the one at an index, or at the end for `length`; later ones move up by one number.
+   *
+   * @throws {@link KeyError} where there is no such place, or items have names of their own
+   */
+  insert(index: number, item: Module<any>): this {
+    checkItem(item);
+    const items = [...this];
+    if (index !== this.length) this.#nameAt(index);
+    const named = [...itemsOf(this.members()).keys()].filter((name, i) => name !== String(i));
+    if (named.length > 0) {
+      throw new KeyError(
+        `${this.constructor.name}: expected to insert among items named by numbers, got ${listed(named)}`,
+      );
+    }
+    items.splice(index, 0, item);
+    this.#renumber(items);
+    return this;
+  }
+
+  /** Removes the item at an index and returns it; all others are numbered anew. @throws {@link KeyError} where there is none */
+  pop(index = -1): Module<any> {
+    const item = this.at(index);
+    this.delete(index);
+    return item;
+  }
+
+  /** Removes the item at an index; all others are numbered anew, as in PyTorch. @throws {@link KeyError} where there is none */
+  delete(index: number): this {
+    this.#nameAt(index);
+    const items = [...this];
+    items.splice(index, 1);
+    this.#renumber(items);
+    return this;
+  }
+
+  #renumber(items: readonly Module<any>[]): void {
+    for (const name of itemsOf(this.members()).keys()) this.notes.unregister(name);
+    for (const [i, item] of items.entries()) this.notes.register(String(i), item);
+  }
+
+  #nameAt(index: number): string {
+    const names = [...itemsOf(this.members()).keys()];
+    const name = Number.isInteger(index) ? names.at(index) : undefined;
+    if (name !== undefined) return name;
+    const range = names.length === 0 ? 'of 0 items' : `from ${-names.length} to ${names.length - 1}`;
+    throw new KeyError(`${this.constructor.name}: expected an index ${range}, got ${describe(index)}`);
+  }
 }
 
-function checkName(name: unknown): void {
-  if (typeof name !== 'string') throw new ValueError(`module name should be a string. Got ${typeof name}`);
-  if (name.includes('.')) throw new KeyError(`module name can't contain ".", got: ${name}`);
-  if (name === '') throw new KeyError('module name can\'t be empty string ""');
+/** @throws {@link ValueError} where it isn't a module */
+function checkItem(item: unknown): void {
+  if (item === null) throw new ValueError('null is not a Module subclass');
+  checkModule(item);
 }
 
 /** Runs its items one after the other. @see torch.nn.Sequential */
-export class Sequential extends Module<any> {
-  readonly #items: Map<string, Item>;
-
+export class Sequential extends OrderedContainer {
   /** @param items modules, named '0', '1', …; or one Map or array of entries, with names */
   constructor(
     ...items: Module<any>[] | [ReadonlyMap<string, Module<any>> | readonly (readonly [string, Module<any>])[]]
@@ -39,108 +136,44 @@ export class Sequential extends Module<any> {
     const entries: Iterable<readonly [string, unknown]> = named
       ? (first as ReadonlyMap<string, Module<any>>)
       : (items as Module<any>[]).map((item, i) => [String(i), item] as const);
-    this.#items = new Map();
     for (const entry of entries) {
       if (!Array.isArray(entry)) {
-        const got = (entry as object | null)?.constructor?.name ?? String(entry);
-        throw new ValueError(`Sequential: expected modules, or entries of names and modules, got an array of ${got}`);
+        const got = describe(entry);
+        throw new ValueError(`Sequential: expected modules, or entries of names and modules, got an array with ${got}`);
       }
       const [name, item] = entry;
       checkName(name);
-      checkModule(item);
-      this.#items.set(name, item as Item);
+      checkItem(item);
+      this.notes.register(name, item as Module<any>);
     }
   }
 
-  override members(): Iterable<[string, Item]> {
-    return this.#items;
-  }
-
-  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    return super.everyDependency(holds) && everyDependencyOf(this.#items.values(), holds);
-  }
-
-  /** The number of items. */
-  get length(): number {
-    return this.#items.size;
-  }
-
-  /** The item at an index; negative ones count from the end. @throws {@link KeyError} where there is none */
-  at(index: number): Module<any> {
-    return itemAt('Sequential', [...this.#items.values()], index);
-  }
-
-  /** Adds an item under the next number. */
-  append(item: Module<any>): this {
-    checkModule(item);
-    this.#items.set(String(this.#items.size), item);
-    return this;
-  }
-
-  /** The items, in order. */
-  [Symbol.iterator](): Iterator<Module<any>> {
-    return this.#items.values() as Iterator<Module<any>>;
+  /**
+   * A Sequential of the same modules from one index up to another, as an array's `slice`, under the names that they have here.
+   *
+   * @see torch.nn.Sequential, where it is `features[begin:end]`
+   */
+  slice(begin?: number, end?: number): Sequential {
+    return new Sequential([...itemsOf(this.members())].slice(begin, end) as [string, Module<any>][]);
   }
 
   forward(x: Value): any {
     let y: unknown = x;
-    for (const item of this.#items.values()) y = item!.call(y as Value);
+    for (const item of this) y = item.call(y as Value);
     return y;
   }
 }
 
-function itemAt(name: string, items: readonly Item[], index: number): Module<any> {
-  const item = items.at(index);
-  if (!item) {
-    const range = items.length === 0 ? 'of 0 items' : `from ${-items.length} to ${items.length - 1}`;
-    throw new KeyError(`${name}: expected an index ${range}, got ${index}`);
-  }
-  return item;
-}
-
 /** A list of modules; it has no forward of its own. @see torch.nn.ModuleList */
-export class ModuleList extends Module<any> {
-  readonly #items: Item[] = [];
-
+export class ModuleList extends OrderedContainer {
   constructor(items: Iterable<Module<any>> = []) {
     super();
-    for (const item of items) this.append(item);
+    this.extend(items);
   }
 
-  override *members(): Iterable<[string, Item]> {
-    for (const [i, item] of this.#items.entries()) yield [String(i), item];
-  }
-
-  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    return super.everyDependency(holds) && everyDependencyOf(this.#items, holds);
-  }
-
-  /** The number of items. */
-  get length(): number {
-    return this.#items.length;
-  }
-
-  /** The item at an index; negative ones count from the end. @throws {@link KeyError} where there is none */
-  at(index: number): Module<any> {
-    return itemAt('ModuleList', this.#items, index);
-  }
-
-  /** Adds an item at the end. */
-  append(item: Module<any>): this {
-    checkModule(item);
-    this.#items.push(item);
-    return this;
-  }
-
-  /** Adds items at the end. */
-  extend(items: Iterable<Module<any>>): this {
-    for (const item of items) this.append(item);
-    return this;
-  }
-
-  /** The items, in order. */
-  [Symbol.iterator](): Iterator<Module<any>> {
-    return this.#items.values() as Iterator<Module<any>>;
+  /** A ModuleList of the same modules from one index up to another, as an array's `slice`. */
+  slice(begin?: number, end?: number): ModuleList {
+    return new ModuleList([...this].slice(begin, end));
   }
 
   forward(): never {
@@ -161,73 +194,79 @@ export type ModuleDictItems =
 
 /** Modules by name, in order of insertion; it has no forward of its own. @see torch.nn.ModuleDict */
 export class ModuleDict<Out = any> extends Module<Out> {
-  readonly #items = new Map<string, Item>();
-
   constructor(items: ModuleDictItems = []) {
     super();
     this.update(items);
   }
 
-  override members(): Iterable<[string, Item]> {
-    return this.#items;
-  }
-
-  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    return super.everyDependency(holds) && everyDependencyOf(this.#items.values(), holds);
+  override get hasItems(): boolean {
+    return true;
   }
 
   /** The number of items. */
   get size(): number {
-    return this.#items.size;
+    return itemsOf(this.members()).size;
   }
 
   /** True where there is an item of this name. */
   has(name: string): boolean {
-    return this.#items.has(name);
+    return itemsOf(this.members()).has(name);
   }
 
   /** The item of this name. @throws {@link KeyError} where there is none */
   get(name: string): Module<any> | null {
-    if (!this.#items.has(name)) {
-      const names = [...this.#items.keys()].map((key) => `"${key}"`).join(', ') || 'no items';
-      throw new KeyError(`${this.constructor.name}: expected one of ${names}, got "${name}"`);
+    if (!this.has(name)) {
+      const names = this.size > 0 ? listed(this.keys(), 24) : 'no items';
+      throw new KeyError(`${this.constructor.name}: expected one of ${names}, got ${describe(name)}`);
     }
-    return this.#items.get(name)!;
+    return this.notes.registered.get(name) as Item;
   }
 
   /** Adds or replaces an item. @throws {@link KeyError} where the name is empty or has a dot */
   set(name: string, item: Module<any> | null): this {
     checkName(name);
     checkModule(item);
-    this.#items.set(name, item);
+    this.notes.register(name, item);
     return this;
   }
 
   /** Removes an item and returns it. @throws {@link KeyError} where there is none */
   pop(name: string): Module<any> | null {
     const item = this.get(name);
-    this.#items.delete(name);
+    this.notes.unregister(name);
     return item;
+  }
+
+  /** Removes an item. @throws {@link KeyError} where there is none */
+  delete(name: string): this {
+    this.pop(name);
+    return this;
   }
 
   /** Removes all items. */
   clear(): void {
-    this.#items.clear();
+    for (const name of [...this.keys()]) this.notes.unregister(name);
   }
 
-  /** Adds or replaces items, from another ModuleDict, a Map, entries or a plain object. */
+  /**
+   * Adds or replaces items, from another ModuleDict, a Map, entries or a plain object.
+   *
+   * @throws {@link ValueError} for a plain object with a name that is a whole number, since it doesn't keep the order of such names
+   */
   update(items: ModuleDictItems): this {
     if (typeof items !== 'object' || items === null) {
       throw new ValueError(
-        `ModuleDict.update should be called with an iterable of key/value pairs, but got ${items === null ? 'null' : typeof items}`,
+        `ModuleDict.update should be called with an iterable of key/value pairs, but got ${describe(items)}`,
       );
     }
-    const iterable = items instanceof ModuleDict ? items.items() : items;
-    const entries = Symbol.iterator in iterable ? (iterable as Iterable<unknown>) : Object.entries(iterable);
+    const entries: readonly unknown[] = entriesInOrder(
+      'ModuleDict',
+      items instanceof ModuleDict ? items.items() : items,
+    );
     let i = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) {
-        throw new ValueError(`ModuleDict update sequence element #${i} should be Iterable; is ${typeof entry}`);
+        throw new ValueError(`ModuleDict update sequence element #${i} should be Iterable; is ${describe(entry)}`);
       }
       if (entry.length !== 2) {
         throw new ValueError(`ModuleDict update sequence element #${i} has length ${entry.length}; 2 is required`);
@@ -238,23 +277,19 @@ export class ModuleDict<Out = any> extends Module<Out> {
     return this;
   }
 
-  protected override printedChildren(): Iterable<[string, Item]> {
-    return this.#items;
-  }
-
   /** The names, in order. */
   keys(): IterableIterator<string> {
-    return this.#items.keys();
+    return itemsOf(this.members()).keys();
   }
 
   /** The items, in order. */
   values(): IterableIterator<Module<any> | null> {
-    return this.#items.values();
+    return itemsOf(this.members()).values();
   }
 
   /** Names and items, in order. */
   items(): IterableIterator<[string, Module<any> | null]> {
-    return this.#items.entries();
+    return itemsOf(this.members()).entries();
   }
 
   /** The names, as iterating a ModuleDict does in PyTorch. */

@@ -1,48 +1,46 @@
 /** Convolution layers. */
 
-import { ValueError } from '../errors.ts';
+import { cut, ValueError } from '../errors.ts';
 import { apply, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
-import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
-import { withDefaults } from '../options.ts';
+import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
+import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { tuple } from './repr.ts';
 
+/** Zeros around the image: a number, `[height, width]`, each side for itself, or 'same' / 'valid'. */
+export type ConvPadding = number | Pair | Sides | 'same' | 'valid';
+
 /** Options of {@link Conv2d}, with PyTorch's defaults. */
 export interface Conv2dOptions {
   readonly stride?: number | Pair;
-  /** Zeros around the image: a number, `[height, width]`, each side for itself, or 'same' / 'valid'. */
-  readonly padding?: number | Pair | Sides | 'same' | 'valid';
+  readonly padding?: ConvPadding;
   readonly dilation?: number | Pair;
   readonly groups?: number;
   readonly bias?: boolean;
 }
 
-/** 2-D convolution. @see torch.nn.Conv2d */
+/** 2-D convolution. Attributes may be set at any time: the next call computes with them. @see torch.nn.Conv2d */
 export class Conv2d extends Module {
   /** `[outChannels, inChannels / groups, height, width]` */
-  readonly weight: Parameter;
-  readonly bias: Parameter | null;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly kernelSize: Pair;
-  readonly stride: Pair;
-  readonly padding: Sides;
-  readonly dilation: Pair;
-  readonly groups: number;
-  readonly #paddingRepr: string;
+  weight: Parameter;
+  bias: Parameter | null;
+  inChannels: number;
+  outChannels: number;
+  kernelSize: Pair;
+  stride: Pair;
+  padding: ConvPadding;
+  dilation: Pair;
+  groups: number;
 
   /** @throws {@link ValueError} where an option is out of range, in PyTorch's words where it has some */
   constructor(inChannels: number, outChannels: number, kernelSize: number | Pair, options: Conv2dOptions = {}) {
     super();
     const defaults = { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true };
     const { stride, padding, dilation, groups, bias } = withDefaults('Conv2d', options, defaults);
-    for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw new ValueError(`Conv2d: expected ${name} to be a whole number >= 1, got ${value}`);
-      }
-    }
+    for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) whole(`Conv2d: ${name}`, value);
+    flag('Conv2d: bias', bias);
     if (inChannels % groups !== 0) throw new ValueError('in_channels must be divisible by groups');
     if (outChannels % groups !== 0) throw new ValueError('out_channels must be divisible by groups');
     this.inChannels = inChannels;
@@ -51,38 +49,48 @@ export class Conv2d extends Module {
     this.kernelSize = toPair('Conv2d: kernelSize', kernelSize, 1);
     this.stride = toPair('Conv2d: stride', stride, 1);
     this.dilation = toPair('Conv2d: dilation', dilation, 1);
-    this.padding = this.#sides(padding);
-    this.#paddingRepr = typeof padding === 'string' ? padding : '';
+    this.padding = typeof padding === 'number' ? toPair('Conv2d: padding', padding, 0) : padding;
     this.weight = new Parameter([outChannels, inChannels / groups, ...this.kernelSize]);
     this.bias = bias ? new Parameter([outChannels]) : null;
+    this.#sides();
   }
 
-  #sides(padding: NonNullable<Conv2dOptions['padding']>): Sides {
-    if (padding === 'valid') return { top: 0, left: 0, bottom: 0, right: 0 };
+  /** The zeros on each side, of the attributes as they are now. */
+  #sides(): Sides {
+    const { padding } = this;
+    if (padding === 'valid') return NO_SIDES;
     if (padding !== 'same') {
       if (typeof padding === 'string') {
-        throw new ValueError(`Invalid padding string '${padding}', should be one of valid, same`);
+        throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
       }
       return toSides('Conv2d: padding', padding);
     }
-    if (this.stride.some((stride) => stride !== 1)) {
+    if (toPair('Conv2d: stride', this.stride, 1).some((stride) => stride !== 1)) {
       throw new ValueError("padding='same' is not supported for strided convolutions");
     }
-    const [height, width] = this.kernelSize.map((kernel, i) => this.dilation[i]! * (kernel - 1)) as [number, number];
+    const dilation = toPair('Conv2d: dilation', this.dilation, 1);
+    const [height, width] = this.weight.shape.slice(2).map((kernel, i) => dilation[i]! * (kernel - 1)) as [
+      number,
+      number,
+    ];
     const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
     return { top, left, bottom: height - top, right: width - left };
   }
 
   forward(x: Value): Value {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    return apply(conv2d, [x], { weight, bias, stride, padding, dilation, groups });
+    const { weight, bias } = this;
+    const stride = toPair('Conv2d: stride', this.stride, 1);
+    const dilation = toPair('Conv2d: dilation', this.dilation, 1);
+    const groups = whole('Conv2d: groups', this.groups);
+    return apply(conv2d, [x], { weight, bias, stride, padding: this.#sides(), dilation, groups });
   }
 
   protected override extraRepr(): string {
-    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias } = this;
-    const { top, left, bottom, right } = padding;
+    const { inChannels, outChannels, kernelSize, padding, groups, bias } = this;
+    const [stride, dilation] = [toPair('Conv2d: stride', this.stride, 1), toPair('Conv2d: dilation', this.dilation, 1)];
+    const { top, left, bottom, right } = this.#sides();
     const parts = [inChannels, outChannels, `kernel_size=${tuple(kernelSize)}`, `stride=${tuple(stride)}`];
-    if (this.#paddingRepr) parts.push(`padding=${this.#paddingRepr}`);
+    if (typeof padding === 'string') parts.push(`padding=${padding}`);
     else if (top !== bottom || left !== right) parts.push(`padding=${tuple([top, left, bottom, right])}`);
     else if (top || left) parts.push(`padding=${tuple([top, left])}`);
     if (dilation.some((d) => d !== 1)) parts.push(`dilation=${tuple(dilation)}`);

@@ -37,18 +37,27 @@ interface Part {
 interface Traced {
   readonly output: unknown;
   readonly parts: readonly Part[];
+  /** Modules that ran although they aren't below the root, and what they were. */
+  readonly strangers: readonly Watchable[];
+  readonly dependencies: readonly unknown[];
+}
+
+/** What tells all that a trace of it depends on. */
+export interface Watchable {
+  /** Whether `holds` is true of everything that a compiled module depends on, in order: others mean compiling anew. */
+  everyDependency(holds: (dependency: unknown) => boolean): boolean;
 }
 
 type NamedState = readonly [path: string, state: Parameter];
 
 /** What an execution asks of the module that it runs. */
-export interface Root {
+export interface Root extends Watchable {
   namedChildren(): Iterable<readonly [name: string, child: object]>;
   namedParameters(): Iterable<NamedState>;
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
-  /** Whether `holds` is true of everything that a compiled module depends on, in order: others mean compiling anew. */
-  everyDependency(holds: (dependency: unknown) => boolean): boolean;
+  /** Modules that ran in a trace although they aren't below. @throws where a parameter that is read isn't */
+  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly Watchable[];
 }
 
 /** A module compiled for tensors, as long as its structure stays what it was. */
@@ -60,6 +69,8 @@ export class Execution<Out> {
   #packedFor: readonly Shape[] = [];
   readonly #traced = new WeakMap<Plan, Traced>();
   readonly #checked = new WeakSet<Plan>();
+  /** Grows with each change of a stranger: plans of the same inputs are told apart by it. */
+  #generation = 0;
 
   constructor(root: Root, options: CompileOptions) {
     this.model = new CompiledModel(options, undefined, undefined, (weight) => {
@@ -67,13 +78,12 @@ export class Execution<Out> {
       return `"${path}"`;
     });
     this.#root = root;
-    this.#dependencies = dependenciesOf(root);
+    this.#dependencies = dependenciesOf([root]);
   }
 
   /** True as long as the module is what was compiled. */
   get isCurrent(): boolean {
-    let i = 0;
-    return this.#root.everyDependency((one) => one === this.#dependencies[i++]) && i === this.#dependencies.length;
+    return areCurrent([this.#root], this.#dependencies);
   }
 
   /**
@@ -126,8 +136,14 @@ export class Execution<Out> {
       const way = dtype === 'uint8' ? 'toTensor(image) gives a picture from 0 to 1' : 'convert it with x.float()';
       throw new DtypeError(`${name}: expected a float32 input, got ${dtype}; ${way}`);
     }
+    for (const x of inputs) x.checkAttached();
     const shapes = inputs.map(({ shape }) => shape);
-    const plan = this.#plan(shapes, variant, trace);
+    let plan = this.#plan(shapes, variant, trace);
+    const { strangers, dependencies } = this.#traced.get(plan)!;
+    if (!areCurrent(strangers, dependencies)) {
+      this.#generation++;
+      plan = this.#plan(shapes, variant, trace);
+    }
     if (!this.#checked.has(plan)) this.#checkValues(plan, shapes);
     return plan;
   }
@@ -166,7 +182,7 @@ export class Execution<Out> {
       plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
     );
     const takeNote = () => {
-      this.#dependencies = dependenciesOf(this.#root);
+      this.#dependencies = dependenciesOf([this.#root]);
     };
     const begin = () => {
       const holding = this.model.reserve(plans);
@@ -185,14 +201,16 @@ export class Execution<Out> {
         );
       }
     }
-    let traced: { readonly output: unknown; readonly graph: Graph } | null = null;
+    let traced: { readonly output: unknown; readonly graph: Graph; readonly strangers: readonly Watchable[] } | null =
+      null;
     const plan = this.model.plan(
-      `${variant} ${shapes.join(' ')}`,
+      `${variant} ${shapes.join(' ')} ${this.#generation}`,
       () => {
         const graph = new Graph(shapes);
         const output = trace(graph.inputs);
-        traced = { output, graph };
-        return graph.program(valuesOf(output));
+        const program = graph.program(valuesOf(output));
+        traced = { output, graph, strangers: this.#root.strangersIn(graph, parametersOf(program)) };
+        return program;
       },
       {
         whole: variant === '' ? undefined : () => programOf(shapes, (values) => this.#root.call(...values)),
@@ -200,8 +218,13 @@ export class Execution<Out> {
       },
     );
     if (traced !== null) {
-      const { output, graph } = traced as { readonly output: unknown; readonly graph: Graph };
-      this.#traced.set(plan, { output, parts: this.#partsOf(graph, plan.program) });
+      const { output, graph, strangers } = traced as {
+        readonly output: unknown;
+        readonly graph: Graph;
+        readonly strangers: readonly Watchable[];
+      };
+      const parts = this.#partsOf(graph, plan.program);
+      this.#traced.set(plan, { output, parts, strangers, dependencies: dependenciesOf(strangers) });
     }
     return plan;
   }
@@ -237,11 +260,18 @@ export interface Packing {
   end(): void;
 }
 
-/** Everything that a compiled module depends on. */
-function dependenciesOf(root: Root): readonly unknown[] {
+/** Everything that these modules' traces depend on. */
+function dependenciesOf(modules: readonly Watchable[]): readonly unknown[] {
   const dependencies: unknown[] = [];
-  root.everyDependency((one) => dependencies.push(one) > 0);
+  for (const module of modules) module.everyDependency((one) => dependencies.push(one) > 0);
   return dependencies;
+}
+
+/** True where {@link dependenciesOf} would give the same. */
+function areCurrent(modules: readonly Watchable[], dependencies: readonly unknown[]): boolean {
+  let i = 0;
+  for (const module of modules) if (!module.everyDependency((one) => Object.is(one, dependencies[i++]))) return false;
+  return i === dependencies.length;
 }
 
 /** The program that a trace records for inputs of these shapes. */

@@ -1,16 +1,17 @@
 /** Flattening layers. */
 
 import type { Value } from '../graph/graph.ts';
+import { whole } from '../options.ts';
 import { flatten } from './functional.ts';
 import { Module } from './module.ts';
 
 /** `[N, C·H·W]` of `[N, C, H, W]`. @see torch.nn.Flatten */
 export class Flatten extends Module {
-  readonly startDim: number;
+  startDim: number;
 
   constructor(startDim = 1) {
     super();
-    this.startDim = startDim;
+    this.startDim = whole('Flatten: startDim', startDim);
   }
 
   forward(x: Value): Value {

@@ -2,7 +2,7 @@
 
 import { apply, type Value } from '../graph/graph.ts';
 import { linear } from '../ops/linear.ts';
-import { withDefaults } from '../options.ts';
+import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';
 import { bool } from './repr.ts';
@@ -10,16 +10,17 @@ import { bool } from './repr.ts';
 /** x·Wᵀ + b on `[N, inFeatures]`. @see torch.nn.Linear */
 export class Linear extends Module {
   /** `[outFeatures, inFeatures]` */
-  readonly weight: Parameter;
-  readonly bias: Parameter | null;
-  readonly inFeatures: number;
-  readonly outFeatures: number;
+  weight: Parameter;
+  bias: Parameter | null;
+  inFeatures: number;
+  outFeatures: number;
 
   constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
     super();
     const { bias } = withDefaults('Linear', options, { bias: true });
-    this.inFeatures = inFeatures;
-    this.outFeatures = outFeatures;
+    flag('Linear: bias', bias);
+    this.inFeatures = whole('Linear: inFeatures', inFeatures);
+    this.outFeatures = whole('Linear: outFeatures', outFeatures);
     this.weight = new Parameter([outFeatures, inFeatures]);
     this.bias = bias ? new Parameter([outFeatures]) : null;
   }

@@ -3,15 +3,16 @@
  * the order of their assignment, and a property's name is its state-dict key.
  */
 
-import { FormatError, KeyError, StateDictError } from '../errors.ts';
-import type { Value } from '../graph/graph.ts';
-import { withDefaults } from '../options.ts';
+import { cut, describe, FormatError, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import { callable, flag, withDefaults } from '../options.ts';
 import { type CompiledModel, type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import { type AsyncOptions, Execution, missingValues } from './execution.ts';
+import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
@@ -40,12 +41,14 @@ export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'mem
  *       forward(x: Value) { return relu(this.conv.call(x)); }
  *     }
  *
- * Every module computes as PyTorch's in eval mode, whatever its `training` flag says.
+ * Every module computes as PyTorch's in eval mode, whatever its `training` flag says. Attributes may change between calls, also
+ * inside of arrays, Maps and plain objects: the next call computes with what they are then. Private fields can't be watched; after a
+ * change of one that `forward` reads, call {@link compile}.
  *
  * @typeParam Out what `forward` returns: a value, or a Map or array of them
  * @see torch.nn.Module
  */
-export abstract class Module<Out = Value> {
+export abstract class Module<Out = Value> extends Registered {
   /** PyTorch's flag: true until `eval()`. It is kept for `train` and `eval`; no computation depends on it. */
   training = true;
   /** What state_dict's metadata says of this class. */
@@ -53,9 +56,16 @@ export abstract class Module<Out = Value> {
     return 1;
   }
 
+  readonly #members: Members;
   readonly #hooks = new Map<object, ForwardHook<Out>>();
   #execution: Execution<Out> | null = null;
   #options: CompileOptions = {};
+
+  constructor() {
+    const members = new Members();
+    super(members);
+    this.#members = members;
+  }
 
   /** The module's computation, recorded once for each input shape. Children are run with their `call`. */
   abstract forward(...inputs: any[]): Out;
@@ -91,8 +101,11 @@ export abstract class Module<Out = Value> {
    * @throws what {@link call} throws, as a rejection
    */
   async callAsync(inputs: Tensor | readonly Tensor[], options: AsyncOptions = {}): Promise<Materialized<Out>> {
-    const known = withDefaults('callAsync', options, { onProgress: undefined, signal: undefined });
+    const known = checkedAsyncOptions(withDefaults('callAsync', options, { onProgress: undefined, signal: undefined }));
     const tensors = inputs instanceof Tensor ? [inputs] : inputs;
+    if (!Array.isArray(tensors) || tensors.length === 0 || !tensors.every((x) => x instanceof Tensor)) {
+      throw new ValueError(`callAsync: expected a Tensor or an array of them, got ${describe(inputs)}`);
+    }
     return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, known);
   }
 
@@ -127,20 +140,22 @@ export abstract class Module<Out = Value> {
    * @see torch.nn.Module.register_forward_hook
    */
   registerForwardHook(hook: ForwardHook<Out>): () => void {
+    callable('registerForwardHook', hook);
     const registration = {};
     this.#hooks.set(registration, hook);
-    return () => void this.#hooks.delete(registration);
+    this.#members.changed();
+    return () => {
+      if (this.#hooks.delete(registration)) this.#members.changed();
+    };
   }
 
   /**
-   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules, their hooks, parameters and the
-   * times those were loaded. Every call asks, so no list is made.
+   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules and their attributes, parameters
+   * and the times those were loaded. Every call asks, so no list is made.
    */
   everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    if (!holds(this)) return false;
-    for (const hook of this.#hooks.values()) if (!holds(hook)) return false;
-    for (const name in this) {
-      const member: unknown = this[name];
+    if (!holds(this) || !this.#members.everyAttribute(holds)) return false;
+    for (const member of this.#members.registered.values()) {
       if (member instanceof Module) {
         if (!member.everyDependency(holds)) return false;
       } else if (member instanceof Parameter && !(holds(member) && holds(member.version))) return false;
@@ -148,9 +163,80 @@ export abstract class Module<Out = Value> {
     return true;
   }
 
-  /** @internal Own properties in the order of their assignment. Containers yield their items instead. */
-  members(): Iterable<[name: string, member: unknown]> {
-    return Object.entries(this);
+  /**
+   * @internal The modules that ran in a trace although they aren't below this one, as one that `forward` makes.
+   *
+   * @param parameters all that the trace reads
+   * @throws {@link StateDictError} where one of these isn't below this module, so that no state dict would reach it
+   */
+  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly Module<any>[] {
+    const known = new Set<unknown>(this.modules());
+    const strangers = ([...graph.completed] as Module<any>[]).filter((module) => !known.has(module));
+    const states = new Set([...this.namedState()].map(([, state]) => state));
+    const lost = [...parameters].filter((parameter) => !states.has(parameter));
+    if (lost.length === 0) return strangers;
+    const below = new Set<unknown>(strangers.flatMap((stranger) => [...stranger.modules()].slice(1)));
+    const holders = strangers.filter((stranger) => !below.has(stranger) && [...stranger.namedState()].length > 0);
+    const held = new Set<unknown>(holders.flatMap((holder) => [...holder.namedState()].map(([, state]) => state)));
+    const parts = [...holders, ...lost.filter((parameter) => !held.has(parameter))];
+    const got = new Set(parts.map((part) => `${describe(part)} ${placeOf(part, this)}`));
+    throw new StateDictError(
+      `${this.constructor.name}: expected all parameters that run to be registered, got ${[...got].slice(0, 8).join(', ')}; ` +
+        'assign the module to a property, or hold several in a ModuleList or a Sequential',
+    );
+  }
+
+  /** @internal What the traps of this module note. Containers keep their items there. */
+  protected get notes(): Members {
+    return this.#members;
+  }
+
+  /** @internal True for containers, whose items are no properties. */
+  get hasItems(): boolean {
+    return false;
+  }
+
+  /** @internal Children, parameters and buffers in the order of their registration; null where a child was taken away. */
+  members(): Iterable<[name: string, member: Member]> {
+    return this.#members.registered;
+  }
+
+  /**
+   * Adds a child under a name, or replaces it; on a container, an item.
+   *
+   * @throws {@link KeyError} where the name is empty, has a dot, or is another attribute's
+   * @throws {@link ValueError} where it isn't a module, or null
+   * @see torch.nn.Module.add_module
+   */
+  addModule(name: string, module: Module<any> | null): this {
+    checkModule(module);
+    checkName(name);
+    if (this.hasItems) this.#members.register(name, module);
+    else {
+      const isMember = this.#members.registered.has(name) || Reflect.get(this, name) === null;
+      if (name in this && !isMember) throw new KeyError(`attribute '${name}' already exists`);
+      Reflect.set(this, name, module);
+    }
+    return this;
+  }
+
+  /**
+   * Replaces the module at a dotted path: `net.setSubmodule('layer1.0.bn1', new FrozenBatchNorm2d(64))`.
+   *
+   * @throws {@link KeyError} naming the part that is missing and what there is: {@link addModule} adds one
+   * @throws {@link ValueError} where it isn't a module, or null
+   * @see torch.nn.Module.set_submodule
+   */
+  setSubmodule(path: string, module: Module<any> | null): this {
+    checkModule(module);
+    if (path === '') throw new KeyError('setSubmodule: expected the path of a module below this one, got ""');
+    const [parents, name] = splitPath(String(path));
+    const parent = this.#follow('setSubmodule', parents, path);
+    const isThere = parent.#members.registered.has(name) || (!parent.hasItems && Reflect.get(parent, name) === null);
+    if (!isThere || parent.#members.registered.get(name) instanceof Parameter)
+      throw parent.#noChild('setSubmodule', name, path, this);
+    parent.addModule(name, module);
+    return this;
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
@@ -220,6 +306,11 @@ export abstract class Module<Out = Value> {
     }
   }
 
+  /** Keys below this module that a state dict needn't hold. */
+  protected optionalKeys(): readonly string[] {
+    return [];
+  }
+
   /** Keys below this module that a state dict may hold although the module has no use for them. */
   protected ignoredKeys(): readonly string[] {
     return [];
@@ -232,21 +323,40 @@ export abstract class Module<Out = Value> {
    * @see torch.nn.Module.get_submodule
    */
   getSubmodule(path: string): Module<any> {
+    return this.#follow('getSubmodule', path, path);
+  }
+
+  #follow(method: string, to: string, path: string): Module<any> {
+    if (typeof path !== 'string') throw new KeyError(`${method}: expected a dotted path, got ${describe(path)}`);
     let module: Module<any> = this;
-    for (const name of path === '' ? [] : path.split('.')) {
-      const member = [...module.members()].find(([key]) => key === name)?.[1];
-      if (!(member instanceof Module)) {
-        const names = [...module.namedChildren()].map(([child]) => `"${child}"`).join(', ') || 'none';
-        const { name: type } = module.constructor;
-        throw new KeyError(
-          member instanceof Parameter
-            ? `getSubmodule: \`${name}\` is not a Module (in "${path}"); the children of ${type} are ${names}`
-            : `getSubmodule: ${type} has no attribute \`${name}\` (in "${path}"); its children are ${names}`,
-        );
-      }
+    for (const name of to === '' ? [] : to.split('.')) {
+      const member = module.#members.registered.get(name);
+      if (!(member instanceof Module)) throw module.#noChild(method, name, path, this);
       module = member;
     }
     return module;
+  }
+
+  #noChild(method: string, name: string, path: string, root: Module<any>): KeyError {
+    const names = [...this.namedChildren()].map(([child]) => child);
+    const type = this.constructor.name;
+    const place = `(in ${describe(path)})`;
+    return new KeyError(
+      (this.#members.registered.get(name) instanceof Parameter
+        ? `${method}: \`${cut(name)}\` is not a Module ${place}; the children of ${type} are ${listed(names, 24)}`
+        : `${method}: ${type} has no attribute \`${cut(name)}\` ${place}; its children are ${listed(names, 24)}`) +
+        root.pathHint([path]),
+    );
+  }
+
+  /** @internal `; write "layer4.0"` for paths with brackets that are right with dots; '' for others. */
+  pathHint(paths: readonly unknown[]): string {
+    const all = new Set([...this.namedModules()].map(([path]) => path));
+    const right = paths.flatMap((path) => {
+      const dotted = String(path).replace(/\[['"]?([^\]'"]*)['"]?\]/g, '.$1');
+      return dotted !== path && all.has(dotted) ? dotted : [];
+    });
+    return right.length > 0 ? `; write ${listed(right)}` : '';
   }
 
   /**
@@ -271,7 +381,7 @@ export abstract class Module<Out = Value> {
 
   /**
    * Takes over tensors by their keys, without copying them. With `strict` (the default) keys must match exactly; shapes always must.
-   * `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. Nothing is changed where it throws.
+   * Batch norm's `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. Nothing is changed where it throws.
    *
    * @param stateDict a Map, entries, or a plain object
    * @returns the keys that were missing and those that weren't used
@@ -279,7 +389,7 @@ export abstract class Module<Out = Value> {
    * @see torch.nn.Module.load_state_dict
    */
   loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
-    const { strict } = withDefaults('loadStateDict', options, { strict: true });
+    const strict = flag('loadStateDict: strict', withDefaults('loadStateDict', options, { strict: true }).strict);
     const { matches, ...keys } = this.#match(entriesOf(stateDict), strict, (tensor) => tensor instanceof Tensor);
     for (const [state, { entry }] of matches) state.tensor = shaped(entry as Tensor, state);
     return keys;
@@ -305,6 +415,14 @@ export abstract class Module<Out = Value> {
     const { strict, inputShapes, signal, onProgress } = withDefaults('loadStateDictAsync', options, {
       ...{ strict: true, inputShapes: null, signal: undefined, onProgress: undefined },
     });
+    flag('loadStateDictAsync: strict', strict);
+    checkedAsyncOptions({ signal, onProgress }, 'loadStateDictAsync');
+    checkStream(file);
+    if (inputShapes && !(Array.isArray(inputShapes) && inputShapes.every(isShape))) {
+      throw new ValueError(
+        `loadStateDictAsync: expected inputShapes as an array of shapes, got ${describe(inputShapes)}`,
+      );
+    }
     const { matches, ...keys } = this.#match(file.tensors, strict, (entry) => isShape((entry as any)?.shape));
     signal?.throwIfAborted();
     if (!inputShapes) {
@@ -345,6 +463,9 @@ export abstract class Module<Out = Value> {
     isTensor: (entry: unknown) => boolean,
   ): IncompatibleKeys & { readonly matches: ReadonlyMap<Parameter, Match> } {
     const used = new Set<string>();
+    const optional = new Set<string>();
+    for (const [path, module] of this.everyModule())
+      for (const key of module.optionalKeys()) optional.add(join(path, key));
     const missingKeys: string[] = [];
     const mismatches: string[] = [];
     const matches = new Map<Parameter, Match>();
@@ -352,13 +473,12 @@ export abstract class Module<Out = Value> {
       const entry = given.get(path);
       used.add(path);
       if (entry === undefined) {
-        if (!path.endsWith('num_batches_tracked')) missingKeys.push(path);
+        if (!optional.has(path)) missingKeys.push(path);
         continue;
       }
       if (!isTensor(entry)) {
-        const got = (entry as object | null)?.constructor?.name ?? String(entry);
         mismatches.push(
-          `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${got}`,
+          `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${describe(entry)}`,
         );
         continue;
       }
@@ -380,11 +500,14 @@ export abstract class Module<Out = Value> {
     const unexpectedKeys = [...given.keys()]
       .filter((key) => !used.has(key) && !ignored.has(key))
       .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
-    const problems = [...mismatches];
+    const problems = mismatches.slice(0, MOST_PROBLEMS);
+    if (mismatches.length > MOST_PROBLEMS) problems.push(`and ${mismatches.length - MOST_PROBLEMS} more like these.`);
     if (strict && unexpectedKeys.length > 0)
-      problems.unshift(`Unexpected key(s) in state_dict: ${quoted(unexpectedKeys)}. `);
-    if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${quoted(missingKeys)}. `);
+      problems.unshift(`Unexpected key(s) in state_dict: ${listed(unexpectedKeys)}. `);
+    if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
     if (problems.length > 0) {
+      const prefix = missingKeys.length > 0 ? commonPrefix([...given.keys()]) : '';
+      if (prefix) problems.push(`All ${given.size} keys of the state_dict begin with ${describe(prefix)}.`);
       throw new StateDictError(
         `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
       );
@@ -394,6 +517,7 @@ export abstract class Module<Out = Value> {
 
   /** Sets the training flag of this module and all below it. */
   train(mode = true): this {
+    flag('train: mode', mode);
     for (const module of this.modules()) module.training = mode;
     return this;
   }
@@ -405,7 +529,8 @@ export abstract class Module<Out = Value> {
 
   /** Calls `fn` on every module below and then on this one. @see torch.nn.Module.apply */
   apply(fn: (module: Module<any>) => void): this {
-    for (const child of this.children()) child.apply(fn);
+    callable('apply', fn);
+    for (const child of [...this.children()]) child.apply(fn);
     fn(this);
     return this;
   }
@@ -417,11 +542,11 @@ export abstract class Module<Out = Value> {
 
   /** @internal What {@link toString} prints below this module: its children, under each of their names. */
   protected *printedChildren(): Iterable<[name: string, child: unknown]> {
-    for (const [name, member] of this.members()) if (member instanceof Module) yield [name, member];
+    for (const [name, member] of this.members()) if (!(member instanceof Parameter)) yield [name, member];
   }
 
   /** The hierarchy as PyTorch prints it. */
-  toString(): string {
+  override toString(): string {
     const extra = this.extraRepr();
     const children = [...this.printedChildren()].map(([name, child]) =>
       `(${name}): ${child === null ? 'None' : String(child)}`.replaceAll('\n', '\n  '),
@@ -431,6 +556,76 @@ export abstract class Module<Out = Value> {
     const lines = extra ? [extra, ...children] : children;
     return `${name}(\n  ${lines.join('\n  ')}\n)`;
   }
+}
+
+/** @throws {@link ValueError} where it is neither a module nor null, in PyTorch's words */
+export function checkModule(item: unknown): void {
+  if (item !== null && !(item instanceof Module)) throw new ValueError(`${describe(item)} is not a Module subclass`);
+}
+
+/** @throws {@link ValueError} or {@link KeyError} where it can't be a module's name, in PyTorch's words */
+export function checkName(name: unknown): void {
+  if (typeof name !== 'string') throw new ValueError(`module name should be a string. Got ${describe(name)}`);
+  if (name.includes('.')) throw new KeyError(`module name can't contain ".", got: ${cut(name)}`);
+  if (name === '') throw new KeyError('module name can\'t be empty string ""');
+}
+
+/** What is before a path's last name, and that name. */
+function splitPath(path: string): [parents: string, name: string] {
+  const dot = path.lastIndexOf('.');
+  return [path.slice(0, Math.max(0, dot)), path.slice(dot + 1)];
+}
+
+/** Where a module or parameter that isn't registered is held, in so far as a property tells. */
+function placeOf(part: object, root: Module<any>): string {
+  for (const module of root.modules()) {
+    for (const [name, content] of Object.entries(module)) {
+      if (content instanceof Registered || !isHeldIn(part, content)) continue;
+      const kind = Array.isArray(content) ? 'array' : content.constructor?.name;
+      return `in the ${kind} "${name}" of ${module.constructor.name}`;
+    }
+  }
+  return 'in no property of a module';
+}
+
+/** True where an array, Map, Set or plain object holds the part, at most four levels deep. */
+function isHeldIn(part: object, content: unknown, depth = 0): boolean {
+  if (content === part) return true;
+  if (typeof content !== 'object' || content === null || content instanceof Registered || depth === 4) return false;
+  const items = content instanceof Map || content instanceof Set ? [...content.values()] : Object.values(content);
+  return items.some((item) => isHeldIn(part, item, depth + 1));
+}
+
+/** @internal The options. @throws {@link ValueError} where one has a wrong type */
+export function checkedAsyncOptions<O extends { readonly signal?: unknown; readonly onProgress?: unknown }>(
+  options: O,
+  name = 'callAsync',
+): O {
+  const { signal, onProgress } = options;
+  if (onProgress !== undefined && onProgress !== null) callable(`${name}: onProgress`, onProgress);
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.throwIfAborted !== 'function') {
+    throw new ValueError(`${name}: expected signal as an AbortSignal, got ${describe(signal)}`);
+  }
+  return options;
+}
+
+/** @throws {@link StateDictError} where it isn't an opened file */
+function checkStream(file: TensorStream): void {
+  const given = file as Partial<TensorStream> | null | undefined;
+  if (given?.tensors instanceof Map && typeof given.stream === 'function') return;
+  const wayOut = file instanceof Promise ? '; await it' : file instanceof Map ? '; loadStateDict takes that' : '';
+  throw new StateDictError(
+    `loadStateDictAsync: expected an opened file, as openSafetensors gives it, got ${describe(file)}${wayOut}`,
+  );
+}
+
+/** How many mismatches a message lists. */
+const MOST_PROBLEMS = 8;
+
+/** The first part with its dot, where all keys (at least two) begin with it; '' otherwise. */
+function commonPrefix(keys: readonly string[]): string {
+  const prefix = String(keys[0]).slice(0, String(keys[0]).indexOf('.') + 1);
+  return keys.length > 1 && keys.every((key) => String(key).startsWith(prefix)) ? prefix : '';
 }
 
 /** An entry of a state dict, and its key. */
@@ -473,7 +668,7 @@ async function collect(
     const state = waiting.get(name);
     if (!state) {
       const expected = waiting.size > 0 ? 'a tensor that was asked for and has not come yet' : 'no more tensors';
-      throw new FormatError(`loadStateDictAsync: expected ${expected}, got ${JSON.stringify(name)}`);
+      throw new FormatError(`loadStateDictAsync: expected ${expected}, got ${describe(name)}`);
     }
     const { shape } = file.tensors.get(name)!;
     if (!sameShape(tensor.shape, shape)) {
@@ -488,10 +683,8 @@ async function collect(
   }
   options.signal?.throwIfAborted();
   if (waiting.size > 0) {
-    const got = [...waiting.keys()].slice(0, 8);
     throw new FormatError(
-      `loadStateDictAsync: expected all ${names.length} tensors that were asked for, got none for ${quoted(got)}` +
-        (waiting.size > 8 ? ` and ${waiting.size - 8} more` : ''),
+      `loadStateDictAsync: expected all ${names.length} tensors that were asked for, got none for ${listed(waiting.keys())}`,
     );
   }
   return kept;
@@ -521,10 +714,6 @@ function* distinct(
     seen.add(state);
     yield [path, state];
   }
-}
-
-function quoted(keys: readonly string[]): string {
-  return keys.map((key) => `"${key}"`).join(', ');
 }
 
 function torchSize(shape: Shape): string {

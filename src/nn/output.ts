@@ -1,6 +1,6 @@
 /** What `forward` may return: a value, or Maps and arrays of them; and the same with tensors in their place. */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import { type Graph, Value } from '../graph/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -17,8 +17,7 @@ export type Materialized<Out> = Out extends Value
 export function valuesOf(output: unknown): Value[] {
   if (output instanceof Value) return [output];
   if (output instanceof Map || Array.isArray(output)) return [...output.values()].flatMap(valuesOf);
-  const got = (output as object | null | undefined)?.constructor?.name ?? String(output);
-  throw new ValueError(`forward: expected to return a value, or a Map or array of values, got ${got}`);
+  throw new ValueError(`forward: expected to return a value, or a Map or array of values, got ${describe(output)}`);
 }
 
 /** The graph that a value, or the values of a Map or array, belong to; undefined where there are none. */

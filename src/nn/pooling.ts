@@ -1,10 +1,18 @@
 /** Pooling layers. */
 
-import { ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import type { Pair } from '../ops/window.ts';
+import type { Pair, Sides } from '../ops/window.ts';
 import { withDefaults } from '../options.ts';
-import { type AvgPool2dOptions, adaptiveAvgPool2d, avgPool2d, type MaxPool2dOptions, maxPool2d } from './functional.ts';
+import {
+  type AvgPool2dOptions,
+  adaptiveAvgPool2d,
+  adaptiveAvgPool2dAttrs,
+  avgPool2d,
+  avgPool2dAttrs,
+  type MaxPool2dOptions,
+  maxPool2d,
+  maxPool2dAttrs,
+} from './functional.ts';
 import { Module } from './module.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
 
@@ -15,58 +23,75 @@ const given = (value: unknown): string =>
 
 /** The largest value of each window. @see torch.nn.MaxPool2d */
 export class MaxPool2d extends Module {
-  readonly kernelSize: number | Pair;
-  readonly options: Required<MaxPool2dOptions>;
+  kernelSize: number | Pair;
+  stride: number | Pair;
+  padding: number | Pair | Sides;
+  dilation: number | Pair;
+  ceilMode: boolean;
 
   constructor(kernelSize: number | Pair, options: MaxPool2dOptions = {}) {
     super();
     const defaults = { stride: kernelSize, padding: 0, dilation: 1, ceilMode: false };
+    const resolved = withDefaults('MaxPool2d', options, defaults);
+    maxPool2dAttrs('MaxPool2d', kernelSize, resolved);
     this.kernelSize = kernelSize;
-    this.options = withDefaults('MaxPool2d', options, defaults);
+    this.stride = resolved.stride;
+    this.padding = resolved.padding;
+    this.dilation = resolved.dilation;
+    this.ceilMode = resolved.ceilMode;
   }
 
   forward(x: Value): Value {
-    return maxPool2d(x, this.kernelSize, this.options);
+    const { kernelSize, stride, padding, dilation, ceilMode } = this;
+    return maxPool2d(x, kernelSize, { stride, padding, dilation, ceilMode });
   }
 
   protected override extraRepr(): string {
-    const { stride, padding, dilation, ceilMode } = this.options;
+    const { stride, padding, dilation, ceilMode } = this;
     return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}, dilation=${given(dilation)}, ceil_mode=${bool(ceilMode)}`;
   }
 }
 
 /** The mean of each window. @see torch.nn.AvgPool2d */
 export class AvgPool2d extends Module {
-  readonly kernelSize: number | Pair;
-  readonly options: Required<AvgPool2dOptions>;
+  kernelSize: number | Pair;
+  stride: number | Pair;
+  padding: number | Pair | Sides;
+  ceilMode: boolean;
+  countIncludePad: boolean;
+  divisorOverride: number | null;
 
   constructor(kernelSize: number | Pair, options: AvgPool2dOptions = {}) {
     super();
     const defaults = { stride: kernelSize, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: null };
+    const resolved = withDefaults('AvgPool2d', options, defaults);
+    avgPool2dAttrs('AvgPool2d', kernelSize, resolved);
     this.kernelSize = kernelSize;
-    this.options = withDefaults('AvgPool2d', options, defaults);
+    this.stride = resolved.stride;
+    this.padding = resolved.padding;
+    this.ceilMode = resolved.ceilMode;
+    this.countIncludePad = resolved.countIncludePad;
+    this.divisorOverride = resolved.divisorOverride;
   }
 
   forward(x: Value): Value {
-    return avgPool2d(x, this.kernelSize, this.options);
+    const { kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride } = this;
+    return avgPool2d(x, kernelSize, { stride, padding, ceilMode, countIncludePad, divisorOverride });
   }
 
   protected override extraRepr(): string {
-    const { stride, padding } = this.options;
+    const { stride, padding } = this;
     return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}`;
   }
 }
 
 /** Means over windows that cover the image. @see torch.nn.AdaptiveAvgPool2d */
 export class AdaptiveAvgPool2d extends Module {
-  readonly outputSize: number | readonly [number | null, number | null];
+  outputSize: number | readonly [number | null, number | null];
 
   constructor(outputSize: number | readonly [number | null, number | null]) {
     super();
-    const sizes = typeof outputSize === 'number' ? [outputSize] : outputSize;
-    if (!sizes.every((size) => size === null || (Number.isSafeInteger(size) && size > 0))) {
-      throw new ValueError(`AdaptiveAvgPool2d: expected sizes >= 1 or null, got ${sizes.join(', ')}`);
-    }
+    adaptiveAvgPool2dAttrs('AdaptiveAvgPool2d', outputSize);
     this.outputSize = outputSize;
   }
 

@@ -1,6 +1,6 @@
 /** State dicts: tensors by PyTorch's keys. */
 
-import { StateDictError } from '../errors.ts';
+import { describe, StateDictError } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** What {@link Module.stateDict} returns: a Map in PyTorch's order, with its metadata. */
@@ -15,14 +15,29 @@ export type StateDictLike =
   | Iterable<readonly [string, Tensor]>
   | Readonly<Record<string, Tensor>>;
 
-/** The entries of a state dict as a Map. @throws {@link StateDictError} where it isn't one */
+/** The entries of a state dict as a Map. @throws {@link StateDictError} where it isn't one, with what may have been meant */
 export function entriesOf(stateDict: StateDictLike): ReadonlyMap<string, unknown> {
   if (stateDict instanceof Map) return stateDict;
-  if (typeof stateDict === 'object' && stateDict !== null && !ArrayBuffer.isView(stateDict)) {
-    const entries = Symbol.iterator in stateDict ? [...(stateDict as Iterable<unknown>)] : Object.entries(stateDict);
+  const given = stateDict as Partial<Record<'tensors' | 'stream' | 'stateDict' | 'then', unknown>> | null | undefined;
+  if (typeof given === 'object' && given !== null && !ArrayBuffer.isView(given)) {
+    const wayOut = wayOutOf(given);
+    if (wayOut) throw new StateDictError(`Expected state_dict to be dict-like, got ${describe(given)}; ${wayOut}`);
+    const prototype: unknown = Object.getPrototypeOf(given);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    const entries =
+      Symbol.iterator in given ? [...(given as Iterable<unknown>)] : isPlain ? Object.entries(given) : [null];
     if (entries.every((entry) => Array.isArray(entry) && entry.length === 2))
       return new Map(entries as [string, unknown][]);
   }
-  const got = (stateDict as object | null | undefined)?.constructor?.name ?? String(stateDict);
-  throw new StateDictError(`Expected state_dict to be dict-like, got ${got}.`);
+  throw new StateDictError(`Expected state_dict to be dict-like, got ${describe(stateDict)}.`);
+}
+
+/** What to do with what holds a state dict but isn't one; null for all else. */
+function wayOutOf(given: Partial<Record<'tensors' | 'stream' | 'stateDict' | 'then', unknown>>): string | null {
+  if (typeof given.then === 'function') return 'await it';
+  if (typeof given.stateDict === 'function') return 'pass its stateDict()';
+  if (!(given.tensors instanceof Map)) return null;
+  return typeof given.stream === 'function'
+    ? 'call loadStateDictAsync(file), or pass await file.load()'
+    : 'pass what loadSafetensors(bytes) returns';
 }

@@ -1,28 +1,37 @@
 /** Upsampling layers. */
 
 import type { Value } from '../graph/graph.ts';
+import type { Pair } from '../ops/window.ts';
 import { withDefaults } from '../options.ts';
-import { type InterpolateOptions, interpolate } from './functional.ts';
+import { type InterpolateOptions, interpolate, interpolateAttrs } from './functional.ts';
 import { Module } from './module.ts';
 import { float, tuple } from './repr.ts';
 
 /** The image in another size. @see torch.nn.Upsample */
 export class Upsample extends Module {
-  readonly options: InterpolateOptions;
+  size: number | Pair | undefined;
+  scaleFactor: number | Pair | undefined;
+  mode: 'nearest' | 'bilinear';
+  alignCorners: boolean | undefined;
 
   constructor(options: InterpolateOptions) {
     super();
-    const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: undefined };
-    withDefaults('Upsample', options, defaults);
-    this.options = { ...options };
+    const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: undefined } as const;
+    const { size, scaleFactor, mode, alignCorners } = withDefaults('Upsample', options, defaults);
+    this.size = size;
+    this.scaleFactor = scaleFactor;
+    this.mode = mode;
+    this.alignCorners = alignCorners;
+    interpolateAttrs('Upsample', this);
   }
 
   forward(x: Value): Value {
-    return interpolate(x, this.options);
+    const { size, scaleFactor, mode, alignCorners } = this;
+    return interpolate(x, { size, scaleFactor, mode, alignCorners });
   }
 
   protected override extraRepr(): string {
-    const { size, scaleFactor, mode = 'nearest' } = this.options;
+    const { size, scaleFactor, mode } = this;
     const factors =
       typeof scaleFactor === 'number' ? float(scaleFactor) : `(${(scaleFactor ?? []).map(float).join(', ')})`;
     const sizes = typeof size === 'number' ? size : tuple(size ?? []);

@@ -51,6 +51,11 @@ export function arrayOf(dtype: Dtype): DataConstructor {
   return ARRAYS[dtype];
 }
 
+/** The dtype of an array's elements, where only one has that array: not of 16 bits; of 8 bits without a sign it is uint8. */
+export function dtypeOf(data: TensorData): Dtype | undefined {
+  return data instanceof Uint16Array ? undefined : DTYPES.find((dtype) => data instanceof ARRAYS[dtype]);
+}
+
 /** Bytes of one element. */
 export function itemBytes(dtype: Dtype): number {
   return ARRAYS[dtype].BYTES_PER_ELEMENT;

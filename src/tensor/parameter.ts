@@ -1,8 +1,9 @@
 /** Places for a module's tensors: they have a shape from the start, and values once a state dict is loaded. */
 
-import { ShapeError, ValueError } from '../errors.ts';
-import { type Dtype, itemBytes } from './dtype.ts';
-import { formatShape, numel, type Shape, sameShape } from './shape.ts';
+import { DtypeError, describe, ShapeError, ValueError } from '../errors.ts';
+import { finite, withDefaults } from '../options.ts';
+import { DTYPES, type Dtype, itemBytes } from './dtype.ts';
+import { checkShape, formatShape, numel, type Shape, sameShape } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 /**
@@ -18,12 +19,14 @@ export class Parameter {
   #isReleased = false;
 
   constructor(shape: Shape, options: { readonly fill?: number; readonly dtype?: Dtype } = {}) {
-    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-      throw new ShapeError(`Parameter: expected sizes that are whole numbers >= 0, got ${formatShape(shape)}`);
+    checkShape('Parameter', shape);
+    const { fill, dtype } = withDefaults('Parameter', options, { fill: null, dtype: 'float32' as const });
+    if (!DTYPES.includes(dtype)) {
+      throw new DtypeError(`Parameter: expected a dtype of ${DTYPES.join(', ')}, got ${describe(dtype)}`);
     }
     this.shape = Object.freeze([...shape]);
-    this.dtype = options.dtype ?? 'float32';
-    this.#fill = options.fill ?? null;
+    this.dtype = dtype;
+    this.#fill = fill === null ? null : finite('Parameter: fill', fill);
   }
 
   /** The number of elements. */
@@ -75,6 +78,8 @@ export class Parameter {
 
   /** Sets the values: kept as they are, not copied. @throws {@link ShapeError} where the shape differs */
   set tensor(tensor: Tensor) {
+    if (!(tensor instanceof Tensor)) throw new ValueError(`Parameter: expected a Tensor, got ${describe(tensor)}`);
+    tensor.checkAttached();
     if (!sameShape(tensor.shape, this.shape)) {
       throw new ShapeError(
         `Parameter: expected a tensor of shape ${formatShape(this.shape)}, got ${formatShape(tensor.shape)}`,

@@ -1,7 +1,15 @@
 /** Shapes, as PyTorch writes them: `[N, C, H, W]` for images, `[N, F]` for features. */
 
+import { describe, ShapeError } from '../errors.ts';
+
 /** Sizes from the outermost to the innermost axis, in elements. */
 export type Shape = readonly number[];
+
+/** @throws {@link ShapeError} where it isn't an array of whole numbers ≥ 0 */
+export function checkShape(name: string, shape: unknown): void {
+  if (Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return;
+  throw new ShapeError(`${name}: expected sizes that are whole numbers >= 0, got ${describe(shape)}`);
+}
 
 /** The product of all sizes: 1 for a scalar's `[]`. */
 export function numel(shape: Shape): number {

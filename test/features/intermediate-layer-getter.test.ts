@@ -59,7 +59,7 @@ describe("torchvision's contract: construction", () => {
     const attempt = () => getter({ layer9: 'a', layer2: 'b', 'layer1.7': 'c', '': 'd' });
     expect(attempt).toThrow(ValueError);
     expect(thrown(attempt)).toBe(
-      `ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ${THERE_IS}`,
+      `ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ${THERE_IS}; the children of "layer1" are "0", "1"`,
     );
     expect(thrown(() => new IntermediateLayerGetter(new ReLU(), { a: 'a' }))).toBe(
       'ValueError: return_layers are not present in model: "a"; its children are none',
@@ -468,7 +468,7 @@ describe('beyond torchvision: dotted paths', () => {
     const shared = new ReLU();
     const network = new Sequential(new Sequential(shared), new Sequential(shared, new Identity()));
     expect(thrown(() => new IntermediateLayerGetter(network, { '1.0': 'x', '0.0': 'y' }))).toBe(
-      'ValueError: return_layers are not present in model: "1.0"; its children are "0", "1"',
+      'ValueError: return_layers are not present in model: "1.0"; the children of "1" are "0", "1"',
     );
   });
 
@@ -562,7 +562,7 @@ describe('beyond torchvision: featureInfo', () => {
     }
     const features = new IntermediateLayerGetter(new Sequential(new Both()), { 0: 'both' });
     expect(thrown(() => features.featureInfo([1, 3, 8, 8]))).toBe(
-      'ValueError: IntermediateLayerGetter: expected features that are single tensors, got Array for "0"',
+      'ValueError: IntermediateLayerGetter: expected features that are single tensors, got [a Value, a Value] for "0"',
     );
   });
 });
@@ -651,7 +651,7 @@ describe('bad input', () => {
   it('refuses layers that are neither a Map, nor entries, nor an object', () => {
     for (const [layers, got] of [
       ['layer4', '"layer4"'],
-      [['layer3', 'layer4'], '["layer3","layer4"]'],
+      [['layer3', 'layer4'], '["layer3", "layer4"]'],
       [null, 'null'],
       [undefined, 'undefined'],
       [4, '4'],
@@ -665,8 +665,8 @@ describe('bad input', () => {
   it('refuses a model that is no module', () => {
     for (const [model, got] of [
       [null, 'null'],
-      [resnet18, 'Function'],
-      [{}, 'Object'],
+      [resnet18, 'a function resnet18'],
+      [{}, '{}'],
     ] as const) {
       expect(thrown(() => new IntermediateLayerGetter(model as never, {}))).toBe(
         `ValueError: IntermediateLayerGetter: expected a Module, got ${got}`,
@@ -676,7 +676,7 @@ describe('bad input', () => {
 
   it('refuses an input that is neither a tensor nor a value', () => {
     expect(thrown(() => getter({ layer1: 'x' }).forward(new Float32Array(4) as never))).toBe(
-      'ValueError: IntermediateLayerGetter: expected a Tensor or a Value, got Float32Array',
+      'ValueError: IntermediateLayerGetter: expected a Tensor or a Value, got a Float32Array of 4',
     );
   });
 });

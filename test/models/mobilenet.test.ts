@@ -11,7 +11,7 @@ describe('MobileNetV2', () => {
     const message = 'ValueError: inverted_residual_setting should be non-empty or a 4-element list, got ';
     expect(thrown(() => new MobileNetV2({ invertedResidualSetting: [] }))).toBe(`${message}[]`);
     expect(thrown(() => new MobileNetV2({ invertedResidualSetting: [[1, 2, 3]] as never }))).toBe(
-      `${message}[[1,2,3]]`,
+      `${message}[an array of 3]`,
     );
     expect(thrown(() => new InvertedResidual(3, 3, 3, 1, (channels) => new BatchNorm2d(channels)))).toBe(
       'ValueError: stride should be 1 or 2 instead of 3',

@@ -41,7 +41,7 @@ describe('replaceStrideWithDilation', () => {
   it('must be of three elements', () => {
     const attempt = (value: unknown) => thrown(() => resnet50({ replaceStrideWithDilation: value as never }));
     const message = 'ValueError: replace_stride_with_dilation should be None or a 3-element tuple, got ';
-    expect(attempt([true, false])).toBe(`${message}[true,false]`);
+    expect(attempt([true, false])).toBe(`${message}[true, false]`);
     expect(attempt([])).toBe(`${message}[]`);
     expect(attempt(true)).toBe(`${message}true`);
     expect(attempt('ftt')).toBe(`${message}"ftt"`);

@@ -50,7 +50,7 @@ describe('forwardAsync', () => {
     await expect(getter.forwardAsync(noise('x', [1, 4, 8, 8]))).rejects.toThrow(ShapeError);
     const value = { shape: [1, 3, 8, 8] } as unknown as Tensor;
     await expect(getter.forwardAsync(value)).rejects.toThrow(
-      new ValueError('IntermediateLayerGetter: expected a Tensor, got Object'),
+      new ValueError('IntermediateLayerGetter: expected a Tensor, got { shape }'),
     );
     expectFeatures(await getter.forwardAsync(x), expected);
   });

@@ -57,10 +57,10 @@ describe('Sequential', () => {
   it('refuses names and items that are not allowed', () => {
     expect(thrown(() => new Sequential([['a.b', a]]))).toBe('KeyError: module name can\'t contain ".", got: a.b');
     expect(thrown(() => new Sequential([a] as never))).toBe(
-      'ValueError: Sequential: expected modules, or entries of names and modules, got an array of ReLU',
+      'ValueError: Sequential: expected modules, or entries of names and modules, got an array with a ReLU',
     );
-    expect(thrown(() => new Sequential(5 as never))).toBe('ValueError: Number is not a Module subclass');
-    expect(thrown(() => new Sequential().append('x' as never))).toBe('ValueError: String is not a Module subclass');
+    expect(thrown(() => new Sequential(5 as never))).toBe('ValueError: 5 is not a Module subclass');
+    expect(thrown(() => new Sequential().append('x' as never))).toBe('ValueError: "x" is not a Module subclass');
   });
 });
 
@@ -76,7 +76,7 @@ describe('ModuleList', () => {
       ['2', c],
     ]);
     expect(thrown(() => list.at(-4))).toBe('KeyError: ModuleList: expected an index from -3 to 2, got -4');
-    expect(thrown(() => list.append({} as never))).toBe('ValueError: Object is not a Module subclass');
+    expect(thrown(() => list.append({} as never))).toBe('ValueError: {} is not a Module subclass');
   });
 
   it('has no forward, and says so under its own name', () => {
@@ -128,13 +128,11 @@ describe('ModuleDict', () => {
   it("refuses names in PyTorch's words", () => {
     expect(thrown(() => new ModuleDict({ 'a.b': a }))).toBe('KeyError: module name can\'t contain ".", got: a.b');
     expect(thrown(() => new ModuleDict({ '': a }))).toBe('KeyError: module name can\'t be empty string ""');
-    expect(thrown(() => new ModuleDict([[5, a]] as never))).toBe(
-      'ValueError: module name should be a string. Got number',
-    );
+    expect(thrown(() => new ModuleDict([[5, a]] as never))).toBe('ValueError: module name should be a string. Got 5');
   });
 
   it("refuses items in PyTorch's words", () => {
-    expect(thrown(() => new ModuleDict({ x: 5 as never }))).toBe('ValueError: Number is not a Module subclass');
+    expect(thrown(() => new ModuleDict({ x: 5 as never }))).toBe('ValueError: 5 is not a Module subclass');
     expect(thrown(() => new ModuleDict({ x: undefined as never }))).toBe(
       'ValueError: undefined is not a Module subclass',
     );
@@ -142,7 +140,7 @@ describe('ModuleDict', () => {
 
   it("refuses updates in PyTorch's words", () => {
     expect(thrown(() => new ModuleDict().update(5 as never))).toBe(
-      'ValueError: ModuleDict.update should be called with an iterable of key/value pairs, but got number',
+      'ValueError: ModuleDict.update should be called with an iterable of key/value pairs, but got 5',
     );
     expect(thrown(() => new ModuleDict(null as never))).toBe(
       'ValueError: ModuleDict.update should be called with an iterable of key/value pairs, but got null',
@@ -151,7 +149,7 @@ describe('ModuleDict', () => {
       'ValueError: ModuleDict update sequence element #0 has length 1; 2 is required',
     );
     expect(thrown(() => new ModuleDict([['x', a], 5] as never))).toBe(
-      'ValueError: ModuleDict update sequence element #1 should be Iterable; is number',
+      'ValueError: ModuleDict update sequence element #1 should be Iterable; is 5',
     );
   });
 

@@ -187,7 +187,7 @@ describe('loadStateDict', () => {
       'StateDictError: Error(s) in loading state_dict for Mixed:\n' +
         '\tMissing key(s) in state_dict: "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var". \n' +
         '\tUnexpected key(s) in state_dict: "zzz", "conv.extra", "bn.q". \n' +
-        '\tWhile copying the parameter named "v", expected torch.Tensor or Tensor-like object from checkpoint but received Number\n' +
+        '\tWhile copying the parameter named "v", expected torch.Tensor or Tensor-like object from checkpoint but received 5\n' +
         '\tsize mismatch for b: copying a param with shape torch.Size([2]) from checkpoint, the shape in current model is torch.Size([1]).\n' +
         '\tsize mismatch for conv.weight: copying a param with shape torch.Size([1]) from checkpoint, the shape in current model is torch.Size([1, 1, 1, 1]).',
     );
@@ -243,13 +243,13 @@ describe('loadStateDict', () => {
 
   it('refuses what is not a state dict', () => {
     for (const [dict, got] of [
-      [5, 'Number'],
-      ['path.pth', 'String'],
+      [5, '5'],
+      ['path.pth', '"path.pth"'],
       [null, 'null'],
       [undefined, 'undefined'],
-      [new Uint8Array(4), 'Uint8Array'],
-      [[1, 2], 'Array'],
-      [new Set(['a']), 'Set'],
+      [new Uint8Array(4), 'a Uint8Array of 4'],
+      [[1, 2], '[1, 2]'],
+      [new Set(['a']), 'a Set'],
     ] as const) {
       expect(thrown(() => new ReLU().loadStateDict(dict as never))).toBe(
         `StateDictError: Expected state_dict to be dict-like, got ${got}.`,
@@ -359,13 +359,13 @@ describe('call', () => {
       }
     }
     expect(thrown(() => new Wrong().call(x))).toBe(
-      'ValueError: forward: expected to return a value, or a Map or array of values, got Number',
+      'ValueError: forward: expected to return a value, or a Map or array of values, got 5',
     );
   });
 
   it('says how to compute with a tensor where forward was called instead of call', () => {
     expect(thrown(() => new ReLU().forward(x as never))).toBe(
-      'ValueError: clamp: expected values, as forward() gets them, got Tensor; to compute with a Tensor, call the module: module.call(x)',
+      'ValueError: relu: expected values, as forward() gets them, got a Tensor (float32, [2, 4, 5, 7]); to compute with a Tensor, call the module: module.call(x)',
     );
   });
 

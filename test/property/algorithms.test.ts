@@ -11,6 +11,7 @@ import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
 import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
+import { type Pair, toSides } from '../../src/ops/window.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
@@ -67,7 +68,8 @@ const layers: fc.Arbitrary<Layer> = fc
 /** The layer's attributes and shapes, as an algorithm is asked with them. */
 function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2dAttrs> {
   const module = fillParameters(new Conv2d(channels[0], channels[1], kernel, options));
-  const { weight, bias, stride, padding, dilation, groups } = module;
+  const { weight, bias, stride, dilation, groups } = module;
+  const padding = toSides('padding', module.padding as Pair);
   const attrs = { weight, bias, stride, padding, dilation, groups };
   const shape = [images, channels[0], ...size];
   const output = conv2d.inferShape([shape], attrs);

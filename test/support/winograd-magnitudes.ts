@@ -4,6 +4,7 @@
  */
 
 import type { Conv2d } from '../../src/nn/conv.ts';
+import { type Pair, toSides } from '../../src/ops/window.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { sumBound } from './tolerance.ts';
@@ -32,7 +33,7 @@ export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Ar
   const [input, weight, back] = [abs(transform.input), abs(transform.weight), abs(transform.output)];
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];
-  const { padding } = conv;
+  const padding = toSides('padding', conv.padding as Pair);
   const { stride } = transform;
   const [dilation] = conv.dilation;
   const size = back.length;

@@ -34,7 +34,7 @@ describe('Tensor', () => {
     expect(make([1, -1])).toBe(`${message}[1, -1]`);
     expect(make([1.5])).toBe(`${message}[1.5]`);
     expect(make([NaN])).toBe(`${message}[NaN]`);
-    expect(make(['1'])).toBe(`${message}[1]`);
+    expect(make(['1'])).toBe(`${message}["1"]`);
     expect(make(4)).toBe(`${message}4`);
     expect(make(undefined)).toBe(`${message}undefined`);
     expect(make(null)).toBe(`${message}null`);
@@ -51,16 +51,48 @@ describe('Tensor', () => {
 
   it('refuses an array that its dtype does not use', () => {
     const make = (data: unknown, dtype?: unknown) => thrown(() => new Tensor(data as never, [2], dtype as never));
-    expect(make(new Uint8Array(2))).toBe('DtypeError: Tensor: expected a Float32Array for float32, got Uint8Array');
-    expect(make([1, 2])).toBe('DtypeError: Tensor: expected a Float32Array for float32, got Array');
-    expect(make(null)).toBe('DtypeError: Tensor: expected a Float32Array for float32, got null');
+    const wayOut = 'tensor(values, shape) takes numbers';
+    expect(make([1, 2])).toBe(`DtypeError: Tensor: expected a typed array, got [1, 2]; ${wayOut}`);
+    expect(make(null)).toBe(`DtypeError: Tensor: expected a typed array, got null; ${wayOut}`);
+    expect(make(new DataView(new ArrayBuffer(2)))).toBe(
+      "DtypeError: Tensor: expected the dtype of a DataView of 2, got none; for 16 bits it is 'float16' or 'bfloat16'",
+    );
     expect(make(new Float32Array(2), 'float16')).toBe(
-      'DtypeError: Tensor: expected a Uint16Array for float16, got Float32Array',
+      'DtypeError: Tensor: expected a Uint16Array for float16, got a Float32Array of 2',
     );
     expect(make(new Float32Array(2), 'complex64')).toBe(
       'DtypeError: Tensor: expected a dtype of float32, float16, bfloat16, float64, int64, int32, int16, int8, uint8, bool, got "complex64"',
     );
     expect(DTYPES).toHaveLength(10);
+  });
+
+  it('knows the dtype from the array, but for 16 bits', () => {
+    const dtypes = [Float32Array, Float64Array, Int32Array, Int16Array, Int8Array, Uint8Array].map(
+      (Elements) => new Tensor(new Elements(2), [2]).dtype,
+    );
+    expect(dtypes).toEqual(['float32', 'float64', 'int32', 'int16', 'int8', 'uint8']);
+    expect(new Tensor(new BigInt64Array(1), []).dtype).toBe('int64');
+    expect(new Tensor(new Uint8Array(1), [], 'bool').dtype).toBe('bool');
+    expect(thrown(() => new Tensor(new Uint16Array(2), [2]))).toBe(
+      "DtypeError: Tensor: expected the dtype of a Uint16Array of 2, got none; for 16 bits it is 'float16' or 'bfloat16'",
+    );
+  });
+
+  it('says in few words that data and shape came in the other order', () => {
+    expect(thrown(() => new Tensor([1, 3, 224, 224] as never, new Float32Array(150528) as never))).toBe(
+      'ShapeError: Tensor: expected the data, then the shape, got them in the other order',
+    );
+    expect(thrown(() => new Tensor(new Float32Array(150528), new Float32Array(150528) as never))).toBe(
+      'ShapeError: Tensor: expected sizes that are whole numbers >= 0, got a Float32Array of 150528',
+    );
+  });
+
+  it('notices that its array was transferred', () => {
+    const x = new Tensor(new Int32Array(4), [2, 2]);
+    structuredClone(x.data, { transfer: [x.data.buffer] });
+    expect(thrown(() => x.float())).toBe(
+      'ValueError: Tensor: expected the 4 elements of [2, 2], got 0: the array was transferred; pass a copy to postMessage',
+    );
   });
 });
 
@@ -121,3 +153,19 @@ function half(pattern: number): number {
 function sameNumbers(a: Float32Array, b: Float32Array): boolean {
   return a.length === b.length && a.every((v, i) => Object.is(v, b[i]));
 }
+
+describe('tensor and zeros', () => {
+  it('refuse what is no list of numbers, and no shape', () => {
+    expect(thrown(() => tensor(5 as never, [1]))).toBe('ValueError: tensor: expected an array of numbers, got 5');
+    expect(thrown(() => tensor('12' as never, [2]))).toBe('ValueError: tensor: expected an array of numbers, got "12"');
+    expect(thrown(() => tensor([[1, 2]] as never, [1, 2]))).toBe(
+      'ValueError: tensor: expected numbers alone, got [1, 2] at 0; nested arrays go in flat, then the shape',
+    );
+    expect(thrown(() => tensor([1], undefined as never))).toBe(
+      'ShapeError: tensor: expected sizes that are whole numbers >= 0, got undefined',
+    );
+    expect(thrown(() => zeros(4 as never))).toBe(
+      'ShapeError: zeros: expected sizes that are whole numbers >= 0, got 4',
+    );
+  });
+});

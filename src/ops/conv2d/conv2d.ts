@@ -27,9 +27,10 @@ export const conv2d: Op<Conv2dAttrs> = {
     const [out, inGroup] = weight.shape as [number, number];
     if (x!.length !== 4) throw new ShapeError(`conv2d: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
     if (x![1] !== inGroup * groups) {
+      const isChannelsLast = x![3] === inGroup * groups;
       throw new ShapeError(
         `conv2d: expected x with ${inGroup * groups} channels (weight ${formatShape(weight.shape)}, groups ${groups}), ` +
-          `got ${x![1]} in x ${formatShape(x!)}`,
+          `got ${x![1]} in x ${formatShape(x!)}${isChannelsLast ? '; it looks like [N, H, W, C], tensors are [N, C, H, W]' : ''}`,
       );
     }
     const counts = windowCounts('conv2d', x!, windowOf(attrs));

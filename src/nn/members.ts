@@ -1,0 +1,155 @@
+/**
+ * How a module knows its members and their changes. JavaScript lists names like '0' first, whenever they were assigned, and tells nobody
+ * of an assignment; so a module is a Proxy whose traps take notes. Reading isn't trapped.
+ */
+
+import { describe, ValueError } from '../errors.ts';
+import { isIndex } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
+
+/** What a module registers: a child, a parameter or buffer; null in the place of a child that was taken away. */
+export type Member = Registered | Parameter | null;
+
+/** The members of one module, and the traps that note them. */
+export class Members implements ProxyHandler<object> {
+  /** By name, in the order in which they were first assigned. */
+  readonly registered = new Map<string, Member>();
+  /** Other attributes that may change without an assignment: arrays and the like. */
+  readonly #contents = new Map<PropertyKey, object>();
+  #version = 0;
+  #hasAccessors = false;
+
+  /** Notes a change that no trap sees. */
+  changed(): void {
+    this.#version++;
+  }
+
+  /** Adds or replaces a member that isn't a property. */
+  register(name: string, member: Member): void {
+    this.registered.set(name, member);
+    this.#version++;
+  }
+
+  /** Takes a member away that isn't a property. */
+  unregister(name: string): void {
+    this.registered.delete(name);
+    this.#version++;
+  }
+
+  /** Whether `holds` is true of the attributes and of what arrays, Maps, Sets and plain objects among them hold, in order. */
+  everyAttribute(holds: (part: unknown) => boolean): boolean {
+    if (!holds(this.#version)) return false;
+    for (const content of this.#contents.values()) if (!everyPart(content, holds, 0)) return false;
+    return true;
+  }
+
+  set(target: object, name: PropertyKey, value: unknown, receiver: unknown): boolean {
+    const own = Object.hasOwn(target, name);
+    // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody sees it.
+    if (this.#hasAccessors || (!own && name in target)) {
+      this.#version++;
+      return Reflect.set(target, name, value, receiver);
+    }
+    this.#note(target, name, value);
+    return Reflect.set(target, name, value);
+  }
+
+  defineProperty(target: object, name: PropertyKey, descriptor: PropertyDescriptor): boolean {
+    if (descriptor.get || descriptor.set) this.#hasAccessors = true;
+    if ('value' in descriptor) this.#note(target, name, descriptor.value);
+    return Reflect.defineProperty(target, name, descriptor);
+  }
+
+  deleteProperty(target: object, name: PropertyKey): boolean {
+    checkIndex(target, name, 'delete', 'a deletion');
+    if (this.#isProperty(target, name)) this.registered.delete(name as string);
+    this.#contents.delete(name);
+    this.#version++;
+    return Reflect.deleteProperty(target, name);
+  }
+
+  #note(target: object, name: PropertyKey, value: unknown): void {
+    const before: unknown = ownValue(target, name);
+    if (Object.is(before, value) && before !== undefined) return;
+    checkIndex(target, name, 'set', 'an assignment');
+    // No computation depends on it, and train() and eval() set it between calls.
+    if (name !== 'training') this.#version++;
+    if (typeof name !== 'string') return;
+    if (value instanceof Registered || value instanceof Parameter) {
+      this.registered.set(name, value);
+      this.#contents.delete(name);
+      return;
+    }
+    if (this.#isProperty(target, name)) {
+      if (value !== null && value !== undefined) {
+        const kind = before instanceof Parameter ? 'parameter' : 'child module';
+        const expected = before instanceof Parameter ? 'Parameter' : 'Module';
+        throw new ValueError(`cannot assign ${describe(value)} as ${kind} '${name}' (${expected} or null expected)`);
+      }
+      if (value === null && before instanceof Registered) this.registered.set(name, null);
+      else this.registered.delete(name);
+    }
+    if (isContent(value)) this.#contents.set(name, value as object);
+    else this.#contents.delete(name);
+  }
+
+  /** True where the member of that name is a property, not an item of a container. */
+  #isProperty(target: object, name: PropertyKey): boolean {
+    const member = this.registered.get(name as string);
+    return member !== undefined && ownValue(target, name) === member;
+  }
+}
+
+/** @throws {@link ValueError} for a number as a property of a container, whose items aren't properties */
+function checkIndex(target: object, name: PropertyKey, method: 'set' | 'delete', got: string): void {
+  if (!isIndex(name) || !(target as { readonly hasItems?: boolean }).hasItems) return;
+  const call = method === 'set' ? 'set(…, module)' : 'delete(…)';
+  throw new ValueError(
+    `${target.constructor.name}: expected ${call} for an item, got ${got} of the property ${String(name)}`,
+  );
+}
+
+/** The value of a module's own property; undefined where there is none, or an accessor. */
+function ownValue(target: object, name: PropertyKey): unknown {
+  return Object.getOwnPropertyDescriptor(target, name)?.value;
+}
+
+/** The root of all modules' classes: what it constructs is a Proxy with the members as its traps. */
+export class Registered {
+  constructor(members: Members) {
+    // biome-ignore lint/correctness/noConstructorReturn: private fields of subclasses are the Proxy's by this alone
+    return new Proxy(this, members);
+  }
+}
+
+/** True for what is compared by what it holds. */
+function isContent(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** How deep contents are compared; circles end here. */
+const MAX_DEPTH = 6;
+
+/** {@link Members.everyAttribute} of an attribute, or of a part of one. */
+function everyPart(part: unknown, holds: (part: unknown) => boolean, depth: number): boolean {
+  if (!holds(part)) return false;
+  if (depth === MAX_DEPTH || !isContent(part)) return true;
+  if (Array.isArray(part) || ArrayBuffer.isView(part)) {
+    const items = part as ArrayLike<unknown>;
+    if (!holds(items.length)) return false;
+    for (let i = 0; i < items.length; i++) if (!everyPart(items[i], holds, depth + 1)) return false;
+    return true;
+  }
+  if (part instanceof Map || part instanceof Set) {
+    if (!holds(part.size)) return false;
+    for (const [key, item] of part.entries()) if (!(holds(key) && everyPart(item, holds, depth + 1))) return false;
+    return true;
+  }
+  for (const key in part as object) {
+    if (!(holds(key) && everyPart((part as Record<string, unknown>)[key], holds, depth + 1))) return false;
+  }
+  return true;
+}
