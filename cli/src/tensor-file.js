@@ -14,6 +14,9 @@ const MAX_PIPE_BYTES = 2 ** 31;
 /** Bytes of the header's length, before the header. */
 const PREFIX_BYTES = 8;
 
+/** So many bytes tell what a file is that isn't safetensors. */
+const FIRST_BYTES = 72;
+
 /** A safetensors file with its header read. */
 export class TensorFile {
   /** Name, dtype, shape and place of each tensor, in the order of their bytes. */
@@ -40,7 +43,7 @@ export class TensorFile {
       if (!this.#opened.isFile()) this.#whole = this.#attempt(() => readAll(this.#fd, MAX_PIPE_BYTES));
       const size = this.#whole?.length ?? Number(this.#opened.size);
       const header = this.#parsed(() => {
-        const headerBytes = safetensorsHeaderBytes(this.#read(0, Math.min(PREFIX_BYTES, size)), size);
+        const headerBytes = safetensorsHeaderBytes(this.#read(0, Math.min(FIRST_BYTES, size)), size);
         this.#dataBegin = PREFIX_BYTES + headerBytes;
         return parseSafetensorsHeader(this.#read(PREFIX_BYTES, this.#dataBegin), size - this.#dataBegin);
       });
