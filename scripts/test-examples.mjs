@@ -1,20 +1,21 @@
 /**
- * Runs the tests of the examples that are packages of their own, which it installs first, and those of the packed command
- * line: `npm run test:examples [-- FOLDER …]`, where `cli` names the command line.
+ * Runs the tests of all examples, each copied out of the repository, with the packed tarballs installed, and those of the packed command
+ * line: `npm run test:examples [-- NAME …]`, where `cli` names the command line.
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { installPackage } from './with-package.mjs';
+import { EXAMPLES, runScript, withCopies } from './examples.mjs';
 
-const all = readdirSync('examples').filter((name) => existsSync(join('examples', name, 'package-lock.json')));
 const asked = process.argv.slice(2);
-let failed = false;
-for (const name of asked.length > 0 ? asked : [...all, 'cli']) {
-  const folder = name === 'cli' ? join('test', 'cli') : join(installPackage(join('examples', name)), 'test');
-  const files = readdirSync(folder).filter((file) => file.endsWith('.test.mjs'));
-  const args = ['--test', '--test-reporter=spec', '--test-concurrency=1', ...files.map((file) => join(folder, file))];
-  failed = spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0 || failed;
-}
-process.exit(failed ? 1 : 0);
+withCopies((copy) => {
+  for (const name of asked.length > 0 ? asked : [...EXAMPLES, 'cli']) {
+    console.log(`\n${name}, outside of the repository:`);
+    if (run(name) !== 0) process.exitCode = 1;
+  }
+
+  function run(name) {
+    if (name !== 'cli') return runScript(copy(name), 'test');
+    const args = ['--test', '--test-reporter=spec', 'test/cli/packed.test.mjs'];
+    return spawnSync(process.execPath, args, { stdio: 'inherit' }).status;
+  }
+});

@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import sharp from 'sharp';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
@@ -45,7 +46,6 @@ describe("the README's examples", () => {
   const GIVEN = `
     declare const bytes: Uint8Array;
     declare const x: import('layertap').Tensor;
-    declare const pixels: Uint8ClampedArray, width: number, height: number;
     declare const stateDict: import('layertap').StateDict;
   `;
   const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
@@ -85,4 +85,23 @@ describe("the README's examples", () => {
     expect(problems).toEqual([]);
     expect(blocks.length).toBeGreaterThanOrEqual(3);
   });
+});
+
+it("the README's decoder gives a file's pixels, whatever its colour profile says", async () => {
+  const lines = /^const photo = sharp\('photo\.jpg', .*;\nconst \{ data, info \} = .*;$/m.exec(
+    readFileSync('README.md', 'utf8'),
+  )!;
+  const AsyncFunction = (async () => {}).constructor as new (
+    ...code: string[]
+  ) => (...values: unknown[]) => Promise<Buffer>;
+  const decode = new AsyncFunction('sharp', 'file', `${lines[0].replace("'photo.jpg'", 'file')}\nreturn data;`);
+  const red = sharp({ create: { width: 16, height: 16, channels: 3, background: { r: 200, g: 30, b: 40 } } });
+  const jpeg = await red.jpeg().toBuffer();
+  const { icc } = await sharp(await sharp(jpeg).withIccProfile('p3').jpeg().toBuffer()).metadata();
+  const segment = Buffer.concat([Buffer.from('\xff\xe2\0\0ICC_PROFILE\0\x01\x01', 'latin1'), icc!]);
+  segment.writeUInt16BE(segment.length - 2, 2);
+  const profiled = Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]);
+  expect((await sharp(profiled).metadata()).hasProfile).toBe(true);
+  expect(await decode(sharp, profiled)).toEqual(await decode(sharp, jpeg));
+  expect((await sharp(profiled).raw().toBuffer()).equals(await decode(sharp, jpeg))).toBe(false);
 });

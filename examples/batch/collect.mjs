@@ -1,16 +1,21 @@
-/** Writes all results into one safetensors file: `node collect.mjs FILE`. Names are the images', values float32 [64]. */
+/** Writes all results into one safetensors file: `node collect.mjs FILE`. Names are the images' whole paths, values float32 [64]. */
 
 import { writeFile } from 'node:fs/promises';
 import { saveSafetensors, Tensor } from 'layertap';
 import { connect, Results } from './queue.mjs';
 
 const [file] = process.argv.slice(2);
-if (!file) throw new Error('usage: node collect.mjs FILE');
-const redis = connect();
+if (!file) {
+  console.error('usage: node collect.mjs FILE');
+  process.exit(2);
+}
+const redis = await connect();
 const tensors = [];
-for await (const [id, values] of new Results(redis).entries()) {
-  tensors.push([decodeURIComponent(id.slice('image-'.length)), new Tensor(values, [values.length])]);
+let missing = 0;
+for await (const [image, values] of new Results(redis).entries()) {
+  if (values) tensors.push([image, new Tensor(values, [values.length])]);
+  else missing++;
 }
 await writeFile(file, saveSafetensors(tensors));
-console.log(`${tensors.length} results in ${file}`);
+console.log(`${tensors.length} results in ${file}${missing > 0 ? `; ${missing} images have none yet` : ''}`);
 await redis.quit();

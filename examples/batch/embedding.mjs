@@ -1,20 +1,14 @@
 /** What is computed of an image: the digits network's last feature, one mean for each channel. */
 
 import { open } from 'node:fs/promises';
-import { imageFromRgb, openSafetensors, semanticSegmentation } from 'layertap';
-import sharp from 'sharp';
-import { digitsNetwork } from '../digits/network.mjs';
+import { openSafetensors, semanticSegmentation } from 'layertap';
+import { digitsNetwork } from './digits/network.mjs';
+import { decodeImage } from './image.mjs';
 
-/** The most pixels of an image, of any size in the file: a stranger's may claim gigabytes. */
-const MAX_PIXELS = 4096 * 4096;
-
-/** Images are scaled down to fit into this square. */
-const SIDE = 512;
-
-/** @returns {Promise<(file: string) => Promise<Float32Array>>} a function from an image file to 64 numbers */
+/** @returns {Promise<(bytes: Uint8Array) => Promise<Float32Array>>} a function from an image file's bytes to 64 numbers */
 export async function createEmbedding() {
   const { backbone } = digitsNetwork();
-  const handle = await open(new URL('../digits/weights.safetensors', import.meta.url));
+  const handle = await open(new URL('digits/weights.safetensors', import.meta.url));
   try {
     const weights = await openSafetensors(handle);
     const prefix = 'backbone.';
@@ -25,14 +19,8 @@ export async function createEmbedding() {
     await handle.close();
   }
 
-  return async (file) => {
-    const { data, info } = await sharp(file, { limitInputPixels: MAX_PIXELS })
-      .resize(SIDE, SIDE, { fit: 'inside', withoutEnlargement: true })
-      .toColourspace('srgb')
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    const image = imageFromRgb(data, info.width, info.height);
+  return async (bytes) => {
+    const image = await decodeImage(bytes);
     const feature = backbone.forward(semanticSegmentation(image, { resizeSize: null }), { only: ['out'] }).get('out');
     return channelMeans(feature);
   };

@@ -1,26 +1,34 @@
 /**
- * Adds a job for each image below a folder that has no result yet: `node produce.mjs FOLDER`. Running it again adds what is
+ * Adds a job for each image below a folder whose content has no result yet: `node produce.mjs FOLDER`. Running it again adds what is
  * missing, and nothing twice.
  */
 
 import { readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { readImage } from './image.mjs';
 import { connect, idOf, openQueue, Results } from './queue.mjs';
 
 /** Jobs that are sent to Redis at once. */
 const BATCH = 1000;
 
 const [folder] = process.argv.slice(2);
-if (!folder) throw new Error('usage: node produce.mjs FOLDER');
-const root = resolve(folder);
-const redis = connect();
+if (!folder) {
+  console.error('usage: node produce.mjs FOLDER');
+  process.exit(2);
+}
+const redis = await connect();
 const queue = openQueue(redis);
 const results = new Results(redis);
 
 let added = 0;
 let batch = [];
-for await (const image of imagesIn(root)) {
-  batch.push({ id: idOf(image), image });
+for await (const file of imagesIn(resolve(folder))) {
+  try {
+    batch.push({ id: idOf(await readImage(file)), file });
+  } catch (error) {
+    console.error(`${file}: ${error.message}`);
+    process.exitCode = 1;
+  }
   if (batch.length === BATCH) await flush();
 }
 await flush();
@@ -29,22 +37,31 @@ await queue.close();
 await redis.quit();
 
 async function flush() {
+  await results.note(batch);
   const missing = await results.missing(batch.map(({ id }) => id));
-  const jobs = batch
-    .filter(({ id }) => missing.has(id))
-    .map(({ id, image }) => ({ name: 'image', data: { file: join(root, image) }, opts: { jobId: id } }));
-  // A job that is in the queue already is left as it is.
-  await queue.addBulk(jobs);
-  added += jobs.length;
+  // Files of the same content share a job.
+  const files = new Map(batch.filter(({ id }) => missing.has(id)).map(({ id, file }) => [id, file]));
+  // A job that is in the queue already, or has failed, is left as it is.
+  for (const id of await queued([...files.keys()])) files.delete(id);
+  await queue.addBulk([...files].map(([id, file]) => ({ name: 'image', data: { file }, opts: { jobId: id } })));
+  added += files.size;
   batch = [];
 }
 
-/** JPEGs and PNGs below a folder, as paths from there. */
+/** Which of the ids have a job. */
+async function queued(ids) {
+  const pipeline = redis.pipeline();
+  for (const id of ids) pipeline.exists(queue.toKey(id));
+  const answers = await pipeline.exec();
+  return ids.filter((_, i) => answers[i][1] === 1);
+}
+
+/** JPEGs and PNGs below a folder. */
 async function* imagesIn(path) {
   const entries = await readdir(path, { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = join(path, entry.name);
     if (entry.isDirectory()) yield* imagesIn(inner);
-    else if (/\.(jpe?g|png)$/i.test(entry.name)) yield relative(root, inner);
+    else if (/\.(jpe?g|png)$/i.test(entry.name)) yield inner;
   }
 }

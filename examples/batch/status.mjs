@@ -2,7 +2,7 @@
 
 import { connect, openQueue, Results } from './queue.mjs';
 
-const redis = connect();
+const redis = await connect();
 const queue = openQueue(redis);
 if (process.argv[2] === 'retry') await queue.retryJobs({ state: 'failed' });
 const { waiting, active, delayed, failed } = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');

@@ -3,24 +3,28 @@
  * killed in any way, its jobs go to the others when their locks have run out.
  */
 
-import { Worker } from 'bullmq';
+import { UnrecoverableError, Worker } from 'bullmq';
 import { createEmbedding } from './embedding.mjs';
-import { connect, QUEUE, Results } from './queue.mjs';
+import { readImage } from './image.mjs';
+import { connect, idOf, onceEach, QUEUE, Results } from './queue.mjs';
 
 const lockDuration = Number(process.env.LOCK_MS ?? 30_000);
 
-const redis = connect();
+const redis = await connect();
 const results = new Results(redis);
 const embed = await createEmbedding();
 
 const worker = new Worker(
   QUEUE,
   async ({ id, data }) => {
+    const bytes = await readImage(data.file);
+    // Another content's result must not be stored under this one's id.
+    if (idOf(bytes) !== id) throw new UnrecoverableError('the file has changed since; produce again');
     // The result is stored before the job is done: killed in between, it is computed again and stored in the same place.
-    await results.put(id, await embed(data.file));
+    await results.put(id, await embed(bytes));
   },
   {
-    connection: connect(),
+    connection: await connect(),
     // Decoding and Redis overlap with the network of another image.
     concurrency: 4,
     lockDuration,
@@ -30,7 +34,9 @@ const worker = new Worker(
   },
 );
 worker.on('failed', (job, error) => console.error(`${job?.id}: ${error.message}`));
-worker.on('error', (error) => console.error(error.message));
+const say = onceEach();
+worker.on('error', (error) => say(error.message));
+worker.on('completed', () => say.again());
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {

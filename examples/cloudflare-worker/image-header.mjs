@@ -36,7 +36,7 @@ function pngSize(bytes) {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-/** Segments up to the frame's header, then the number of scans. */
+/** Segments up to the frame's header, then the scans. */
 function jpegSize(bytes) {
   let size = null;
   let at = 2;
@@ -48,9 +48,7 @@ function jpegSize(bytes) {
       continue;
     }
     if (marker === 0xda) {
-      if (size && scansFrom(bytes, at) > MAX_SCANS) {
-        throw notAnImage(`expected a JPEG of at most ${MAX_SCANS} scans, got more`);
-      }
+      if (size) checkScans(bytes, at);
       break;
     }
     const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
@@ -67,11 +65,14 @@ function jpegSize(bytes) {
   return size;
 }
 
-/** Entropy-coded data has no marker of its own in it. */
-function scansFrom(bytes, begin) {
+/** Entropy-coded data has no marker of its own in it: the last one must be the image's end. */
+function checkScans(bytes, begin) {
   let scans = 0;
+  let hasEnd = false;
   for (let at = bytes.indexOf(0xff, begin); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
     if (bytes[at + 1] === 0xda) scans++;
+    if (bytes[at + 1] === 0xd9) hasEnd = true;
   }
-  return scans;
+  if (scans > MAX_SCANS) throw notAnImage(`expected a JPEG of at most ${MAX_SCANS} scans, got more`);
+  if (!hasEnd) throw notAnImage('expected a whole JPEG, got a part of one');
 }

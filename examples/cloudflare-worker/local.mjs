@@ -9,12 +9,14 @@ import { createService } from './service.mjs';
 /**
  * The service over a weight file.
  *
- * @param {{ model?: string, weights?: string | URL, limits?: object }} options the digits network unless given
+ * @param {{ model?: string, weights?: string | URL, limits?: object, corsOrigin?: string }} options the digits network unless given; the
+ *   origin in the environment's CORS_ORIGIN
  */
 export async function localService({
   model = 'digits',
-  weights = new URL('../digits/weights.safetensors', import.meta.url),
+  weights = new URL('digits/weights.safetensors', import.meta.url),
   limits,
+  corsOrigin = globalThis.process?.env.CORS_ORIGIN,
 } = {}) {
   const decoder = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
   const decodeJpeg = jpegDecoder(await WebAssembly.compile(await readFile(decoder)));
@@ -26,5 +28,5 @@ export async function localService({
       await handle.close();
     }
   }
-  return createService({ model, withWeights, decodeJpeg, limits });
+  return createService({ model, withWeights, decodeJpeg, limits, corsOrigin });
 }

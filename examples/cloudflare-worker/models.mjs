@@ -7,18 +7,21 @@ import {
   resnet18,
   semanticSegmentation,
 } from 'layertap';
-import { digitsNetwork } from '../digits/network.mjs';
+import { digitsNetwork } from './digits/network.mjs';
 
 /**
  * @typedef {object} Served
  * @property {() => import('layertap').Module<any>} build without weights
  * @property {(image: import('layertap').Image) => import('layertap').Tensor<Float32Array>} prepare
  * @property {(network: any, x: any) => Map<string, import('layertap').Tensor<Float32Array>>} features
- * @property {((network: any, x: any) => import('layertap').Tensor<Float32Array>) | null} scores of the classes at each
- *   pixel, for networks that segment
+ * @property {((network: any, x: any) => import('layertap').Tensor<Float32Array>) | null} scores of 2 to 256 classes at
+ *   each pixel, for networks that segment
  * @property {readonly (readonly number[])[] | null} inputShapes that are known before: weights then go straight into WebAssembly
  *   memory, and are held once
- * @property {number} maxPixels of an image: where it isn't resized, activations grow with it
+ * @property {(size: { width: number, height: number }) => { width: number, height: number }} inputSize of the network's input for an
+ *   image of that size; told before anything is decoded
+ * @property {number} maxInputPixels of the network's input: time and activations grow with it
+ * @property {number} maxPixels of an image, for decoding it
  */
 
 /** For weights and activations: a Workers isolate has 128 MB, for the picture and the code too. */
@@ -32,6 +35,8 @@ export const MODELS = {
     features: (network, x) => network.backbone.forward(x),
     scores: (network, x) => network.call(x).get('out'),
     inputShapes: null,
+    inputSize: (size) => size,
+    maxInputPixels: 512 * 512,
     maxPixels: 512 * 512,
   },
   resnet18: classifier(() => new IntermediateLayerGetter(resnet18(), { layer4: 'out' })),
@@ -46,6 +51,8 @@ function classifier(build) {
     features: (network, x) => network.forward(x),
     scores: null,
     inputShapes: [[1, 3, 224, 224]],
+    inputSize: () => ({ width: 224, height: 224 }),
+    maxInputPixels: 224 * 224,
     maxPixels: 1920 * 1080,
   };
 }

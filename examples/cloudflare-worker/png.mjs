@@ -4,6 +4,8 @@
  */
 
 import { convertIndexedToRgb, decode, encode } from 'fast-png';
+import { concat } from './body.mjs';
+import { HttpError } from './failures.mjs';
 import { notAnImage } from './image-header.mjs';
 
 /** Chunks that pixels depend on. */
@@ -12,28 +14,44 @@ const KEPT = new Set(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND']);
 /** Samples of a pixel by colour type. */
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
+/** Compressed data may go on for so long after the last pixel, as some encoders' do. */
+const SPARE_BYTES = 4096;
+
 /**
- * The pixels as RGB, alpha dropped; of 16 bits, the upper eight.
+ * Returns nothing; fails a PNG whose data aren't as long as its size asks for. They are inflated in pieces, none of which is kept.
  *
  * @param {Uint8Array} bytes
  * @param {{ width: number, height: number }} size from the header
  * @throws {HttpError} 400
  */
-export async function decodePng(bytes, { width, height }) {
+export async function checkPng(bytes, { width, height }) {
   const chunks = chunksOf(bytes);
-  const header = chunks[0].data;
-  const rowBytes = Math.ceil((width * header[8] * (CHANNELS[header[9]] ?? 0)) / 8);
-  // Interlaced images have up to two further rows' beginnings for each row.
-  const mostBytes = 3 * height + (rowBytes + 8) * height;
+  const [, , , , , , , , depth, colourType, , , interlace] = chunks[0].data;
+  const bits = depth * (CHANNELS[colourType] ?? 0);
+  const expected = passes(width, height, interlace).reduce((sum, pass) => {
+    return sum + pass.height * (1 + Math.ceil((pass.width * bits) / 8));
+  }, 0);
   const idat = chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data);
-  await checkInflated(idat, mostBytes);
-  let image;
+  const inflated = await inflatedBytes(idat, expected + SPARE_BYTES);
+  if (inflated > expected + SPARE_BYTES) {
+    throw notAnImage(`expected a PNG of at most ${expected + SPARE_BYTES} inflated bytes, got more`);
+  }
+  if (inflated < expected) throw notAnImage(`expected a PNG of ${expected} inflated bytes, got ${inflated}`);
+}
+
+/**
+ * The pixels as RGB, alpha dropped; of 16 bits, the upper eight. Nothing is awaited, so nobody's image is in between.
+ *
+ * @param {Uint8Array} bytes that `checkPng` has passed
+ * @throws {HttpError} 400
+ */
+export function decodePng(bytes) {
   try {
-    image = decode(concat([bytes.subarray(0, 8), ...chunks.map(({ whole }) => whole)]));
+    return toRgb(decode(concat([bytes.subarray(0, 8), ...chunksOf(bytes).map(({ whole }) => whole)])));
   } catch (cause) {
+    if (cause instanceof HttpError) throw cause;
     throw notAnImage(`expected a PNG that can be decoded, got "${cause.message}"`);
   }
-  return toRgb(image);
 }
 
 /**
@@ -62,8 +80,25 @@ function chunksOf(bytes) {
   throw notAnImage('expected a whole PNG, got a part of one');
 }
 
-/** Inflates without keeping anything, until it is too much. */
-async function checkInflated(parts, mostBytes) {
+/** The images that the data hold: one, or Adam7's seven that interlace, those without pixels left out. */
+function passes(width, height, interlace) {
+  if (interlace !== 1) return [{ width, height }];
+  const steps = [
+    [0, 8, 0, 8],
+    [4, 8, 0, 8],
+    [0, 4, 4, 8],
+    [2, 4, 0, 4],
+    [0, 2, 2, 4],
+    [1, 2, 0, 2],
+    [0, 1, 1, 2],
+  ];
+  return steps
+    .map(([x, dx, y, dy]) => ({ width: Math.ceil((width - x) / dx), height: Math.ceil((height - y) / dy) }))
+    .filter((pass) => pass.width > 0 && pass.height > 0);
+}
+
+/** How many bytes there are, counted until they are more than allowed. */
+async function inflatedBytes(parts, mostBytes) {
   const inflated = new Blob(parts).stream().pipeThrough(new DecompressionStream('deflate'));
   let bytes = 0;
   try {
@@ -74,7 +109,7 @@ async function checkInflated(parts, mostBytes) {
   } catch {
     throw notAnImage('expected a PNG whose data can be inflated, got another');
   }
-  if (bytes > mostBytes) throw notAnImage(`expected a PNG of at most ${mostBytes} inflated bytes, got more`);
+  return bytes;
 }
 
 /** A stream's pieces; leaving the loop cancels it. Not every host's streams can be iterated. */
@@ -115,14 +150,4 @@ function smallSamples(data, width, depth) {
     const byte = data[Math.floor(i / width) * rowBytes + (bit >> 3)];
     return Math.round((((byte >> (8 - depth - (bit & 7))) & most) * 255) / most);
   };
-}
-
-function concat(parts) {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

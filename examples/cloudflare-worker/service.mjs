@@ -4,11 +4,13 @@
  */
 
 import { LayertapError, MemoryError, saveSafetensors } from 'layertap';
+import { readBody, tooLarge } from './body.mjs';
 import { answerOf, HttpError } from './failures.mjs';
 import { imageHeader } from './image-header.mjs';
 import { MODELS } from './models.mjs';
-import { decodePng, encodeMask } from './png.mjs';
-import { Queue } from './queue.mjs';
+import { pause, sharedNetwork } from './network.mjs';
+import { Places } from './places.mjs';
+import { checkPng, decodePng, encodeMask } from './png.mjs';
 
 const SAFETENSORS = 'application/octet-stream';
 const IMAGE_TYPES = ['image/jpeg', 'image/png'];
@@ -25,84 +27,79 @@ const PATHS = {
  * @property {string} model a name of models.mjs
  * @property {<T>(use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights opens and closes
  *   the weights around their use
- * @property {(bytes: Uint8Array) => Promise<import('layertap').Image>} decodeJpeg
+ * @property {(bytes: Uint8Array) => import('layertap').Image} decodeJpeg
  * @property {Partial<typeof DEFAULT_LIMITS>} [limits]
+ * @property {string} [corsOrigin] whose pages may read the answers, an origin or `*`; nobody's unless given
  */
 
 const DEFAULT_LIMITS = {
   maxBodyBytes: 4 * 2 ** 20,
-  /** Requests whose bodies and images are in memory. */
-  maxRunning: 4,
-  /** Requests that wait with their bodies unread; those beyond get 429. */
-  maxWaiting: 28,
-  bodyTimeoutMs: 10_000,
+  /** Of all bodies that are in memory; with more, requests get 429. */
+  maxHeldBytes: 16 * 2 ** 20,
+  /** Requests that have arrived and are yet to be run; those beyond get 429. */
+  maxReady: 32,
+  /** A body may take so long, and the time that its bytes take at the least rate besides. */
+  bodyGraceMs: 10_000,
+  minBytesPerSecond: 65_536,
+  /** An image's longer side over its shorter one: a line of pixels makes much work of few bytes. */
+  maxAspect: 20,
 };
 
+/** A request that has arrived is run well within this time, or its client has gone away and the host dropped it. */
+const READY_MS = 60_000;
+
 /**
- * A function that answers requests.
+ * A function that answers requests. No request waits for another one: reading, loading and checking take turns, decoding and the network
+ * run in one go, so one image at most is in memory as pixels.
  *
  * @param {Host} host
  * @returns {(request: Request, context?: { waitUntil?(promise: Promise<unknown>): void }) => Promise<Response>}
  */
-export function createService({ model: name, withWeights, decodeJpeg, limits }) {
+export function createService({ model: name, withWeights, decodeJpeg, limits: given, corsOrigin }) {
   const model = MODELS[name];
   if (!model) throw new Error(`expected a model of ${Object.keys(MODELS).join(', ')}, got ${name}`);
-  const { maxBodyBytes, maxRunning, maxWaiting, bodyTimeoutMs } = { ...DEFAULT_LIMITS, ...limits };
-  const queue = new Queue(maxRunning, maxWaiting);
-  /** The network, or its loading, which all requests share. @type {Promise<any> | null} */
-  let loaded = null;
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  const places = new Places(limits.maxHeldBytes, limits.maxReady);
+  const network = sharedNetwork(load);
 
-  function network(context) {
-    loaded ??= load().catch((error) => {
-      console.error(error);
-      // The next request tries again.
-      loaded = null;
-      throw new HttpError(503, 'ERR_WEIGHTS', 'the weights could not be loaded', { 'retry-after': '1' });
-    });
-    // The request that began may go away; the others' network mustn't go with it.
-    const settled = loaded.catch(() => {});
-    context?.waitUntil?.(settled);
-    return loaded;
-  }
-
-  async function load() {
+  async function load(onProgress) {
     const built = model.build();
     // Files of whole models have keys that a getter's network doesn't; the network's own must all be there.
-    const options = { strict: false, inputShapes: model.inputShapes };
+    const options = { strict: false, inputShapes: model.inputShapes, onProgress };
     const { missingKeys } = await withWeights((file) => built.loadStateDictAsync(file, options));
     if (missingKeys.length > 0) throw new Error(`expected weights for ${missingKeys.join(', ')}, got none`);
     return built;
   }
 
-  async function readImage(request) {
-    const bytes = await readBody(request, maxBodyBytes, bodyTimeoutMs);
+  /** The image's kind and size, where it is one that can be served. */
+  function headerOf(bytes, declared) {
     const header = imageHeader(bytes);
-    const declared = typeOf(request);
     if (header.type !== declared) {
       throw new HttpError(400, 'ERR_IMAGE', `expected ${declared} as Content-Type says, got ${header.type}`);
     }
     const { width, height } = header;
+    const tooBig = (expected) => new HttpError(413, 'ERR_IMAGE_SIZE', `expected ${expected}, got ${width} x ${height}`);
     if (width * height === 0 || width * height > model.maxPixels) {
-      throw new HttpError(
-        413,
-        'ERR_IMAGE_SIZE',
-        `expected an image of 1 to ${model.maxPixels} pixels, got ${width} x ${height}`,
-      );
+      throw tooBig(`an image of 1 to ${model.maxPixels} pixels`);
     }
-    const image = await (header.type === 'image/png' ? decodePng(bytes, header) : decodeJpeg(bytes));
-    // An orientation may have turned it.
-    if (image.width * image.height !== width * height) {
-      throw new HttpError(400, 'ERR_IMAGE', 'expected pixels as the header says, got another size');
+    const { maxAspect } = limits;
+    if (Math.max(width, height) > maxAspect * Math.min(width, height)) {
+      throw tooBig(`an image at most ${maxAspect} times as long as it is wide`);
     }
-    return image;
+    const input = model.inputSize(header);
+    if (input.width * input.height > model.maxInputPixels) {
+      throw tooBig(`an image that gives the network at most ${model.maxInputPixels} pixels`);
+    }
+    return header;
   }
 
-  async function infer(request, path, type, context) {
-    const running = network(context);
-    const image = await readImage(request).catch((error) => error);
-    // A loading that fails is its own answer, whatever the image was.
-    const ready = await running;
-    if (image instanceof Error) throw image;
+  /** The answer, in one go. */
+  function infer(ready, bytes, header, path, type) {
+    const image = header.type === 'image/png' ? decodePng(bytes) : decodeJpeg(bytes);
+    // An orientation may have turned it.
+    if (image.width * image.height !== header.width * header.height) {
+      throw new HttpError(400, 'ERR_IMAGE', 'expected pixels as the header says, got another size');
+    }
     try {
       const x = model.prepare(image);
       if (path === '/mask') return maskAnswer(argmax(model.scores(ready, x)), type);
@@ -110,7 +107,7 @@ export function createService({ model: name, withWeights, decodeJpeg, limits }) 
     } catch (error) {
       if (error instanceof MemoryError || error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
         // A memory that couldn't grow: the next request begins with a new one.
-        loaded = null;
+        network.drop();
         throw new HttpError(503, 'ERR_MEMORY', 'not enough memory for this image', { 'retry-after': '1' });
       }
       if (error instanceof LayertapError) throw new HttpError(422, error.code, error.message);
@@ -119,7 +116,8 @@ export function createService({ model: name, withWeights, decodeJpeg, limits }) 
   }
 
   async function respond(request, context) {
-    const { pathname } = new URL(request.url);
+    const pathname = pathOf(request);
+    if (corsOrigin && request.method === 'OPTIONS') return new Response(null, { status: 204, headers: PREFLIGHT });
     if (pathname === '/') {
       allowMethods(request, 'GET', 'HEAD');
       return Response.json({ model: name, paths: Object.keys(PATHS).filter(isServed), imageTypes: IMAGE_TYPES });
@@ -138,20 +136,46 @@ export function createService({ model: name, withWeights, decodeJpeg, limits }) 
       );
     }
     const length = Number(request.headers.get('content-length'));
-    if (length > maxBodyBytes) throw tooLarge(maxBodyBytes);
-    return queue.run(() => infer(request, pathname, type, context));
+    if (length > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes);
+    const place = places.enter();
+    // The weights may come while the body does; where they can't be loaded, that matters once there is an image.
+    const loading = network.get(context);
+    loading.catch(() => {});
+    try {
+      const bytes = await readBody(request, place, limits);
+      const header = headerOf(bytes, declared);
+      place.ready(Date.now() + READY_MS);
+      if (header.type === 'image/png') await checkPng(bytes, header);
+      const ready = await loading;
+      // Requests that have arrived meanwhile are counted before this one takes the thread.
+      await pause(0);
+      if (request.signal?.aborted) throw new HttpError(499, 'ERR_GONE', 'the client has gone away');
+      return infer(ready, bytes, header, pathname, type);
+    } finally {
+      place.leave();
+    }
   }
 
   const isServed = (path) => path !== '/mask' || model.scores !== null;
 
   return async (request, context) => {
-    try {
-      return await respond(request, context);
-    } catch (error) {
-      return answerOf(error);
+    const response = await respond(request, context).catch(answerOf);
+    response.headers.set('x-content-type-options', 'nosniff');
+    if (corsOrigin) {
+      response.headers.set('access-control-allow-origin', corsOrigin);
+      response.headers.set('access-control-expose-headers', 'x-width, x-height, retry-after');
+      if (corsOrigin !== '*') response.headers.append('vary', 'origin');
     }
+    return response;
   };
 }
+
+/** What browsers ask before a page of another origin may post an image. */
+const PREFLIGHT = {
+  'access-control-allow-methods': 'GET, HEAD, POST',
+  'access-control-allow-headers': 'content-type, accept',
+  'access-control-max-age': '86400',
+};
 
 function featuresAnswer(features, path, type) {
   if (path === '/embedding') {
@@ -196,55 +220,27 @@ function channelMeans({ data, shape: [, channels, height, width] }) {
   });
 }
 
-/** The class with the highest score at each pixel. */
+/** The class with the highest score at each pixel; NaN is the highest, as for torch.argmax. */
 function argmax({ data: scores, shape: [, classes, height, width] }) {
   const plane = height * width;
   const data = new Uint8Array(plane);
   for (let i = 0; i < plane; i++) {
     let best = 0;
-    for (let c = 1; c < classes; c++) if (scores[c * plane + i] > scores[best * plane + i]) best = c;
+    for (let c = 1; c < classes && !Number.isNaN(scores[best * plane + i]); c++) {
+      if (!(scores[c * plane + i] <= scores[best * plane + i])) best = c;
+    }
     data[i] = best;
   }
   return { data, width, height };
 }
 
-/** The body, within its bounds of size and time. */
-async function readBody(request, maxBytes, timeoutMs) {
-  if (!request.body) return new Uint8Array(0);
-  const reader = request.body.getReader();
-  let timer;
-  const late = new Promise((_, reject) => {
-    const error = new HttpError(408, 'ERR_BODY_TIMEOUT', `expected the body within ${timeoutMs / 1000} s`);
-    timer = setTimeout(() => reject(error), timeoutMs);
-  });
-  const parts = [];
-  let bytes = 0;
+/** The path alone: a client's name for the host may be no name at all, and hosts make the URL of it. */
+function pathOf(request) {
   try {
-    for (;;) {
-      const { done, value } = await Promise.race([reader.read(), late]);
-      if (done) break;
-      bytes += value.length;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
-      parts.push(value);
-    }
-  } catch (error) {
-    await reader.cancel().catch(() => {});
-    if (error instanceof HttpError) throw error;
-    throw new HttpError(400, 'ERR_BODY', 'expected the whole body, got a part');
-  } finally {
-    clearTimeout(timer);
+    return new URL(request.url).pathname;
+  } catch {
+    throw new HttpError(400, 'ERR_REQUEST', 'expected a host and a path that make a URL, got others');
   }
-  const body = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    body.set(part, at);
-    at += part.length;
-  }
-  return body;
-}
-
-function tooLarge(maxBytes) {
-  return new HttpError(413, 'ERR_BODY_SIZE', `expected a body of at most ${maxBytes} bytes, got more`);
 }
 
 function allowMethods(request, ...methods) {

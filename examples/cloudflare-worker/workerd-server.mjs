@@ -1,16 +1,16 @@
 /**
- * Bundles the worker as a deployment does and serves it by workerd, Cloudflare's runtime, on 127.0.0.1. As a program (`npm run
- * serve:workerd` in the repository's root): the digits network on port 8787.
+ * Bundles the worker as a deployment does and serves it by workerd, Cloudflare's runtime, on 127.0.0.1. As a program (`npm run serve`):
+ * the digits network on port 8787.
  */
 
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { installPackage } from '../../scripts/with-package.mjs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import workerd from 'workerd';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -27,7 +27,6 @@ const ISOLATE_FLAGS = ['--wasm-max-mem-pages=1600', '--max-old-space-size=24'];
  * @param {string} folder
  */
 export async function bundle(entry, folder) {
-  const { build } = await import(pathToFileURL(createRequire(join(here, 'package.json')).resolve('esbuild')).href);
   await build({
     entryPoints: [entry],
     outfile: join(folder, 'worker.js'),
@@ -92,8 +91,7 @@ const config :Workerd.Config = (
 );
 `,
   );
-  const { default: binary } = createRequire(join(here, 'package.json'))('workerd');
-  const child = spawn(binary, ['serve', join(folder, 'config.capnp'), '--control-fd=3'], {
+  const child = spawn(workerd.default, ['serve', join(folder, 'config.capnp'), '--control-fd=3'], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   });
   const exited = new Promise((done) => {
@@ -117,11 +115,10 @@ const config :Workerd.Config = (
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  installPackage('examples/cloudflare-worker');
-  const worker = await startWorkerd({ weights: resolve(here, '../digits/weights.safetensors'), port: 8787 });
+  const worker = await startWorkerd({ weights: join(here, 'digits/weights.safetensors'), port: 8787 });
   console.log(`the digits network on ${worker.url}; try:\n`);
   console.log(
-    `  curl -H 'content-type: image/png' --data-binary @examples/digits/scene.png ${worker.url}/mask -o mask.png`,
+    `  curl -H 'content-type: image/png' --data-binary @${join(here, 'test/scene.png')} ${worker.url}/mask -o mask.png`,
   );
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void worker.stop());
   await worker.exited;

@@ -4,6 +4,7 @@
  * - MODEL: a name of models.mjs; `digits` unless given
  * - one of WEIGHTS, static assets or a service that answer to /weights.safetensors; WEIGHTS_BUCKET, an R2 bucket with the key
  *   weights.safetensors; WEIGHTS_URL, a text
+ * - CORS_ORIGIN: whose pages may read the answers, an origin or `*`; nobody's unless given
  */
 
 import jpegModule from '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
@@ -22,9 +23,10 @@ export default {
       model: env.MODEL ?? 'digits',
       withWeights: (use) => withWeights(env, use),
       decodeJpeg: jpegDecoder(jpegModule),
+      corsOrigin: env.CORS_ORIGIN,
     });
     const answer = service(request, context);
-    // A client that goes away while it waits must not keep its place in the queue.
+    // A client that goes away while its request waits must not keep the place.
     context.waitUntil(answer.catch(() => {}));
     return answer;
   },

@@ -1,9 +1,10 @@
 /**
- * Taps and segments a scene of handwritten digits: prints what was tapped, and writes the mask and the heat maps of both features.
- * `npm start` runs it.
+ * Taps and segments a scene of handwritten digits: prints what was tapped, and writes the mask and the heat maps of both features to a
+ * folder, `out` unless given: `node main.mjs [FOLDER]`.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { imageFromRgb, loadSafetensors, semanticSegmentation } from 'layertap';
 import { heatmaps } from 'layertap-cli/heatmap';
 import { argmax, countClasses, encodeMask } from 'layertap-cli/mask';
@@ -11,7 +12,7 @@ import sharp from 'sharp';
 import { CLASSES, digitsNetwork } from './network.mjs';
 
 const here = (file) => new URL(file, import.meta.url);
-const folder = new URL('../../out/digits/', import.meta.url);
+const [folder = 'out'] = process.argv.slice(2);
 
 const network = digitsNetwork();
 network.loadStateDict(loadSafetensors(readFileSync(here('weights.safetensors'))));
@@ -45,8 +46,8 @@ console.log(
 mkdirSync(folder, { recursive: true });
 const written = [['mask.png', await encodeMask(mask)]];
 for (const [name, feature] of features) written.push([`${name}.png`, (await heatmaps(feature, info))[0].png]);
-for (const [file, bytes] of written) writeFileSync(new URL(file, folder), bytes);
-console.log(`\nwrote ${written.map(([file]) => `out/digits/${file}`).join(', ')}`);
+for (const [file, bytes] of written) writeFileSync(join(folder, file), bytes);
+console.log(`\nwrote ${written.map(([file]) => join(folder, file)).join(', ')}`);
 
 /** What `run` returns and its time in milliseconds, once it is compiled and warm. */
 function timed(run) {

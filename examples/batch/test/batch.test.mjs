@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,8 @@ import { Redis } from 'ioredis';
 import { loadSafetensors } from 'layertap';
 import sharp from 'sharp';
 import { createEmbedding } from '../embedding.mjs';
-import { QUEUE } from '../queue.mjs';
+import { decodeImage } from '../image.mjs';
+import { onceEach, QUEUE } from '../queue.mjs';
 
 const IMAGES = 2000;
 /** Long enough that a busy machine renews it, short enough to wait for. */
@@ -125,27 +126,134 @@ describe('a batch', { skip: hasRedis ? false : 'redis-server is not installed' }
     const file = join(folder, 'results.safetensors');
     assert.equal(await run('collect', file), `${IMAGES} results in ${file}`);
     const collected = loadSafetensors(readFileSync(file));
-    const names = Array.from({ length: IMAGES }, (_, n) => `${n % 2 ? 'more/' : ''}${n}.png`);
+    const names = Array.from({ length: IMAGES }, (_, n) => join(images, n % 2 ? 'more' : '', `${n}.png`));
     assert.deepEqual([...collected.keys()].sort(), names.sort());
     const embed = await createEmbedding();
     for (const name of names.filter((_, n) => n % 10 === 0)) {
-      assert.deepEqual(collected.get(name).data, await embed(join(images, name)), name);
+      assert.deepEqual(collected.get(name).data, await embed(readFileSync(name)), name);
     }
+  });
+
+  it('tells images of one name in two folders apart, and takes a changed one anew', async () => {
+    const folders = ['one', 'two'].map((name) => join(folder, name));
+    const files = folders.map((path) => join(path, 'same.png'));
+    for (const [i, path] of folders.entries()) {
+      mkdirSync(path);
+      writeFileSync(files[i], await plain(i * 100));
+      assert.equal(await run('produce', path), 'added 1 jobs');
+    }
+    // A copy has a result as soon as what it is a copy of.
+    cpSync(files[0], join(folders[1], 'copy.png'));
+    assert.equal(await run('produce', folders[1]), 'added 0 jobs');
+    const embed = await createEmbedding();
+    const worker = await work();
+    const collected = async (count) => {
+      await results(count);
+      const file = join(folder, 'some.safetensors');
+      assert.match(await run('collect', file), /^\d+ results in [^;]*$/);
+      return loadSafetensors(readFileSync(file));
+    };
+    const before = await collected(IMAGES + 2);
+    for (const file of [...files, join(folders[1], 'copy.png')]) {
+      assert.deepEqual(before.get(file).data, await embed(readFileSync(file)), file);
+    }
+    assert.notDeepEqual(before.get(files[0]).data, before.get(files[1]).data);
+    writeFileSync(files[0], await plain(200));
+    assert.equal(await run('produce', folders[0]), 'added 1 jobs');
+    const after = await collected(IMAGES + 3);
+    assert.deepEqual(after.get(files[0]).data, await embed(readFileSync(files[0])));
+    worker.kill('SIGTERM');
+    await worker.ended;
   });
 
   it('keeps what fails, with its reason, and goes on', async () => {
     writeFileSync(join(images, 'broken.png'), 'no image');
-    assert.equal(await run('produce', images), 'added 1 jobs');
+    writeFileSync(join(images, 'drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    writeFileSync(join(images, 'changed.png'), await plain(7));
+    assert.equal(await run('produce', images), 'added 3 jobs');
+    writeFileSync(join(images, 'changed.png'), await plain(8));
     const worker = await work();
     const deadline = Date.now() + DEADLINE_MS;
     let lines;
     do lines = (await run('status')).split('\n');
-    while (JSON.parse(lines[0]).failed === 0 && Date.now() < deadline);
-    assert.match(lines[1], /broken\.png: Input file contains unsupported image format$/);
+    while (JSON.parse(lines[0]).failed < 3 && Date.now() < deadline);
+    const reasons = lines
+      .slice(1)
+      .map((line) => line.slice(images.length + 1))
+      .sort();
+    assert.deepEqual(reasons, [
+      'broken.png: Input buffer contains unsupported image format',
+      'changed.png: the file has changed since; produce again',
+      'drawing.png: expected a JPEG or a PNG, got svg',
+    ]);
     worker.kill('SIGTERM');
     await worker.ended;
   });
 });
+
+describe('without Redis', () => {
+  for (const [name, ...args] of [['produce', '.'], ['work'], ['status'], ['collect', 'out']]) {
+    it(`${name} says so in one line, without the password, and ends`, async () => {
+      const port = await freePort();
+      const env = { ...process.env, REDIS_URL: `redis://user:secret@127.0.0.1:${port}` };
+      const ended = promisify(execFile)(process.execPath, [program(name), ...args], { env });
+      await assert.rejects(ended, ({ code, stdout, stderr }) => {
+        assert.deepEqual([code, stdout], [1, '']);
+        const expected = `expected Redis at 127.0.0.1:${port}, got "connect ECONNREFUSED 127.0.0.1:${port}"`;
+        assert.equal(stderr, `${expected}; start redis-server, or say in REDIS_URL where it is\n`);
+        return true;
+      });
+    });
+  }
+
+  it('what fails every second is said once', (t) => {
+    const printed = t.mock.method(console, 'error', () => {});
+    const say = onceEach();
+    for (const message of ['gone', 'gone', 'gone', 'back', 'gone']) say(message);
+    say.again();
+    say('gone');
+    const said = printed.mock.calls.map((call) => call.arguments[0]);
+    assert.deepEqual(said, ['gone', 'back', 'gone', 'gone']);
+  });
+});
+
+describe('pixels', () => {
+  it('are those of the file, whatever its colour profile says', async () => {
+    const jpeg = await sharp(Buffer.from([200, 30, 40]), { raw: { width: 1, height: 1, channels: 3 } })
+      .resize(16, 16)
+      .jpeg()
+      .toBuffer();
+    const { icc } = await sharp(await sharp(jpeg).withIccProfile('p3').jpeg().toBuffer()).metadata();
+    const segment = Buffer.concat([Buffer.from('\xff\xe2\0\0ICC_PROFILE\0\x01\x01', 'latin1'), icc]);
+    segment.writeUInt16BE(segment.length - 2, 2);
+    const profiled = Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]);
+    assert.ok((await sharp(profiled).metadata()).hasProfile);
+    assert.deepEqual(await decodeImage(profiled), await decodeImage(jpeg));
+  });
+
+  it('are three bytes each: grey, with alpha, of 16 bits', async () => {
+    const grey = sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } });
+    const data = Uint8Array.of(7, 7, 7, 8, 8, 8);
+    for (const encoded of [
+      grey.clone().png(),
+      grey.clone().ensureAlpha().png(),
+      grey.clone().toColourspace('b-w').png(),
+    ]) {
+      assert.deepEqual(await decodeImage(await encoded.toBuffer()), { data, width: 2, height: 1 });
+    }
+    const deep = sharp(Uint16Array.of(257, 514, 771), { raw: { width: 1, height: 1, channels: 3, depth: 'ushort' } });
+    const { data: high } = await decodeImage(await deep.toColourspace('rgb16').png().toBuffer());
+    assert.deepEqual([...high], [1, 2, 3]);
+  });
+});
+
+async function plain(level) {
+  return await sharp({
+    create: { width: 40, height: 32, channels: 3, background: { r: level, g: 99, b: 255 - level } },
+  })
+    .png()
+    .toBuffer();
+}
 
 async function freePort() {
   const server = createServer();

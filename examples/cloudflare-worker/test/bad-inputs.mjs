@@ -1,7 +1,7 @@
 /** What strangers send, and the answers that it must get from every host. */
 
 import { deflateSync } from 'node:zlib';
-import { ihdr, jpegHeader, picture, png } from './inputs.mjs';
+import { ihdr, jpegHeader, outOfPalette, picture, png } from './inputs.mjs';
 
 const IMAGE_TYPES = 'image/jpeg or image/png';
 
@@ -9,6 +9,7 @@ const IMAGE_TYPES = 'image/jpeg or image/png';
 export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 ** 20 } = {}) {
   const good = await picture(1);
   const jpeg = await picture(1, { format: 'jpeg' });
+  const progressive = await picture(1, { format: 'jpeg', options: { progressive: true } });
   const post = (body, type = 'image/png', headers = {}) => ({
     method: 'POST',
     body,
@@ -100,7 +101,7 @@ export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 **
       init: post(png(ihdr(10, 10), ['IDAT', bomb], ['IEND', []])),
       status: 400,
       code: 'ERR_IMAGE',
-      message: 'expected a PNG of at most 410 inflated bytes, got more',
+      message: 'expected a PNG of at most 4406 inflated bytes, got more',
     },
     {
       claim: 'a PNG that cannot be inflated',
@@ -114,7 +115,7 @@ export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 **
       init: post(png(ihdr(10, 10), ['IDAT', deflateSync(new Uint8Array(31))], ['IEND', []])),
       status: 400,
       code: 'ERR_IMAGE',
-      message: 'expected a PNG that can be decoded, got "Unsupported filter: undefined"',
+      message: 'expected a PNG of 310 inflated bytes, got 31',
     },
     {
       claim: 'a PNG that is cut',
@@ -122,6 +123,43 @@ export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 **
       status: 400,
       code: 'ERR_IMAGE',
       message: 'expected a whole PNG, got a part of one',
+    },
+    {
+      claim: 'a PNG whose pixels are not in its palette',
+      init: post(outOfPalette()),
+      status: 400,
+      code: 'ERR_IMAGE',
+      message: 'expected a PNG that can be decoded, got "Incorrect index of palette color"',
+    },
+    {
+      claim: 'a PNG of a line of pixels',
+      init: post(png(ihdr(10_900, 1), ['IDAT', deflateSync(new Uint8Array(32_701))], ['IEND', []])),
+      status: 413,
+      code: 'ERR_IMAGE_SIZE',
+      message: 'expected an image at most 20 times as long as it is wide, got 10900 x 1',
+    },
+    {
+      claim: 'a JPEG of a column of pixels',
+      init: post(jpegHeader(1, 21), 'image/jpeg'),
+      status: 413,
+      code: 'ERR_IMAGE_SIZE',
+      message: 'expected an image at most 20 times as long as it is wide, got 1 x 21',
+    },
+    ...[jpeg, progressive].flatMap((whole) =>
+      [0.25, 0.5, 0.75, 0.99].map((part) => ({
+        claim: `a JPEG of which ${part * 100} % are there`,
+        init: post(whole.subarray(0, whole.length * part), 'image/jpeg'),
+        status: 400,
+        code: 'ERR_IMAGE',
+        message: 'expected a whole JPEG, got a part of one',
+      })),
+    ),
+    {
+      claim: 'a JPEG that is cut and ends all the same',
+      init: post(Uint8Array.of(...jpeg.subarray(0, jpeg.length / 2), 0xff, 0xd9), 'image/jpeg'),
+      status: 400,
+      code: 'ERR_IMAGE',
+      message: 'expected a whole JPEG, got a part of one',
     },
     {
       claim: 'a JPEG of nothing but a size',

@@ -1,14 +1,14 @@
 /**
- * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer] [--node 20,24]`. Each start is a new workerd whose first
+ * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer BENCH] [--node 20,24]`. Each start is a new workerd whose first
  * request builds MobileNetV3-large, reads its weights (generated, 12 MB), packs them, compiles a plan and runs it. The import is
- * timed in an isolate of its own. With `--peer`, each start is followed by one of tfjs-wasm in each Node, from its import to its
+ * timed in an isolate of its own. With `--peer` and the path of the repository's bench folder, each start is followed by one of tfjs-wasm in each Node, from its import to its
  * first result, by the benchmarks' means: this machine's other work slows all.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startWorkerd } from '../workerd-server.mjs';
 import { generatedWeights } from './inputs.mjs';
@@ -16,7 +16,7 @@ import { generatedWeights } from './inputs.mjs';
 const { values } = parseArgs({
   options: {
     starts: { type: 'string', default: '5' },
-    peer: { type: 'boolean', default: false },
+    peer: { type: 'string' },
     node: { type: 'string' },
   },
 });
@@ -58,11 +58,11 @@ async function answer(entry, weights) {
 
 /** Gives functions, one for each Node, that start tfjs-wasm in a process of its own, and return its milliseconds. */
 async function withPeers(measure) {
-  const bench = '../../../bench';
-  const { enginesOf } = await import(`${bench}/engines.mjs`);
-  const { modelOf } = await import(`${bench}/models.mjs`);
-  const { Process } = await import(`${bench}/process.mjs`);
-  const { withBundle } = await import(`${bench}/write-bundle.mjs`);
+  const of = (file) => import(pathToFileURL(join(resolve(values.peer), file)).href);
+  const { enginesOf } = await of('engines.mjs');
+  const { modelOf } = await of('models.mjs');
+  const { Process } = await of('process.mjs');
+  const { withBundle } = await of('write-bundle.mjs');
   await withBundle(modelOf(model), ['tfjs-wasm'], {}, (bundle) => {
     const start = (engine) => async () => {
       const process = new Process(engine, 0);

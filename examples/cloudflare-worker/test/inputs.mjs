@@ -1,11 +1,19 @@
 /** Images and weights for the tests, seeded. */
 
-import { createRequire } from 'node:module';
-import { saveSafetensors, Tensor } from 'layertap';
+import { readFile } from 'node:fs/promises';
+import { deflateSync } from 'node:zlib';
+import { loadSafetensors, saveSafetensors, Tensor } from 'layertap';
+import sharp from 'sharp';
 import { MODELS } from '../models.mjs';
 
-// The command line's, which the root's installation has.
-const sharp = createRequire(new URL('../../../cli/package.json', import.meta.url))('sharp');
+/** A scene of handwritten digits. */
+export const scene = new Uint8Array(await readFile(new URL('scene.png', import.meta.url)));
+
+/** PyTorch's answers to it. */
+export const goldens = loadSafetensors(await readFile(new URL('golden.safetensors', import.meta.url)));
+
+/** The digits network's weights. */
+export const digitsWeights = new URL('../digits/weights.safetensors', import.meta.url);
 
 /** Numbers in [0, 1) by Marsaglia's xorshift. */
 export function numbers(seed) {
@@ -19,12 +27,12 @@ export function numbers(seed) {
 }
 
 /** Blocks of colour, encoded by libvips. */
-export async function picture(seed, { width = 160, height = 128, format = 'png' } = {}) {
+export async function picture(seed, { width = 160, height = 128, format = 'png', options = {} } = {}) {
   const next = numbers(seed * 7919 + 1);
   const colours = Uint8Array.from({ length: 8 * 8 * 3 }, () => next() * 256);
   const pixels = sharp(colours, { raw: { width: 8, height: 8, channels: 3 } })
     .resize(width, height, { kernel: 'cubic', fit: 'fill' })
-    .toFormat(format);
+    .toFormat(format, options);
   return new Uint8Array(await pixels.toBuffer());
 }
 
@@ -55,6 +63,13 @@ export function generatedWeights(model) {
   return saveSafetensors(tensors);
 }
 
+/** A PNG of one pixel whose palette has one colour, and whose index is 5. */
+export function outOfPalette() {
+  const [name, header] = ihdr(1, 1);
+  header[9] = 3;
+  return png([name, header], ['PLTE', new Uint8Array(3)], ['IDAT', deflateSync(Uint8Array.of(0, 5))], ['IEND', []]);
+}
+
 /** A PNG of the given chunks. */
 export function png(...chunks) {
   const parts = [Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)];
@@ -63,6 +78,7 @@ export function png(...chunks) {
     new DataView(chunk.buffer).setUint32(0, data.length);
     chunk.set(new TextEncoder().encode(type), 4);
     chunk.set(data, 8);
+    new DataView(chunk.buffer).setUint32(8 + data.length, checksum(chunk.subarray(4, 8 + data.length)));
     parts.push(chunk);
   }
   return new Uint8Array(Buffer.concat(parts));
@@ -82,4 +98,14 @@ export function ihdr(width, height) {
 export function jpegHeader(width, height) {
   const frame = [0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255];
   return Uint8Array.of(0xff, 0xd8, ...frame, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 2, 0xff, 0xd9);
+}
+
+/** CRC-32, which not every Node's zlib has. */
+function checksum(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
 }

@@ -6,19 +6,17 @@ import { decode } from 'fast-png';
 import { loadSafetensors, openSafetensors } from 'layertap';
 import { jpegDecoder } from '../jpeg.mjs';
 import { localService } from '../local.mjs';
-import { decodePng } from '../png.mjs';
+import { Places } from '../places.mjs';
+import { checkPng, decodePng } from '../png.mjs';
 import { createService } from '../service.mjs';
 import { badInputs } from './bad-inputs.mjs';
-import { encoded, numbers, picture } from './inputs.mjs';
+import { digitsWeights, encoded, goldens, numbers, picture, scene } from './inputs.mjs';
 
-const digits = (file) => readFile(new URL(`../../digits/${file}`, import.meta.url));
-const goldens = loadSafetensors(await digits('golden.safetensors'));
-const scene = await digits('scene.png');
 const refused = await badInputs();
 const service = await localService();
 
 function ask(service, path, body, headers = { 'content-type': 'image/png' }) {
-  return service(new Request(`http://service${path}`, { method: 'POST', body, headers }));
+  return service(new Request(`http://service${path}`, { method: 'POST', body, headers, duplex: 'half' }));
 }
 
 /** Largest difference, relative to the largest value. */
@@ -92,17 +90,38 @@ describe('the service', () => {
     });
   }
 
-  it('refuses a body that does not end in time', async () => {
-    const impatient = await localService({ limits: { bodyTimeoutMs: 10 } });
+  it('refuses a body that comes too slowly', async () => {
+    const impatient = await localService({ limits: { bodyGraceMs: 10, minBytesPerSecond: 1000 } });
     const body = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
     const headers = { 'content-type': 'image/png' };
     const answer = await impatient(
       new Request('http://service/mask', { method: 'POST', body, headers, duplex: 'half' }),
     );
     assert.equal(answer.status, 408);
-    assert.deepEqual(await answer.json(), {
-      error: { code: 'ERR_BODY_TIMEOUT', message: 'expected the body within 0.01 s' },
-    });
+    const message = 'expected the body within 0.01 s and a second for each 1000 bytes, got 10 bytes by then';
+    assert.deepEqual(await answer.json(), { error: { code: 'ERR_BODY_TIMEOUT', message } });
+  });
+
+  it('lets no browser guess another type, and no page of another origin read, unless asked to', async () => {
+    const open = await localService({ corsOrigin: 'https://example.com' });
+    for (const path of ['/mask', '/features', '/nowhere']) {
+      const closed = await ask(service, path, scene);
+      assert.equal(closed.headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(closed.headers.get('access-control-allow-origin'), null);
+      const { headers } = await ask(open, path, scene);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(headers.get('access-control-allow-origin'), 'https://example.com');
+      assert.equal(headers.get('access-control-expose-headers'), 'x-width, x-height, retry-after');
+      assert.equal(headers.get('vary'), 'origin');
+    }
+    const preflight = (service) => service(new Request('http://service/mask', { method: 'OPTIONS' }));
+    const allowed = await preflight(open);
+    assert.equal(allowed.status, 204);
+    assert.equal(allowed.headers.get('access-control-allow-methods'), 'GET, HEAD, POST');
+    assert.equal(allowed.headers.get('access-control-allow-headers'), 'content-type, accept');
+    assert.equal((await preflight(service)).status, 405);
+    const anybody = await ask(await localService({ corsOrigin: '*' }), '/mask', scene);
+    assert.deepEqual([anybody.headers.get('access-control-allow-origin'), anybody.headers.get('vary')], ['*', null]);
   });
 });
 
@@ -112,7 +131,7 @@ describe('loading', () => {
   it('is shared by the first requests, and tried again by the next one where it failed', async (t) => {
     t.mock.method(console, 'error', () => {});
     let openings = 0;
-    const weights = await digits('weights.safetensors');
+    const weights = await readFile(digitsWeights);
     const failing = createService({
       model: 'digits',
       decodeJpeg,
@@ -138,18 +157,90 @@ describe('loading', () => {
 });
 
 describe('back-pressure', () => {
-  it('answers 429 to what is beyond the queue, and right to the others', async () => {
-    const small = await localService({ limits: { maxRunning: 2, maxWaiting: 3 } });
+  const busy = { error: { code: 'ERR_BUSY', message: 'too many requests at once' } };
+
+  it('answers 429 to what is beyond its capacity, and right to the others', async () => {
+    const small = await localService({ limits: { maxReady: 5 } });
     const answers = await Promise.all(Array.from({ length: 12 }, () => ask(small, '/mask', scene)));
     assert.deepEqual(
       answers.map(({ status }) => status),
       [...Array(5).fill(200), ...Array(7).fill(429)],
     );
     assert.equal(answers[5].headers.get('retry-after'), '1');
-    assert.deepEqual(await answers[5].json(), { error: { code: 'ERR_BUSY', message: 'too many requests at once' } });
+    assert.deepEqual(await answers[5].json(), busy);
     assert.equal((await ask(small, '/mask', scene)).status, 200);
   });
+
+  it('holds no more bytes of bodies than it may, and none once they are answered', async () => {
+    const small = await localService({ limits: { maxHeldBytes: 2 * 16384 + scene.length } });
+    const slow = Array.from({ length: 2 }, () => slowBody());
+    const waiting = slow.map(({ body }) => ask(small, '/mask', body));
+    await Promise.all(slow.map(({ taken }) => taken));
+    assert.equal((await ask(small, '/mask', scene)).status, 200);
+    const large = await ask(small, '/mask', new Uint8Array(scene.length + 1));
+    assert.equal(large.status, 429);
+    assert.deepEqual(await large.json(), busy);
+    for (const { finish } of slow) finish();
+    for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 200);
+  });
+
+  it('serves others while forty clients send slowly, and them in the end', async () => {
+    const slow = Array.from({ length: 40 }, () => slowBody());
+    const waiting = slow.map(({ body }) => ask(service, '/mask', body));
+    await Promise.all(slow.map(({ taken }) => taken));
+    for (let i = 0; i < 3; i++) assert.equal((await ask(service, '/mask', scene)).status, 200);
+    // One after the other, so that they aren't ready at once.
+    for (const [i, { finish }] of slow.entries()) {
+      finish();
+      assert.equal((await waiting[i]).status, 200);
+    }
+  });
+
+  it('forgets requests that went away without a word', () => {
+    let now = 0;
+    const places = new Places(100_000, 1, () => now);
+    const [lost, next] = [places.enter(), places.enter()];
+    lost.hold(80_000, 1000);
+    lost.ready(1000);
+    assert.throws(() => next.hold(30_000, 1000), { status: 429 });
+    assert.throws(() => next.ready(1000), { status: 429 });
+    now = 1001;
+    next.hold(30_000, 2000);
+    next.ready(2000);
+    assert.throws(() => places.enter().ready(2000), { status: 429 });
+    next.leave();
+    places.enter().ready(2000);
+  });
 });
+
+/** A body of which the first bytes are there, and that ends when it is told to. */
+function slowBody() {
+  let source;
+  let isBegun = false;
+  let begin;
+  const taken = new Promise((resolve) => {
+    begin = resolve;
+  });
+  const body = new ReadableStream(
+    {
+      start(controller) {
+        source = controller;
+      },
+      pull(controller) {
+        // Asked for a second part, so the first one was taken.
+        if (isBegun) begin();
+        else controller.enqueue(scene.subarray(0, 100));
+        isBegun = true;
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const finish = () => {
+    source.enqueue(scene.subarray(100));
+    source.close();
+  };
+  return { body, taken, finish };
+}
 
 describe('pixels', () => {
   const [width, height] = [37, 21];
@@ -157,16 +248,18 @@ describe('pixels', () => {
   const rgba = Uint8Array.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : next() * 256));
   const rgb = rgba.filter((_, i) => i % 4 !== 3);
 
-  it('of a PNG are those that were encoded: with alpha, interlaced, with a palette', async () => {
+  it('of a PNG are those that were encoded: with alpha, interlaced, with a palette, and all of its data are checked', async () => {
     for (const options of [{}, { progressive: true }]) {
       const bytes = await encoded(rgba, width, height, 'png', options);
-      assert.deepEqual([...(await decodePng(bytes, { width, height })).data], [...rgb]);
+      await checkPng(bytes, { width, height });
+      assert.deepEqual([...decodePng(bytes).data], [...rgb]);
     }
     // Few colours, so that the palette is exact, of 1, 2, 4 and 8 bits.
     for (const colours of [2, 4, 16, 200]) {
       const few = rgba.map((_, i) => (i % 4 === 3 ? 255 : (Math.floor(i / 4) % colours) * (i % 4 === 1 ? 1 : 0)));
       const bytes = await encoded(few, width, height, 'png', { palette: true, colours, dither: 0, quality: 100 });
-      const { data } = await decodePng(bytes, { width, height });
+      await checkPng(bytes, { width, height });
+      const { data } = decodePng(bytes);
       const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - few[i + Math.floor(i / 3)])), 0);
       assert.ok(worst <= 2, `${worst} with ${colours} colours`);
     }
@@ -178,13 +271,13 @@ describe('pixels', () => {
     const smooth = rgba.map((_, i) => (i % 4 === 3 ? 255 : (Math.floor(i / 4) % width) * 6));
     const bytes = await encoded(smooth, width, height, 'jpeg', { quality: 100, chromaSubsampling: '4:4:4' });
     for (let i = 0; i < 3; i++) {
-      const { data } = await decodeJpeg(bytes);
+      const { data } = decodeJpeg(bytes);
       const worst = data.reduce(
         (most, value, at) => Math.max(most, Math.abs(value - smooth[at + Math.floor(at / 3)])),
         0,
       );
       assert.ok(worst <= 4, String(worst));
-      await assert.rejects(decodeJpeg(bytes.subarray(0, 150)), { code: 'ERR_IMAGE' });
+      assert.throws(() => decodeJpeg(bytes.subarray(0, 150)), { code: 'ERR_IMAGE' });
     }
   });
 });

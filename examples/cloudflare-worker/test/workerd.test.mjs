@@ -1,20 +1,17 @@
 /** The worker on workerd, bundled as a deployment would be, with an isolate's limits: 100 MiB for a WebAssembly memory among them. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadSafetensors } from 'layertap';
 import { localService } from '../local.mjs';
 import { startWorkerd } from '../workerd-server.mjs';
 import { badInputs } from './bad-inputs.mjs';
-import { generatedWeights, picture } from './inputs.mjs';
+import { ask, beginUpload, load, send } from './http.mjs';
+import { digitsWeights as digitsUrl, generatedWeights, goldens, picture, scene } from './inputs.mjs';
 
 /** How much garbage in ArrayBuffers V8 lets lie between two full collections. A leak of one picture a request would be several times as much. */
 const GARBAGE_MB = 64;
@@ -26,44 +23,11 @@ const REQUESTS = Number(process.env.REQUESTS ?? 1000);
 const folder = mkdtempSync(join(tmpdir(), 'layertap-weights-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const digitsWeights = fileURLToPath(new URL('../../digits/weights.safetensors', import.meta.url));
-const scene = await readFile(new URL('../../digits/scene.png', import.meta.url));
-const golden = loadSafetensors(await readFile(new URL('../../digits/golden.safetensors', import.meta.url))).get(
-  'argmax',
-);
+const digitsWeights = fileURLToPath(digitsUrl);
 
 /** Resident memory of a process, in MB. */
 function residentMb(pid) {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
-}
-
-/** @param {string} path @param {Uint8Array} body */
-async function ask(url, path, body, type = 'image/png') {
-  const response = await fetch(url + path, { method: 'POST', body, headers: { 'content-type': type } });
-  return { status: response.status, body: Buffer.from(await response.arrayBuffer()), headers: response.headers };
-}
-
-/** As fetch, but with the Content-Length that it is told, and an answer may come before the body's end. */
-async function send(url, { method, headers, body = null }) {
-  const sent = request(url, { method, headers });
-  sent.on('error', () => {});
-  const answered = once(sent, 'response');
-  if (body instanceof ReadableStream) Readable.fromWeb(body).pipe(sent);
-  else if (headers?.['content-length']) sent.write(body);
-  else sent.end(body);
-  const [response] = await answered;
-  const { error } = JSON.parse(Buffer.concat(await response.toArray()));
-  sent.destroy();
-  return { status: response.statusCode, error };
-}
-
-/** Sends all requests from so many clients, each one after the other. */
-async function load(requests, clients, send) {
-  let next = 0;
-  const client = async () => {
-    while (next < requests) await send(next++);
-  };
-  await Promise.all(Array.from({ length: clients }, client));
 }
 
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -81,7 +45,7 @@ describe('the digits network', () => {
       body: scene,
       headers: { 'content-type': 'image/png', accept: 'application/octet-stream' },
     });
-    assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from(golden.data));
+    assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from(goldens.get('argmax').data));
   });
 
   it('refuses what is wrong, and goes on', async () => {
@@ -91,6 +55,41 @@ describe('the digits network', () => {
     }
     assert.equal((await ask(worker.url, '/mask', scene)).status, 200);
     assert.equal((await ask(worker.url, '/mask', await picture(1, { width: 1, height: 1 }))).status, 200);
+  });
+
+  it('answers clients whose uploads take long, and others meanwhile', async () => {
+    // Twice as many as there once were places; the first request of an isolate, which loads the network, is one of them.
+    const fresh = await startWorkerd({ weights: digitsWeights });
+    try {
+      for (let round = 0; round < 2; round++) {
+        const slow = await Promise.all(Array.from({ length: 8 }, () => beginUpload(`${fresh.url}/mask`, scene)));
+        for (let i = 0; i < 3; i++) assert.equal((await ask(fresh.url, '/mask', scene)).status, 200);
+        const finished = slow.map(({ finish }) => finish());
+        assert.deepEqual(await Promise.all(finished), Array(8).fill(200));
+      }
+    } finally {
+      await fresh.stop();
+    }
+  });
+
+  it('loads the network for all although the client that came first goes away', async () => {
+    const fresh = await startWorkerd({ weights: digitsWeights });
+    try {
+      const first = await beginUpload(`${fresh.url}/mask`, scene);
+      first.leave();
+      assert.equal((await ask(fresh.url, '/mask', scene)).status, 200);
+      const answers = await Promise.all(Array.from({ length: 8 }, () => ask(fresh.url, '/mask', scene)));
+      for (const { status } of answers) assert.equal(status, 200);
+    } finally {
+      await fresh.stop();
+    }
+  });
+
+  it('shuts nobody out while forty clients send slowly, and forgets them when they leave', async () => {
+    const slow = await Promise.all(Array.from({ length: 40 }, () => beginUpload(`${worker.url}/mask`, scene)));
+    for (let i = 0; i < 3; i++) assert.equal((await ask(worker.url, '/mask', scene)).status, 200);
+    for (const { leave } of slow) leave();
+    await load(40, 4, async () => assert.equal((await ask(worker.url, '/mask', scene)).status, 200));
   });
 
   it('keeps no place for clients that went away', async () => {

@@ -1,0 +1,56 @@
+/** Each example is complete in itself: what two of them need is there twice, and the same. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const COPIES: readonly (readonly [file: string, copies: readonly string[]])[] = [
+  ['network.mjs', ['batch/digits/network.mjs', 'cloudflare-worker/digits/network.mjs']],
+  ['weights.safetensors', ['batch/digits/weights.safetensors', 'cloudflare-worker/digits/weights.safetensors']],
+  ['scene.png', ['cloudflare-worker/test/scene.png']],
+  ['golden.safetensors', ['cloudflare-worker/test/golden.safetensors']],
+];
+
+it.each(COPIES)("%s is the digits example's in the others, too", (file, copies) => {
+  const original = readFileSync(join('examples/digits', file));
+  for (const copy of copies) expect(readFileSync(join('examples', copy)).equals(original), copy).toBe(true);
+});
+
+describe.each(readdirSync('examples'))('examples/%s', (name) => {
+  const folder = join('examples', name);
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.mjs$/.test(file) && !file.includes('node_modules'))
+    .map((file) => join(folder, file));
+
+  it('imports from its own folder and from what it depends on, and nothing else', () => {
+    for (const file of sources) {
+      const specifiers = [...readFileSync(file, 'utf8').matchAll(/(?:from|import|import\() ?'([^']+)'/g)];
+      for (const [, specifier = ''] of specifiers) {
+        if (specifier.startsWith('node:')) continue;
+        if (specifier.startsWith('.')) {
+          const target = join(dirname(file), specifier);
+          expect(relative(folder, target).startsWith('..'), `${file} imports ${specifier}`).toBe(false);
+          expect(existsSync(target), `${file} imports ${specifier}`).toBe(true);
+          continue;
+        }
+        const own = specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/');
+        expect(Object.keys({ ...dependencies, ...devDependencies }), `${file} imports ${specifier}`).toContain(own);
+      }
+    }
+  });
+
+  it('depends on layertap as on any other package, in its lock file too', () => {
+    expect(dependencies).toHaveProperty('layertap', '0.1.0');
+    const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+    expect(packages['']).toEqual({
+      name: expect.any(String),
+      dependencies,
+      ...(packages[''].devDependencies && { devDependencies }),
+    });
+    expect(packages['node_modules/layertap'].version).toBe('0.1.0');
+  });
+});
