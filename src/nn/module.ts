@@ -507,7 +507,9 @@ export abstract class Module<Out = Value> extends Registered {
     if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
     if (problems.length > 0) {
       const prefix = missingKeys.length > 0 ? commonPrefix([...given.keys()]) : '';
-      if (prefix) problems.push(`All ${given.size} keys of the state_dict begin with ${describe(prefix)}.`);
+      // Where the module's own keys begin so as well, the prefix isn't what is wrong.
+      if (prefix && !missingKeys.some((key) => key.startsWith(prefix)))
+        problems.push(`All ${given.size} keys of the state_dict begin with ${describe(prefix)}.`);
       throw new StateDictError(
         `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
       );

@@ -196,12 +196,13 @@ const failures: readonly Case[] = [
   [
     'an option of the model out of its range',
     extract({ model: [...MODEL, '--model-options', '{"numClasses":"5"}'] }),
-    '--model-options: Conv2d: expected outChannels to be a whole number >= 1, got 5',
+    '--model-options: SqueezeNet: numClasses: expected a whole number from 1 to 2147483647, got "5"',
   ],
   [
     'layers that are not there',
     extract({ layers: ['--layers', 'features.99=a,layer4=b'] }),
-    'return_layers are not present in model: "features.99", "layer4"; its children are "features", "classifier"',
+    'return_layers are not present in model: "features.99", "layer4"; the children of "features" are ' +
+      '"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"; its children are "features", "classifier"',
   ],
   [
     'missing and mismatched keys',
@@ -216,6 +217,19 @@ const failures: readonly Case[] = [
     weights('more.safetensors'),
     '--weights more.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
       'Unexpected key(s) in state_dict: "head.weight", "features.13.weight".',
+  ],
+  [
+    'keys with a prefix, of which all kinds are told',
+    weights('prefixed.safetensors'),
+    '--weights prefixed.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
+      'Missing key(s) in state_dict: "features.0.weight", "features.0.bias", "features.3.squeeze.weight", ' +
+      '"features.3.squeeze.bias", "features.3.expand1x1.weight", "features.3.expand1x1.bias", ' +
+      '"features.3.expand3x3.weight", "features.3.expand3x3.bias" and 42 more. ' +
+      'Unexpected key(s) in state_dict: "module.classifier.1.bias", "module.classifier.1.weight", ' +
+      '"module.features.0.bias", "module.features.0.weight", "module.features.10.expand1x1.bias", ' +
+      '"module.features.10.expand1x1.weight", "module.features.10.expand3x3.bias", ' +
+      '"module.features.10.expand3x3.weight" and 44 more. ' +
+      'All 52 keys of the state_dict begin with "module.".',
   ],
   [
     'weights that are not there',
@@ -361,6 +375,10 @@ beforeAll(async () => {
     ['features.0.weight', zeros([64, 3, 1, 1])],
     ...weightsOfModel.slice(1).filter(([key]) => key !== 'features.12.expand3x3.bias'),
   ]);
+  folder.writeTensors(
+    'prefixed.safetensors',
+    weightsOfModel.map(([key, value]) => [`module.${key}`, value] as const),
+  );
   folder.writeTensors('more.safetensors', [
     ...weightsOfModel,
     ['features.13.weight', zeros([1])],
