@@ -21,7 +21,8 @@ const MAX_TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 const ASKED_BYTES: usize = 32768;
 
 /**
- * Tiles that follow each other: each is `rows` (1 to 6, a constant) output pixels × 8 output channels, all taps, then the epilogue.
+ * Tiles that follow each other: each is `rows` (1 to 6, a constant) output pixels × 8 output channels, some taps, then `sums` where there are
+ * some, then the epilogue. A tile's addresses are `tableBytes` from the next one's, of which those of `tapBytes` are used.
  *
  * The loop over channels takes rows in descending order, in two steps with a way out between them: other forms spill registers on V8
  * before 13, which gathers the loads of what isn't cut into blocks; and one step has so many instructions around its products that
@@ -30,26 +31,17 @@ const ASKED_BYTES: usize = 32768;
 // @ts-ignore: decorator
 @inline
 function adjacentTiles(
-  rows: i32, count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize,
+  rows: i32, count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize,
   out: usize, outBytes: usize, lanes: i32,
-  sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   do {
-    const tableEnd = table + tableBytes;
+    const next = table + tableBytes, tableEnd = table + tapBytes;
     if (load<usize>(table)) {
       let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
       if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
       let c00 = bias0, c01 = bias1, c10 = bias0, c11 = bias1, c20 = bias0, c21 = bias1;
       let c30 = bias0, c31 = bias1, c40 = bias0, c41 = bias1, c50 = bias0, c51 = bias1;
-      if (sums) {
-        let s = out;
-        c00 = v128.load(s); c01 = v128.load(s, 16);
-        if (rows > 1) { s += outBytes; c10 = v128.load(s); c11 = v128.load(s, 16); }
-        if (rows > 2) { s += outBytes; c20 = v128.load(s); c21 = v128.load(s, 16); }
-        if (rows > 3) { s += outBytes; c30 = v128.load(s); c31 = v128.load(s, 16); }
-        if (rows > 4) { s += outBytes; c40 = v128.load(s); c41 = v128.load(s, 16); }
-        if (rows > 5) { s += outBytes; c50 = v128.load(s); c51 = v128.load(s, 16); }
-      }
       let weights = panel;
       do {
         let a = load<usize>(table);
@@ -87,6 +79,15 @@ function adjacentTiles(
         weights = end;
         table += tableStep;
       } while (table < tableEnd);
+      if (sums) {
+        let s = sums;
+        c00 = f32x4.add(v128.load(s), c00); c01 = f32x4.add(v128.load(s, 16), c01);
+        if (rows > 1) { s += sumsBytes; c10 = f32x4.add(v128.load(s), c10); c11 = f32x4.add(v128.load(s, 16), c11); }
+        if (rows > 2) { s += sumsBytes; c20 = f32x4.add(v128.load(s), c20); c21 = f32x4.add(v128.load(s, 16), c21); }
+        if (rows > 3) { s += sumsBytes; c30 = f32x4.add(v128.load(s), c30); c31 = f32x4.add(v128.load(s, 16), c31); }
+        if (rows > 4) { s += sumsBytes; c40 = f32x4.add(v128.load(s), c40); c41 = f32x4.add(v128.load(s, 16), c41); }
+        if (rows > 5) { s += sumsBytes; c50 = f32x4.add(v128.load(s), c50); c51 = f32x4.add(v128.load(s, 16), c51); }
+      }
       if (scale) {
         const s0 = v128.load(scale), s1 = v128.load(scale, 16), h0 = v128.load(shift), h1 = v128.load(shift, 16);
         c00 = madd(h0, c00, s0); c01 = madd(h1, c01, s1);
@@ -139,8 +140,9 @@ function adjacentTiles(
       }
       if (activation > 1) activatePixels(rows, lanes, out, outBytes, activation);
     }
-    table = tableEnd;
+    table = next;
     out += <usize>rows * outBytes;
+    if (sums) sums += <usize>rows * sumsBytes;
     if (residual) residual += <usize>rows * residualBytes;
   } while (--count);
 }
@@ -151,16 +153,16 @@ function adjacentTiles(
 const ABREAST: i32 = 4;
 
 /**
- * One pixel × four panels: the sums of `count` channels, from the bias on. A tile of one pixel by itself waits for each of its sums, by fused
- * multiply-adds longer than memory takes.
+ * One pixel × four panels: the sums of `count` channels, from the bias on, and added to `sums` where there are some. A tile of one pixel by
+ * itself waits for each of its sums, by fused multiply-adds longer than memory takes.
  */
-function fourPanels(count: i32, a: usize, panel: usize, panelBytes: usize, out: usize, bias: usize): void {
+function fourPanels(count: i32, a: usize, panel: usize, panelBytes: usize, out: usize, sums: usize, bias: usize): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   if (bias) {
     c00 = v128.load(bias); c01 = v128.load(bias, 16); c10 = v128.load(bias, 32); c11 = v128.load(bias, 48);
     c20 = v128.load(bias, 64); c21 = v128.load(bias, 80); c30 = v128.load(bias, 96); c31 = v128.load(bias, 112);
   }
-  do {
+  for (; count > 0; count--) {
     const x = v128.load32_splat(a);
     let p = panel;
     c00 = madd(c00, x, v128.load(p)); c01 = madd(c01, x, v128.load(p, 16)); p += panelBytes;
@@ -169,7 +171,13 @@ function fourPanels(count: i32, a: usize, panel: usize, panelBytes: usize, out: 
     c30 = madd(c30, x, v128.load(p)); c31 = madd(c31, x, v128.load(p, 16));
     a += 4;
     panel += 32;
-  } while (--count);
+  }
+  if (sums) {
+    c00 = f32x4.add(v128.load(sums), c00); c01 = f32x4.add(v128.load(sums, 16), c01);
+    c10 = f32x4.add(v128.load(sums, 32), c10); c11 = f32x4.add(v128.load(sums, 48), c11);
+    c20 = f32x4.add(v128.load(sums, 64), c20); c21 = f32x4.add(v128.load(sums, 80), c21);
+    c30 = f32x4.add(v128.load(sums, 96), c30); c31 = f32x4.add(v128.load(sums, 112), c31);
+  }
   v128.store(out, c00); v128.store(out, c01, 16); v128.store(out, c10, 32); v128.store(out, c11, 48);
   v128.store(out, c20, 64); v128.store(out, c21, 80); v128.store(out, c30, 96); v128.store(out, c31, 112);
 }
@@ -181,32 +189,53 @@ function storePart(to: usize, v0: v128, v1: v128, lanes: i32): void {
 }
 
 // Functions of their own, so that each tiers up while the first convolution still runs.
-function tiles1(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(1, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles1(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(1, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tiles2(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(2, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles2(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(2, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tiles3(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(3, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles3(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(3, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tiles4(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(4, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles4(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(4, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tiles5(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(5, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles5(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(5, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
-function tiles6(count: i32, table: usize, tableBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: i32, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
-  adjacentTiles(6, count, table, tableBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+function tiles6(count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32): void {
+  adjacentTiles(6, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+}
+
+/** Tiles of `size` rows: see {@link adjacentTiles}. */
+// @ts-ignore: decorator
+@inline
+function tilesOf(
+  size: i32, count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  switch (size) {
+    case 1: tiles1(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
+    case 2: tiles2(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
+    case 3: tiles3(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
+    case 4: tiles4(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
+    default:
+      if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+      else tiles6(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+  }
 }
 
 /**
  * Convolution of `rows` output pixels: out = act((bias + Σ x·w)·scale + shift + residual), act being an activation of epilogue.ts.
  *
  * Rows are cut into ceil(rows / tileRows) tiles whose sizes differ by at most one, and the channels of each group into panels of
- * eight. A call computes some tiles of some panels, so that threads can share the work. Each sum runs over taps, then channels, in
- * ascending order, whatever the tile. Tiles are taken in blocks of `blockTiles`, all panels for each block, so that a block of the
- * input stays in the cache.
+ * eight. A call computes some tiles of some panels, so that threads can share the work. Tiles are taken in blocks of `blockTiles`, all
+ * panels for each block, so that a block of the input stays in the cache.
+ *
+ * Each sum runs over taps, then channels, in ascending order, whatever the tile: in runs of at most `run` products, each of which starts from
+ * zero (the first from the bias) and is then added to what the runs before it gave. A run is as many whole taps as fit, or a part of one
+ * tap's channels. So of K products there are at most 2K / run + 1 runs, and with an error of 2⁻²⁴·Σ|x·w| for each product of the longest run
+ * and for each run, a sum is within (run + 2K / run + 3)·2⁻²⁴·(|bias| + Σ|x·w|) of the exact one.
  *
  * @param rows output pixels of all images
  * @param channelsIn, channelsOut of one group
@@ -214,34 +243,45 @@ function tiles6(count: i32, table: usize, tableBytes: usize, tableStep: usize, p
  * @param tileRows 1 to 6; to 5 in the simd binary
  * @param firstTile, lastTile the tiles to compute, the last excluded
  * @param firstPanel, lastPanel the panels to compute, the last excluded; those of all groups are numbered as one
- * @param sums 1 to go on from the sums in `out` instead of starting from the bias
+ * @param run products that are added up one after the other, at most
+ * @param sums 1 to add to the sums in `out`
  * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
  * @param wide 0; or, where weights are binary16s in the same order, taps · channelsIn · 8 floats that each panel is widened into before
  *   a block of tiles reads it
- * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are written in each
+ * @param partial 0; or, where a sum has more than one run, 3072 bytes for the runs before the last
+ * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are written in each,
+ *   and with `sums` 28 bytes beyond a pixel's last channel may be read
  * @param bias, scale, shift groups × ceil8(channelsOut) floats, each group's in its own panels; bias and scale 0 for none
  * @param residual 0 for none; laid out as `out`; may be read 28 bytes beyond a pixel's last channel
  */
 export function f32_conv2d(
   rows: i32, channelsIn: i32, channelsOut: i32, taps: i32,
-  tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, sums: i32,
-  table: usize, weights: usize, panelBytes: usize, wide: usize, out: usize, outBytes: usize,
+  tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, run: i32, sums: i32,
+  table: usize, weights: usize, panelBytes: usize, wide: usize, partial: usize, out: usize, outBytes: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
   assert(rows > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
-  assert(tileRows >= 1 && tileRows <= MAX_TILE_ROWS && blockTiles > 0, "the schedule is in range");
+  assert(tileRows >= 1 && tileRows <= MAX_TILE_ROWS && blockTiles > 0 && run > 0, "the schedule is in range");
   const tiles = (rows + tileRows - 1) / tileRows;
   const base = rows / tiles;
   const larger = rows - base * tiles;
   assert(firstTile >= 0 && lastTile <= tiles && firstPanel >= 0, "tiles and panels are there");
   const panels = (channelsOut + 7) >> 3;
-  const callTiles = max(CALL_TILES, CALL_CHANNELS / channelsIn);
+  // Runs: of several taps, or each of the same part of a tap's channels.
+  const parts = (channelsIn + run - 1) / run;
+  const runChannels = (channelsIn + parts - 1) / parts;
+  const runTaps = parts > 1 ? 1 : min(taps, run / channelsIn);
+  const isOneRun = parts == 1 && runTaps == taps;
+  assert(isOneRun || partial != 0, "runs before the last have a place");
+  const callTiles = isOneRun ? max(CALL_TILES, CALL_CHANNELS / channelsIn) : CALL_TILES;
   const panelStep = <usize>channelsIn << 5;
   const tableStep = <usize>tileRows << 2;
   const tileTable = tableStep * <usize>taps;
-  const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && channelsIn > 1 && !wide && !sums && !residual && lastPanel <= panels;
+  const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && !wide && !sums && !residual && lastPanel <= panels;
   const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
+  // No panel is asked for beyond what is read of the last one.
+  const weightsEnd = weights + <usize>(lastPanel - 1) * panelBytes + <usize>taps * panelStep;
   for (let first = firstTile; first < lastTile; first += blockTiles) {
     const last = min(first + blockTiles, lastTile);
     const row = <usize>(first * base + min(first, larger));
@@ -257,7 +297,7 @@ export function f32_conv2d(
         w = wide;
       } else if (last - first > 1 && w >= asked) {
         // Panels come from afar: lines asked for at once arrive sooner than one by one under the first tile.
-        asked = min(w + max(panelBytes, ASKED_BYTES), weights + <usize>lastPanel * panelBytes);
+        asked = min(w + max(panelBytes, ASKED_BYTES), weightsEnd);
         for (let at = w; at < asked; at += 64) load<u32>(at);
       }
       const b = bias ? bias + (<usize>panel << 5) : 0;
@@ -266,33 +306,57 @@ export function f32_conv2d(
       let o = out + channel + row * outBytes;
       let r = residual ? residual + channel + row * residualBytes : 0;
       let t = table + <usize>first * tileTable;
-      let a = groupIn, step = panelStep, goesOn = sums;
       if (isPixel && panel < abreastEnd) {
-        if (((panel - firstPanel) & (ABREAST - 1)) == 0) fourPanels(channelsIn - 1, load<usize>(t), w, panelBytes, o, b);
-        // What is left is the last channel.
-        a = (panelStep - 32) >> 3;
-        w += panelStep - 32;
-        step = 32;
-        goesOn = 1;
+        const lastRun = (parts - 1) * runChannels, ofFour = (panel - firstPanel) & (ABREAST - 1);
+        if (ofFour == 0) {
+          const x = load<usize>(t);
+          for (let c = 0; c < lastRun; c += runChannels) {
+            fourPanels(runChannels, x + (<usize>c << 2), w + (<usize>c << 5), panelBytes, partial, c > 0 ? partial : 0, c > 0 ? 0 : b);
+          }
+          fourPanels(channelsIn - 1 - lastRun, x + (<usize>lastRun << 2), w + (<usize>lastRun << 5), panelBytes, o, 0, lastRun > 0 ? 0 : b);
+        }
+        // What is left is the last channel, from what is in `out` on as from a bias.
+        tiles1(1, t, tileTable, tileTable, tableStep, 32, <usize>(channelsIn - 1) << 2, w + panelStep - 32, o, outBytes, lanes,
+          lastRun > 0 ? partial + (<usize>ofFour << 5) : 0, 0, o, s, h, r, residualBytes, activation, lo, hi);
+        continue;
       }
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
         const count = min(ofSize, callTiles);
-        switch (size) {
-          case 1: tiles1(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 2: tiles2(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 3: tiles3(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
-          case 4: tiles4(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi); break;
-          default:
-            if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi);
-            else tiles6(count, t, tileTable, tableStep, step, a, w, o, outBytes, lanes, goesOn, b, s, h, r, residualBytes, activation, lo, hi);
+        if (isOneRun) {
+          tilesOf(size, count, t, tileTable, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums ? o : 0, outBytes, b, s, h, r, residualBytes, activation, lo, hi);
+        } else {
+          manyRuns(size, count, t, taps, tableStep, channelsIn, runTaps, runChannels, groupIn, w, o, outBytes, lanes, sums, partial, b, s, h, r, residualBytes, activation, lo, hi);
         }
         i += count;
         t += <usize>count * tileTable;
         o += <usize>(count * size) * outBytes;
         if (r) r += <usize>(count * size) * residualBytes;
       }
+    }
+  }
+}
+
+/** Tiles whose sums have several runs: `partial` holds them, densely, until the last run takes them to the epilogue. */
+function manyRuns(
+  size: i32, count: i32, table: usize, taps: i32, tableStep: usize, channelsIn: i32, runTaps: i32, runChannels: i32, group: usize, panel: usize,
+  out: usize, outBytes: usize, lanes: i32, sums: i32, partial: usize,
+  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+): void {
+  const tileTable = tableStep * <usize>taps;
+  let before = sums ? out : 0, beforeBytes = outBytes;
+  for (let tap = 0; tap < taps; tap += runTaps) {
+    const tapBytes = tableStep * <usize>min(runTaps, taps - tap);
+    for (let c = 0; c < channelsIn; c += runChannels) {
+      const isLast = tap + runTaps >= taps && c + runChannels >= channelsIn;
+      const step = <usize>min(runChannels, channelsIn - c) << 5;
+      const t = table + <usize>tap * tableStep, a = group + (<usize>c << 2), w = panel + (<usize>(tap * channelsIn + c) << 5);
+      if (isLast) tilesOf(size, count, t, tileTable, tapBytes, tableStep, step, a, w, out, outBytes, lanes, before, beforeBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
+      else tilesOf(size, count, t, tileTable, tapBytes, tableStep, step, a, w, partial, 32, 8, before, beforeBytes, bias, 0, 0, 0, 0, 0, f32(-Infinity), f32(Infinity));
+      before = partial;
+      beforeBytes = 32;
+      bias = 0;
     }
   }
 }

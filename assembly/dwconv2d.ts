@@ -3,13 +3,15 @@
  */
 
 import { activate, clamp, hardswish, variable } from "./epilogue";
-import { madd } from "./simd";
+import { addHigh, addLow, demote, madd } from "./simd";
+import { firstTap, endOfTaps } from "./window";
 
 /**
  * Depthwise convolution of rows firstRow … lastRow − 1 of each image: out = act((bias + Σ x·w)·scale + shift + residual).
  *
  * Square kernels of 3 or 5 go by blocks of seven pixels × four channels; other kernels, narrow images and wide paddings pixel by pixel.
- * Each sum runs over the taps, row by row.
+ * Each sum runs over the taps, row by row, and is within (min(taps, {@link RUN}) + 2)·2⁻²⁴·Σ|x·w| of the exact one: what has more taps goes in runs,
+ * whose sums are added up in float64.
  *
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
  * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
@@ -46,8 +48,8 @@ export function f32_dwconv2d(
       const to = min(from + CHUNK_BYTES, channelBytes);
       for (let oy = firstRow; oy < lastRow; oy++) {
         const y0 = oy * strideHeight - top;
-        const skip = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
-        const taps = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skip;
+        const skip = firstTap(y0, dilationHeight);
+        const taps = endOfTaps(y0, kernelHeight, height, dilationHeight) - skip;
         const row = x + <usize>((n * height + y0 + skip * dilationHeight) * width) * pixelBytes;
         const weightRow = weights + <usize>(skip * kernelWidth) * channelBytes;
         const first = <usize>((n * outHeight + oy) * outWidth);
@@ -95,48 +97,81 @@ function finishRow(
   }
 }
 
+/** Products that are added up in float32 at most where a kernel has more, before their sum joins the pixel's in float64. */
+// @ts-ignore: decorator
+@inline
+const RUN: i32 = 64;
+
 /** One pixel with any kernel. */
 function pixel(
   tapsY: i32, kernelWidth: i32, x0: i32, width: i32, dilation: i32, x: usize, pixelBytes: usize, rowBytes: usize,
   from: usize, to: usize, channelBytes: usize, weights: usize, out: usize,
   bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
 ): void {
-  const skip = x0 < 0 ? (dilation - 1 - x0) / dilation : 0;
-  const tapsX = min(kernelWidth, (width - x0 + dilation - 1) / dilation) - skip;
+  const skip = firstTap(x0, dilation);
+  const tapsX = endOfTaps(x0, kernelWidth, width, dilation) - skip;
   x += <usize>(x0 + skip * dilation) * pixelBytes;
   weights += <usize>skip * channelBytes;
   const step = <usize>dilation * pixelBytes, weightRow = <usize>kernelWidth * channelBytes;
   let c = from;
-  for (; c + 64 <= to; c += 64) vectors(4, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-  for (; c < to; c += 16) vectors(1, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+  if (tapsY * tapsX <= RUN) {
+    for (; c + 64 <= to; c += 64) vectors(4, false, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+    for (; c < to; c += 16) vectors(1, false, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+  } else {
+    for (; c + 64 <= to; c += 64) vectors(4, true, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+    for (; c < to; c += 16) vectors(1, true, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+  }
 }
 
-/** `count` (1 or 4, a constant) vectors of a pixel's channels. */
+/** `count` (1 or 4, a constant) vectors of a pixel's channels, in runs where there are `many` taps (a constant). */
 // @ts-ignore: decorator
 @inline
 function vectors(
-  count: i32, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
+  count: i32, many: bool, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
   c: usize, out: usize, bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
 ): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
+  let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0, high0 = low0, high1 = low0, high2 = low0, high3 = low0;
   if (bias) {
     c0 = v128.load(bias + c);
     if (count == 4) { c1 = v128.load(bias + c, 16); c2 = v128.load(bias + c, 32); c3 = v128.load(bias + c, 48); }
   }
+  let left = RUN;
   for (let ky = 0; ky < tapsY; ky++) {
     let a = x, w = weights;
-    for (let kx = 0; kx < tapsX; kx++) {
-      c0 = madd(c0, v128.load(a), v128.load(w));
-      if (count == 4) {
-        c1 = madd(c1, v128.load(a, 16), v128.load(w, 16));
-        c2 = madd(c2, v128.load(a, 32), v128.load(w, 32));
-        c3 = madd(c3, v128.load(a, 48), v128.load(w, 48));
+    for (let kx = 0; kx < tapsX;) {
+      const end = many ? min(tapsX, kx + left) : tapsX;
+      left -= end - kx;
+      for (; kx < end; kx++) {
+        c0 = madd(c0, v128.load(a), v128.load(w));
+        if (count == 4) {
+          c1 = madd(c1, v128.load(a, 16), v128.load(w, 16));
+          c2 = madd(c2, v128.load(a, 32), v128.load(w, 32));
+          c3 = madd(c3, v128.load(a, 48), v128.load(w, 48));
+        }
+        a += step;
+        w += weightStep;
       }
-      a += step;
-      w += weightStep;
+      if (many && left == 0) {
+        left = RUN;
+        low0 = addLow(low0, c0); high0 = addHigh(high0, c0); c0 = f32x4.splat(0);
+        if (count == 4) {
+          low1 = addLow(low1, c1); high1 = addHigh(high1, c1); c1 = f32x4.splat(0);
+          low2 = addLow(low2, c2); high2 = addHigh(high2, c2); c2 = f32x4.splat(0);
+          low3 = addLow(low3, c3); high3 = addHigh(high3, c3); c3 = f32x4.splat(0);
+        }
+      }
     }
     x += rowBytes;
     weights += weightRow;
+  }
+  if (many) {
+    c0 = demote(addLow(low0, c0), addHigh(high0, c0));
+    if (count == 4) {
+      c1 = demote(addLow(low1, c1), addHigh(high1, c1));
+      c2 = demote(addLow(low2, c2), addHigh(high2, c2));
+      c3 = demote(addLow(low3, c3), addHigh(high3, c3));
+    }
   }
   store(c0, c, out, scale, shift, lo, hi);
   if (count == 4) {

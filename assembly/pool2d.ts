@@ -3,6 +3,9 @@
  * whole vectors: ceil4(channels) floats are read and written.
  */
 
+import { addHigh, addLow, demote } from "./simd";
+import { firstTap, endOfTaps } from "./window";
+
 /** Max pooling; padding counts as −∞, and a NaN in a window is its maximum, as in PyTorch. */
 export function f32_maxpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
@@ -16,12 +19,12 @@ export function f32_maxpool2d(
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
       const y0 = oy * strideHeight - top;
-      const skipY = y0 < 0 ? (dilationHeight - 1 - y0) / dilationHeight : 0;
-      const tapsY = min(kernelHeight, (height - y0 + dilationHeight - 1) / dilationHeight) - skipY;
+      const skipY = firstTap(y0, dilationHeight);
+      const tapsY = endOfTaps(y0, kernelHeight, height, dilationHeight) - skipY;
       for (let ox = 0; ox < outWidth; ox++) {
         const x0 = ox * strideWidth - left;
-        const skipX = x0 < 0 ? (dilationWidth - 1 - x0) / dilationWidth : 0;
-        const tapsX = min(kernelWidth, (width - x0 + dilationWidth - 1) / dilationWidth) - skipX;
+        const skipX = firstTap(x0, dilationWidth);
+        const tapsX = endOfTaps(x0, kernelWidth, width, dilationWidth) - skipX;
         const first = x + <usize>((n * height + y0 + skipY * dilationHeight) * width + x0 + skipX * dilationWidth) * pixelBytes;
         let c: usize = 0;
         for (; c + 64 <= channelBytes; c += 64) largest4(tapsY, tapsX, first + c, tapY, tapX, out + c);
@@ -72,8 +75,14 @@ function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out
   v128.store(out, v128.bitselect(f32x4.splat(NaN), m, isNaN_));
 }
 
+/** Pixels that are added up in float32 at most, before their sum joins the window's in float64. */
+// @ts-ignore: decorator
+@inline
+const RUN: i32 = 16;
+
 /**
- * Average pooling: the window's sum, row by row, over its divisor.
+ * Average pooling: the window's sum over its divisor, within {@link RUN}·2⁻²⁴·Σ|x| / divisor however large the window is, and the last
+ * rounding.
  *
  * @param bottom, right padding on the far sides; with `countIncludePad` the divisor is the window clipped to the padded
  * image, otherwise to the image
@@ -82,7 +91,7 @@ function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out
 export function f32_avgpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, bottom: i32, right: i32,
-  countIncludePad: i32, divisorOverride: i32,
+  countIncludePad: i32, divisorOverride: f64,
   x: usize, pixelBytes: usize, out: usize, outBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
@@ -95,15 +104,18 @@ export function f32_avgpool2d(
         const x0 = ox * strideWidth - left, x1 = min(x0 + kernelWidth, width + right);
         const fromX = max(x0, 0), toX = min(x1, width);
         const divisor = divisorOverride ? divisorOverride
-          : countIncludePad ? (y1 - y0) * (x1 - x0) : (toY - fromY) * (toX - fromX);
-        mean(height, width, fromY, toY, fromX, toX, channelBytes, <f32>divisor, x + <usize>(n * height * width) * pixelBytes, pixelBytes, out);
+          : countIncludePad ? <f64>(y1 - y0) * <f64>(x1 - x0) : <f64>(toY - fromY) * <f64>(toX - fromX);
+        mean(height, width, fromY, toY, fromX, toX, channelBytes, divisor, x + <usize>(n * height * width) * pixelBytes, pixelBytes, out);
         out += outBytes;
       }
     }
   }
 }
 
-/** Adaptive average pooling: window i of O over H runs from floor(i·H/O) to ceil((i+1)·H/O), so windows may overlap. */
+/**
+ * Adaptive average pooling, as exact as {@link f32_avgpool2d}: window i of O over H runs from floor(i·H/O) to ceil((i+1)·H/O), so
+ * windows may overlap.
+ */
 export function f32_adaptive_avgpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   x: usize, pixelBytes: usize, out: usize, outBytes: usize,
@@ -112,10 +124,10 @@ export function f32_adaptive_avgpool2d(
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
-      const fromY = oy * height / outHeight, toY = ((oy + 1) * height + outHeight - 1) / outHeight;
+      const fromY = part(oy, height, outHeight, 0), toY = part(oy + 1, height, outHeight, outHeight - 1);
       for (let ox = 0; ox < outWidth; ox++) {
-        const fromX = ox * width / outWidth, toX = ((ox + 1) * width + outWidth - 1) / outWidth;
-        const divisor = <f32>((toY - fromY) * (toX - fromX));
+        const fromX = part(ox, width, outWidth, 0), toX = part(ox + 1, width, outWidth, outWidth - 1);
+        const divisor = <f64>(toY - fromY) * <f64>(toX - fromX);
         mean(height, width, fromY, toY, fromX, toX, channelBytes, divisor, x + <usize>(n * height * width) * pixelBytes, pixelBytes, out);
         out += outBytes;
       }
@@ -123,36 +135,66 @@ export function f32_adaptive_avgpool2d(
   }
 }
 
+/** floor((i·size + more) / parts), whose product may be more than 32 bits hold. */
+// @ts-ignore: decorator
+@inline
+function part(i: i32, size: i32, parts: i32, more: i32): i32 {
+  return <i32>((<i64>i * size + more) / parts);
+}
+
 /** One window's sum over `divisor`, for all channels. */
 function mean(
-  height: i32, width: i32, fromY: i32, toY: i32, fromX: i32, toX: i32, channelBytes: usize, divisor: f32,
+  height: i32, width: i32, fromY: i32, toY: i32, fromX: i32, toX: i32, channelBytes: usize, divisor: f64,
   image: usize, pixelBytes: usize, out: usize,
 ): void {
   assert(toY <= height && toX <= width, "the window is inside the image");
-  const d = f32x4.splat(divisor);
+  const isSmall = <f64>(toY - fromY) * <f64>(toX - fromX) <= <f64>RUN;
+  const d = f32x4.splat(<f32>divisor), wide = f64x2.splat(divisor);
   for (let c: usize = 0; c < channelBytes;) {
     // Whole cache lines, where there are any left.
     const isLine = channelBytes - c >= 64;
     let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0, high0 = low0, high1 = low0, high2 = low0, high3 = low0;
+    let left = RUN;
     for (let y = fromY; y < toY; y++) {
       let a = image + <usize>(y * width + fromX) * pixelBytes + c;
-      for (let i = fromX; i < toX; i++) {
-        sum0 = f32x4.add(sum0, v128.load(a));
-        if (isLine) {
-          sum1 = f32x4.add(sum1, v128.load(a, 16));
-          sum2 = f32x4.add(sum2, v128.load(a, 32));
-          sum3 = f32x4.add(sum3, v128.load(a, 48));
+      for (let i = fromX; i < toX;) {
+        const end = min(toX, i + left);
+        left -= end - i;
+        for (; i < end; i++) {
+          sum0 = f32x4.add(sum0, v128.load(a));
+          if (isLine) {
+            sum1 = f32x4.add(sum1, v128.load(a, 16));
+            sum2 = f32x4.add(sum2, v128.load(a, 32));
+            sum3 = f32x4.add(sum3, v128.load(a, 48));
+          }
+          a += pixelBytes;
         }
-        a += pixelBytes;
+        if (left > 0 || isSmall) continue;
+        left = RUN;
+        low0 = addLow(low0, sum0); high0 = addHigh(high0, sum0); sum0 = f32x4.splat(0);
+        if (isLine) {
+          low1 = addLow(low1, sum1); high1 = addHigh(high1, sum1); sum1 = f32x4.splat(0);
+          low2 = addLow(low2, sum2); high2 = addHigh(high2, sum2); sum2 = f32x4.splat(0);
+          low3 = addLow(low3, sum3); high3 = addHigh(high3, sum3); sum3 = f32x4.splat(0);
+        }
       }
     }
     const o = out + c;
-    v128.store(o, f32x4.div(sum0, d));
+    v128.store(o, quotient(isSmall, sum0, low0, high0, d, wide));
     c += 16;
     if (!isLine) continue;
-    v128.store(o, f32x4.div(sum1, d), 16);
-    v128.store(o, f32x4.div(sum2, d), 32);
-    v128.store(o, f32x4.div(sum3, d), 48);
+    v128.store(o, quotient(isSmall, sum1, low1, high1, d, wide), 16);
+    v128.store(o, quotient(isSmall, sum2, low2, high2, d, wide), 32);
+    v128.store(o, quotient(isSmall, sum3, low3, high3, d, wide), 48);
     c += 48;
   }
+}
+
+/** The last run and those before it over the divisor. A small window is one run, and never leaves float32. */
+// @ts-ignore: decorator
+@inline
+function quotient(isSmall: bool, sum: v128, low: v128, high: v128, divisor: v128, wide: v128): v128 {
+  if (isSmall) return f32x4.div(sum, divisor);
+  return demote(f64x2.div(addLow(low, sum), wide), f64x2.div(addHigh(high, sum), wide));
 }

@@ -19,6 +19,27 @@ export function msub(c: v128, a: v128, b: v128): v128 {
   else return f32x4.sub(c, f32x4.mul(a, b));
 }
 
+/** Two float64 sums, each with the first or second of four float32 lanes added. */
+// @ts-ignore: decorator
+@inline
+export function addLow(sums: v128, v: v128): v128 {
+  return f64x2.add(sums, f64x2.promote_low_f32x4(v));
+}
+
+/** The same with the third and fourth lanes. */
+// @ts-ignore: decorator
+@inline
+export function addHigh(sums: v128, v: v128): v128 {
+  return f64x2.add(sums, f64x2.promote_low_f32x4(i64x2.shuffle(v, v, 1, 1)));
+}
+
+/** Four float64 numbers rounded to float32. */
+// @ts-ignore: decorator
+@inline
+export function demote(low: v128, high: v128): v128 {
+  return i64x2.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
+}
+
 /** Stores the first `lanes` (1 to 4) of `v`, and no byte more. */
 // @ts-ignore: decorator
 @inline

@@ -95,10 +95,10 @@ describe('imports', () => {
     for (const file of sources) visit(file, []);
   });
 
-  it('kernels import the instruction set and the epilogue only', () => {
+  it('kernels import the instruction set, the epilogue and the taps of a window only', () => {
     for (const file of kernels.filter((name) => name !== 'assembly/index.ts')) {
       for (const { from } of importsOf(file))
-        expect(['./simd', './epilogue'], `${file} imports ${from}`).toContain(from);
+        expect(['./simd', './epilogue', './window'], `${file} imports ${from}`).toContain(from);
     }
   });
 });

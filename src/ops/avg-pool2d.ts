@@ -8,7 +8,7 @@ import { type Window, windowCounts } from './window.ts';
 /** Attributes of {@link avgPool2d}; dilation is 1. */
 export interface AvgPool2dAttrs extends Window {
   readonly countIncludePad: boolean;
-  /** What sums are divided by, instead of the window's size; null for the window's size. */
+  /** What sums are divided by, a whole number other than 0; null for the window's size. */
   readonly divisorOverride: number | null;
 }
 

@@ -3,7 +3,7 @@
 import { ValueError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { biasConstants, type EpilogueArguments, epilogueArguments, normConstants } from './epilogue.ts';
 import {
   type Binding,
@@ -24,28 +24,28 @@ import type { Window } from './window.ts';
 /** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
 const BLOCK_BYTES = 384 * 1024;
 
+/**
+ * Products of a sum that are added up one after the other. Sums of more have several such runs, so that an error grows with a run's length
+ * and the number of runs: see f32_conv2d for the bound. Twice as many would take no less time.
+ */
+const RUN = 256;
+
+/** Bytes of scratch memory of a thread for the runs before the last. */
+const PARTIAL_BYTES = 3072;
+
 /** What a convolution and a linear layer have both. */
 interface Weighted {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 }
 
-/**
- * What {@link convolutionPhase} multiplies by: the weight's panels, the bias where there is one, the norm where there is one.
- *
- * @param merged groups that are packed as one, with zeros between them
- */
+/** What {@link convolutionPhase} multiplies by: the weight's panels, the bias where there is one, the norm where there is one. */
 export function gemmConstants(
   { attrs: { weight, bias }, epilogue, weightStorage }: Site<Weighted>,
   groups = 1,
-  merged = 1,
 ): readonly Constant[] {
-  const form = { channels: weight.shape[0]!, groups: groups / merged, panel: 8 } as const;
-  return [
-    panelConstant(weight, weightStorage, groups, merged),
-    ...biasConstants(bias, form),
-    ...normConstants(epilogue, form),
-  ];
+  const form = { channels: weight.shape[0]!, groups, panel: 8 } as const;
+  return [panelConstant(weight, weightStorage, groups), ...biasConstants(bias, form), ...normConstants(epilogue, form)];
 }
 
 /**
@@ -53,26 +53,24 @@ export function gemmConstants(
  * themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even, and refused
  * where that makes them infinite.
  */
-function panelConstant(weight: Parameter, storage: WeightStorage, groups: number, merged: number): Constant {
-  const [out, inGroup] = weight.shape as [number, number];
+function panelConstant(weight: Parameter, storage: WeightStorage, groups: number): Constant {
+  const [out, channelsIn] = weight.shape as [number, number];
   const taps = numel(weight.shape.slice(2));
-  const outGroup = out / groups;
-  const channelsIn = inGroup * merged;
-  const channelsOut = outGroup * merged;
+  const channelsOut = out / groups;
   const row = channelsIn * taps;
   const step = stagedChannels(row);
   const staged = stagedBytes(Math.min(step, channelsOut) * row);
   const floats = Math.ceil(Math.min(step, channelsOut) / 8) * 8 * row;
   return {
     owner: weight,
-    form: `panels ${groups}/${merged} ${storage}`,
-    bytes: (groups / merged) * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps, storage),
+    form: `panels ${groups} ${storage}`,
+    bytes: groups * Math.ceil(channelsOut / 8) * panelBytes(channelsIn, taps, storage),
     weight,
     scratchBytes: staged + (storage === 'f16' ? floats * 4 : 0),
     write({ kernels, address, scratch, valuesOf, nameOf }) {
-      const values = merged === 1 ? valuesOf(weight) : blockDiagonal(valuesOf(weight), groups, merged);
+      const values = valuesOf(weight);
       let to = address;
-      for (let g = 0; g < groups / merged; g++) {
+      for (let g = 0; g < groups; g++) {
         for (let n = 0; n < channelsOut; n += step) {
           const count = Math.min(step, channelsOut - n);
           const panels = Math.ceil(count / 8);
@@ -105,23 +103,26 @@ export function panelBytes(channelsIn: number, taps: number, storage: WeightStor
   return channelsIn * taps * (storage === 'f16' ? 16 : 32);
 }
 
-/** Bytes of scratch memory that a GEMM takes: for each thread a panel of float32 where weights are stored as f16. */
-export function wideBytes(channelsIn: number, taps: number, storage: WeightStorage, { threads }: Engine): number {
-  return storage === 'f16' ? threads * panelBytes(channelsIn, taps) : 0;
+/** What a GEMM does with its sums' terms. */
+interface Terms {
+  readonly channelsIn: number;
+  readonly taps: number;
+  readonly weightStorage: WeightStorage;
 }
 
-/** `[out, merged · in / groups, taps]`: each group's weight in its own input channels, zeros in its neighbours'. */
-function blockDiagonal(weight: Tensor, groups: number, merged: number): Tensor {
-  const values = weight.float().data;
-  const [out] = weight.shape as [number];
-  const run = values.length / out;
-  const outGroup = out / groups;
-  const dense = new Float32Array(values.length * merged);
-  for (let n = 0; n < out; n++) {
-    const block = Math.floor(n / outGroup) % merged;
-    dense.set(values.subarray(n * run, (n + 1) * run), (n * merged + block) * run);
-  }
-  return new Tensor(dense, [dense.length]);
+/** Bytes of scratch memory that a GEMM takes in all threads. */
+export function gemmScratchBytes(terms: Terms, { threads }: Engine): number {
+  return threads * (wideBytes(terms) + partialBytes(terms));
+}
+
+/** A thread's panel of float32, where weights are stored as f16. */
+function wideBytes({ channelsIn, taps, weightStorage }: Terms): number {
+  return weightStorage === 'f16' ? panelBytes(channelsIn, taps) : 0;
+}
+
+/** What a thread's sums come to before their last run. */
+function partialBytes({ channelsIn, taps }: Terms): number {
+  return channelsIn * taps > RUN ? PARTIAL_BYTES : 0;
 }
 
 /** The schedule of the indirect GEMM for rows of so many input bytes: tiles in a block. */
@@ -150,8 +151,9 @@ export interface Gemm {
   readonly table: number;
   readonly weights: number;
   readonly panelBytes: number;
-  /** Where panels of f16 are widened: {@link wideBytes}; absent where they are float32. */
-  readonly wide?: number | undefined;
+  readonly weightStorage: WeightStorage;
+  /** {@link gemmScratchBytes} for as many threads as share it. */
+  readonly scratch: number;
   readonly out: number;
   readonly outBytes: number;
   readonly bias: number;
@@ -165,6 +167,7 @@ type Part = readonly [firstTile: number, lastTile: number, firstPanel: number, l
 /** A GEMM shared by threads. */
 export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const { rows, groups, channelsIn, channelsOut, taps, blockTiles, table, weights, panelBytes } = gemm;
+  const [ofWide, ofPartial] = [wideBytes(gemm), partialBytes(gemm)];
   const tiles = Math.ceil(rows / tileRows);
   const ofGroup = Math.ceil(channelsOut / 8);
   const panels = groups * ofGroup;
@@ -172,7 +175,7 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
   return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, i) => {
     const last = first + count;
-    const wide = gemm.wide === undefined ? 0 : gemm.wide + i * taps * channelsIn * 32;
+    const wide = gemm.scratch + i * (ofWide + ofPartial);
     const part: Part =
       cut === 'tiles'
         ? [first, last, firstPanel, firstPanel + panels]
@@ -181,7 +184,8 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
       'f32_conv2d',
       ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles] as const),
       ...part,
-      ...([Number(gemm.sums ?? false), table, weights, panelBytes, wide] as const),
+      ...([RUN, Number(gemm.sums ?? false), table, weights, panelBytes] as const),
+      ...([ofWide && wide, ofPartial && wide + ofWide] as const),
       ...([gemm.out, gemm.outBytes, gemm.bias] as const),
       ...gemm.epilogue,
     );
@@ -211,7 +215,8 @@ export function convolutionPhase(binding: Binding, x: Slot, window: Window, diff
     table: binding.table,
     weights: constants[0]!,
     panelBytes: panelBytes(channelsIn, taps, weightStorage),
-    wide: weightStorage === 'f16' ? scratch : undefined,
+    weightStorage,
+    scratch,
     out: output.address,
     outBytes: output.pixelBytes,
     bias: hasBias ? constants[1]! : 0,

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { convolutionPhase, gemmConstants, tableBytes, wideBytes } from './gemm.ts';
+import { convolutionPhase, gemmConstants, gemmScratchBytes, tableBytes } from './gemm.ts';
 import type { Op } from './op.ts';
 import { ONE_PIXEL } from './window.ts';
 
@@ -64,7 +64,7 @@ export const linear: Op<LinearAttrs> = {
 
       workspace: ({ output, attrs, engine, weightStorage }) => ({
         tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
-        scratchBytes: wideBytes(attrs.weight.shape[1]!, 1, weightStorage, engine),
+        scratchBytes: gemmScratchBytes({ channelsIn: attrs.weight.shape[1]!, taps: 1, weightStorage }, engine),
         zeroBytes: 0,
       }),
 

@@ -26,15 +26,23 @@ export interface Window {
   readonly ceilMode?: boolean;
 }
 
+/** The largest whole number that kernels take: PyTorch's pooling has the same limit. */
+export const MOST = 2 ** 31 - 1;
+
 /** The window of a kernel of one pixel. */
 export const ONE_PIXEL: Window = { kernelSize: [1, 1], stride: [1, 1], padding: NO_SIDES, dilation: [1, 1] };
 
-/** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers ≥ `least` */
+/** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers from `least` to {@link MOST} */
 export function toPair(name: string, value: number | readonly number[], least: number): Pair {
   const pair = typeof value === 'number' ? [value, value] : value;
   if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((v) => Number.isSafeInteger(v) && v >= least)) {
     const got = Array.isArray(value) ? formatShape(value) : String(value);
     throw new ValueError(`${name}: expected a whole number >= ${least} or a pair of them, got ${got}`);
+  }
+  if (pair.some((v) => v > MOST)) {
+    throw new ValueError(
+      `${name}: expected whole numbers <= ${MOST}, got ${Array.isArray(value) ? formatShape(value) : value}`,
+    );
   }
   return [pair[0]!, pair[1]!];
 }
@@ -55,7 +63,7 @@ export function toSides(name: string, padding: number | readonly number[] | Side
  * The number of windows in height and width: floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1, or ceil with
  * `ceilMode`, where a last window that would start in the far padding is dropped, and the first may be larger than the image.
  *
- * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or a window doesn't fit into the padded image
+ * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, a window doesn't fit into the padded image, or that is larger than kernels can count
  * @see torch.nn.functional.max_pool2d
  */
 export function windowCounts(name: string, x: Shape, window: Window): Pair {
@@ -74,6 +82,17 @@ export function windowCounts(name: string, x: Shape, window: Window): Pair {
     throw new ShapeError(
       `${name}: expected an input of at least ${least.join('x')} pixels with padding (kernel ${kernelSize.join('x')}, ` +
         `dilation ${dilation.join('x')}${mode}), got ${padded.join('x')} from x ${formatShape(x)}`,
+    );
+  }
+  // The first pixel after the last window, and after the padding, counted from the padding's first.
+  const ends = [height, width].map((counted, i) => {
+    const extent = window.dilation[i]! * (window.kernelSize[i]! - 1) + 1;
+    const padded = i === 0 ? x[2]! + p.top + p.bottom : x[3]! + p.left + p.right;
+    return Math.max(padded, (counted - 1) * window.stride[i]! + extent);
+  });
+  if (ends.some((end) => end > MOST)) {
+    throw new ShapeError(
+      `${name}: expected padding and windows to end within ${MOST} pixels, got ${ends.join('x')} for x ${formatShape(x)}`,
     );
   }
   return [height, width];

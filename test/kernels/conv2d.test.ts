@@ -34,6 +34,8 @@ interface Case {
   readonly gap: number;
   /** True where weights lie in memory as binary16s. */
   readonly half: boolean;
+  /** Products that are added up one after the other, at most. */
+  readonly run: number;
 }
 
 const PLAIN: Case = {
@@ -50,6 +52,7 @@ const PLAIN: Case = {
   hi: Infinity,
   gap: 3,
   half: false,
+  run: 256,
 };
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -72,6 +75,19 @@ const CASES: readonly Partial<Case>[] = [
   })),
   // A filter row as one tap: kernel height 3, kernel width 3 of 3 channels.
   ...[5, 6].map((tileRows) => ({ taps: 3, channelsIn: 9, rows: 13, tileRows, channelsOut: 24, norm: true, lo: 0 })),
+  // Sums of several runs: of some taps, of one, of parts of one.
+  ...[1, 2, 3, 5, 7, 12, 20].flatMap((run) =>
+    [1, 3, 6].map((taps) => ({
+      run,
+      taps,
+      channelsIn: 7 - (taps % 2),
+      rows: 41,
+      groups: 2,
+      norm: true,
+      residual: true,
+    })),
+  ),
+  ...[1, 2, 4, 5, 17].map((run) => ({ run, rows: 1, taps: 1, channelsIn: 18, channelsOut: 41 })),
   // One pixel, as linear layers have it, and enough panels for several abreast.
   ...[1, 2, 3, 18].flatMap((channelsIn) =>
     [31, 32, 41, 72].flatMap((channelsOut) =>
@@ -103,6 +119,9 @@ interface Data {
 }
 
 const PIXELS = 9;
+
+/** What the kernel may use where a sum has several runs. */
+const PARTIAL_FLOATS = 768;
 
 function dataOf({ rows, groups, channelsIn, channelsOut, taps, half }: Case, seed: number): Data {
   const random = new Random(seed);
@@ -154,8 +173,18 @@ function asHalves(values: Float32Array): Float32Array {
   return new Float32Array(Uint16Array.from(values, numberToFloat16).buffer);
 }
 
-/** Runs the kernel, once for each part, and returns rows of groups·channelsOut floats. */
-function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] = [wholeOf(of)]): Float32Array {
+/**
+ * Runs the kernel, once for each part, and returns rows of groups·channelsOut floats.
+ *
+ * @param within more taps, of whose packed weight one is multiplied by
+ */
+function run(
+  memory: KernelMemory,
+  of: Case,
+  data: Data,
+  parts: readonly Part[] = [wholeOf(of)],
+  within: { readonly taps: number; readonly tap: number; readonly weight: Float32Array } | null = null,
+): Float32Array {
   const { rows, groups, channelsIn, channelsOut, taps, tileRows, blockTiles, lo, hi, gap } = of;
   const channels = groups * channelsOut;
   const pixelBytes = (channels + gap) * 4;
@@ -173,8 +202,9 @@ function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] 
     }
     first += size;
   }
-  const panels = packed(data.weight, of);
-  const weights = memory.input(of.half ? asHalves(panels) : panels);
+  const panels = within?.weight ?? packed(data.weight, of);
+  const panelBytes = channelsIn * (within?.taps ?? taps) * (of.half ? 16 : 32);
+  const weights = memory.input(of.half ? asHalves(panels) : panels) + (within?.tap ?? 0) * channelsIn * 32;
   const wide = of.half ? memory.output(channelsIn * taps * 8) : 0;
   const bias = memory.input(inPanels(data.bias, groups));
   const scale = of.norm ? memory.input(inPanels(data.scale, groups)) : 0;
@@ -182,27 +212,35 @@ function run(memory: KernelMemory, of: Case, data: Data, parts: readonly Part[] 
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, overread: 28 }) : null;
   const out = memory.outputPixels(rows, channels, { pixelBytes });
   const words = memory.words(table);
+  const partial = channelsIn * taps > of.run ? memory.output(PARTIAL_FLOATS) : 0;
   for (const part of parts) {
     memory.kernels.f32_conv2d(
-      ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles, ...part, 0] as const),
-      ...([words, weights, channelsIn * taps * (of.half ? 16 : 32), wide, out.address, out.pixelBytes] as const),
+      ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles, ...part, of.run, 0] as const),
+      ...([words, weights, panelBytes, wide, partial] as const),
+      ...([out.address, out.pixelBytes] as const),
       ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
     );
   }
   return memory.readPixels(out);
 }
 
-/** Calls `visit` with an output's products in the kernel's order: taps, then channels. */
-function eachProduct(of: Case, data: Data, row: number, channel: number, visit: (x: number, w: number) => void): void {
-  const { groups, channelsIn, channelsOut, taps } = of;
+/** An output's products in the kernel's order, taps before channels, in the runs whose sums are added up. */
+function runsOf(of: Case, data: Data, row: number, channel: number): [x: number, w: number][][] {
+  const { groups, channelsIn, channelsOut, taps, run } = of;
   const group = Math.floor(channel / channelsOut);
+  const parts = Math.ceil(channelsIn / run);
+  const [runTaps, runChannels] = [parts > 1 ? 1 : Math.floor(run / channelsIn), Math.ceil(channelsIn / parts)];
+  const runs = new Map<string, [number, number][]>();
   for (let tap = 0; tap < taps; tap++) {
     const pixel = data.pixels[row * taps + tap]!;
     for (let c = 0; c < channelsIn; c++) {
       const x = pixel < 0 ? 0 : data.x[(pixel * groups + group) * channelsIn + c]!;
-      visit(x, data.weight[(channel * channelsIn + c) * taps + tap]!);
+      const key = `${Math.floor(tap / runTaps)} ${Math.floor(c / runChannels)}`;
+      if (!runs.has(key)) runs.set(key, []);
+      runs.get(key)!.push([x, data.weight[(channel * channelsIn + c) * taps + tap]!]);
     }
   }
+  return [...runs.values()];
 }
 
 /** The outputs in float64, with the bounds of what float32 may lose. */
@@ -212,8 +250,13 @@ function reference(of: Case, data: Data): { values: number[]; bounds: number[] }
   const bounds: number[] = [];
   for (let i = 0; i < of.rows * channels; i++) {
     const channel = i % channels;
-    const sum = new Bounded(data.bias[channel]!);
-    eachProduct(of, data, Math.floor(i / channels), channel, (x, w) => sum.accumulate(x, w));
+    const sum = new Bounded(0);
+    runsOf(of, data, Math.floor(i / channels), channel).forEach((products, n) => {
+      const part = new Bounded(n === 0 ? data.bias[channel]! : 0);
+      for (const [x, w] of products) part.accumulate(x, w);
+      sum.bound += part.bound;
+      sum.add(part.value);
+    });
     if (of.norm) sum.madd(data.scale[channel]!, data.shift[channel]!);
     if (of.residual) sum.add(data.residual[i]!);
     sum.clamp(of.lo, of.hi);
@@ -228,10 +271,10 @@ function rounded(of: Case, data: Data): Float32Array {
   const channels = of.groups * of.channelsOut;
   return Float32Array.from({ length: of.rows * channels }, (_, i) => {
     const channel = i % channels;
-    let v = data.bias[channel]!;
+    let v = 0;
     const madd = (c: number, a: number, b: number) => Math.fround(c + Math.fround(a * b));
-    eachProduct(of, data, Math.floor(i / channels), channel, (x, w) => {
-      v = madd(v, x, w);
+    runsOf(of, data, Math.floor(i / channels), channel).forEach((products, n) => {
+      v = Math.fround(v + products.reduce((sum, [x, w]) => madd(sum, x, w), n === 0 ? data.bias[channel]! : 0));
     });
     if (of.norm) v = madd(data.shift[channel]!, v, data.scale[channel]!);
     if (of.residual) v = Math.fround(v + data.residual[i]!);
@@ -321,25 +364,41 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
     }
   });
 
-  it('reads nothing beyond its operands, but 28 bytes of the residual', () => {
+  it('reads nothing beyond its operands, but 28 bytes of the residual, where pixels are dense', () => {
     for (const [channelsOut, groups] of [
       [1, 1],
       [8, 1],
       [9, 2],
       [15, 1],
     ] as const) {
-      const of = { ...PLAIN, channelsOut, groups, norm: true, residual: true, lo: 0, gap: 0 };
-      const data = dataOf(of, channelsOut);
-      const { values, bounds } = reference(of, data);
-      const compare = (memory: KernelMemory) =>
-        expectWithin(run(memory, of, data), values, bounds, named(build, 0, of));
-      withCanaries(kernels, compare, { edges: true });
+      for (const products of [256, 2]) {
+        const of = { ...PLAIN, channelsOut, groups, run: products, norm: true, residual: true, lo: 0, gap: 0 };
+        const data = dataOf(of, channelsOut);
+        const { values, bounds } = reference(of, data);
+        withCanaries(kernels, (memory) => expectWithin(run(memory, of, data), values, bounds, named(build, 0, of)));
+      }
     }
-    const of = { ...PLAIN, half: true };
-    const data = dataOf(of, 1);
-    const { values, bounds } = reference(of, data);
-    const compare = (memory: KernelMemory) => expectWithin(run(memory, of, data), values, bounds, named(build, 1, of));
-    withCanaries(kernels, compare, { edges: true });
+  });
+
+  it('asks for nothing beyond the panels, of which each has only some of its taps', () => {
+    // The third of five taps, by itself, as where a kernel goes tap by tap: what follows the last panel's is not read.
+    for (const channelsOut of [1, 8, 20]) {
+      for (const tap of [0, 2, 4]) {
+        const of = { ...PLAIN, rows: 40, channelsIn: 64, channelsOut, taps: 5, run: 256, blockTiles: 3 };
+        const data = dataOf(of, channelsOut);
+        const one = { ...of, taps: 1 };
+        const alone: Data = {
+          ...data,
+          pixels: data.pixels.filter((_, i) => i % 5 === tap),
+          weight: data.weight.filter((_, i) => i % 5 === tap),
+        };
+        const { values, bounds } = reference(one, alone);
+        withCanaries(kernels, (memory) => {
+          const out = run(memory, one, alone, [wholeOf(one)], { taps: 5, tap, weight: packed(data.weight, of) });
+          expectWithin(out, values, bounds, `${named(build, channelsOut, of)}, tap ${tap}`);
+        });
+      }
+    }
   });
 
   it('keeps a NaN through the clamp, and infinities up to it', () => {
@@ -372,12 +431,12 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
     const table = memory.words([pixels, skips ? 0 : pixels + 8]);
     const weights = memory.input(packed(weight, of));
     const vector = hasBias ? memory.input(inPanels(bias, 1)) : 0;
-    const out = memory.outputPixels(2, 9, { pixelBytes: 48 });
+    const out = memory.outputPixels(2, 9, { pixelBytes: 48, overread: 28 });
     for (let i = 0; i < before.length; i++) {
       new Float32Array(kernels.memory.buffer, out.address + Math.floor(i / 9) * 48)[i % 9] = before[i]!;
     }
     kernels.f32_conv2d(
-      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, sums, table, weights, 64, 0, out.address, out.pixelBytes] as const),
+      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, 256, sums, table, weights, 64, 0, 0, out.address, out.pixelBytes] as const),
       ...([vector, 0, 0, 0, 0, activation, -Infinity, Infinity] as const),
     );
     return memory.readPixels(out);
@@ -427,9 +486,9 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
 
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
-  const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1, part = [0, 1, 0, 1] as Part }) => {
-    const addresses = [64, 64, 32, 0, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
-    kernels.f32_conv2d(rows, 1, 1, taps, tileRows, blockTiles, ...part, 0, ...addresses);
+  const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1, part = [0, 1, 0, 1] as Part, run = 256 }) => {
+    const addresses = [64, 64, 32, 0, 0, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
+    kernels.f32_conv2d(rows, 1, 1, taps, tileRows, blockTiles, ...part, run, 0, ...addresses);
   };
 
   it('asserts that sizes are positive', () => {
@@ -441,6 +500,11 @@ describe('f32_conv2d (debug)', () => {
     for (const tileRows of [0, mostRows('debug') + 1])
       expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
     expect(() => call({ blockTiles: 0 })).toThrow('assert: the schedule is in range');
+    expect(() => call({ run: 0 })).toThrow('assert: the schedule is in range');
+  });
+
+  it('asserts that runs before the last have a place', () => {
+    expect(() => call({ taps: 2, run: 1 })).toThrow('assert: runs before the last have a place');
   });
 
   it('asserts that tiles and panels are there', () => {

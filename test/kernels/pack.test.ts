@@ -46,7 +46,7 @@ describe.each(BUILDS)('packing (%s)', (build) => {
             kernels.f32_pack_conv2d(out, channelsIn, taps, from, to);
             expectBits(memory.read(to, expected.length), expected, `${build}, [${out}, ${channelsIn}, ${taps}]`);
           };
-          withCanaries(kernels, pack, { edges: true });
+          withCanaries(kernels, pack);
         }
       }
     }
@@ -73,7 +73,7 @@ describe.each(BUILDS)('packing (%s)', (build) => {
           });
           expectBits(memory.read(address, expected.length), expected, `${build}, [${channels}, 1, ${taps}]`);
         };
-        withCanaries(kernels, pack, { edges: true });
+        withCanaries(kernels, pack);
       }
     }
   });
@@ -113,7 +113,7 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
           kernels.f32_from_f16(count, x, out);
           expect(words(memory.read(out, count))).toEqual(Uint32Array.from(halves, widened));
         };
-        withCanaries(kernels, widen, { edges: true });
+        withCanaries(kernels, widen);
       }
     }
   });
@@ -192,7 +192,7 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
           kernels.f32_nchw_to_nhwc(channels, count, x, out.address, out.pixelBytes);
           expectBits(memory.readPixels(out), pixels, `${build}, ${count} pixels of ${channels} channels`);
         };
-        withCanaries(kernels, transpose, { edges: true });
+        withCanaries(kernels, transpose);
       }
     }
   });
@@ -212,7 +212,7 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
           kernels.f32_nhwc_to_nchw(channels, count, x.address, x.pixelBytes, out);
           expectBits(memory.read(out, planes.length), planes, `${build}, ${count} pixels of ${channels} channels`);
         };
-        withCanaries(kernels, transpose, { edges: true });
+        withCanaries(kernels, transpose);
       }
     }
   });
@@ -247,7 +247,7 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
               `${build}, ${channels} channels, padding ${[top, left, bottom, right]}`,
             );
           };
-          withCanaries(kernels, pad, { edges: true });
+          withCanaries(kernels, pad);
         }
       }
     }

@@ -1,8 +1,11 @@
-/** A decided difference: Winograd's transforms mix the pixels of a tile, so what isn't finite spreads within it. */
+/**
+ * Where what isn't finite goes: into the windows and the group that hold it. A decided difference is that Winograd's transforms mix the pixels of
+ * a tile, so that it spreads within one.
+ */
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { zeros } from '../../src/tensor/tensor.ts';
+import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
 
 it('differs: an infinity may make NaN around its windows, but never where no tile holds it', () => {
@@ -18,4 +21,45 @@ it('differs: an infinity may make NaN around its windows, but never where no til
       if (y >= 4 || column >= 4) expect(Number.isFinite(data[y * 16 + column]), `${y}, ${column}`).toBe(true);
     }
   }
+});
+
+describe('groups', () => {
+  it('of two outputs keep an infinity to themselves', () => {
+    const conv = new Conv2d(4, 4, 1, { groups: 2, bias: false });
+    conv.loadStateDict([['weight', tensor(Array(8).fill(1), [4, 2, 1, 1])]]);
+    expect([...conv.call(tensor([Infinity, 1, 1, 1], [1, 4, 1, 1])).data]).toEqual([Infinity, Infinity, 2, 2]);
+  });
+
+  it.each([
+    [8, 8],
+    [8, 16],
+    [4, 12],
+    [6, 30],
+    [3, 21],
+    [32, 128],
+    [5, 45],
+  ])('%i of them keep NaN and infinities to themselves, with %i outputs', (groups, outChannels) => {
+    const inGroup = 2;
+    const conv = fillParameters(new Conv2d(groups * inGroup, outChannels, 3, { padding: 1, groups }));
+    const plain = fillParameters(new Conv2d(groups * inGroup, outChannels, 3, { padding: 1, groups }));
+    const size = 49;
+    const x = new Tensor(
+      Float32Array.from({ length: groups * inGroup * size }, (_, i) => Math.sin(i)),
+      [1, groups * inGroup, 7, 7],
+    );
+    const expected = plain.call(x).data;
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      for (let group = 0; group < groups; group++) {
+        const broken = new Tensor(x.data.slice(), x.shape);
+        broken.data[group * inGroup * size + 24] = value;
+        const { data } = conv.call(broken);
+        const ofGroup = (outChannels / groups) * size;
+        const [first, last] = [group * ofGroup, (group + 1) * ofGroup];
+        for (let i = 0; i < data.length; i++) {
+          if (i < first || i >= last) expect(data[i], `${value} in group ${group}, output ${i}`).toBe(expected[i]);
+        }
+        expect(data.slice(first, last).some((v) => !Number.isFinite(v))).toBe(true);
+      }
+    }
+  });
 });

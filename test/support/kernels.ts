@@ -52,7 +52,7 @@ const AROUND_OUTPUTS = 0x7fc2_2222;
 
 const GUARD_BYTES = 64;
 const FIRST_ADDRESS = 1024;
-const PAGES = 8;
+const PAGES = 32;
 
 interface Operand {
   readonly address: number;
@@ -77,8 +77,8 @@ export class KernelMemory {
   readonly #placed: Operand[] = [];
   #next = FIRST_ADDRESS;
 
-  /** @param atEnd the operand that ends where the memory ends, so that reading or writing beyond it traps; -1 for none */
-  constructor(kernels: Kernels, atEnd = -1) {
+  /** @param atEnd the operand that ends where the memory ends, so that reading or writing beyond it traps */
+  constructor(kernels: Kernels, atEnd: number) {
     this.kernels = kernels;
     this.#atEnd = atEnd;
     const { memory } = kernels;
@@ -117,16 +117,21 @@ export class KernelMemory {
     return { address, count, channels, pixelBytes };
   }
 
-  /** The address of `floats` canaries, to be written by a kernel. */
-  output(floats: number): number {
-    const address = this.#place(floats * 4, 0, AROUND_OUTPUTS);
+  /** The address of `floats` canaries, to be written by a kernel. `overread` bytes after them may be read. */
+  output(floats: number, overread = 0): number {
+    const address = this.#place(floats * 4, overread, AROUND_OUTPUTS);
     this.#keep(address, floats, true);
     return address;
   }
 
   /** Pixels of canaries, of which a kernel may write `lanes` floats. */
-  outputPixels(count: number, channels: number, { pixelBytes = channels * 4, lanes = channels } = {}): Pixels {
-    return { address: this.output((count - 1) * (pixelBytes / 4) + lanes), count, channels, pixelBytes };
+  outputPixels(
+    count: number,
+    channels: number,
+    { pixelBytes = channels * 4, lanes = channels, overread = 0 } = {},
+  ): Pixels {
+    const address = this.output((count - 1) * (pixelBytes / 4) + lanes, overread);
+    return { address, count, channels, pixelBytes };
   }
 
   /** Floats at an address, copied. */
@@ -191,15 +196,17 @@ export class KernelMemory {
   }
 }
 
-/** Runs a case with its operands among canaries, and with `edges` once more for each of them at the memory's very end. */
-export function withCanaries(kernels: Kernels, run: (memory: KernelMemory) => void, { edges = false } = {}): void {
-  const memory = new KernelMemory(kernels);
-  run(memory);
-  memory.check();
-  for (let i = 0; edges && i < memory.operands; i++) {
-    const atEnd = new KernelMemory(kernels, i);
-    run(atEnd);
-    atEnd.check();
+/**
+ * Runs a case with its operands among canaries, once for each operand, which then ends where the memory does: reading or writing beyond any
+ * of them traps.
+ */
+export function withCanaries(kernels: Kernels, run: (memory: KernelMemory) => void): void {
+  let operands = 1;
+  for (let i = 0; i < operands; i++) {
+    const memory = new KernelMemory(kernels, i);
+    run(memory);
+    memory.check();
+    operands = memory.operands;
   }
 }
 

@@ -21,6 +21,17 @@ export function sumBound(terms: number, magnitude: number): number {
   return SUM_FACTOR * Math.sqrt(terms) * ROUNDOFF * magnitude;
 }
 
+/** Products that kernels of matrix products add up one after the other. */
+const RUN = 256;
+
+/**
+ * The most by which a convolution's or linear layer's sum of `terms` may differ from the exact one, for terms of one sign too, whose roundings
+ * needn't be independent: f32_conv2d's bound, and one rounding of the expected number.
+ */
+export function runsBound(terms: number, magnitude: number): number {
+  return roundingBound(Math.min(terms, RUN) + (2 * terms) / RUN + 4, magnitude);
+}
+
 /** The most by which `roundings`, all told on both sides, move a number whose parts are at most `magnitude`. */
 export function roundingBound(roundings: number, magnitude: number): number {
   return roundings * ROUNDOFF * magnitude;

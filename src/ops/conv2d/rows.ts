@@ -4,7 +4,7 @@
  */
 
 import { numel, type Shape } from '../../tensor/shape.ts';
-import { blockTiles, convolutionPhase, gemmConstants, tableBytes, wideBytes } from '../gemm.ts';
+import { blockTiles, convolutionPhase, gemmConstants, gemmScratchBytes, tableBytes } from '../gemm.ts';
 import { type Algorithm, pixelsOf } from '../op.ts';
 import { padPhase } from '../pad.ts';
 import { NO_SIDES, type Window } from '../window.ts';
@@ -23,16 +23,17 @@ export const rows: Algorithm<Conv2dAttrs> = {
   constants: (site) => gemmConstants(site),
 
   workspace({ inputs, output, attrs, engine, weightStorage }) {
-    const { inGroup, kernelHeight, taps } = weightSizes(attrs);
+    const { inGroup, kernelHeight, kernelWidth } = weightSizes(attrs);
+    const terms = { channelsIn: kernelWidth * inGroup, taps: kernelHeight, weightStorage };
     return {
       tableBytes: tableBytes(pixelsOf(output), kernelHeight, engine.tileRows),
-      scratchBytes: copyBytes(inputs[0]!, attrs) + wideBytes(inGroup, taps, weightStorage, engine),
+      scratchBytes: copyBytes(inputs[0]!, attrs) + gemmScratchBytes(terms, engine),
       zeroBytes: 0,
     };
   },
 
   bind(binding, attrs) {
-    const { engine, weightStorage, scratch } = binding;
+    const { engine, scratch } = binding;
     const x = binding.inputs[0]!;
     const { stride, padding, dilation } = attrs;
     const { inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
@@ -42,7 +43,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
     const gemm = convolutionPhase(binding, copy, window, {
       channelsIn: kernelWidth * inGroup,
       blockTiles: blockTiles(taps * pixelBytes, engine.tileRows),
-      ...(weightStorage === 'f16' && { wide: scratch + copyBytes(x.shape, attrs) }),
+      scratch: scratch + copyBytes(x.shape, attrs),
     });
     return [padPhase(x, padding, scratch, engine), gemm];
   },

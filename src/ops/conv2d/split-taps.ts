@@ -5,7 +5,7 @@
 
 import { affinePhase } from '../affine.ts';
 import { NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
-import { convolutionPhase, panelBytes, tableBytes, wideBytes } from '../gemm.ts';
+import { convolutionPhase, gemmScratchBytes, panelBytes, tableBytes } from '../gemm.ts';
 import { type Algorithm, channelsOf, pixelsOf } from '../op.ts';
 import { NO_SIDES, ONE_PIXEL } from '../window.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
@@ -62,7 +62,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
     const { attrs, engine, weightStorage } = site;
     return {
       ...indirect.workspace!(site),
-      scratchBytes: wideBytes(weightSizes(attrs).inGroup, 1, weightStorage, engine),
+      scratchBytes: gemmScratchBytes({ channelsIn: weightSizes(attrs).inGroup, taps: 1, weightStorage }, engine),
     };
   },
 

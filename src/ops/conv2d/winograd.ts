@@ -8,7 +8,7 @@
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { epilogueArguments, NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
-import { gemmConstants, gemmPhase, panelBytes, tableBytes } from '../gemm.ts';
+import { gemmConstants, gemmPhase, gemmScratchBytes, panelBytes, tableBytes } from '../gemm.ts';
 import {
   type Algorithm,
   type Binding,
@@ -20,6 +20,7 @@ import {
   stepOf,
 } from '../op.ts';
 import { stage, stagedBytes, stagedChannels } from '../stage.ts';
+import { MOST } from '../window.ts';
 import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
 import {
   endsIn,
@@ -69,7 +70,8 @@ function scheduleOf(layer: Layer, side: Points) {
   const block = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
   const inputBytes = skewed(points * chunk * 4);
   const outputBytes = skewed(points * channelsOut * 4);
-  const input = threads * TRANSFORM_BYTES;
+  const sums = threads * TRANSFORM_BYTES;
+  const input = sums + gemmScratchBytes({ channelsIn: chunk, taps: 1, weightStorage: 'f32' }, layer.engine);
   const output = input + block * inputBytes;
   const isHeld = holdsPoints(layer, side);
   let tableEnd = count * TILE_BYTES;
@@ -88,7 +90,7 @@ function scheduleOf(layer: Layer, side: Points) {
   };
   const weights = output + block * outputBytes;
   return {
-    ...{ side, tiling, channelsIn, channelsOut, panels, input, inputBytes, output, outputBytes },
+    ...{ side, tiling, channelsIn, channelsOut, panels, sums, input, inputBytes, output, outputBytes },
     chunks: parts(channelsIn, chunk),
     blocks: parts(count, block).map(blockOf),
     products: [...products.values()].flat(),
@@ -130,6 +132,8 @@ function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
         stride[0] === step &&
         stride[1] === step &&
         (step === 1 || dilation[0] === 1) &&
+        // A tile reaches over up to seven dilations, whose pixels are counted in 32 bits.
+        dilation[0] <= MOST / 8 &&
         groups === 1 &&
         channels % 4 === 0 &&
         channels >= 16 &&
@@ -257,6 +261,8 @@ function productSteps(binding: Binding, schedule: Schedule, channels: Range, pro
       table: binding.table + products.table,
       weights: (weights === null ? constants[0]! : scratch + weights) + channels.first * panelBytes(1, 1) + skipped,
       panelBytes: panelBytes(channelsIn, 1),
+      weightStorage: 'f32',
+      scratch: scratch + schedule.sums,
       out: scratch + schedule.output + products.tile * outputBytes,
       outBytes: outputBytes,
       bias: 0,
