@@ -3,9 +3,9 @@
  * piece by piece from front to back, so that no more than a piece is held besides what was asked for.
  */
 
-import { FileChangedError, FormatError, ValueError } from '../errors.ts';
+import { describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
 
-/** What {@link openSafetensors} can read at any place, e.g. an object in a bucket. */
+/** What can be read at any place, e.g. an object in a bucket. */
 export interface ByteSource {
   /** The size of the whole file. */
   readonly byteLength: number;
@@ -68,11 +68,16 @@ const FILE_PIECE_BYTES = 2 ** 20;
 /** The buffer that a host's stream fills, again and again: workerd hands out 4 KiB at a time otherwise. */
 const CHUNK_BYTES = 64 * 2 ** 10;
 
-/** An origin that reads at any place. @throws {@link ValueError} where `byteLength` is no size */
-export function originOf(source: ByteSource, pieceBytes = PIECE_BYTES): Origin {
+/**
+ * An origin that reads at any place.
+ *
+ * @param caller the public function that was given the source, for messages
+ * @throws {@link ValueError} where `byteLength` is no size
+ */
+export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_BYTES): Origin {
   const { byteLength } = source;
   if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
-    throw new ValueError(`openSafetensors: expected a byteLength that is a whole number >= 0, got ${byteLength}`);
+    throw new ValueError(`${caller}: expected a byteLength that is a whole number >= 0, got ${describe(byteLength)}`);
   }
   return {
     byteLength,
@@ -83,13 +88,14 @@ export function originOf(source: ByteSource, pieceBytes = PIECE_BYTES): Origin {
       for (let at = begin; at < last; at += pieceBytes) {
         signal?.throwIfAborted();
         const until = Math.min(last, at + pieceBytes);
-        const piece = await source.read(at, until, { signal, memory });
-        if (piece.byteLength !== until - at) {
-          throw new FormatError(
-            `openSafetensors: expected ${until - at} bytes from byte ${at}, got ${piece.byteLength}`,
-          );
+        const piece: unknown = await source.read(at, until, { signal, memory });
+        if (!ArrayBuffer.isView(piece)) {
+          throw new ValueError(`${caller}: expected read() to give a Uint8Array, got ${describe(piece)}`);
         }
-        yield piece;
+        if (piece.byteLength !== until - at) {
+          throw new FormatError(`${caller}: expected ${until - at} bytes from byte ${at}, got ${piece.byteLength}`);
+        }
+        yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
       }
     },
     close: async () => {},
@@ -102,7 +108,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 }
 
 /** The bytes of a Blob or File. A File that changes on the disk ends in a {@link FileChangedError}. */
-export function blobSource(blob: Blob): ByteSource {
+export function blobSource(caller: string, blob: Blob): ByteSource {
   return {
     byteLength: blob.size,
     async read(begin, end) {
@@ -110,16 +116,14 @@ export function blobSource(blob: Blob): ByteSource {
         return new Uint8Array(await blob.slice(begin, end).arrayBuffer());
       } catch (cause) {
         if ((cause as Error | null)?.name !== 'NotReadableError') throw cause;
-        throw new FileChangedError('openSafetensors: expected a file as it was when it was opened, got another', {
-          cause,
-        });
+        throw new FileChangedError(`${caller}: expected a file as it was when it was opened, got another`, { cause });
       }
     },
   };
 }
 
 /** The bytes of an open file. Its size and time of change are compared after each read. */
-export async function fileHandleOrigin(handle: FileHandleLike): Promise<Origin> {
+export async function fileHandleOrigin(caller: string, handle: FileHandleLike): Promise<Origin> {
   const opened = await handle.stat();
   const source: ByteSource = {
     byteLength: opened.size,
@@ -135,13 +139,33 @@ export async function fileHandleOrigin(handle: FileHandleLike): Promise<Origin> 
       if (size !== opened.size || mtimeMs !== opened.mtimeMs) {
         const say = (bytes: number, ms: number) => `${bytes} bytes changed at ${new Date(ms).toISOString()}`;
         throw new FileChangedError(
-          `openSafetensors: expected a file of ${say(opened.size, opened.mtimeMs)}, got ${say(size, mtimeMs)}`,
+          `${caller}: expected a file of ${say(opened.size, opened.mtimeMs)}, got ${say(size, mtimeMs)}`,
         );
       }
       return bytes.subarray(0, filled);
     },
   };
-  return originOf(source, FILE_PIECE_BYTES);
+  return originOf(caller, source, FILE_PIECE_BYTES);
+}
+
+/** Why a stream was given up: nothing came for so long. */
+export class StalledError extends Error {
+  constructor(ms: number) {
+    super(`nothing for ${ms} ms`);
+  }
+}
+
+/** How a {@link ByteStream} is read. */
+export interface ByteStreamOptions {
+  /** The place of the stream's first byte in the file; 0 unless given. */
+  readonly at?: number;
+  /**
+   * Whether to have buffers filled, where the stream can; false unless given. Not for streams of anybody's making: those that forget
+   * to answer a buffer when they close would never end.
+   */
+  readonly fills?: boolean;
+  /** The longest that a piece is waited for; forever unless given. */
+  readonly stallTimeoutMs?: number;
 }
 
 /** A stream that is read from front to back, once; what is before the wanted bytes is dropped. */
@@ -152,14 +176,18 @@ export class ByteStream {
   ended = false;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
   readonly #read: () => Promise<ReadableStreamReadResult<unknown>>;
+  readonly #caller: string;
+  readonly #stallTimeoutMs: number;
   #rest: Uint8Array = new Uint8Array(0);
 
-  /**
-   * @param at the place of the stream's first byte in the file
-   * @param fills whether to have buffers filled, where the stream can. Not for streams of anybody's making: those that forget
-   *   to answer a buffer when they close would never end
-   */
-  constructor(stream: ReadableStream<Uint8Array>, at = 0, fills = false) {
+  /** @param caller the public function that was given the stream, for messages */
+  constructor(
+    caller: string,
+    stream: ReadableStream<Uint8Array>,
+    { at = 0, fills = false, stallTimeoutMs = Infinity }: ByteStreamOptions = {},
+  ) {
+    this.#caller = caller;
+    this.#stallTimeoutMs = stallTimeoutMs;
     const filling = fills ? fillingReader(stream) : null;
     const reader = filling ?? stream.getReader();
     this.#reader = reader;
@@ -171,6 +199,7 @@ export class ByteStream {
    * The bytes from `begin` up to `end` in pieces; fewer where the stream ends before.
    *
    * @throws {@link ValueError} where a piece of the stream isn't binary
+   * @throws {@link StalledError} where a piece takes too long
    */
   async *pieces(begin: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     while (this.at < end) {
@@ -200,19 +229,35 @@ export class ByteStream {
     signal?.throwIfAborted();
     const stop = () => void this.#reader.cancel(signal!.reason).catch(() => {});
     signal?.addEventListener('abort', stop, { once: true });
+    let hasStalled = false;
+    const limit = this.#stallTimeoutMs;
+    const timer = startTimer(limit, () => {
+      hasStalled = true;
+      void this.#reader.cancel().catch(() => {});
+    });
     try {
       const { done, value } = await this.#read();
       signal?.throwIfAborted();
+      if (hasStalled) throw new StalledError(limit);
       if (done) {
         this.ended = true;
         return undefined;
       }
       if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-      throw new ValueError(`openSafetensors: expected a stream of Uint8Arrays, got ${typeof value}`);
+      throw new ValueError(`${this.#caller}: expected a stream of Uint8Arrays, got ${describe(value)}`);
     } finally {
+      clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
     }
   }
+}
+
+/** The longest time that timers take: more would be no time at all. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A timer; none for an infinite time. */
+export function startTimer(ms: number, callback: () => void): ReturnType<typeof setTimeout> | undefined {
+  return ms === Infinity ? undefined : setTimeout(callback, ms);
 }
 
 /** A reader that fills buffers; null where the stream hands out its own. */
@@ -236,8 +281,8 @@ function reusing(reader: ReadableStreamBYOBReader): () => Promise<ReadableStream
 }
 
 /** A stream's bytes, once from front to back. */
-export function streamOrigin(readable: ReadableStream<Uint8Array>): Origin {
-  const stream = new ByteStream(readable);
+export function streamOrigin(caller: string, readable: ReadableStream<Uint8Array>): Origin {
+  const stream = new ByteStream(caller, readable);
   return {
     get byteLength() {
       return stream.ended ? stream.at : undefined;
@@ -247,7 +292,7 @@ export function streamOrigin(readable: ReadableStream<Uint8Array>): Origin {
     async *pieces(begin, end, signal) {
       if (begin < stream.at) {
         throw new ValueError(
-          `openSafetensors: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; load all tensors at once`,
+          `${caller}: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; load all tensors at once`,
         );
       }
       yield* stream.pieces(begin, end, signal);

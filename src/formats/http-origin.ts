@@ -4,19 +4,28 @@
  * file. Leaves out caching, and requests side by side.
  */
 
-import { FileChangedError, NetworkError, ValueError } from '../errors.ts';
-import { ByteStream, type Origin } from './byte-source.ts';
+import { describe, FileChangedError, NetworkError, ValueError } from '../errors.ts';
+import { ByteStream, MAX_TIMER_MS, type Origin, StalledError, startTimer } from './byte-source.ts';
+import { cut, shown, withoutSecrets } from './secrets.ts';
 
-/** How {@link openSafetensors} asks a server. */
+/** How a server is asked. */
 export interface HttpOptions {
   /** Used in place of the host's `fetch`, e.g. a service binding's. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** Sent with each request, e.g. `{ authorization: 'Bearer …' }`. */
+  /**
+   * Sent with each request, e.g. `{ authorization: 'Bearer …' }`, but not to another origin (scheme, host and port) that the server redirects
+   * to. A page can't see where a redirect leads, and so follows none with headers other than `authorization`.
+   */
   readonly headers?: HeadersInit | undefined;
   /** How often one read may be repeated after a failure that may pass; 3 unless given. */
   readonly retries?: number | undefined;
   /** The pause before the first repetition; it doubles with each, and is drawn from its upper half. 250 unless given. */
   readonly retryDelayMs?: number | undefined;
+  /**
+   * The longest that a server may send nothing, before its answer or in the midst of it: then the read has failed, and may be repeated.
+   * 30,000 unless given; Infinity for no limit. How long all may take is a signal's business.
+   */
+  readonly stallTimeoutMs?: number | undefined;
 }
 
 /** {@link HttpOptions} with their defaults. */
@@ -25,6 +34,29 @@ export interface HttpSettings {
   readonly headers: HttpOptions['headers'];
   readonly retries: number;
   readonly retryDelayMs: number;
+  readonly stallTimeoutMs: number;
+}
+
+/** The options' defaults. */
+export const HTTP_DEFAULTS = {
+  ...{ fetch: undefined, headers: undefined },
+  ...{ retries: 3, retryDelayMs: 250, stallTimeoutMs: 30_000 },
+};
+
+/** @throws {@link ValueError} naming the option that is out of range */
+export function checkHttpSettings(
+  caller: string,
+  { fetch, retries, retryDelayMs, stallTimeoutMs }: HttpSettings,
+): void {
+  const check = (name: string, value: unknown, isRight: boolean, expected: string) => {
+    if (!isRight) throw new ValueError(`${caller}: expected ${name} as ${expected}, got ${describe(value)}`);
+  };
+  check('fetch', fetch, fetch === undefined || typeof fetch === 'function', 'a function');
+  check('retries', retries, Number.isSafeInteger(retries) && retries >= 0, 'a whole number >= 0');
+  const isTime = (value: number, least: number) => typeof value === 'number' && value >= least && value <= MAX_TIMER_MS;
+  check('retryDelayMs', retryDelayMs, isTime(retryDelayMs, 0), `a number from 0 to ${MAX_TIMER_MS}`);
+  const isLimit = stallTimeoutMs === Infinity || isTime(stallTimeoutMs, 1);
+  check('stallTimeoutMs', stallTimeoutMs, isLimit, `a number from 1 to ${MAX_TIMER_MS}, or Infinity`);
 }
 
 /** Statuses after which the same request may succeed. */
@@ -33,7 +65,13 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** The longest pause that a server's Retry-After can ask for. */
 const MAX_PAUSE_MS = 30_000;
 
-/** What tells one state of a file from another. */
+/** Statuses that lead to another place. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** The most places that one request is led to, as in fetch. */
+const MAX_REDIRECTS = 20;
+
+/** What tells one state of a file from another: each as soon as an answer has it. */
 interface Identity {
   readonly etag: string | null;
   readonly lastModified: string | null;
@@ -56,28 +94,37 @@ export class HttpOrigin implements Origin {
   byteLength: number | undefined;
   seekable = true;
   readonly keepsPieces = false;
-  readonly #url: string;
-  /** The URL as messages show it: without user, password and query, which may be secrets. */
+  readonly #caller: string;
+  readonly #url: URL;
+  /** The URL as messages show it. */
   readonly #shown: string;
   readonly #fetch: NonNullable<HttpOptions['fetch']>;
-  readonly #headers: HeadersInit | undefined;
+  readonly #headers: Headers;
   readonly #retries: number;
   readonly #retryDelayMs: number;
+  readonly #stallTimeoutMs: number;
   #identity: Identity | null = null;
   /** The rest of a whole file's answer, kept for the reads that follow. */
   #open: ByteStream | null = null;
 
-  /** @throws {@link ValueError} where it isn't a URL, or the host has no fetch */
-  constructor(url: string, { fetch = globalThis.fetch, headers, retries, retryDelayMs }: HttpSettings) {
+  /**
+   * @param caller the public function that was given the URL, for messages
+   * @throws {@link ValueError} where it isn't a URL that fetch takes, the headers aren't any, or the host has no fetch
+   */
+  constructor(caller: string, url: string, settings: HttpSettings) {
+    checkHttpSettings(caller, settings);
+    const { fetch = globalThis.fetch, headers, retries, retryDelayMs, stallTimeoutMs } = settings;
     if (typeof fetch !== 'function') {
-      throw new ValueError('openSafetensors: expected a host with fetch, got none; pass options.fetch');
+      throw new ValueError(`${caller}: expected a host with fetch, got none; pass options.fetch`);
     }
-    this.#url = url;
-    this.#shown = shown(url);
+    this.#caller = caller;
+    this.#url = parsedUrl(caller, url);
+    this.#shown = shown(this.#url);
     this.#fetch = fetch;
-    this.#headers = headers;
+    this.#headers = parsedHeaders(caller, headers);
     this.#retries = retries;
     this.#retryDelayMs = retryDelayMs;
+    this.#stallTimeoutMs = stallTimeoutMs;
   }
 
   async *pieces(begin: number, end: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, void> {
@@ -101,7 +148,7 @@ export class HttpOrigin implements Origin {
         if (!(error instanceof PassingError)) throw error;
         if (failures++ >= this.#retries) throw error.error;
         const delayMs = this.#retryDelayMs * 2 ** (failures - 1) * (0.5 + Math.random() / 2);
-        await pause(Math.max(delayMs, error.pauseMs), signal);
+        await pause(Math.min(Math.max(delayMs, error.pauseMs), MAX_TIMER_MS), signal);
       }
     }
   }
@@ -131,7 +178,7 @@ export class HttpOrigin implements Origin {
       if (response.status === 416 && this.#identity === null && /^bytes \*\/0$/.test(rangeHeader(response))) {
         this.byteLength = 0;
         await response.body?.cancel();
-        return { stream: emptyStream(at), end: at, whole: false };
+        return { stream: this.#streamOf(null, at), end: at, whole: false };
       }
       throw this.#refusal(response);
     } catch (error) {
@@ -140,25 +187,81 @@ export class HttpOrigin implements Origin {
     }
   }
 
+  /** The answer to a request, wherever it was led to. Headers of the caller's stay with the URL's own origin, and aren't sent again once left out. */
   async #request(range: string | null, signal: AbortSignal | undefined): Promise<Response> {
+    let url = this.#url;
+    let own = [...this.#headers];
+    // Where fetch follows by itself, it takes all headers along but a few.
+    let redirect: RequestRedirect = own.length > 0 ? 'manual' : 'follow';
+    for (let followed = 0; ; followed++) {
+      const headers = new Headers(own);
+      if (range) headers.set('range', range);
+      const response = await this.#answer(url.href, { headers, redirect }, signal);
+      const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null;
+      if (response.type !== 'opaqueredirect' && location === null) return response;
+      await response.body?.cancel().catch(() => {});
+      if (location === null) {
+        if (own.some(([name]) => name !== 'authorization')) {
+          throw new NetworkError(
+            `${this.#caller}: expected an answer from ${this.#shown}, got a redirect, which a page can't follow with headers; ` +
+              'open the address that it leads to',
+          );
+        }
+        // This one stays with the origin when a page's fetch follows.
+        redirect = 'follow';
+        continue;
+      }
+      const next = redirected(location, url);
+      if (next === null || followed >= MAX_REDIRECTS) {
+        const got = next === null ? 'one that leads elsewhere' : `${followed + 1}`;
+        throw new NetworkError(
+          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.#shown}, got ${got}`,
+        );
+      }
+      if (next.origin !== url.origin) own = [];
+      url = next;
+    }
+  }
+
+  /** The answer to one request, as soon as its headers are there. */
+  async #answer(url: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
     signal?.throwIfAborted();
     // The answer may be read long after this call, so that its signal ends with the headers.
     const controller = new AbortController();
-    const stop = () => controller.abort(signal!.reason);
-    signal?.addEventListener('abort', stop, { once: true });
-    const headers = new Headers(this.#headers);
-    if (range) headers.set('range', range);
     const fetch = this.#fetch;
+    let giveUp = (_: unknown) => {};
+    const givenUp = new Promise<never>((_, reject) => {
+      giveUp = (reason) => {
+        reject(reason);
+        controller.abort(reason);
+      };
+    });
+    const stop = () => giveUp(signal!.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    const timer = startTimer(this.#stallTimeoutMs, () => giveUp(new StalledError(this.#stallTimeoutMs)));
     try {
-      return await fetch(this.#url, { headers, signal: controller.signal });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw new PassingError(
-        new NetworkError(`openSafetensors: expected an answer from ${this.#shown}, got "${reasonOf(cause)}"`, {
-          cause,
-        }),
+      const answer = Promise.resolve(fetch(url, { ...init, signal: controller.signal }));
+      // An answer that nobody waits for any more lets go of its connection.
+      answer.then(
+        (late) => {
+          if (controller.signal.aborted) late.body?.cancel().catch(() => {});
+        },
+        () => {},
       );
+      const response: unknown = await Promise.race([answer, givenUp]);
+      if ((response as Partial<Response> | null | undefined)?.headers) return response as Response;
+      throw new ValueError(`${this.#caller}: expected fetch to give a Response, got ${describe(response)}`);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof ValueError) throw error;
+      const { got, options } = this.#reasonOf(error);
+      const way = this.#url.protocol === 'file:' ? '; open a local file and pass its FileHandle' : '';
+      const said = `${this.#caller}: expected an answer from ${this.#shown}, got ${got}${way}`;
+      const failure = new NetworkError(said, options);
+      if (/^https?:$/.test(this.#url.protocol)) throw new PassingError(failure);
+      throw failure;
     } finally {
+      clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
     }
   }
@@ -169,10 +272,10 @@ export class HttpOrigin implements Origin {
     const length = response.headers.get('content-length');
     const isAsked = begin === at && last >= begin && last < end && last < total;
     if (!isAsked || (length !== null && Number(length) !== last - begin + 1)) {
-      const got = `Content-Range "${rangeHeader(response)}"${length === null ? '' : ` of ${length} bytes`}`;
-      throw new NetworkError(`openSafetensors: expected bytes ${at}-${end - 1} from ${this.#shown}, got ${got}`);
+      const got = `Content-Range "${cut(rangeHeader(response))}"${length === null ? '' : ` of ${length} bytes`}`;
+      throw new NetworkError(`${this.#caller}: expected bytes ${at}-${end - 1} from ${this.#shown}, got ${got}`);
     }
-    return { stream: streamOf(response, at), end: last + 1, whole: false };
+    return { stream: this.#streamOf(response.body, at), end: last + 1, whole: false };
   }
 
   #wholeOf(response: Response): Body {
@@ -182,14 +285,17 @@ export class HttpOrigin implements Origin {
     // Of an encoded body, the length is another one.
     const total = length === null || encoding !== 'identity' ? undefined : Number(length);
     this.#checkIdentity(response, total);
-    return { stream: streamOf(response, 0), end: this.byteLength ?? Number.POSITIVE_INFINITY, whole: true };
+    return { stream: this.#streamOf(response.body, 0), end: this.byteLength ?? Number.POSITIVE_INFINITY, whole: true };
   }
 
   /** All answers must be of one file. */
   #checkIdentity({ headers }: Response, total: number | undefined): void {
     const identity = { etag: headers.get('etag'), lastModified: headers.get('last-modified') };
     const known = this.#identity;
-    this.#identity ??= identity;
+    this.#identity = {
+      etag: known?.etag ?? identity.etag,
+      lastModified: known?.lastModified ?? identity.lastModified,
+    };
     const differs = (now: unknown, before: unknown) => now != null && before != null && now !== before;
     const change = !known
       ? null
@@ -202,7 +308,7 @@ export class HttpOrigin implements Origin {
             : null;
     if (change) {
       throw new FileChangedError(
-        `openSafetensors: expected the same file in each answer from ${this.#shown}, got ${change}`,
+        `${this.#caller}: expected the same file in each answer from ${this.#shown}, got ${cut(change)}`,
       );
     }
     this.byteLength ??= total;
@@ -213,11 +319,11 @@ export class HttpOrigin implements Origin {
     const total = /^bytes \*\/(\d+)$/.exec(rangeHeader(response))?.[1];
     if (status === 416 && total !== undefined && this.byteLength !== undefined && Number(total) !== this.byteLength) {
       return new FileChangedError(
-        `openSafetensors: expected the same file in each answer from ${this.#shown}, got ${total} bytes after ${this.byteLength}`,
+        `${this.#caller}: expected the same file in each answer from ${this.#shown}, got ${total} bytes after ${this.byteLength}`,
       );
     }
     const error = new NetworkError(
-      `openSafetensors: expected status ${this.seekable ? '206 or 200' : '200'} from ${this.#shown}, got ${status}`,
+      `${this.#caller}: expected status ${this.seekable ? '206 or 200' : '200'} from ${this.#shown}, got ${status}`,
       { status },
     );
     return PASSING.has(status) ? new PassingError(error, retryAfterMs(response)) : error;
@@ -227,10 +333,11 @@ export class HttpOrigin implements Origin {
   async *#reading(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
     try {
       yield* pieces;
-    } catch (cause) {
-      if (cause instanceof ValueError) throw cause;
+    } catch (error) {
+      if (error instanceof ValueError) throw error;
+      const { got, options } = this.#reasonOf(error);
       throw new PassingError(
-        new NetworkError(`openSafetensors: expected the rest of ${this.#shown}, got "${reasonOf(cause)}"`, { cause }),
+        new NetworkError(`${this.#caller}: expected the rest of ${this.#shown}, got ${got}`, options),
       );
     }
   }
@@ -239,7 +346,7 @@ export class HttpOrigin implements Origin {
   async #checkEnd({ stream, end, whole }: Body, at: number, until: number, signal: AbortSignal | undefined) {
     if (at < until && Number.isFinite(end)) {
       throw new PassingError(
-        new NetworkError(`openSafetensors: expected ${this.#shown} up to byte ${until}, got its end at byte ${at}`),
+        new NetworkError(`${this.#caller}: expected ${this.#shown} up to byte ${until}, got its end at byte ${at}`),
       );
     }
     if (at < until) this.byteLength ??= at;
@@ -254,9 +361,39 @@ export class HttpOrigin implements Origin {
     }
     if (!ended) {
       throw new NetworkError(
-        `openSafetensors: expected ${this.#shown} to end at byte ${end}, got more than its headers say`,
+        `${this.#caller}: expected ${this.#shown} to end at byte ${end}, got more than its headers say`,
       );
     }
+  }
+
+  /** A body as a stream; of none, an empty one. */
+  #streamOf(body: ReadableStream<Uint8Array> | null, at: number): ByteStream {
+    const empty = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+    return new ByteStream(this.#caller, body ?? empty(), {
+      at,
+      fills: body !== null,
+      stallTimeoutMs: this.#stallTimeoutMs,
+    });
+  }
+
+  /**
+   * What a failure says, for messages, and the failure itself as their cause. Hosts write URLs and headers into their errors, and loggers print
+   * causes: secrets are taken out of the first, and where there are any, the second is left out.
+   */
+  #reasonOf(error: unknown): { readonly got: string; readonly options: ErrorOptions } {
+    if (error instanceof StalledError) return { got: error.message, options: {} };
+    const secrets = [this.#url.search, ...this.#headers.values()].filter(({ length }) => length > 2);
+    const clean = (text: string) =>
+      secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), withoutSecrets(text));
+    let hasSecrets = false;
+    let deepest = error;
+    for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
+      deepest = depth < 2 ? cause : deepest;
+      const texts = [cause.message, ...Object.values(cause)].filter((text) => typeof text === 'string');
+      hasSecrets ||= texts.some((text) => clean(text) !== text);
+    }
+    const said = deepest instanceof Error ? deepest.message || deepest.name : String(deepest);
+    return { got: `"${cut(clean(said))}"`, options: hasSecrets ? {} : { cause: error } };
   }
 }
 
@@ -271,14 +408,6 @@ interface ContentRange {
   readonly begin: number;
   readonly last: number;
   readonly total: number;
-}
-
-function streamOf(response: Response, at: number): ByteStream {
-  return response.body ? new ByteStream(response.body, at, true) : emptyStream(at);
-}
-
-function emptyStream(at: number): ByteStream {
-  return new ByteStream(new ReadableStream({ start: (controller) => controller.close() }), at);
 }
 
 function rangeHeader({ headers }: Response): string {
@@ -316,20 +445,41 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-/** The URL without user, password and query. @throws {@link ValueError} where it isn't one */
-function shown(url: string): string {
+/** @throws {@link ValueError} where it isn't a URL, or has a user or password, which fetch refuses */
+function parsedUrl(caller: string, text: string): URL {
+  let url: URL | null = null;
   try {
-    const { protocol, host, pathname } = new URL(url, globalThis.location?.href);
-    return `${protocol}//${host}${pathname}`;
-  } catch {
+    url = new URL(text, globalThis.location?.href);
+  } catch {}
+  // A scheme of one letter is a drive.
+  if (url === null || /^.:$/.test(url.protocol)) {
+    const got = describe(text.replace(/[?#].*$/s, '').replace(/^.*@/s, '…@'));
+    throw new ValueError(`${caller}: expected a URL, got ${got}; open a local file and pass its FileHandle`);
+  }
+  if (url.username !== '' || url.password !== '') {
     throw new ValueError(
-      `openSafetensors: expected a URL, got ${JSON.stringify(url.slice(0, 200))}; open a local file and pass its FileHandle`,
+      `${caller}: expected a URL without user and password, as fetch takes it, got ${shown(url)} with them; ` +
+        'pass headers: { authorization } instead',
     );
+  }
+  return url;
+}
+
+/** @throws {@link ValueError} where they aren't headers; what they are isn't told, since they may be secrets */
+function parsedHeaders(caller: string, headers: HeadersInit | undefined): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new ValueError(`${caller}: expected headers as fetch takes them, got names or values that it refuses`);
   }
 }
 
-/** What a failed fetch says; the host's own reason is often in its cause. */
-function reasonOf(error: unknown): string {
-  const cause = (error as Error | null)?.cause ?? error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
+/** Where a redirect leads; null where it is no HTTP address, or one with user and password. */
+function redirected(location: string, from: URL): URL | null {
+  try {
+    const url = new URL(location, from);
+    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? url : null;
+  } catch {
+    return null;
+  }
 }

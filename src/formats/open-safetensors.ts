@@ -3,29 +3,21 @@
  * Over HTTP that takes range requests. Leaves out files in several shards.
  */
 
-import { FormatError, KeyError, ValueError } from '../errors.ts';
+import { describe, FormatError, KeyError, ValueError } from '../errors.ts';
+import { nextTurn } from '../next-turn.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
-import {
-  type ByteSource,
-  blobSource,
-  type FileHandleLike,
-  fileHandleOrigin,
-  type Memory,
-  memorySource,
-  type Origin,
-  originOf,
-  reusedMemory,
-  streamOrigin,
-} from './byte-source.ts';
-import { type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
+import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
+import { checkHttpSettings, HTTP_DEFAULTS, type HttpOptions } from './http-origin.ts';
+import { type FileSource, openOrigin } from './open-origin.ts';
 import {
   checkReadable,
   decodeSafetensorsTensor,
   listNames,
-  parseSafetensorsHeader,
+  MAX_SAFETENSORS_HEADER_BYTES,
+  parsingSafetensorsHeader,
   quote,
   type SafetensorsHeader,
   safetensorsHeaderBytes,
@@ -42,15 +34,7 @@ const HEAD_BYTES = 64 * 2 ** 10;
 const TRUSTED_BYTES = 64 * 2 ** 20;
 
 /** What {@link openSafetensors} can open. */
-export type SafetensorsSource =
-  | string
-  | URL
-  | Blob
-  | Uint8Array
-  | ArrayBuffer
-  | FileHandleLike
-  | ByteSource
-  | ReadableStream<Uint8Array>;
+export type SafetensorsSource = FileSource;
 
 /** Options of {@link openSafetensors}; those of {@link HttpOptions} matter to URLs only. */
 export interface OpenSafetensorsOptions extends HttpOptions {
@@ -60,7 +44,15 @@ export interface OpenSafetensorsOptions extends HttpOptions {
   readonly maxGapBytes?: number | undefined;
   /** The most bytes of one read, which is also what a failure makes to be read again at most; 16 MiB unless given. */
   readonly maxReadBytes?: number | undefined;
+  /**
+   * The most bytes of a header, which takes time and memory in proportion: 16 MiB unless given, as 100,000 tensors need; the format allows
+   * 100,000,000. A header is parsed in stretches of some milliseconds, so that the signal ends that too.
+   */
+  readonly maxHeaderBytes?: number | undefined;
 }
+
+/** The name in messages. */
+const CALLER = 'openSafetensors';
 
 /** An opened file: its checked header, and its tensors when they are asked for. */
 export interface OpenedSafetensors extends SafetensorsHeader, TensorStream {
@@ -103,17 +95,19 @@ export async function openSafetensors(
   source: SafetensorsSource,
   options: OpenSafetensorsOptions = {},
 ): Promise<OpenedSafetensors> {
-  const { signal, maxGapBytes, maxReadBytes, ...http } = withDefaults('openSafetensors', options, {
-    ...{ signal: undefined, maxGapBytes: 128 * 2 ** 10, maxReadBytes: 16 * 2 ** 20 },
-    ...{ fetch: undefined, headers: undefined, retries: 3, retryDelayMs: 250 },
+  const { signal, maxGapBytes, maxReadBytes, maxHeaderBytes, ...http } = withDefaults(CALLER, options, {
+    ...{ signal: undefined, maxGapBytes: 128 * 2 ** 10, maxReadBytes: 16 * 2 ** 20, maxHeaderBytes: 16 * 2 ** 20 },
+    ...HTTP_DEFAULTS,
   });
   checkLimit('maxGapBytes', maxGapBytes, 0);
   checkLimit('maxReadBytes', maxReadBytes, 1);
-  checkLimit('retries', http.retries, 0);
+  checkLimit('maxHeaderBytes', maxHeaderBytes, 2);
+  checkHttpSettings(CALLER, http);
+  checkSignal(signal);
   signal?.throwIfAborted();
-  const origin = await openOrigin(source, http);
+  const origin = await openOrigin(CALLER, source, http);
   try {
-    const { header, dataBegin, head } = await readHeader(origin, signal);
+    const { header, dataBegin, head } = await readHeader(origin, maxHeaderBytes, signal);
     return new TensorReader(origin, header, dataBegin, head, { maxGapBytes, maxReadBytes });
   } catch (error) {
     await origin.close();
@@ -123,35 +117,29 @@ export async function openSafetensors(
 
 function checkLimit(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
-  throw new ValueError(`openSafetensors: expected ${name} to be a whole number >= ${least}, got ${value}`);
+  throw new ValueError(`${CALLER}: expected ${name} to be a whole number >= ${least}, got ${describe(value)}`);
 }
 
-/** By what a source can do, since classes differ between realms. */
-async function openOrigin(source: SafetensorsSource, options: HttpSettings): Promise<Origin> {
-  if (typeof source === 'string') return new HttpOrigin(source, options);
-  const kind = Object.prototype.toString.call(source).slice(8, -1);
-  if (kind === 'URL') return new HttpOrigin(String(source), options);
-  if (ArrayBuffer.isView(source)) {
-    return originOf(memorySource(new Uint8Array(source.buffer, source.byteOffset, source.byteLength)));
-  }
-  if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer') {
-    return originOf(memorySource(new Uint8Array(source as ArrayBuffer)));
-  }
-  const able = (source ?? {}) as unknown as Record<string, unknown>;
-  const can = (name: string) => typeof able[name] === 'function';
-  if (can('getReader')) return streamOrigin(source as ReadableStream<Uint8Array>);
-  if (can('slice') && can('arrayBuffer')) return originOf(blobSource(source as Blob));
-  if (can('read') && can('stat')) return fileHandleOrigin(source as FileHandleLike);
-  if (can('read') && 'byteLength' in able) return originOf(source as ByteSource);
-  throw new ValueError(
-    `openSafetensors: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, got ${kind}`,
-  );
+function checkSignal(signal: unknown): void {
+  if (signal == null || typeof (signal as Partial<AbortSignal>).throwIfAborted === 'function') return;
+  throw new ValueError(`${CALLER}: expected signal as an AbortSignal, got ${describe(signal)}`);
+}
+
+function checkCallable(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return;
+  throw new ValueError(`${CALLER}: expected ${name} as a function, got ${describe(value)}`);
 }
 
 /** The checked header, where the data begins, and those of its bytes that came along. */
-async function readHeader(origin: Origin, signal: AbortSignal | undefined) {
+async function readHeader(origin: Origin, maxHeaderBytes: number, signal: AbortSignal | undefined) {
   let head = await collect(origin, 0, HEAD_BYTES, signal, new Uint8Array(0));
   const headerBytes = safetensorsHeaderBytes(head, origin.byteLength ?? Number.POSITIVE_INFINITY);
+  if (headerBytes > maxHeaderBytes) {
+    throw new FormatError(
+      `safetensors: expected a header of at most ${maxHeaderBytes} bytes, got ${headerBytes}; ` +
+        `openSafetensors takes up to ${MAX_SAFETENSORS_HEADER_BYTES} with maxHeaderBytes`,
+    );
+  }
   const dataBegin = 8 + headerBytes;
   if (dataBegin > head.length) {
     head = await collect(origin, head.length, dataBegin, signal, head);
@@ -160,8 +148,13 @@ async function readHeader(origin: Origin, signal: AbortSignal | undefined) {
     }
   }
   const dataBytes = origin.byteLength === undefined ? undefined : origin.byteLength - dataBegin;
-  const header = parseSafetensorsHeader(head.subarray(8, dataBegin), dataBytes);
-  return { header, dataBegin, head: head.slice(dataBegin) };
+  const parsing = parsingSafetensorsHeader(head.subarray(8, dataBegin), dataBytes);
+  for (;;) {
+    const { done, value } = parsing.next();
+    if (done) return { header: value, dataBegin, head: head.slice(dataBegin) };
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
 }
 
 /** What was read before, and the bytes that follow. Nothing is allocated before it is there. */
@@ -203,8 +196,13 @@ class TensorReader implements OpenedSafetensors {
 
   async *stream(
     names: Iterable<string>,
-    { signal, onProgress, memory }: ReadTensorsOptions = {},
+    options: ReadTensorsOptions = {},
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
+    const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
+    const { signal, onProgress, memory } = withDefaults('openSafetensors: reading', options, defaults);
+    checkSignal(signal);
+    checkCallable('onProgress', onProgress);
+    checkCallable('memory', memory);
     const wanted = this.#wanted(names);
     const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
     const pieces = this.#pieces(wanted, signal, memory ? reusedMemory() : undefined);
@@ -246,6 +244,10 @@ class TensorReader implements OpenedSafetensors {
 
   /** The named tensors in the order of their bytes. */
   #wanted(names: Iterable<string>): [string, TensorInfo][] {
+    if (typeof names === 'string' || typeof Object(names)[Symbol.iterator] !== 'function') {
+      const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
+      throw new ValueError(`openSafetensors: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
+    }
     const asked = new Set(names);
     const unknown = [...asked].filter((name) => !this.tensors.has(name));
     if (unknown.length > 0) {

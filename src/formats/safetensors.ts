@@ -5,11 +5,13 @@
  * the steps (length, header, tensor) that are exported here one by one.
  */
 
-import { FormatError, KeyError, ValueError } from '../errors.ts';
-import { entriesInOrder, flag } from '../options.ts';
+import { describe, FormatError, KeyError, ValueError } from '../errors.ts';
+import { entriesInOrder, flag, withDefaults } from '../options.ts';
 import { arrayOf, type Dtype, itemBytes } from '../tensor/dtype.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { otherFormat } from './other-format.ts';
+import { toBytes } from './to-bytes.ts';
 
 /** The most bytes that a header may have; the reference implementation's limit. */
 export const MAX_SAFETENSORS_HEADER_BYTES = 100_000_000;
@@ -85,17 +87,28 @@ export interface SafetensorsFile extends SafetensorsHeader {
  *
  * @param prefix at least the file's first eight bytes, or the whole of a shorter file
  * @param fileBytes the size of the whole file
- * @throws {@link FormatError} where the file is too short, or the header longer than the file or 100,000,000 bytes
+ * @throws {@link FormatError} where the file is too short, or the header longer than the file or 100,000,000 bytes; where the first bytes
+ *   are those of another format, with what that is
  */
 export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number): number {
-  if (prefix.length < PREFIX_BYTES || fileBytes < PREFIX_BYTES) {
-    throw malformed(`expected at least 8 bytes, got ${Math.min(prefix.length, fileBytes)}`);
+  const first = toBytes('safetensorsHeaderBytes', prefix);
+  if (typeof fileBytes !== 'number' || !(fileBytes >= 0)) {
+    throw new ValueError(`safetensorsHeaderBytes: expected fileBytes as a number >= 0, got ${describe(fileBytes)}`);
   }
-  const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getBigUint64(0, true);
-  if (length > BigInt(MAX_SAFETENSORS_HEADER_BYTES)) {
+  const isShort = first.length < PREFIX_BYTES;
+  const length = isShort ? 0n : new DataView(first.buffer, first.byteOffset).getBigUint64(0, true);
+  const end = PREFIX_BYTES + Number(length);
+  const mayBegin = first.length <= PREFIX_BYTES || first[PREFIX_BYTES] === 0x7b || isSpace(first[PREFIX_BYTES]!);
+  if (isShort || end > fileBytes || length > MAX_SAFETENSORS_HEADER_BYTES || !mayBegin) {
+    const other = otherFormat(first);
+    if (other) throw malformed(`expected a safetensors file, got ${other}`);
+  }
+  if (isShort || fileBytes < PREFIX_BYTES) {
+    throw malformed(`expected at least 8 bytes, got ${Math.min(first.length, fileBytes)}`);
+  }
+  if (length > MAX_SAFETENSORS_HEADER_BYTES) {
     throw malformed(`expected a header of at most ${MAX_SAFETENSORS_HEADER_BYTES} bytes, got ${length}`);
   }
-  const end = PREFIX_BYTES + Number(length);
   if (end > fileBytes) throw malformed(`header ends at byte ${end} of ${fileBytes}`);
   return Number(length);
 }
@@ -111,22 +124,47 @@ export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number): n
  * @see https://github.com/huggingface/safetensors#format
  */
 export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number | undefined): SafetensorsHeader {
+  const parsing = parsingSafetensorsHeader(toBytes('parseSafetensorsHeader', header), dataBytes);
+  for (;;) {
+    const { done, value } = parsing.next();
+    if (done) return value;
+  }
+}
+
+/** Entries of a header that are read at a stretch. */
+const STRETCH = 2048;
+
+/** @internal As {@link parseSafetensorsHeader}, in stretches of some milliseconds: a stranger's header may have millions of entries. */
+export function* parsingSafetensorsHeader(
+  header: Uint8Array,
+  dataBytes: number | undefined,
+): Generator<void, SafetensorsHeader, void> {
   const scanner = new HeaderScanner(decodeUtf8(header));
   const metadata = new Map<string, string>();
   const tensors = new Map<string, TensorInfo>();
   let hasMetadata = false;
-  scanner.object('a JSON object', 'a tensor name', (name) => {
+  let entries = 0;
+  for (const name of scanner.members('a JSON object', 'a tensor name')) {
     if (name === METADATA) {
       if (hasMetadata) throw malformed(`${METADATA} appears twice`);
       hasMetadata = true;
-      readMetadata(scanner, metadata);
+      for (const key of scanner.members(`an object under ${METADATA}`, `a key of ${METADATA}`)) {
+        if (metadata.has(key)) throw malformed(`${METADATA} has key ${quote(key)} twice`);
+        metadata.set(
+          key,
+          scanner.string(() => `a string under key ${quote(key)} of ${METADATA}`),
+        );
+        if (++entries % STRETCH === 0) yield;
+      }
     } else {
-      if (tensors.has(name)) throw malformed(`tensor ${quote(name)} appears twice`);
+      const { size } = tensors;
       tensors.set(name, readInfo(scanner, name));
+      if (tensors.size === size) throw malformed(`tensor ${quote(name)} appears twice`);
+      if (++entries % STRETCH === 0) yield;
     }
-  });
+  }
   scanner.end();
-  return { metadata, tensors: new Map(layOut([...tensors], dataBytes)) };
+  return { metadata, tensors: yield* layingOut(tensors, dataBytes) };
 }
 
 /**
@@ -140,10 +178,11 @@ export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number | u
 export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: Uint8Array): Tensor {
   const dtype = checkReadable(name, info);
   const expected = byteCount(name, info.dtype, info.shape);
-  if (bytes.length !== expected) {
-    throw malformed(`tensor ${quote(name)}: expected ${expected} bytes of data, got ${bytes.length}`);
+  const data = toBytes('decodeSafetensorsTensor', bytes);
+  if (data.length !== expected) {
+    throw malformed(`tensor ${quote(name)}: expected ${expected} bytes of data, got ${data.length}`);
   }
-  const aligned = bytes.byteOffset % itemBytes(dtype) === 0 ? bytes : bytes.slice();
+  const aligned = data.byteOffset % itemBytes(dtype) === 0 ? data : data.slice();
   const Elements = arrayOf(dtype);
   return new Tensor(new Elements(aligned.buffer, aligned.byteOffset, expected / itemBytes(dtype)), info.shape, dtype);
 }
@@ -164,7 +203,10 @@ export function checkReadable(name: string, info: TensorInfo): Dtype {
  * @throws {@link FormatError} where the file breaks a rule of the format
  */
 export function readSafetensors(bytes: Uint8Array | ArrayBuffer): SafetensorsFile {
-  const file = asBytes(bytes);
+  return readFile(toBytes('readSafetensors', bytes));
+}
+
+function readFile(file: Uint8Array): SafetensorsFile {
   const dataBegin = PREFIX_BYTES + safetensorsHeaderBytes(file, file.length);
   const data = file.subarray(dataBegin);
   const { metadata, tensors } = parseSafetensorsHeader(file.subarray(PREFIX_BYTES, dataBegin), data.length);
@@ -190,7 +232,7 @@ export function readSafetensors(bytes: Uint8Array | ArrayBuffer): SafetensorsFil
  * @throws {@link FormatError} where the file breaks a rule of the format, or layertap lacks the dtype of a tensor
  */
 export function loadSafetensors(bytes: Uint8Array | ArrayBuffer): Map<string, Tensor> {
-  const file = readSafetensors(bytes);
+  const file = readFile(toBytes('loadSafetensors', bytes));
   return new Map(Array.from(file.tensors.keys(), (name) => [name, file.get(name)]));
 }
 
@@ -210,11 +252,15 @@ export function loadSafetensors(bytes: Uint8Array | ArrayBuffer): Map<string, Te
 export function saveSafetensors(
   tensors: Iterable<readonly [string, Tensor]> | Readonly<Record<string, Tensor>>,
   metadata: Iterable<readonly [string, string]> | Readonly<Record<string, string>> = {},
-  { sorted = true }: { readonly sorted?: boolean } = {},
+  options: { readonly sorted?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
+  const { sorted } = withDefaults('saveSafetensors', options, { sorted: true });
   flag('saveSafetensors: sorted', sorted);
-  const given = sorted ? entriesOf(tensors) : entriesInOrder('saveSafetensors', tensors);
-  const entries = given.map(([name, tensor]) => ({ name, tensor, dtype: NAME_OF.get(tensor.dtype)! }));
+  const entries = entriesOf('tensors', tensors, !sorted).map(([name, tensor]) => {
+    checkText('tensor name', name);
+    checkTensor(name, tensor);
+    return { name, tensor, dtype: NAME_OF.get(tensor.dtype)! };
+  });
   checkUnique(
     'tensor name',
     entries.map(({ name }) => name),
@@ -230,7 +276,7 @@ export function saveSafetensors(
 
   // Built as text: as an object, integer-like names would come first.
   const members: string[] = [];
-  const texts = entriesInOrder('saveSafetensors', metadata);
+  const texts = entriesOf('metadata', metadata, true);
   checkUnique(
     'metadata key',
     texts.map(([key]) => key),
@@ -265,38 +311,38 @@ export function saveSafetensors(
 
 const METADATA = '__metadata__';
 
-/** Reads the value of `__metadata__`: strings under strings. */
-function readMetadata(scanner: HeaderScanner, metadata: Map<string, string>): void {
-  scanner.object(`an object under ${METADATA}`, `a key of ${METADATA}`, (key) => {
-    if (metadata.has(key)) throw malformed(`${METADATA} has key ${quote(key)} twice`);
-    metadata.set(key, scanner.string(`a string under key ${quote(key)} of ${METADATA}`));
-  });
-}
-
-/** Reads one tensor's entry and checks all that can be said without the other tensors. */
+/** Reads one tensor's entry and checks all that can be said without the other tensors. What messages need is made when one is written. */
 function readInfo(scanner: HeaderScanner, name: string): TensorInfo {
-  const tensor = `tensor ${quote(name)}`;
+  const tensor = () => `tensor ${quote(name)}`;
   let dtype: SafetensorsDtype | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
-  const fields = new Set<string>();
-  scanner.object(`an object for ${tensor}`, `a field of ${tensor}`, (field) => {
-    if (fields.has(field)) throw malformed(`${tensor} has ${field} twice`);
-    fields.add(field);
+  const members = scanner.members(
+    () => `an object for ${tensor()}`,
+    () => `a field of ${tensor()}`,
+  );
+  const once = (field: string, before: unknown) => {
+    if (before !== undefined) throw malformed(`${tensor()} has ${field} twice`);
+  };
+  for (const field of members) {
     if (field === 'dtype') {
-      dtype = checkDtype(name, scanner.string(`a string as dtype of ${tensor}`));
+      once(field, dtype);
+      const text = scanner.string(() => `a string as dtype of ${tensor()}`);
+      dtype = checkDtype(name, text);
     } else if (field === 'shape') {
-      shape = scanner.integers(`whole numbers as shape of ${tensor}`);
+      once(field, shape);
+      shape = scanner.integers(() => `whole numbers as shape of ${tensor()}`);
     } else if (field === 'data_offsets') {
-      offsets = scanner.integers(`whole numbers as data_offsets of ${tensor}`);
+      once(field, offsets);
+      offsets = scanner.integers(() => `whole numbers as data_offsets of ${tensor()}`);
     } else {
-      throw malformed(`${tensor}: expected the fields dtype, shape and data_offsets, got ${quote(field)}`);
+      throw malformed(`${tensor()}: expected the fields dtype, shape and data_offsets, got ${quote(field)}`);
     }
-  });
-  if (dtype === undefined) throw malformed(`${tensor} has no dtype`);
-  if (shape === undefined) throw malformed(`${tensor} has no shape`);
-  if (offsets === undefined) throw malformed(`${tensor} has no data_offsets`);
-  if (offsets.length !== 2) throw malformed(`${tensor}: expected 2 data_offsets, got ${offsets.length}`);
+  }
+  if (dtype === undefined) throw malformed(`${tensor()} has no dtype`);
+  if (shape === undefined) throw malformed(`${tensor()} has no shape`);
+  if (offsets === undefined) throw malformed(`${tensor()} has no data_offsets`);
+  if (offsets.length !== 2) throw malformed(`${tensor()}: expected 2 data_offsets, got ${offsets.length}`);
   return { dtype, shape: Object.freeze(shape), begin: offsets[0]!, end: offsets[1]! };
 }
 
@@ -323,27 +369,41 @@ function byteCount(name: string, dtype: SafetensorsDtype, shape: Shape): number 
   return total / 8;
 }
 
-/** Sorts the tensors by offset and checks that they fill the data: from its begin, without holes, to its end. */
-function layOut(tensors: [string, TensorInfo][], dataBytes: number | undefined): [string, TensorInfo][] {
-  tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+/** The tensors by offset, which must fill the data: from its begin, without holes, to its end. In stretches, too. */
+function* layingOut(
+  given: ReadonlyMap<string, TensorInfo>,
+  dataBytes: number | undefined,
+): Generator<void, ReadonlyMap<string, TensorInfo>, void> {
+  const tensors = [...given].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  const ordered = new Map<string, TensorInfo>();
   let filled = 0;
-  for (const [name, { dtype, shape, begin, end }] of tensors) {
-    const tensor = `tensor ${quote(name)}`;
+  for (const [name, info] of tensors) {
+    const { dtype, shape, begin, end } = info;
+    const tensor = () => `tensor ${quote(name)}`;
     if (begin !== filled) {
       const fault = begin > filled ? 'after a hole' : 'inside of another tensor';
-      throw malformed(`${tensor} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
+      throw malformed(`${tensor()} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
     }
-    if (end < begin) throw malformed(`${tensor} ends at byte ${end}, before its begin at byte ${begin}`);
-    if (dataBytes !== undefined && end > dataBytes) throw malformed(`${tensor} ends at byte ${end} of ${dataBytes}`);
+    if (end < begin) throw malformed(`${tensor()} ends at byte ${end}, before its begin at byte ${begin}`);
+    if (dataBytes !== undefined && end > dataBytes) throw malformed(`${tensor()} ends at byte ${end} of ${dataBytes}`);
     const expected = byteCount(name, dtype, shape);
     if (end - begin !== expected) {
       const got = `${end - begin} (from ${begin} to ${end})`;
-      throw malformed(`${tensor}: expected ${expected} bytes for ${dtype} ${cut(formatShape(shape))}, got ${got}`);
+      throw malformed(`${tensor()}: expected ${expected} bytes for ${dtype} ${cut(formatShape(shape))}, got ${got}`);
     }
     filled = end;
+    ordered.set(name, info);
+    if (ordered.size % STRETCH === 0) yield;
   }
   if (dataBytes !== undefined && filled !== dataBytes) throw malformed(`tensors end at byte ${filled} of ${dataBytes}`);
-  return tensors;
+  return ordered;
+}
+
+/** What a message says was expected; a function where making the text takes time. */
+type Expected = string | (() => string);
+
+function textOf(expected: Expected): string {
+  return typeof expected === 'string' ? expected : expected();
 }
 
 /**
@@ -358,20 +418,20 @@ class HeaderScanner {
     this.#text = text;
   }
 
-  /** An object; `read` is called with each key while the scanner stands before its value. */
-  object(expected: string, expectedKey: string, read: (key: string) => void): void {
+  /** The keys of an object, each while the scanner stands before its value, which is to be read before the next. */
+  *members(expected: Expected, expectedKey: Expected): Generator<string, void, void> {
     this.#take('{', expected);
     if (this.#takes('}')) return;
     do {
       const key = this.string(expectedKey);
       this.#take(':', '":"');
-      read(key);
+      yield key;
     } while (this.#takes(','));
     this.#take('}', '"," or "}"');
   }
 
   /** An array of whole numbers from 0 to 2⁵³ − 1. */
-  integers(expected: string): number[] {
+  integers(expected: Expected): number[] {
     const numbers: number[] = [];
     this.#take('[', expected);
     if (this.#takes(']')) return numbers;
@@ -382,7 +442,7 @@ class HeaderScanner {
   }
 
   /** A string, its escapes resolved. */
-  string(expected: string): string {
+  string(expected: Expected): string {
     const text = this.#text;
     this.#take('"', expected);
     const begin = this.#at;
@@ -415,7 +475,7 @@ class HeaderScanner {
     if (this.#at < this.#text.length) throw this.#unexpected('the end');
   }
 
-  #integer(expected: string): number {
+  #integer(expected: Expected): number {
     this.#skipSpace();
     const begin = this.#at;
     while (isDigit(this.#text.charCodeAt(this.#at))) this.#at++;
@@ -423,16 +483,16 @@ class HeaderScanner {
     if (digits === '' || '.eE'.includes(this.#text[this.#at] ?? ' ')) throw this.#unexpected(expected);
     if (digits.length > 1 && digits[0] === '0') {
       this.#at = begin;
-      throw this.#unexpected(`${expected} without leading zeros`);
+      throw this.#unexpected(() => `${textOf(expected)} without leading zeros`);
     }
     const value = Number(digits);
     if (!Number.isSafeInteger(value)) {
-      throw malformed(`expected ${expected} up to ${Number.MAX_SAFE_INTEGER}, got ${cut(digits)}`);
+      throw malformed(`expected ${textOf(expected)} up to ${Number.MAX_SAFE_INTEGER}, got ${cut(digits)}`);
     }
     return value;
   }
 
-  #take(char: string, expected: string): void {
+  #take(char: string, expected: Expected): void {
     if (!this.#takes(char)) throw this.#unexpected(expected);
   }
 
@@ -447,11 +507,11 @@ class HeaderScanner {
     while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
   }
 
-  #unexpected(expected: string): FormatError {
+  #unexpected(expected: Expected): FormatError {
     const at = Math.min(this.#at, this.#text.length);
     const code = this.#text.codePointAt(at);
     const got = code === undefined ? 'its end' : JSON.stringify(String.fromCodePoint(code));
-    return malformed(`expected ${expected} at character ${at} of the header, got ${got}`);
+    return malformed(`expected ${textOf(expected)} at character ${at} of the header, got ${got}`);
   }
 }
 
@@ -472,14 +532,6 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Accepts arrays and buffers of other realms too, which `instanceof` would not. */
-function asBytes(bytes: Uint8Array | ArrayBuffer): Uint8Array {
-  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const kind = Object.prototype.toString.call(bytes).slice(8, -1);
-  if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer') return new Uint8Array(bytes);
-  throw new ValueError(`readSafetensors: expected a Uint8Array or an ArrayBuffer, got ${kind}`);
-}
-
 function checkUnique(what: string, names: readonly string[]): void {
   const seen = new Set<string>();
   for (const name of names) {
@@ -489,9 +541,22 @@ function checkUnique(what: string, names: readonly string[]): void {
   }
 }
 
+/** By what it has, since a page may hold two copies of this library. */
+function checkTensor(name: string, tensor: unknown): void {
+  const { dtype, shape, data } = Object(tensor) as Partial<Tensor>;
+  if (!NAME_OF.has(dtype as Dtype) || !Array.isArray(shape) || !ArrayBuffer.isView(data)) {
+    throw new ValueError(`saveSafetensors: expected a Tensor as ${quote(name)}, got ${describe(tensor)}`);
+  }
+  if (data.length !== numel(shape)) {
+    const got = `${data.length}; it was detached, by postMessage for example`;
+    throw new ValueError(`saveSafetensors: expected ${numel(shape)} elements of ${quote(name)}, got ${got}`);
+  }
+}
+
 function checkText(what: string, text: unknown): void {
-  if (typeof text !== 'string')
-    throw new ValueError(`saveSafetensors: expected a string as ${what}, got ${String(text)}`);
+  if (typeof text !== 'string') {
+    throw new ValueError(`saveSafetensors: expected a string as ${what}, got ${describe(text)}`);
+  }
   if (hasLoneSurrogate(text)) {
     throw new ValueError(`saveSafetensors: expected well-formed Unicode as ${what}, got ${quote(text)}`);
   }
@@ -534,11 +599,23 @@ export function listNames(names: Iterable<string>): string {
   const listed: string[] = [];
   for (const name of names) {
     if (listed.length === 8) return `${listed.join(', ')}, …`;
-    listed.push(quote(name));
+    listed.push(typeof name === 'string' ? quote(name) : describe(name));
   }
   return listed.join(', ') || 'none';
 }
 
-function entriesOf<Item>(items: Iterable<readonly [string, Item]> | Readonly<Record<string, Item>>) {
-  return Symbol.iterator in items ? [...(items as Iterable<readonly [string, Item]>)] : Object.entries<Item>(items);
+/** @param inOrder whether the order counts, which a plain object may not tell */
+function entriesOf<Item>(
+  what: string,
+  items: Iterable<readonly [string, Item]> | Readonly<Record<string, Item>>,
+  inOrder: boolean,
+): readonly (readonly [string, Item])[] {
+  if (typeof items !== 'object' || items === null || ArrayBuffer.isView(items)) {
+    throw new ValueError(`saveSafetensors: expected ${what} as a Map, entries or an object, got ${describe(items)}`);
+  }
+  const entries =
+    inOrder || Symbol.iterator in items ? entriesInOrder('saveSafetensors', items) : Object.entries<Item>(items);
+  const other = entries.find((entry) => !Array.isArray(entry) || entry.length !== 2);
+  if (other === undefined) return entries;
+  throw new ValueError(`saveSafetensors: expected ${what} as pairs of name and value, got ${describe(other)}`);
 }

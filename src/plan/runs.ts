@@ -4,10 +4,10 @@
  */
 
 import { ThreadError } from '../errors.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Instance } from '../wasm/instantiate.ts';
-import { nextTurn } from './next-turn.ts';
 import type { Plan } from './plan.ts';
 import type { Pool } from './pool.ts';
 

@@ -4,8 +4,8 @@
  */
 
 import { ThreadError } from '../errors.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { Phase } from '../ops/op.ts';
-import { nextTurn } from '../plan/next-turn.ts';
 import { fail, isInside, newControl } from './protocol.ts';
 import { spawn, type Thread } from './spawn.ts';
 

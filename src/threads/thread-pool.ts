@@ -1,9 +1,9 @@
 /** ThreadPool: workers that share a plan's steps with the calling thread. */
 
 import { ThreadError, UnsupportedError, ValueError } from '../errors.ts';
+import { nextTurn } from '../next-turn.ts';
 import { callsOf, type Phase } from '../ops/op.ts';
 import { withDefaults } from '../options.ts';
-import { nextTurn } from '../plan/next-turn.ts';
 import type { PhaseRange, Pool, Stretch } from '../plan/pool.ts';
 import { type Binary, type Instance, instantiate, kernelsIn, newMemory } from '../wasm/instantiate.ts';
 import { Generation } from './generation.ts';

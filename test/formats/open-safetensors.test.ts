@@ -565,7 +565,8 @@ describe('headers of strangers', () => {
     [
       'a page',
       new TextEncoder().encode('<!doctype html><title>Sign in</title>'),
-      'safetensors: expected a header of at most 100000000 bytes, got 8104636974849335612',
+      'safetensors: expected a safetensors file, got an HTML or XML page, as servers answer who ask to sign in or show a file; use the ' +
+        'address of the file itself (on Hugging Face /resolve/, not /blob/)',
     ],
   ])('are refused: %s', async (_, content, message) => {
     for (const ranges of [true, false]) {
@@ -587,6 +588,44 @@ describe('headers of strangers', () => {
     expect(await thrown(file.load())).toEqual(
       new FormatError(`safetensors: tensor "x" ends at byte ${shape * 4}, got the file's end at byte 100000`),
     );
+  });
+});
+
+describe('a large header', () => {
+  const many = saveSafetensors(Array.from({ length: 20_000 }, (_, i) => [`t${i}`, tensor([], [0])] as const));
+  const headerBytes = Number(new DataView(many.buffer).getBigUint64(0, true));
+
+  it('is refused beyond a limit, before it is read', async () => {
+    const reads: number[] = [];
+    const read = async (begin: number, end: number) => {
+      reads.push(end);
+      return many.subarray(begin, end);
+    };
+    const source = { byteLength: many.length, read };
+    expect(await thrown(openSafetensors(source, { maxHeaderBytes: 70_000 }))).toEqual(
+      new FormatError(
+        `safetensors: expected a header of at most 70000 bytes, got ${headerBytes}; ` +
+          'openSafetensors takes up to 100000000 with maxHeaderBytes',
+      ),
+    );
+    expect(reads).toEqual([65536]);
+    expect((await openSafetensors(source, { maxHeaderBytes: headerBytes })).tensors.size).toBe(20_000);
+  });
+
+  it('is parsed in stretches, between which others have their turn, and which the signal ends', async () => {
+    let turns = 0;
+    const count = () => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    expect([...(await openSafetensors(many)).tensors.keys()]).toEqual([...loadSafetensors(many).keys()]);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(2 * Math.floor(20_000 / 2048) - 2);
+
+    const controller = new AbortController();
+    setImmediate(() => controller.abort(new Error('enough')));
+    expect(await thrown(openSafetensors(many, { signal: controller.signal }))).toEqual(new Error('enough'));
   });
 });
 
@@ -689,16 +728,28 @@ describe('other sources', () => {
     );
     const text = new ReadableStream({ start: (controller) => controller.enqueue('text') });
     expect(await thrown(openSafetensors(text))).toEqual(
-      new ValueError('openSafetensors: expected a stream of Uint8Arrays, got string'),
+      new ValueError('openSafetensors: expected a stream of Uint8Arrays, got "text"'),
+    );
+    const other = { byteLength: 65536, read: async () => 'text' as never };
+    expect(await thrown(openSafetensors(other))).toEqual(
+      new ValueError('openSafetensors: expected read() to give a Uint8Array, got "text"'),
+    );
+    const taken = streamOf(bytes);
+    taken.getReader();
+    expect(await thrown(openSafetensors(taken))).toEqual(
+      new ValueError('openSafetensors: expected a stream to read, got one that is read already'),
     );
   });
 
   it('refuse what is none of them', async () => {
     for (const [source, kind] of [
-      [42, 'Number'],
-      [null, 'Null'],
-      [undefined, 'Undefined'],
-      [{ read() {} }, 'Object'],
+      [42, '42'],
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [{ read() {} }, '{ read }; open it with openSafetensors'],
+      [Promise.resolve(bytes), 'a Promise that was not awaited; await it first'],
+      [new Response(''), 'a Response; await its arrayBuffer()'],
+      [await openSafetensors(bytes), 'a TensorReader; it is open already: await its load()'],
     ] as const) {
       expect(await thrown(openSafetensors(source as never))).toEqual(
         new ValueError(
@@ -709,16 +760,55 @@ describe('other sources', () => {
     expect(await thrown(openSafetensors({ byteLength: -1, read: async () => bytes }))).toEqual(
       new ValueError('openSafetensors: expected a byteLength that is a whole number >= 0, got -1'),
     );
-    expect(await thrown(openSafetensors(bytes, { maxReadBytes: 0 }))).toEqual(
-      new ValueError('openSafetensors: expected maxReadBytes to be a whole number >= 1, got 0'),
+    const detached = bytes.slice();
+    structuredClone(detached, { transfer: [detached.buffer] });
+    for (const [source, kind] of [
+      [detached, 'Uint8Array'],
+      [detached.buffer, 'ArrayBuffer'],
+    ] as const) {
+      expect(await thrown(openSafetensors(source))).toEqual(
+        new ValueError(`openSafetensors: expected bytes, got a detached ${kind}; pass a copy to what took it`),
+      );
+    }
+  });
+
+  it.each([
+    [{ maxReadBytes: 0 }, 'maxReadBytes to be a whole number >= 1, got 0'],
+    [{ maxGapBytes: 0.5 }, 'maxGapBytes to be a whole number >= 0, got 0.5'],
+    [{ maxHeaderBytes: '1' }, 'maxHeaderBytes to be a whole number >= 2, got "1"'],
+    [{ retries: -1 }, 'retries as a whole number >= 0, got -1'],
+    [{ retryDelayMs: Number.NaN }, 'retryDelayMs as a number from 0 to 2147483647, got NaN'],
+    [{ retryDelayMs: Infinity }, 'retryDelayMs as a number from 0 to 2147483647, got Infinity'],
+    [{ stallTimeoutMs: 2 ** 31 }, 'stallTimeoutMs as a number from 1 to 2147483647, or Infinity, got 2147483648'],
+    [{ stallTimeoutMs: '9' }, 'stallTimeoutMs as a number from 1 to 2147483647, or Infinity, got "9"'],
+    [{ fetch: 'node-fetch' }, 'fetch as a function, got "node-fetch"'],
+    [{ signal: new AbortController() }, 'signal as an AbortSignal, got an AbortController'],
+    [
+      { gap: 1 },
+      'options of signal, maxGapBytes, maxReadBytes, maxHeaderBytes, fetch, headers, retries, retryDelayMs, stallTimeoutMs, got "gap"',
+    ],
+  ])('refuse options that are unknown or out of range: %o', async (options, message) => {
+    expect(await thrown(openSafetensors(bytes, options as never))).toEqual(
+      new ValueError(`openSafetensors: expected ${message}`),
     );
-    expect(await thrown(openSafetensors(bytes, { maxGapBytes: 0.5 }))).toEqual(
-      new ValueError('openSafetensors: expected maxGapBytes to be a whole number >= 0, got 0.5'),
+  });
+
+  it('refuse names and options of reading that are none', async () => {
+    const file = await openSafetensors(bytes);
+    for (const [read, message] of [
+      [() => file.load('a'), `tensors' names in a list, got "a"; pass ["a"]`],
+      [() => file.load(5 as never), "tensors' names in a list, got 5"],
+      [() => file.load(['a'], { signal: 'now' } as never), 'signal as an AbortSignal, got "now"'],
+      [() => file.load(['a'], { onProgress: 1 } as never), 'onProgress as a function, got 1'],
+      [() => file.load(['a'], { memory: 1 } as never), 'memory as a function, got 1'],
+    ] as const) {
+      expect(await thrown(read())).toEqual(new ValueError(`openSafetensors: expected ${message}`));
+    }
+    expect(await thrown(file.load(['a'], { progress: 1 } as never))).toEqual(
+      new ValueError('openSafetensors: reading: expected options of signal, onProgress, memory, got "progress"'),
     );
-    expect(await thrown(openSafetensors(bytes, { gap: 1 } as never))).toEqual(
-      new ValueError(
-        'openSafetensors: expected options of signal, maxGapBytes, maxReadBytes, fetch, headers, retries, retryDelayMs, got "gap"',
-      ),
+    expect(await thrown(file.load([undefined, 'zz'] as never))).toEqual(
+      new KeyError('openSafetensors: expected tensors of "a", "b", "c", "d", "e", "f", "steps", got undefined, "zz"'),
     );
   });
 });

@@ -47,6 +47,15 @@ function fault(header: string, dataBytes = 0): string {
   return message.slice('FormatError: safetensors: '.length);
 }
 
+const PYTORCH =
+  "PyTorch's own format (a zip archive or a pickle, as .pth and .pt files are); convert it in Python: " +
+  'safetensors.torch.save_file(torch.load("model.pth", map_location="cpu"), "model.safetensors")';
+const PAGE =
+  'an HTML or XML page, as servers answer who ask to sign in or show a file; use the address of the file itself ' +
+  '(on Hugging Face /resolve/, not /blob/)';
+const JSON_FILE =
+  'JSON, as an index of files in several shards or the message of a server is; open the files that it names';
+
 describe('the length before the header', () => {
   it('needs eight bytes', () => {
     expect(thrown(() => readSafetensors(new Uint8Array(0)))).toBe(
@@ -377,10 +386,91 @@ describe('reading a tensor', () => {
   });
 
   it('refuses what is not binary', () => {
-    expect(thrown(() => readSafetensors('model.safetensors' as never))).toBe(
-      'ValueError: readSafetensors: expected a Uint8Array or an ArrayBuffer, got String',
+    for (const [given, got] of [
+      ['model.safetensors', '"model.safetensors"; read the file first, or open its URL with openSafetensors'],
+      ['https://me:pw@host/w?token=1', '"https://host/w"; read the file first, or open its URL with openSafetensors'],
+      [undefined, 'undefined'],
+      [Promise.resolve(), 'a Promise that was not awaited; await it first'],
+      [new Blob([]), 'a Blob; await its arrayBuffer()'],
+      [{ load() {} }, '{ load }; it is open already: await its load()'],
+      [[1, 2], '[1, 2]'],
+    ] as const) {
+      for (const read of [readSafetensors, loadSafetensors]) {
+        expect(thrown(() => read(given as never))).toBe(
+          `ValueError: ${read.name}: expected a Uint8Array or an ArrayBuffer, got ${got}`,
+        );
+      }
+    }
+    expect(thrown(() => parseSafetensorsHeader('{}' as never, 0))).toContain(
+      'parseSafetensorsHeader: expected a Uint8',
     );
-    expect(thrown(() => loadSafetensors(undefined as never))).toContain('got Undefined');
+    expect(thrown(() => safetensorsHeaderBytes('{}' as never, 0))).toContain(
+      'safetensorsHeaderBytes: expected a Uint8',
+    );
+    expect(thrown(() => safetensorsHeaderBytes(new Uint8Array(8), '8' as never))).toBe(
+      'ValueError: safetensorsHeaderBytes: expected fileBytes as a number >= 0, got "8"',
+    );
+    const info = { dtype: 'U8', shape: [], begin: 0, end: 1 } as const;
+    expect(thrown(() => decodeSafetensorsTensor('a', info, 'x' as never))).toContain(
+      'decodeSafetensorsTensor: expected a Uint8',
+    );
+  });
+
+  it('refuses what was given away', () => {
+    for (const read of [readSafetensors, loadSafetensors]) {
+      const bytes = saveSafetensors([]);
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      expect(thrown(() => read(bytes))).toBe(
+        `ValueError: ${read.name}: expected bytes, got a detached Uint8Array; pass a copy to what took it`,
+      );
+      expect(thrown(() => read(bytes.buffer))).toBe(
+        `ValueError: ${read.name}: expected bytes, got a detached ArrayBuffer; pass a copy to what took it`,
+      );
+    }
+  });
+
+  it.each([
+    ['PK\x03\x04\x00\x00\x08\x08', PYTORCH],
+    ['PK\x03\x04\x00\x00\x00\x00', PYTORCH],
+    ['\x80\x02\x8a\nl\xfc\x9cF', PYTORCH],
+    ['<!DOCTYPE html>', PAGE],
+    ['\n  <html>', PAGE],
+    ['<?xml version="1.0"?><Error><Code>AccessDenied', PAGE],
+    [
+      'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a',
+      'a git-lfs pointer, which stands for the file; run git lfs pull, or download the file itself',
+    ],
+    ['{"error":"Not Found"}', JSON_FILE],
+    ['[1, 2, 3]', JSON_FILE],
+    ['\xef\xbb\xbf{"weight_map": {}}', JSON_FILE],
+    ['\x1f\x8b\x08\x00\x00\x00\x00\x00\x00', 'gzip; decompress it first'],
+    ['\x28\xb5\x2f\xfd\x04\x00', 'zstd; decompress it first'],
+    ['\x89HDF\r\n\x1a\n', 'HDF5, as Keras writes it; convert it in Python'],
+    ['GGUF\x03\x00\x00\x00', 'GGUF, as llama.cpp reads it; convert it in Python'],
+  ])('tells by the first bytes what else a file is: %j', (begin, what) => {
+    // Also where the first eight bytes, taken for a length, lie within the file.
+    for (const length of [begin.length, 600_000]) {
+      const file = new Uint8Array(Math.max(length, begin.length));
+      file.set(Array.from(begin, (letter) => letter.charCodeAt(0)));
+      const message = `FormatError: safetensors: expected a safetensors file, got ${what}`;
+      expect(thrown(() => loadSafetensors(file))).toBe(message);
+      expect(thrown(() => safetensorsHeaderBytes(file.subarray(0, 9), file.length))).toBe(message);
+    }
+  });
+
+  it('is a safetensors file whatever its length says, where a header follows', () => {
+    // 0x7b is a brace: the first byte of JSON.
+    for (const first of [0x3c, 0x7b, 0x5b]) {
+      const text = '{}'.padEnd(first, ' ');
+      const file = new Uint8Array(8 + first);
+      file[0] = first;
+      file.set(new TextEncoder().encode(text), 8);
+      expect(loadSafetensors(file).size).toBe(0);
+      expect(safetensorsHeaderBytes(file, file.length)).toBe(first);
+      expect(safetensorsHeaderBytes(file.subarray(0, 8), file.length)).toBe(first);
+      file.set(new TextEncoder().encode(` ${text}`.slice(0, first)), 8);
+      expect(loadSafetensors(file).size).toBe(0);
+    }
   });
 
   it('works step by step, without the rest of the file', () => {
@@ -516,6 +606,28 @@ describe('saveSafetensors', () => {
     );
     expect(thrown(() => saveSafetensors([], [['epoch', 3 as never]]))).toBe(
       'ValueError: saveSafetensors: expected a string as metadata "epoch", got 3',
+    );
+  });
+
+  it('refuses what holds no tensors', () => {
+    const detached = tensor([1, 2], [2]);
+    structuredClone(detached.data, { transfer: [detached.data.buffer] });
+    for (const [tensors, message] of [
+      [null, 'expected tensors as a Map, entries or an object, got null'],
+      ['a', 'expected tensors as a Map, entries or an object, got "a"'],
+      [new Float32Array(2), 'expected tensors as a Map, entries or an object, got a Float32Array of 2'],
+      [[tensor([1], [1])], 'expected tensors as pairs of name and value, got a Tensor (float32, [1])'],
+      [{ a: new Float32Array(3) }, 'expected a Tensor as "a", got a Float32Array of 3'],
+      [{ a: undefined }, 'expected a Tensor as "a", got undefined'],
+      [{ a: detached }, 'expected 2 elements of "a", got 0; it was detached, by postMessage for example'],
+    ] as const) {
+      expect(thrown(() => saveSafetensors(tensors as never))).toBe(`ValueError: saveSafetensors: ${message}`);
+    }
+    expect(thrown(() => saveSafetensors([], 'pt' as never))).toBe(
+      'ValueError: saveSafetensors: expected metadata as a Map, entries or an object, got "pt"',
+    );
+    expect(thrown(() => saveSafetensors([], [], { sort: false } as never))).toBe(
+      'ValueError: saveSafetensors: expected options of sorted, got "sort"',
     );
   });
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
+import { nextTurn } from '../../src/next-turn.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
-import { nextTurn } from '../../src/plan/next-turn.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
 import { noise, TinyResNet } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';

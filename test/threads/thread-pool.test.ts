@@ -9,10 +9,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { ThreadError, UnsupportedError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
+import { nextTurn } from '../../src/next-turn.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { type Phase, stepOf } from '../../src/ops/op.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
-import { nextTurn } from '../../src/plan/next-turn.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ThreadPool } from '../../src/threads/index.ts';
 import type { Instance } from '../../src/wasm/instantiate.ts';

@@ -1,0 +1,20 @@
+/** URLs and texts of others as messages show them. A URL's user, password and query may be secrets, and messages end up in logs. */
+
+/** A URL for messages: without user, password, query and fragment, which may be secrets. */
+export function shown({ protocol, host, pathname }: URL): string {
+  return cut(
+    /^https?:$/.test(protocol) ? `${protocol}//${host}${pathname}` : `${protocol}${pathname.replace(/^.*@/s, '…@')}`,
+  );
+}
+
+/** A text whose URLs are shown as {@link shown} does. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, (url) =>
+    url.replace(/[?#].*$/, '').replace(/\/\/[^/]*@/, '//'),
+  );
+}
+
+/** A text of others, for messages. */
+export function cut(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
