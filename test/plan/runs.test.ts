@@ -3,15 +3,30 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
 import { nextTurn } from '../../src/next-turn.ts';
+import { ModuleList, Sequential } from '../../src/nn/container.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { add, relu } from '../../src/nn/functional.ts';
+import { Module } from '../../src/nn/module.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
-import { noise, TinyResNet } from '../nn/support.ts';
+import { noise } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
 import { expectBits } from '../support/kernels.ts';
 import { programOf } from '../support/programs.ts';
 
-const network = fillParameters(new TinyResNet());
-const [x, z, other] = [noise('x', [1, 3, 33, 47]), noise('z', [1, 3, 33, 47]), noise('other', [2, 3, 20, 21])];
+/** What it computes first takes the whole arena, its input's place included: no step can be computed twice. */
+class Wide extends Module {
+  readonly first = new Sequential(new Conv2d(64, 8, 1), new Conv2d(8, 192, 1), new Conv2d(192, 8, 1));
+  readonly blocks = new ModuleList([1, 2, 3, 4].map(() => new Conv2d(8, 8, 3, { padding: 1 })));
+  forward(x: Value): Value {
+    let y = relu(this.first.call(x));
+    for (const block of this.blocks) y = relu(add(block.call(y), y));
+    return y;
+  }
+}
+
+const network = fillParameters(new Wide());
+const [x, z, other] = [noise('x', [1, 64, 9, 11]), noise('z', [1, 64, 9, 11]), noise('other', [2, 64, 5, 6])];
 
 /** A compiled model with a plan for x and z, and one for another shape. */
 function compiled(options: ConstructorParameters<typeof CompiledModel>[0] = {}, given = instantiate('simd')) {
@@ -32,8 +47,17 @@ describe('a synchronous run', () => {
   it('any number of microtasks after an asynchronous one was asked for, or has computed a step, changes neither', async () => {
     const { model, same, another } = compiled();
     const steps = same.program.nodes.length;
-    for (let microtasks = 0; microtasks < 12; microtasks++) {
-      for (const at of [0, 1, 2, Math.floor(steps / 2), steps - 1, steps]) {
+    // A first stretch of one step, of half of them, and of all but one.
+    const stretches = [1, Math.floor(steps / 2), steps - 1].map((count) => {
+      let stretchMs = 2 ** -40;
+      while (same.stopAfter(0, stretchMs) < count) stretchMs *= 1.1;
+      return stretchMs;
+    });
+    for (let i = 0; i < 12 * stretches.length; i++) {
+      const microtasks = Math.floor(i / stretches.length);
+      const stretchMs = stretches[i % stretches.length]!;
+      const first = same.stopAfter(0, stretchMs);
+      for (const at of [0, first, same.stopAfter(first, stretchMs), steps]) {
         const between: Promise<void>[] = [];
         const later = async () => {
           for (let i = 0; i < microtasks; i++) await null;
@@ -42,8 +66,8 @@ describe('a synchronous run', () => {
           expectBits(model.run(another, [other])[0]!.data, expected.other, claim);
         };
         const run = model.runAsync(same, [x], {
-          stretchMs: 0,
-          onProgress: (nodes) => void (nodes === at && between.push(later())),
+          stretchMs,
+          onProgress: (nodes) => void (nodes === at && between.length === 0 && between.push(later())),
         });
         if (at === 0) between.push(later());
         expectBits((await run)[0]!.data, expected.x, `${microtasks} microtasks after step ${at}`);

@@ -274,9 +274,10 @@ describe('a worker that dies', () => {
     words().fill(7, from / 4, to / 4);
     const copy = (count: number, at: number) => stepOf('f32_copy', count, 4, at, 16, to, 16);
     // The second worker is in the midst of its step when the first one traps, and would go on to the next phase.
+    const [short, long] = [copy(1, from), copy(pixels, from)];
     const phases = [
-      [copy(1, from), copy(1, 2 ** 31), copy(pixels, from)],
-      [copy(1, from), copy(1, from), stepOf('f32_copy', pixels, 4, to, 16, from, 16)],
+      [short, copy(pixels / 8, from), long, short, copy(1, 2 ** 31), long],
+      [short, short, stepOf('f32_copy', pixels, 4, to, 16, from, 16)],
     ];
     await expect(runPhases(pool, instance, phases)).rejects.toThrow(/memory access out of bounds/);
     // Whether it has begun its step is chance: then it has ended it, too.
