@@ -2,28 +2,18 @@
 
 /** What each begins with in hexadecimal digits, what that is, and how to get at weights from there. */
 const FORMATS: readonly (readonly [begin: RegExp, what: string])[] = [
+  // PK, or a pickle's protocol
+  [/^(504b0304|800[2-5])/, "a .pth or .pt file; convert it with Python's safetensors.torch.save_file"],
+  // version
+  [/^76657273696f6e20/, 'a git-lfs pointer; run git lfs pull'],
+  // white space and <
   [
-    /^(?:504b0304|800[2-5])/, // PK, or a pickle's protocol
-    "PyTorch's own format (a zip archive or a pickle, as .pth and .pt files are); convert it in Python: " +
-      'safetensors.torch.save_file(torch.load("model.pth", map_location="cpu"), "model.safetensors")',
+    /^(efbbbf)?(20|09|0a|0d)*3c/,
+    'an HTML or XML page; use the address of the file itself (on Hugging Face /resolve/, not /blob/)',
   ],
-  [
-    /^76657273696f6e20/, // version
-    'a git-lfs pointer, which stands for the file; run git lfs pull, or download the file itself',
-  ],
-  [
-    /^(?:efbbbf)?(?:20|09|0a|0d)*3c/, // <
-    'an HTML or XML page, as servers answer who ask to sign in or show a file; use the address of the file itself ' +
-      '(on Hugging Face /resolve/, not /blob/)',
-  ],
-  [
-    /^(?:efbbbf)?(?:20|09|0a|0d)*[75]b/, // { or [
-    'JSON, as an index of files in several shards or the message of a server is; open the files that it names',
-  ],
+  // white space and { or [
+  [/^(efbbbf)?(20|09|0a|0d)*[75]b/, 'JSON; if it is an index, open the files that it names'],
   [/^1f8b/, 'gzip; decompress it first'],
-  [/^28b52ffd/, 'zstd; decompress it first'],
-  [/^89484446/, 'HDF5, as Keras writes it; convert it in Python'],
-  [/^47475546/, 'GGUF, as llama.cpp reads it; convert it in Python'],
 ];
 
 /** Bytes that tell: one of a page's may come after some white space. */

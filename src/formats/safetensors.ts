@@ -11,6 +11,7 @@ import { arrayOf, type Dtype, itemBytes } from '../tensor/dtype.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { otherFormat } from './other-format.ts';
+import { cut } from './secrets.ts';
 import { toBytes } from './to-bytes.ts';
 
 /** The most bytes that a header may have; the reference implementation's limit. */
@@ -588,10 +589,6 @@ function malformed(message: string): FormatError {
 /** @internal A name for messages, in quotes; a hostile file may have names of megabytes. */
 export function quote(name: string): string {
   return JSON.stringify(cut(name));
-}
-
-function cut(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 /** @internal The first few names, for messages. */

@@ -14,7 +14,7 @@ export function withoutSecrets(text: string): string {
   );
 }
 
-/** A text of others, for messages. */
+/** A text of others, for messages: at most 200 characters of it. */
 export function cut(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -3,7 +3,7 @@
  * presets for video and optical flow, and object detection's, which is `toTensor` alone.
  */
 
-import { describe, ValueError } from '../errors.ts';
+import { describe, MemoryError, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkImage, checkImageSize, type Image } from './image.ts';
@@ -88,7 +88,8 @@ export function imageClassification(image: Image, options: ImageClassificationOp
  * @param options torchvision's, in camelCase
  * @throws {@link ValueError} where `resizeSize` isn't a whole number of at least 1, the result is beyond 2³¹ − 1 bytes,
  *   or the filter is unknown
- * @throws {@link MemoryError} where the host hasn't the memory
+ * @throws {@link MemoryError} where the host hasn't the memory, or the result is more than a network's memory holds: a side of a few pixels
+ *   makes the other one huge
  * @throws as {@link checkImage} and {@link normalize}
  * @see torchvision.transforms._presets.SemanticSegmentation
  */
@@ -101,10 +102,20 @@ export function semanticSegmentation(image: Image, options: SemanticSegmentation
   checkInterpolation(name, interpolation);
   const { width, height } = resizeSize === null ? image : fitShorterSide(image, resizeSize);
   checkImageSize(name, width, height);
+  if (width * height > MOST_PIXELS) {
+    const got = `${width} x ${height} of an image of ${image.width} x ${image.height}`;
+    const way = 'crop the image, or take a smaller resizeSize';
+    throw new MemoryError(
+      `${name}: expected at most ${MOST_PIXELS} pixels, as a network takes them, got ${got}; ${way}`,
+    );
+  }
   statistics(name, mean, std, 3, [1, 3, height, width]);
   const resized = resample(name, image, { width, height }, { left: 0, top: 0, width, height }, interpolation);
   return normalize(toTensor(resized), mean, std);
 }
+
+/** Pixels of which a WebAssembly memory of 4 GiB holds a network's input: three planes, and pixels of four floats that are made of them. */
+const MOST_PIXELS = Math.floor(2 ** 32 / (3 * 4 + 4 * 4));
 
 /** Fails what is no side of a picture. */
 function checkSide(name: string, option: string, side: unknown): void {

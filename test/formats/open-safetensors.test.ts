@@ -565,8 +565,8 @@ describe('headers of strangers', () => {
     [
       'a page',
       new TextEncoder().encode('<!doctype html><title>Sign in</title>'),
-      'safetensors: expected a safetensors file, got an HTML or XML page, as servers answer who ask to sign in or show a file; use the ' +
-        'address of the file itself (on Hugging Face /resolve/, not /blob/)',
+      'safetensors: expected a safetensors file, got an HTML or XML page; use the address of the file itself ' +
+        '(on Hugging Face /resolve/, not /blob/)',
     ],
   ])('are refused: %s', async (_, content, message) => {
     for (const ranges of [true, false]) {

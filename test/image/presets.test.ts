@@ -114,4 +114,16 @@ describe('semanticSegmentation', () => {
       'ValueError: semanticSegmentation: expected stds other than 0, got [0, 1, 1]',
     );
   });
+
+  it('refuses a sliver whose other side no network’s memory holds, before it is resized', () => {
+    for (const [width, height, size] of [
+      [1999, 3, '346493 x 520'],
+      [3, 1999, '520 x 346493'],
+    ] as const) {
+      expect(thrown(() => semanticSegmentation(synthetic('noise', width, height)))).toBe(
+        `MemoryError: semanticSegmentation: expected at most 153391689 pixels, as a network takes them, got ${size} of an image of ` +
+          `${width} x ${height}; crop the image, or take a smaller resizeSize`,
+      );
+    }
+  });
 });
