@@ -7,7 +7,7 @@ import { installPackage } from '../scripts/with-package.mjs';
 /** @typedef {{ major: string, path: string }} Engine */
 
 /**
- * @param {string | undefined} list majors, e.g. '20,24'; the running Node unless given
+ * @param {string | undefined} list majors, e.g. '24,26'; the running Node unless given
  * @returns {Engine[]}
  * @throws {RangeError} where bench/nodes has no such version
  */

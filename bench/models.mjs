@@ -1,31 +1,35 @@
 /** What is measured: models by name, each with the size of its input. */
 
-import { Graph, IntermediateLayerGetter, macsOf, models } from '../dist/index.js';
+import * as current from '../dist/index.js';
 import { prune } from '../dist/internals.js';
 
 /** @typedef {import('../dist/index.js').Module<any>} Module */
 /** @typedef {{ build: () => Module, shape: readonly number[], input?: import('../dist/index.js').Tensor<Float32Array> }} Model */
 
-const getter = () => new IntermediateLayerGetter(models.resnet50(), { layer2: 'layer2', layer3: 'layer3' });
-const deeplab = () => models.deeplabv3_resnet50({ auxLoss: true });
-
-/** Those that aren't a torchvision builder at 224. @type {Readonly<Record<string, Model>>} */
+/** Those that aren't a torchvision builder at 224. @type {Readonly<Record<string, (layertap: typeof current) => Model>>} */
 const SPECIAL = {
-  'getter-resnet50': { build: getter, shape: [1, 3, 224, 224] },
-  deeplabv3_resnet50: { build: deeplab, shape: [1, 3, 520, 520] },
+  'getter-resnet50': ({ IntermediateLayerGetter, models }) => ({
+    build: () => new IntermediateLayerGetter(models.resnet50(), { layer2: 'layer2', layer3: 'layer3' }),
+    shape: [1, 3, 224, 224],
+  }),
+  deeplabv3_resnet50: ({ models }) => ({
+    build: () => models.deeplabv3_resnet50({ auxLoss: true }),
+    shape: [1, 3, 520, 520],
+  }),
 };
 
 /**
  * A model by its name here or in torchvision.
  *
- * @param {string} name @returns {Model}
+ * @param {string} name @param {typeof current} [layertap] the build whose model it is; this one unless given
+ * @returns {Model}
  * @throws {RangeError} where there is none
  */
-export function modelOf(name) {
-  const build = /** @type {Record<string, unknown>} */ (models)[name];
-  const model = SPECIAL[name] ?? (typeof build === 'function' ? { build, shape: [1, 3, 224, 224] } : undefined);
-  if (!model) throw new RangeError(`bench: expected a model's name, got "${name}"`);
-  return /** @type {Model} */ (model);
+export function modelOf(name, layertap = current) {
+  if (SPECIAL[name]) return SPECIAL[name](layertap);
+  const build = /** @type {Record<string, unknown>} */ (layertap.models)[name];
+  if (typeof build !== 'function') throw new RangeError(`bench: expected a model's name, got "${name}"`);
+  return { build: /** @type {() => Module} */ (build), shape: [1, 3, 224, 224] };
 }
 
 /**
@@ -35,11 +39,11 @@ export function modelOf(name) {
  * @returns {{ program: import('../dist/index.js').Program, names: string[], macs: number }} `names` are the taps'
  */
 export function traced(module, shape) {
-  const graph = new Graph([shape]);
+  const graph = new current.Graph([shape]);
   const output = module.call(graph.inputs[0]);
   const outputs = output instanceof Map ? output : new Map([['out', output]]);
   const program = prune(graph.program([...outputs.values()]));
-  const macs = program.nodes.reduce((sum, node) => sum + macsOf(node), 0);
+  const macs = program.nodes.reduce((sum, node) => sum + current.macsOf(node), 0);
   return { program, names: [...outputs.keys()].map(String), macs };
 }
 

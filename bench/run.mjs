@@ -1,9 +1,10 @@
 /**
  * The benchmarks: `npm run bench [-- SUITE …] [options]`. Each suite is a file in suites/, each runtime a file in peers/.
  *
+ *     against X      the suite takes one argument: a commit, or a folder with a dist/, that this build is compared with
  *     --models A,B   models by torchvision's names, and those of models.mjs; each suite has its own unless given
  *     --peers A,B    runtimes to compare with, of peers.mjs; tfjs-wasm, onnxruntime-web and litert unless given
- *     --node 20,24   Node versions; the running one unless given
+ *     --node 24,26   Node versions; the running one unless given
  *     --rounds N     processes of each runtime; --runs N samples of each process
  *     --cpu N        the CPU that all measured processes share; the last one unless given
  *     --json FILE    writes rows and checks; --markdown FILE the tables
@@ -27,7 +28,7 @@ import { holds, markdown, reportOf, sourceOf } from './report.mjs';
  *
  * @typedef {{
  *   engines: import('./engines.mjs').Engine[], models: string[] | null, peers: string[],
- *   rounds: number, runs: number, cpu: number, log(text: string): void,
+ *   rounds: number, runs: number, cpu: number, against: string, log(text: string): void,
  * }} Context
  */
 
@@ -45,6 +46,9 @@ function readArguments() {
   const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart', 'curves'];
   const options = Object.fromEntries(names.map((name) => [name, text]));
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const at = positionals.indexOf('against');
+  const [against] = at < 0 ? [''] : positionals.splice(at + 1, 1);
+  if (against === undefined) throw new RangeError('bench: expected a commit or a folder after against, got nothing');
   const suites = positionals.length > 0 ? positionals : ALL;
   const peers = values.peers?.split(',').filter(Boolean) ?? ['tfjs-wasm', 'onnxruntime-web', 'litert'];
   const models = values.models?.split(',') ?? null;
@@ -72,7 +76,7 @@ function readArguments() {
   return {
     suites,
     files: values,
-    context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, log },
+    context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, against, log },
   };
 }
 

@@ -7,9 +7,9 @@ import { median, peakRssMB, timed, warmUp } from './measure.mjs';
 
 /**
  * A model's files (see bundle.mjs), and how they are run: where `isResident`, the input stays in the runtime from run to run,
- * and outputs aren't copied out.
+ * and outputs aren't copied out. `library` is the URL of another build of layertap, which is run in place of this one.
  *
- * @typedef {{ model: string, folder: string, threads: number, isResident?: boolean }} Bundle
+ * @typedef {{ model: string, folder: string, threads: number, isResident?: boolean, library?: string }} Bundle
  */
 /** @typedef {{ data: Float32Array, layout: 'nchw' | 'nhwc' }} Output in the order of the program's outputs */
 

@@ -2,13 +2,15 @@
 
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSafetensors, Tensor } from '../../dist/index.js';
+import * as current from '../../dist/index.js';
 import { readFloats } from '../bundle.mjs';
 import { modelOf } from '../models.mjs';
 
 /** @type {import('../subject.mjs').Load} */
-export async function load({ model, folder }) {
-  const { build, shape } = modelOf(model);
+export async function load({ model, folder, library }) {
+  const layertap = library ? await import(library) : current;
+  const { openSafetensors, Tensor } = layertap;
+  const { build, shape } = modelOf(model, layertap);
   const module = build().eval();
   const file = await open(join(folder, 'model.safetensors'));
   await module.loadStateDictAsync(await openSafetensors(file), { inputShapes: [shape] });

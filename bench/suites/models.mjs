@@ -21,6 +21,9 @@ const BOUNDS = {
   deeplabv3_resnet50: { 20: 2.2, 24: 2.2 },
 };
 
+/** The models that are measured unless others are named. */
+export const MODELS = Object.keys(BOUNDS);
+
 /** The least geometric mean over all of these models. */
 const MEAN_BOUND = 1.7;
 
@@ -39,7 +42,7 @@ export async function run(context) {
   const rows = [];
   /** @type {Speedup[]} */
   const speedups = [];
-  for (const model of context.models ?? Object.keys(BOUNDS)) {
+  for (const model of context.models ?? MODELS) {
     await withBundle(modelOf(model), context.peers, {}, async (bundle) => {
       for (const engine of context.engines) {
         const measured = await compare(context, engine, { model, ...bundle });
@@ -63,7 +66,7 @@ function checksOf(engine, speedups) {
     bound: BOUNDS[model][engine],
     isLeast: true,
   }));
-  if (bounded.length < Object.keys(BOUNDS).length) return checks;
+  if (bounded.length < MODELS.length) return checks;
   const value = Math.exp(bounded.reduce((sum, one) => sum + Math.log(one.value), 0) / bounded.length);
   return [...checks, { name: `node ${engine}: geometric mean of these`, value, bound: MEAN_BOUND, isLeast: true }];
 }

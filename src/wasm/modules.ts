@@ -7,9 +7,15 @@ import { UnsupportedError } from '../errors.ts';
 import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';
 import type { Binary } from './instantiate.ts';
 
+/** The binary that was validated last, until it is compiled: to decode takes longer than to compile. */
+let validated: { readonly binary: Binary; readonly bytes: Uint8Array<ArrayBuffer> } | null = null;
+
 /** Whether this engine runs a binary. */
 export function isRunnable(binary: Binary): boolean {
-  return WebAssembly.validate(bytesOf(binary));
+  const bytes = bytesOf(binary);
+  const runs = WebAssembly.validate(bytes);
+  if (runs) validated = { binary, bytes };
+  return runs;
 }
 
 /**
@@ -18,8 +24,10 @@ export function isRunnable(binary: Binary): boolean {
  * @throws {@link UnsupportedError} where the host has no WebAssembly SIMD, or forbids compiling
  */
 export function moduleOf(binary: Binary): WebAssembly.Module {
+  const bytes = validated?.binary === binary ? validated.bytes : bytesOf(binary);
+  validated = null;
   try {
-    return new WebAssembly.Module(bytesOf(binary));
+    return new WebAssembly.Module(bytes);
   } catch (cause) {
     throw new UnsupportedError(
       `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +

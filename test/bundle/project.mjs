@@ -16,7 +16,7 @@ const root = join(here, '../..');
  * @property {string} folder the user's project
  * @property {string} packages test/bundle, where the runtimes are installed
  * @property {(name: string) => string} bin the command of an installed package
- * @property {(major: 20 | 22 | 24) => string} node an installed Node
+ * @property {(major: 20 | 22 | 24 | 26) => string} node an installed Node
  * @property {() => void} remove deletes the folder
  */
 

@@ -4,10 +4,13 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { differenceOf } from '../../scripts/difference.mjs';
 import { textOf } from '../../scripts/text.mjs';
+import * as inlined from '../../src/wasm/binaries.gen.ts';
 import { applied, decoded, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
 
 const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+const codePointOf = String.prototype.codePointAt;
 
 /** layertap as a host sees it that has just started. */
 let fresh: typeof import('../../src/wasm/instantiate.ts');
@@ -81,6 +84,25 @@ describe('a host that forbids compiling', () => {
       `layertap: expected a host that compiles WebAssembly with SIMD, got "CompileError: disallowed by embedder"; ` +
         `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the simd binary`,
     );
+  });
+});
+
+describe('the first use', () => {
+  it('decodes each text once, though the binary is validated before it is compiled', () => {
+    const texts = new Set<string>();
+    let characters = 0;
+    const charCodeAt = vi.spyOn(String.prototype, 'charCodeAt').mockImplementation(function (this: string, at) {
+      texts.add(String(this));
+      characters++;
+      return codePointOf.call(this, at)!;
+    });
+    try {
+      fresh.instantiate(fresh.chooseBinary());
+    } finally {
+      charCodeAt.mockRestore();
+    }
+    expect(texts).toEqual(new Set([inlined.simd, inlined.relaxedDifference]));
+    expect(characters).toBe(inlined.simd.length + inlined.relaxedDifference.length);
   });
 });
 

@@ -97,11 +97,11 @@ export const checks = async (project) =>
     };
     const checked = [
       [
-        `${name}, its bundle in Node 20`,
+        `${name}, its bundle in Node 22`,
         async () => {
           const outfile = `named.${name}.mjs`;
           await bundle({ cwd, entry: 'named.mjs', outfile });
-          return { version, ...printedResult(await outputOf(project.node(20), [outfile], { cwd })) };
+          return { version, ...printedResult(await outputOf(project.node(22), [outfile], { cwd })) };
         },
       ],
       [`${name}, drops other families`, shake(false)],

@@ -4,7 +4,7 @@ import { outputOf, printedResult } from '../command.mjs';
 import { entryChecks } from '../entries.mjs';
 
 export const checks = async (project) =>
-  [20, 22, 24].flatMap((major) => {
+  [22, 24, 26, 20].flatMap((major) => {
     const run = (...args) => outputOf(project.node(major), args, { cwd: project.folder });
     const versioned = (check) => async () => ({
       version: (await run('--version')).trim().slice(1),
