@@ -73,26 +73,29 @@ export async function bundle(sources) {
     return condition ?? (twins.has(file) || file.endsWith('/binaries.gen.ts') ? 'main' : 'common');
   };
   const groups = ['common', 'main', ...CONDITIONS].map((name) => ({ name, test: (id) => chunkOf(id) === name }));
-  const { output } = await bundled.write({
-    ...OUTPUT,
+  await write(bundled, {
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     codeSplitting: { groups },
   });
   await bundled.close();
-  for (const { fileName, ...file } of output) {
-    if (file.type !== 'chunk' || !file.code.includes('"dist:')) continue;
-    const here = (/** @type {string} */ target) => relative(dirname(fileName), target).replace(/^(?!\.)/, './');
-    writeFileSync(
-      join('dist', fileName),
-      file.code.replace(/(?<=\bfrom ")dist:([^"]*)/g, (_, target) => here(target)),
-    );
-  }
-
   // By itself: a worker loads nothing that it doesn't need.
   const worker = await rolldown({ ...INPUT, input: { 'threads/worker': 'src/threads/worker.ts' } });
-  await worker.write({ ...OUTPUT, codeSplitting: false });
-  await worker.close();
+  await write(worker, { codeSplitting: false });
+}
+
+/** Writes a bundle's files. @param {import('rolldown').RolldownBuild} bundled @param {import('rolldown').OutputOptions} options */
+async function write(bundled, options) {
+  const { output } = await bundled.write({ ...OUTPUT, ...options });
+  await bundled.close();
+  for (const { fileName, ...file } of output) {
+    if (file.type !== 'chunk') continue;
+    const code = file.code
+      .replace(/(?<=\bfrom ")dist:([^"]*)/g, (_, to) => relative(dirname(fileName), to).replace(/^(?!\.)/, './'))
+      // A single character beyond Latin-1 makes an engine keep, and scan, the whole file at two bytes a character. All stand in strings.
+      .replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    if (code !== file.code) writeFileSync(join('dist', fileName), code);
+  }
 }
 
 /** The files between {@link VARYING} and an entry, itself included: those of which each condition has its own. */

@@ -98,6 +98,18 @@ describe('importing the package', () => {
     expect(stdout).toBe('function\n');
   });
 
+  it('is of one byte a character, which an engine scans in half the time', () => {
+    for (const file of modules) expect(readFileSync(file, 'utf8'), file).toMatch(/^[\0-\x7f]*$/);
+  });
+
+  it('keeps the characters of messages', () => {
+    const script = `
+      import { BatchNorm2d, Graph } from './dist/index.js';
+      new BatchNorm2d(3).call(new Graph([[1, 4, 2, 2]]).inputs[0]);`;
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stderr).toContain('ShapeError: batch_norm: expected x of shape [N, 3, …], got [1, 4, 2, 2]');
+  });
+
   it('loads nothing of the entries beside it', () => {
     const others = ['dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
     const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [

@@ -72,9 +72,10 @@ const CHUNK_BYTES = 64 * 2 ** 10;
  * An origin that reads at any place.
  *
  * @param caller the public function that was given the source, for messages
+ * @param readsAhead whether the next piece is read while the last one is used: then two are held
  * @throws {@link ValueError} where `byteLength` is no size
  */
-export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_BYTES): Origin {
+export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_BYTES, readsAhead = false): Origin {
   const { byteLength } = source;
   if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
     throw new ValueError(`${caller}: expected a byteLength that is a whole number >= 0, got ${describe(byteLength)}`);
@@ -85,10 +86,21 @@ export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_
     keepsPieces: true,
     async *pieces(begin, end, signal, memory) {
       const last = Math.min(end, byteLength);
-      for (let at = begin; at < last; at += pieceBytes) {
+      const memories = [memory, readsAhead && memory ? reusedMemory() : memory];
+      const read = (at: number, i: number) => {
+        const piece = Promise.resolve(
+          source.read(at, Math.min(last, at + pieceBytes), { signal, memory: memories[i % 2] }),
+        );
+        // A piece that was read ahead in vain fails in vain.
+        piece.catch(() => {});
+        return piece;
+      };
+      let next: Promise<Uint8Array> | null = null;
+      for (let at = begin, i = 0; at < last; at += pieceBytes, i++) {
         signal?.throwIfAborted();
         const until = Math.min(last, at + pieceBytes);
-        const piece: unknown = await source.read(at, until, { signal, memory });
+        const piece: unknown = await (next ?? read(at, i));
+        next = readsAhead && until < last ? read(until, i + 1) : null;
         if (!ArrayBuffer.isView(piece)) {
           throw new ValueError(`${caller}: expected read() to give a Uint8Array, got ${describe(piece)}`);
         }
@@ -145,7 +157,7 @@ export async function fileHandleOrigin(caller: string, handle: FileHandleLike): 
       return bytes.subarray(0, filled);
     },
   };
-  return originOf(caller, source, FILE_PIECE_BYTES);
+  return originOf(caller, source, FILE_PIECE_BYTES, true);
 }
 
 /** Why a stream was given up: nothing came for so long. */

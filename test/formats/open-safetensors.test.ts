@@ -672,6 +672,69 @@ describe('other sources', () => {
     }
   });
 
+  describe('are files of which one piece is read ahead', () => {
+    const MEBI = 2 ** 20;
+    const names = ['a', 'b', 'c', 'd'];
+    const large = saveSafetensors(
+      names.map((name, i) => [name, new Tensor(new Float32Array(MEBI / 4).fill(i + 1), [MEBI / 4])]),
+    );
+    /** A file whose reads of what lies beyond `until` fail. */
+    const handleOf = (until = large.length) => {
+      const begun: number[] = [];
+      const handle = {
+        stat: async () => ({ size: large.length, mtimeMs: 1 }),
+        async read(buffer: Uint8Array, offset: number, length: number, position: number) {
+          begun.push(position);
+          if (position + length > until) throw new Error('gone');
+          buffer.set(large.subarray(position, position + length), offset);
+          return { bytesRead: length };
+        },
+      };
+      return { handle, begun };
+    };
+
+    it.each([false, true])('whose values stay apart, in reused memory: %s', async (isReused) => {
+      const { handle } = handleOf();
+      const file = await openSafetensors(handle);
+      const memory = new Uint8Array(MEBI);
+      let i = 0;
+      for await (const [name, { data }] of file.stream(names, isReused ? { memory: () => memory } : {})) {
+        expect([name, data.length]).toEqual([names[i], MEBI / 4]);
+        expect(data.every((value) => value === i + 1)).toBe(true);
+        i++;
+      }
+      expect(i).toBe(4);
+    });
+
+    it('while the one before is used, and no more than that', async () => {
+      const { handle, begun } = handleOf();
+      const file = await openSafetensors(handle);
+      const stream = file.stream(names)[Symbol.asyncIterator]();
+      await stream.next();
+      const last = begun.length;
+      // The first tensor ends in the first piece: the second has been begun.
+      expect(begun.filter((position) => position >= MEBI).length).toBe(1);
+      await stream.return?.();
+      expect(begun.length).toBe(last);
+    });
+
+    it('in vain where the reader stops: then its failure is nobody’s', async () => {
+      const unhandled: unknown[] = [];
+      const note = (reason: unknown) => void unhandled.push(reason);
+      process.on('unhandledRejection', note);
+      try {
+        const { handle } = handleOf(2.5 * MEBI);
+        const file = await openSafetensors(handle);
+        for await (const [name] of file.stream(names)) if (name === 'a') break;
+        await new Promise(setImmediate);
+        expect(unhandled).toEqual([]);
+        expect(String(await thrown(file.load(names)))).toBe('Error: gone');
+      } finally {
+        process.off('unhandledRejection', note);
+      }
+    });
+  });
+
   it('are streams, once from front to back', async () => {
     const file = await openSafetensors(streamOf(bytes));
     expectValues(await file.load(['b', 'c']), ['b', 'c']);
