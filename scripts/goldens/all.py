@@ -1,4 +1,4 @@
-"""Remakes all goldens: /usr/bin/python3 scripts/goldens/all.py, in about half a minute on one core.
+"""Remakes all goldens: /usr/bin/python3 scripts/goldens/all.py, in about a minute on one core.
 
 Runs every script beside it whose docstring begins with "Writes", each in a process of its own. They need Debian's
 python3-torch (1.13.1) and python3-torchvision (0.14.1); no test does.

@@ -114,7 +114,7 @@ function traced(opCase: OpCase, layer: Module | null): Program {
 }
 
 /** Points along a side of the transforms that algorithms have. */
-const SIDES = new Map([
+export const SIDES = new Map([
   ['toeplitz-2x2', 3],
   ['winograd-2x2', 4],
   ['winograd-3x3', 5],

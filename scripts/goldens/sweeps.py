@@ -1,0 +1,428 @@
+"""Writes test/sweeps/*.json: thousands of layers, their options drawn at random, and what PyTorch computes.
+
+A line is a case: [arguments, options, input shapes, data, result]. The result is "error" where PyTorch raises, or
+[shape, samples, sum, sum of absolute values, numbers of NaN, ∞ and −∞, magnitudes]. Sums are of the finite values. Samples
+are at the places that `places` gives. Magnitudes are the largest and the sum of Σ|term| over the outputs, for layers that
+add products up; null for others.
+
+All is computed in float64 and rounded once, so that other roundings are layertap's alone. But resizing
+is computed in float32, since its coordinates are. Inputs and parameters come from the generator, keyed by the layer's name and the line's
+number. What differs on purpose is drawn as well; test/sweeps/differences.ts names it.
+
+Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/sweeps.py
+"""
+
+import json
+import math
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torchvision.ops import FrozenBatchNorm2d
+
+from generator import ROOT, parameter, snake_case, uniform
+
+DATA = ["noise", "constant", "ramp", "positive", "negative", "specials"]
+SPECIALS = np.array([np.nan, np.inf, -np.inf, -0.0, 6.0])
+
+
+def values(kind, key, shape):
+    """An input of one kind, in float32."""
+    count = int(np.prod(shape))
+    if kind == "constant":
+        flat = np.full(count, 0.7)
+    elif kind == "ramp":
+        flat = (np.arange(count) % 1000 - 300) / 64
+    else:
+        u = uniform(key, count)
+        flat = {"positive": 2 * u, "negative": -2 * u}.get(kind, 4 * u - 2)
+    flat = flat.astype(np.float32)
+    if kind == "specials":
+        places = np.arange(3, count, 11)
+        flat[3::11] = SPECIALS[places // 11 % 5]
+    return torch.from_numpy(flat.reshape(shape))
+
+
+def fill(module, key, kind):
+    """Generated parameters; without a sign where the input has one, so that sums only grow."""
+    state = module.state_dict()
+    for name, tensor in state.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        value = parameter(name, tuple(tensor.shape), f"{key}.")
+        state[name] = value.abs() if kind in ("constant", "positive", "negative") else value
+    module.load_state_dict(state)
+    return module.eval()
+
+
+def places(key, count):
+    """Four places of `count`: the first, the last, and two by the generator."""
+    return [0, count - 1, *(uniform(f"{key}.places", 2) * count).astype(int).tolist()]
+
+
+def magnitude(layer, module, x):
+    """Σ|term| of each output, or None for layers that don't add products up."""
+    x = torch.nan_to_num(x, 0, 0, 0).abs()
+    if layer in ("AvgPool2d", "AdaptiveAvgPool2d"):
+        return module(x).abs()
+    if layer in ("Conv2d", "Linear"):
+        for p in module.parameters():
+            p.data.abs_()
+        return module(x)
+    if layer in ("BatchNorm2d", "FrozenBatchNorm2d"):
+        one = torch.ones(x.shape[1], dtype=x.dtype)
+        weight = (one if module.weight is None else module.weight).abs()
+        bias = (0 * one if module.bias is None else module.bias).abs()
+        scale = weight / (module.running_var + module.eps).sqrt()
+        column = lambda v: v.reshape(1, -1, 1, 1)
+        return x * column(scale) + column(module.running_mean.abs() * scale + bias)
+    return None
+
+
+class Function(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+LAYERS = {
+    "FrozenBatchNorm2d": FrozenBatchNorm2d,
+    "add": lambda: Function(lambda a, b: a + b),
+    "mul": lambda: Function(lambda a, b: a * b),
+    "cat": lambda: Function(lambda *tensors: torch.cat(tensors, 1)),
+}
+
+
+def result_of(layer, key, case):
+    args, options, shapes, kind = case
+    try:
+        make = LAYERS.get(layer) or getattr(torch.nn, layer)
+        # PyTorch takes some pairs as tuples only.
+        args = [tuple(arg) if isinstance(arg, list) else arg for arg in args]
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+        module = fill(make(*args, **snake_case(options)), key, kind)
+        inputs = [values(kind, f"{key}.input{i}", shape) for i, shape in enumerate(shapes)]
+        if layer != "Upsample":
+            module = module.double()
+            inputs = [x.double() for x in inputs]
+        with torch.no_grad():
+            y = module(*inputs).float()
+            finite = y[torch.isfinite(y)].double()
+            at = places(key, y.numel()) if y.numel() else []
+            samples = [short(v) for v in y.reshape(-1)[at].tolist()]
+            special = [int(n) for n in (torch.isnan(y).sum(), torch.isposinf(y).sum(), torch.isneginf(y).sum())]
+            size = magnitude(layer, module, inputs[0])
+    except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, AssertionError):
+        return "error"
+    sizes = None if size is None or not size.numel() else [above(size.max().item()), above(size.sum().item())]
+    return [list(y.shape), samples, short(finite.sum().item()), short(finite.abs().sum().item()), special, sizes]
+
+
+def short(v):
+    """A number with nine digits, which tell any two float32s apart; NaN and infinities as strings."""
+    return float(f"{v:.9g}") if math.isfinite(v) else str(v)
+
+
+def above(v):
+    """A number a little larger, with four digits."""
+    return float(f"{v * 1.0006:.4g}")
+
+
+class Draw:
+    """Random options. Small sizes are likely; large ones come, too."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.pick = self.random.choice
+        self.between = self.random.randint
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    def size(self):
+        return self.pick([1, 2, 3, self.between(1, 9), self.between(1, 17), self.between(1, 17), self.between(5, 33)])
+
+    def channels(self):
+        return self.pick([1, 2, 3, 4, 5, 7, 8, 9, self.between(1, 20)])
+
+    def batch(self):
+        return self.pick([1, 1, 1, 2, 3]) if not self.chance(0.03) else 0
+
+    def pair(self, one):
+        """One number, or two."""
+        return one() if self.chance(0.6) else [one(), one()]
+
+    def image(self):
+        return [self.batch(), self.channels(), self.size(), self.size()]
+
+    def huge(self, channels=None):
+        """An image with one huge axis."""
+        size = self.pick([4097, 20001, 50000, 65537])
+        shape = [1, channels or self.pick([1, 1, 2, 4]), 1, size]
+        return shape if self.chance(0.6) else [*shape[:2], shape[3], 1]
+
+    def data(self, specials=True):
+        return self.pick(DATA if specials else DATA[:-1])
+
+    def options(self, **chances):
+        """Each option with its chance: name=(chance, function)."""
+        return {name: value() for name, (chance, value) in chances.items() if self.chance(chance)}
+
+
+def conv2d(d):
+    if d.chance(0.06):
+        # Long sums: as many products as the largest layers have.
+        channels = d.pick([288, 512, 1024, 2048])
+        size = d.between(1, 4)
+        kernel = d.pick([1, 3])
+        options = {"padding": kernel // 2, "bias": d.chance(0.5)}
+        return [[channels, d.between(1, 6), kernel], options, [[1, channels, size, size]], d.data(False)]
+    if d.chance(0.06):
+        # Winograd's layers and their neighbours, Toeplitz products and split taps.
+        channels, out = d.pick([16, 24, 32, 64]), d.pick([16, 17, 24, 32])
+        dilation = d.pick([1, 1, 1, 1, 2, 6, 12])
+        options = {"padding": d.pick([0, 1]) * dilation, "dilation": dilation, "stride": d.pick([1, 1, 2])}
+        return [[channels, out, 3], options, [[d.pick([1, 2]), channels, d.between(7, 16), d.between(7, 16)]], d.data()]
+    if d.chance(0.04):
+        shape = d.huge()
+        kernel = [1, d.between(1, 9)] if shape[2] == 1 else [d.between(1, 9), 1]
+        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape], d.data()]
+    shape = d.image()
+    groups = d.pick([1, 1, 1, 1, 2, 3, 4, shape[1]])
+    channels = shape[1] if shape[1] % groups == 0 else shape[1] * groups
+    shape[1] = channels
+    out = groups * d.between(1, max(1, 20 // groups))
+    kernel = d.pair(lambda: d.pick([1, 1, 2, 3, 3, 3, 4, 5, 7]))
+    options = d.options(
+        stride=(0.4, lambda: d.pair(lambda: d.between(1, 3))),
+        padding=(0.6, lambda: d.pick(["same", "valid", *[d.pair(lambda: d.between(0, 4)) for _ in range(8)]])),
+        dilation=(0.25, lambda: d.pair(lambda: d.between(1, 3))),
+        bias=(0.4, lambda: False),
+    )
+    if groups > 1:
+        options["groups"] = groups
+    case = [[channels, out, kernel], options, [shape], d.data()]
+    if d.chance(0.1):
+        # PyTorch checks less where there is nothing to compute.
+        shape[0] = max(1, shape[0])
+        name, value = d.pick([
+            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0), ("padding", -1),
+            ("padding", 0.5), ("padding", "full"), ("stride", [1, 2, 3]), ("kernel", 40), ("channels", channels + 1),
+            ("input", [shape[0], channels, 0, 5]), ("input", [shape[0], channels]), ("input", [1, channels, shape[2]]),
+            ("dilation", 2**31 - 1), ("stride", 2**31 - 1), ("padding", [1, -1]),
+        ])
+        if name == "kernel":
+            case[0][2] = value
+        elif name == "channels":
+            shape[1] = value
+        elif name == "input":
+            case[2] = [value]
+        else:
+            options[name] = value
+    return case
+
+
+def window(d, name):
+    """A pooling layer with what both kinds have."""
+    shape = d.huge() if d.chance(0.06) else d.image()
+    one = lambda: d.pick([1, 2, 2, 3, 3, 4, 5, 7])
+    kernel = d.pair(one)
+    if max(shape) > 4000:
+        kernel = [d.between(1, 9), 1] if shape[3] == 1 else [1, d.between(1, 9)]
+    sizes = kernel if isinstance(kernel, list) else [kernel, kernel]
+    padding = lambda: d.between(0, min(sizes) // 2) if d.chance(0.9) else d.between(1, 4)
+    options = d.options(
+        stride=(0.6, lambda: d.pair(lambda: d.between(1, 4))),
+        padding=(0.4, lambda: d.pair(padding)),
+        ceilMode=(0.3, lambda: True),
+    )
+    case = [[kernel], options, [shape], d.data()]
+    if d.chance(0.1):
+        key, value = d.pick([
+            ("kernel", 0), ("kernel", 50), ("kernel", [2, 0]), ("kernel", 1.5), ("stride", 0), ("stride", -2), ("padding", -1),
+            ("padding", 9), ("input", [shape[0], shape[1], 0, 4]), ("input", [shape[0], 0, 4, 4]), ("input", [2, 3]), ("stride", [1, 0]),
+            ("input", [3, 5, 5]), *([("dilation", 0), ("dilation", 2**31 - 1), ("dilation", 5000)] if name == "max" else
+                                    [("divisorOverride", 0), ("divisorOverride", 2.5), ("divisorOverride", 2**31)]),
+        ])
+        if key == "kernel":
+            case[0] = [value]
+        elif key == "input":
+            case[2] = [value]
+        else:
+            options[key] = value
+        if value == 2**31 - 1 and key == "dilation":
+            # PyTorch's own product with a kernel of more than one pixel overflows.
+            case[0] = [1]
+            options.pop("padding", None)
+    return case
+
+
+def max_pool2d(d):
+    case = window(d, "max")
+    if "dilation" not in case[1] and d.chance(0.25):
+        case[1]["dilation"] = d.pair(lambda: d.between(1, 3))
+    return case
+
+
+def avg_pool2d(d):
+    if d.chance(0.06):
+        size = d.pick([32, 64, 128, 256])
+        return [[size], {}, [[1, 1, size, size]], d.data(False)]
+    case = window(d, "avg")
+    if "divisorOverride" not in case[1]:
+        case[1].update(d.options(countIncludePad=(0.3, lambda: False),
+                                 divisorOverride=(0.15, lambda: d.pick([1, 2, 5, 9, -3]))))
+    return case
+
+
+def adaptive_avg_pool2d(d):
+    shape = d.image()
+    if d.chance(0.05):
+        size = d.pick([112, 224, 256])
+        shape = [1, 1, size, size]
+    if d.chance(0.08):
+        shape = d.huge()
+    one = lambda: d.pick([1, 1, 2, 3, 5, 7, 13, d.between(1, 40)])
+    size = one() if d.chance(0.4) else [d.pick([one(), one(), None]), d.pick([one(), one(), None])]
+    if max(shape) > 4000 and d.chance(0.5):
+        size = [1, d.pick([None, 40000])] if shape[2] == 1 else [d.pick([None, 40000]), 1]
+    if d.chance(0.08):
+        size = d.pick([-1, 0, [2, -1], 1.5, [1, 2, 3]])
+    if d.chance(0.04):
+        shape = d.pick([[1, 3, 0, 4], [1, 3], [3, 4, 4], [1, 3, 4, 0]])
+    return [[size], {}, [shape], d.data()]
+
+
+def upsample(d):
+    shape = d.huge() if d.chance(0.04) else d.image()
+    mode = d.pick(["nearest", "bilinear"])
+    options = {"mode": mode} if mode == "bilinear" or d.chance(0.5) else {}
+    if mode == "bilinear" and d.chance(0.7):
+        options["alignCorners"] = d.chance(0.5)
+    factor = lambda: d.pick([1, 2, 0.5, 1.5, 3, 1.3, 0.7, 2.41, 1.1, round(d.random.uniform(0.3, 3), d.between(1, 6))])
+    ways = d.pick(["size", "scaleFactor", "scaleFactor"])
+    if ways == "size":
+        near = lambda axis: d.pick([shape[axis], shape[axis], 2 * shape[axis], d.size(), d.size()])
+        options["size"] = d.size() if d.chance(0.3) else [near(2), near(3)]
+        if max(shape) > 4000:
+            options["size"] = [near(2) if shape[2] > 1 else 1, near(3) if shape[3] > 1 else 1]
+    else:
+        options["scaleFactor"] = d.pair(factor)
+    if d.chance(0.06):
+        options.update(d.pick([
+            {"scaleFactor": 0.01}, {"size": 0}, {"size": [3, -1]}, {"scaleFactor": [1, 0]}, {"scaleFactor": -1}, {"size": 1.5},
+            {"size": 4, "scaleFactor": 2}, {"mode": "nearest", "alignCorners": True}, {"mode": "linear"}, {"scaleFactor": [2]},
+            {"size": [1, 2, 3]},
+        ]))
+    if d.chance(0.03):
+        shape = d.pick([[1, 3, 0, 4], [1, 0, 4, 4], [1, 3], [1, 3, 4, 0]])
+    return [[], options, [shape], d.data()]
+
+
+def linear(d):
+    if d.chance(0.1):
+        features = d.pick([4608, 25088, 100000, 200000])
+        return [[features, d.between(1, 3)], {}, [[1, features]], d.data(False)]
+    features, out = d.between(1, 70), d.between(1, 40)
+    shape = [d.batch() if d.chance(0.7) else d.between(1, 30), features]
+    if d.chance(0.08):
+        shape = d.pick([[shape[0], features + 1], [shape[0], features, 1, 1], [shape[0], max(1, features - 1)]])
+    return [[features, out], d.options(bias=(0.3, lambda: False)), [shape], d.data()]
+
+
+def norm(d):
+    shape = d.huge() if d.chance(0.05) else d.image()
+    channels = shape[1] + (1 if d.chance(0.06) else 0)
+    return [[channels], d.options(eps=(0.5, lambda: d.pick([0, 1e-3, 1e-5, 0.5]))), [shape], d.data()]
+
+
+def batch_norm(d):
+    case = norm(d)
+    if d.chance(0.05):
+        # FrozenBatchNorm2d would broadcast these.
+        channels = case[0][0]
+        case[2] = [d.pick([[2, channels], [channels], [2, channels, 3]])]
+    case[1].update(d.options(affine=(0.2, lambda: False), momentum=(0.2, lambda: d.pick([0.01, 0.5]))))
+    return case
+
+
+def activation(d):
+    shape = d.huge() if d.chance(0.05) else d.image() if d.chance(0.8) else [d.batch(), d.between(1, 60)]
+    return [[], {}, [shape], d.data()]
+
+
+def flatten(d):
+    shape = d.image()
+    return [[], {}, [shape if d.chance(0.8) else shape[:2]], d.data()]
+
+
+def dropout(d):
+    return [[d.pick([0, 0.2, 0.5, 1, 1, -0.1, 1.5])] if d.chance(0.8) else [], {}, [d.image()], d.data()]
+
+
+def two(d):
+    shape = d.image() if d.chance(0.8) else [d.batch(), d.between(1, 60)]
+    other = list(shape)
+    if d.chance(0.2):
+        axis = d.between(0, len(shape) - 1)
+        other[axis] += 1
+    return [[], {}, [shape, other], d.data()]
+
+
+def product(d):
+    case = two(d)
+    a, b = case[2]
+    if len(a) == 4 and d.chance(0.4):
+        case[2] = [a, [a[0], a[1], 1, 1]]
+    return case
+
+
+def concatenation(d):
+    shape = d.image() if d.chance(0.8) else [d.batch(), d.between(1, 60)]
+    shapes = [[shape[0], d.channels(), *shape[2:]] for _ in range(d.between(1, 4))]
+    if d.chance(0.15) and len(shape) == 4:
+        shapes[-1][d.pick([0, 2, 3])] += 1
+    return [[], {}, shapes, d.data()]
+
+
+SWEEPS = {
+    "Conv2d": (1300, conv2d),
+    "MaxPool2d": (600, max_pool2d),
+    "AvgPool2d": (600, avg_pool2d),
+    "AdaptiveAvgPool2d": (450, adaptive_avg_pool2d),
+    "Upsample": (1200, upsample),
+    "Linear": (250, linear),
+    "BatchNorm2d": (130, batch_norm),
+    "FrozenBatchNorm2d": (90, norm),
+    **{name: (60, activation) for name in ["ReLU", "ReLU6", "Hardswish", "Hardsigmoid", "Sigmoid", "SiLU"]},
+    "Identity": (20, activation),
+    "Dropout": (30, dropout),
+    "Flatten": (40, flatten),
+    "add": (70, two),
+    "mul": (90, product),
+    "cat": (90, concatenation),
+}
+
+
+def main():
+    torch.set_num_threads(1)
+    for layer, (count, draw) in SWEEPS.items():
+        d = Draw(layer)
+        cases = []
+        while len(cases) < count:
+            case = draw(d)
+            result = result_of(layer, f"{layer} {len(cases)}", case)
+            # Most of what PyTorch refuses is refused for the same few reasons.
+            if result != "error" or d.chance(0.35):
+                cases.append([*case, result])
+        lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+        (ROOT / f"test/sweeps/{layer}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        print(f"  {layer}: {count} cases, {sum(case[-1] == 'error' for case in cases)} errors", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+/** Where a case differs from PyTorch on purpose: what the README says of it, word for word. */
+
+import type { SweepCase } from './cases.ts';
+
+/** A difference, and the cases that it is about. */
+export interface Difference {
+  /** Words of the README that tell of it. */
+  readonly readme: string;
+  /** What differs: whether it is refused, or the values that a plan gives. */
+  readonly in: 'errors' | 'plan';
+  /** @param algorithm the one that the plan takes */
+  readonly applies: (of: SweepCase, algorithm?: string) => boolean;
+}
+
+/** All of them. */
+export const differences: readonly Difference[] = [
+  {
+    readme: 'Inputs are float32 `[N, C, H, W]` or `[N, C]`',
+    in: 'errors',
+    applies: ({ inputs }) => inputs.some(({ length }) => length !== 4 && length !== 2),
+  },
+  {
+    readme: '`add` and `mul` of one shape',
+    in: 'errors',
+    applies: ({ layer, inputs: [a, b] }) => (layer === 'add' || layer === 'mul') && String(a) !== String(b),
+  },
+  {
+    readme: '| an adaptive pool of output size 0 |',
+    in: 'errors',
+    applies: ({ layer, args }) => layer === 'AdaptiveAvgPool2d' && [args[0]].flat().includes(0),
+  },
+  {
+    readme: 'infinities in a 3×3 convolution',
+    in: 'plan',
+    applies: ({ layer, kind }, algorithm = '') =>
+      layer === 'Conv2d' && kind === 'specials' && /^(winograd|toeplitz)/.test(algorithm),
+  },
+];
