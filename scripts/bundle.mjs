@@ -35,7 +35,12 @@ const WASM = /\.wasm\?module$/;
 const INPUT = {
   platform: 'neutral',
   tsconfig: false,
-  transform: { target: 'es2022' },
+  // As in tsconfig.json: a field without a value is a type, not a property.
+  transform: {
+    target: 'es2022',
+    assumptions: { setPublicClassFields: true },
+    typescript: { removeClassFieldsWithoutInitializer: true },
+  },
   checks: { pluginTimings: false },
 };
 

@@ -50,10 +50,12 @@ export function flag(name: string, value: unknown): boolean {
   throw new ValueError(`${name}: expected true or false, got ${describe(value)}`);
 }
 
-/** The function. @throws {@link ValueError} where it is something else */
+/** The function. @throws {@link ValueError} where it is something else, or a class, which can't be called */
 export function callable<F>(name: string, value: F): F {
-  if (typeof value === 'function') return value;
-  throw new ValueError(`${name}: expected a function, got ${describe(value)}`);
+  const isClass = typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+  if (typeof value === 'function' && !isClass) return value;
+  const got = isClass ? `the class ${(value as { readonly name: string }).name}`.trimEnd() : describe(value);
+  throw new ValueError(`${name}: expected a function, got ${got}`);
 }
 
 /** True for `'0'`, `'1'`, … up to 2³² − 2: the names that JavaScript puts first among an object's, whatever their order was. */

@@ -139,7 +139,10 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    */
   featureInfo(inputShape: Shape): FeatureInfo[] {
     const isShape = Array.isArray(inputShape) && inputShape.length === 4;
-    if (!isShape || !inputShape.every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))) {
+    if (
+      !isShape ||
+      ![...inputShape].every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
+    ) {
       throw new ShapeError(
         `IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${describe(inputShape)}`,
       );
@@ -177,7 +180,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       );
     }
     const names = new Set(this.returnLayers.values());
-    const unknown = only.filter((name) => !names.has(name));
+    const unknown = [...only].filter((name) => !names.has(name));
     if (unknown.length > 0) {
       throw new ValueError(
         `IntermediateLayerGetter: expected only to name features of ${listed(names, 24)}, got ${listed(unknown)}`,
@@ -257,7 +260,7 @@ function checkLayers(
     typeof path === 'string' ? describe(path) : `${describe(path)} (a ${typeof path}, not a string)`,
   );
   // The longest part of each path that is there: what is below it is what could have been meant.
-  const levels = new Set(missing.map((path) => parentOf(String(path), present)));
+  const levels = new Set(missing.map((path) => (typeof path === 'string' ? parentOf(path, present) : '')));
   const there = [...levels].map((level) =>
     level === ''
       ? `its children are ${listed(names, 24)}`

@@ -1,6 +1,6 @@
 /** Blocks that several families share. @see torchvision.ops.misc */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -14,14 +14,16 @@ import { callable, whole, withDefaults } from '../options.ts';
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
 export type NormLayer = (channels: number) => Module;
 
-/** What makes norms. @throws {@link ValueError} where it isn't a function, or is a class that it should make one of */
+/** What makes norms, checked. @throws {@link ValueError} where it isn't a function, or returns something else than a module */
 export function checkedNorm(name: string, normLayer: NormLayer): NormLayer {
   callable(`${name}: normLayer`, normLayer);
-  if (!(normLayer.prototype instanceof Module)) return normLayer;
-  const type = normLayer.name;
-  throw new ValueError(
-    `${name}: normLayer: expected a function (channels) => new ${type}(channels), got the class ${type}`,
-  );
+  return (channels) => {
+    const norm: unknown = normLayer(channels);
+    if (norm instanceof Module) return norm;
+    throw new ValueError(
+      `${name}: normLayer: expected a function that returns a Module, got ${describe(norm)} from it`,
+    );
+  };
 }
 
 /** Makes an activation. */
@@ -54,11 +56,12 @@ export class Conv2dNormActivation extends Sequential {
     });
     const { kernelSize, stride, groups, dilation, normLayer, activationLayer } = resolved;
     whole('Conv2dNormActivation: kernelSize', kernelSize);
-    checkedNorm('Conv2dNormActivation', normLayer);
+    whole('Conv2dNormActivation: dilation', dilation);
+    const norm = checkedNorm('Conv2dNormActivation', normLayer);
     if (activationLayer !== null) callable('Conv2dNormActivation: activationLayer', activationLayer);
     const padding = Math.floor((kernelSize - 1) / 2) * dilation;
     const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias: false });
-    super(conv, normLayer(outChannels), ...(activationLayer ? [activationLayer()] : []));
+    super(conv, norm(outChannels), ...(activationLayer ? [activationLayer()] : []));
     this.outChannels = outChannels;
   }
 }

@@ -87,7 +87,11 @@ export class MobileNetV2 extends Module {
     });
     const { numClasses, widthMult, invertedResidualSetting, roundNearest, normLayer, dropout } = resolved;
     const rows: unknown = invertedResidualSetting;
-    if (!Array.isArray(rows) || rows.length === 0 || !rows.every((row) => Array.isArray(row) && row.length === 4)) {
+    if (
+      !Array.isArray(rows) ||
+      rows.length === 0 ||
+      ![...rows].every((row) => Array.isArray(row) && row.length === 4)
+    ) {
       throw new ValueError(`inverted_residual_setting should be non-empty or a 4-element list, got ${describe(rows)}`);
     }
     for (const [t, c, n, s] of invertedResidualSetting) {
@@ -97,15 +101,15 @@ export class MobileNetV2 extends Module {
     whole('MobileNetV2: numClasses', numClasses);
     whole('MobileNetV2: roundNearest', roundNearest);
     finite('MobileNetV2: widthMult', widthMult, 0);
-    checkedNorm('MobileNetV2', normLayer);
+    const norm = checkedNorm('MobileNetV2', normLayer);
     let channels = makeDivisible(32 * widthMult, roundNearest);
     const last = makeDivisible(1280 * Math.max(1, widthMult), roundNearest);
-    const shared = { normLayer, activationLayer: relu6 };
+    const shared = { normLayer: norm, activationLayer: relu6 };
     const features: Module<any>[] = [new Conv2dNormActivation(3, channels, { ...shared, stride: 2 })];
     for (const [t, c, n, s] of invertedResidualSetting) {
       const out = makeDivisible(c * widthMult, roundNearest);
       for (let i = 0; i < n; i++) {
-        features.push(new InvertedResidual(channels, out, i === 0 ? s : 1, t, normLayer));
+        features.push(new InvertedResidual(channels, out, i === 0 ? s : 1, t, norm));
         channels = out;
       }
     }

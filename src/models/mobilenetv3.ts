@@ -100,8 +100,7 @@ function resolved(options: MobileNetV3Options) {
   finite('MobileNetV3: widthMult', given.widthMult, 0);
   flag('MobileNetV3: reducedTail', given.reducedTail);
   flag('MobileNetV3: dilated', given.dilated);
-  checkedNorm('MobileNetV3', given.normLayer);
-  return given;
+  return { ...given, normLayer: checkedNorm('MobileNetV3', given.normLayer) };
 }
 
 /** Inverted residuals with squeeze-and-excitation and hardswish. @see torchvision.models.MobileNetV3 */

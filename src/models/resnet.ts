@@ -119,8 +119,7 @@ function resolved(options: ResNetOptions) {
     normLayer: (channels: number) => new BatchNorm2d(channels),
   });
   for (const name of ['numClasses', 'groups', 'widthPerGroup'] as const) whole(`ResNet: ${name}`, given[name]);
-  checkedNorm('ResNet', given.normLayer);
-  return given;
+  return { ...given, normLayer: checkedNorm('ResNet', given.normLayer) };
 }
 
 /** A residual network of four stages. @see torchvision.models.ResNet */
@@ -142,7 +141,7 @@ export class ResNet extends Module {
     const { numClasses, groups, widthPerGroup: baseWidth, normLayer, ...rest } = resolved(options);
     const { replaceStrideWithDilation } = rest;
     const dilate = replaceStrideWithDilation ?? [false, false, false];
-    if (!Array.isArray(dilate) || dilate.length !== 3 || !dilate.every((one) => typeof one === 'boolean')) {
+    if (!Array.isArray(dilate) || dilate.length !== 3 || ![...dilate].every((one) => typeof one === 'boolean')) {
       const got = describe(replaceStrideWithDilation);
       throw new ValueError(`replace_stride_with_dilation should be None or a 3-element tuple, got ${got}`);
     }

@@ -64,8 +64,7 @@ export function segmentationOptions(builder: string, options: SegmentationOption
   });
   whole(`${builder}: numClasses`, given.numClasses);
   flag(`${builder}: auxLoss`, given.auxLoss);
-  checkedNorm(builder, given.normLayer);
-  return given;
+  return { ...given, normLayer: checkedNorm(builder, given.normLayer) };
 }
 
 const RESNETS: Readonly<Record<'resnet50' | 'resnet101', (options: ResNetOptions) => ResNet>> = { resnet50, resnet101 };

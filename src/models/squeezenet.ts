@@ -92,7 +92,7 @@ export class SqueezeNet extends Module {
     super();
     const { numClasses, dropout } = withDefaults('SqueezeNet', options, { numClasses: 1000, dropout: 0.5 });
     whole('SqueezeNet: numClasses', numClasses);
-    const features = Object.hasOwn(FEATURES, version) ? FEATURES[version] : undefined;
+    const features = typeof version === 'string' && Object.hasOwn(FEATURES, version) ? FEATURES[version] : undefined;
     if (!features)
       throw new ValueError(
         `Unsupported SqueezeNet version ${typeof version === 'string' ? cut(version) : describe(version)}: 1_0 or 1_1 expected`,

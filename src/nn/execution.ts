@@ -234,6 +234,7 @@ export class Execution<Out> {
     const lost = new Set(this.model.lost(plan).map(({ weight }) => weight!));
     const packed = new Set(plan.constants.flatMap(({ weight }) => (weight && !lost.has(weight) ? weight : [])));
     const missing = new Set(parametersOf(plan.program).filter((state) => !state.hasValues && !packed.has(state)));
+    for (const state of parametersOf(plan.program)) state.checkAttached();
     if (missing.size === 0) return void this.#checked.add(plan);
     const name = this.#root.constructor.name;
     if ([...missing].every((state) => lost.has(state) && this.model.holds(state))) {

@@ -223,7 +223,7 @@ export function interpolateAttrs(
 function toFactors(name: string, given: number | Pair): Pair {
   const factors: unknown = typeof given === 'number' ? [given, given] : given;
   const isPair = Array.isArray(factors) && factors.length === 2;
-  if (!isPair || !factors.every((factor) => Number.isFinite(factor) && factor > 0)) {
+  if (!isPair || ![...factors].every((factor) => Number.isFinite(factor) && factor > 0)) {
     throw new ValueError(
       `${name}: expected scaleFactor as a finite number > 0 or a pair of them, got ${describe(given)}`,
     );

@@ -103,7 +103,7 @@ export abstract class Module<Out = Value> extends Registered {
   async callAsync(inputs: Tensor | readonly Tensor[], options: AsyncOptions = {}): Promise<Materialized<Out>> {
     const known = checkedAsyncOptions(withDefaults('callAsync', options, { onProgress: undefined, signal: undefined }));
     const tensors = inputs instanceof Tensor ? [inputs] : inputs;
-    if (!Array.isArray(tensors) || tensors.length === 0 || !tensors.every((x) => x instanceof Tensor)) {
+    if (!Array.isArray(tensors) || tensors.length === 0 || ![...tensors].every((x) => x instanceof Tensor)) {
       throw new ValueError(`callAsync: expected a Tensor or an array of them, got ${describe(inputs)}`);
     }
     return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, known);
@@ -229,8 +229,10 @@ export abstract class Module<Out = Value> extends Registered {
    */
   setSubmodule(path: string, module: Module<any> | null): this {
     checkModule(module);
-    if (path === '') throw new KeyError('setSubmodule: expected the path of a module below this one, got ""');
-    const [parents, name] = splitPath(String(path));
+    if (typeof path !== 'string' || path === '') {
+      throw new KeyError(`setSubmodule: expected the dotted path of a module below this one, got ${describe(path)}`);
+    }
+    const [parents, name] = splitPath(path);
     const parent = this.#follow('setSubmodule', parents, path);
     const isThere = parent.#members.registered.has(name) || (!parent.hasItems && Reflect.get(parent, name) === null);
     if (!isThere || parent.#members.registered.get(name) instanceof Parameter)
@@ -353,7 +355,8 @@ export abstract class Module<Out = Value> extends Registered {
   pathHint(paths: readonly unknown[]): string {
     const all = new Set([...this.namedModules()].map(([path]) => path));
     const right = paths.flatMap((path) => {
-      const dotted = String(path).replace(/\[['"]?([^\]'"]*)['"]?\]/g, '.$1');
+      if (typeof path !== 'string') return [];
+      const dotted = path.replace(/\[['"]?([^\]'"]*)['"]?\]/g, '.$1');
       return dotted !== path && all.has(dotted) ? dotted : [];
     });
     return right.length > 0 ? `; write ${listed(right)}` : '';
@@ -418,7 +421,7 @@ export abstract class Module<Out = Value> extends Registered {
     flag('loadStateDictAsync: strict', strict);
     checkedAsyncOptions({ signal, onProgress }, 'loadStateDictAsync');
     checkStream(file);
-    if (inputShapes && !(Array.isArray(inputShapes) && inputShapes.every(isShape))) {
+    if (inputShapes && !(Array.isArray(inputShapes) && [...inputShapes].every(isShape))) {
       throw new ValueError(
         `loadStateDictAsync: expected inputShapes as an array of shapes, got ${describe(inputShapes)}`,
       );
@@ -482,6 +485,7 @@ export abstract class Module<Out = Value> extends Registered {
         );
         continue;
       }
+      if (entry instanceof Tensor) entry.checkAttached();
       const { shape } = entry as { readonly shape: Shape };
       if (sameShape(shape, state.shape) || isOldScalar(shape, state)) matches.set(state, { path, entry });
       else {
@@ -506,10 +510,9 @@ export abstract class Module<Out = Value> extends Registered {
       problems.unshift(`Unexpected key(s) in state_dict: ${listed(unexpectedKeys)}. `);
     if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
     if (problems.length > 0) {
-      const prefix = missingKeys.length > 0 ? commonPrefix([...given.keys()]) : '';
-      // Where the module's own keys begin so as well, the prefix isn't what is wrong.
-      if (prefix && !missingKeys.some((key) => key.startsWith(prefix)))
-        problems.push(`All ${given.size} keys of the state_dict begin with ${describe(prefix)}.`);
+      const prefix = commonPrefix([...given.keys()]);
+      const isWrapped = prefix !== '' && missingKeys.some((key) => given.has(prefix + key));
+      if (strict && isWrapped) problems.push(`all ${given.size} keys of the file begin with \`${cut(prefix)}\``);
       throw new StateDictError(
         `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
       );

@@ -1,6 +1,6 @@
 /** Sliding windows: the shape rules that convolution and pooling share. */
 
-import { ShapeError, ValueError } from '../errors.ts';
+import { describe, ShapeError, ValueError } from '../errors.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 
 /** Height, then width. */
@@ -35,9 +35,8 @@ export const ONE_PIXEL: Window = { kernelSize: [1, 1], stride: [1, 1], padding: 
 /** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers from `least` to {@link MOST} */
 export function toPair(name: string, value: number | readonly number[], least: number): Pair {
   const pair = typeof value === 'number' ? [value, value] : value;
-  if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((v) => Number.isSafeInteger(v) && v >= least)) {
-    const got = Array.isArray(value) ? formatShape(value) : String(value);
-    throw new ValueError(`${name}: expected a whole number >= ${least} or a pair of them, got ${got}`);
+  if (!Array.isArray(pair) || pair.length !== 2 || ![...pair].every((v) => Number.isSafeInteger(v) && v >= least)) {
+    throw new ValueError(`${name}: expected a whole number >= ${least} or a pair of them, got ${describe(value)}`);
   }
   if (pair.some((v) => v > MOST)) {
     throw new ValueError(

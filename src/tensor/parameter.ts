@@ -90,6 +90,11 @@ export class Parameter {
     this.#version++;
   }
 
+  /** @internal @throws {@link ValueError} where the values' array was transferred, and they are gone */
+  checkAttached(): void {
+    this.#tensor?.checkAttached();
+  }
+
   /** The values as float32. */
   values(): Float32Array {
     return this.tensor.float().data;

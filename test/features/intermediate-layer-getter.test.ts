@@ -61,6 +61,13 @@ describe("torchvision's contract: construction", () => {
     expect(thrown(attempt)).toBe(
       `ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ${THERE_IS}; the children of "layer1" are "0", "1"`,
     );
+    expect(thrown(() => getter({ 'layer4[0]': 'a', 'layer4[7]': 'b' }))).toBe(
+      `ValueError: return_layers are not present in model: "layer4[0]", "layer4[7]"; its children are ${THERE_IS}; write "layer4.0"`,
+    );
+    expect(thrown(() => getter({ 'layer1.0.conv9': 'a', 'layer1.0.relu9.x': 'b' }))).toBe(
+      'ValueError: return_layers are not present in model: "layer1.0.conv9", "layer1.0.relu9.x"; ' +
+        'the children of "layer1.0" are "conv1", "bn1", "relu", "conv2", "bn2", "downsample"',
+    );
     expect(thrown(() => new IntermediateLayerGetter(new ReLU(), { a: 'a' }))).toBe(
       'ValueError: return_layers are not present in model: "a"; its children are none',
     );

@@ -171,7 +171,7 @@ describe('a wrong value that is set', () => {
     [
       new Conv2d(4, 4, 3),
       (l) => (l.stride = '2'),
-      'ValueError: Conv2d: stride: expected a whole number >= 1 or a pair of them, got 2',
+      'ValueError: Conv2d: stride: expected a whole number >= 1 or a pair of them, got "2"',
     ],
     [
       new Conv2d(4, 4, 3, { padding: 'same' }),

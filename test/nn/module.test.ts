@@ -81,6 +81,10 @@ describe('the hierarchy', () => {
     expect(thrown(() => network.getSubmodule('9'))).toBe(
       'KeyError: getSubmodule: Sequential has no attribute `9` (in "9"); its children are "0", "1"',
     );
+    expect(thrown(() => network.getSubmodule('[0]'))).not.toContain('write');
+    expect(thrown(() => new Sequential(network).getSubmodule('0[1]'))).toBe(
+      'KeyError: getSubmodule: Sequential has no attribute `0[1]` (in "0[1]"); its children are "0"; write "0.1"',
+    );
     expect(thrown(() => network.getSubmodule('0.weight'))).toBe(
       'KeyError: getSubmodule: `weight` is not a Module (in "0.weight"); the children of Conv2d are none',
     );
@@ -223,6 +227,45 @@ describe('loadStateDict', () => {
     dict.delete('bn.num_batches_tracked');
     expect(dict.metadata.get('bn')).toEqual({ version: 2 });
     expect(new Mixed().loadStateDict(dict)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+  });
+
+  it("tolerates no other key that is missing, however it ends: a user's own buffer neither", () => {
+    class Counting extends Module {
+      readonly num_batches_tracked = new Buffer([1], { fill: 0 });
+      readonly old_num_batches_tracked = new Buffer([1], { fill: 0 });
+      readonly norm = new BatchNorm2d(1);
+      forward(x: Value): Value {
+        return x;
+      }
+    }
+    const dict = new Counting().stateDict();
+    for (const key of [...dict.keys()]) if (key.endsWith('num_batches_tracked')) dict.delete(key);
+    expect(thrown(() => new Counting().loadStateDict(dict))).toBe(
+      'StateDictError: Error(s) in loading state_dict for Counting:\n' +
+        '\tMissing key(s) in state_dict: "num_batches_tracked", "old_num_batches_tracked". ',
+    );
+    expect(new Counting().loadStateDict(dict, { strict: false }).missingKeys).toEqual([
+      'num_batches_tracked',
+      'old_num_batches_tracked',
+    ]);
+  });
+
+  it('names eight keys of many and counts the others, and says where all begin with one prefix', () => {
+    const network = fillParameters(new TinyResNet());
+    const wrapped = new Map([...network.stateDict()].map(([key, values]) => [`module.${key}`, values]));
+    const message = thrown(() => new TinyResNet().loadStateDict(wrapped));
+    expect(message).toBe(
+      'StateDictError: Error(s) in loading state_dict for TinyResNet:\n' +
+        '\tMissing key(s) in state_dict: "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", ' +
+        '"layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias" and 99 more. \n' +
+        '\tUnexpected key(s) in state_dict: "module.conv1.weight", "module.bn1.weight", "module.bn1.bias", ' +
+        '"module.bn1.running_mean", "module.bn1.running_var", "module.bn1.num_batches_tracked", ' +
+        '"module.layer1.0.conv1.weight", "module.layer1.0.bn1.weight" and 120 more. \n' +
+        '\tall 128 keys of the file begin with `module.`',
+    );
+    expect(message.length).toBeLessThan(900);
+    const other = [...network.stateDict()].map(([key]) => [key, zeros([7])] as const);
+    expect(thrown(() => new TinyResNet().loadStateDict(other))).toMatch(/\n\tand \d+ more like these\.$/);
   });
 
   it('takes one element for a scalar, as files from before PyTorch 0.4 hold it', () => {
