@@ -60,7 +60,8 @@ export function callable<F>(name: string, value: F): F {
 
 /** True for `'0'`, `'1'`, … up to 2³² − 2: the names that JavaScript puts first among an object's, whatever their order was. */
 export function isIndex(name: unknown): boolean {
-  return typeof name === 'string' && String(Number(name) >>> 0) === name && name !== '4294967295';
+  // Asked at each assignment: the first character tells it for most.
+  return typeof name === 'string' && name.charCodeAt(0) < 0x3a && String(Number(name) >>> 0) === name;
 }
 
 /**

@@ -250,7 +250,7 @@ describe('typical mistakes', () => {
     const dictLike = 'StateDictError: Expected state_dict to be dict-like, got';
     for (const strict of [true, false]) {
       const load = (dict: unknown) => thrown(() => linear.loadStateDict(dict as never, { strict }));
-      expect(load(Promise.resolve(new Map()))).toBe(`${dictLike} a Promise that was not awaited; await it`);
+      expect(load(Promise.resolve(new Map()))).toBe(`${dictLike} a Promise that was not awaited.`);
       expect(load(opened)).toBe(`${dictLike} a TensorReader; call loadStateDictAsync(file), or pass await file.load()`);
       expect(load(readSafetensors(bytes))).toBe(
         `${dictLike} { metadata, tensors, get }; pass what loadSafetensors(bytes) returns`,
@@ -260,7 +260,7 @@ describe('typical mistakes', () => {
     expect(linear.weight.hasValues).toBe(false);
     const rejection = (file: unknown) => linear.loadStateDictAsync(file as never).catch(String);
     const expected = 'StateDictError: loadStateDictAsync: expected an opened file, as openSafetensors gives it, got';
-    expect(await rejection(openSafetensors(bytes))).toBe(`${expected} a Promise that was not awaited; await it`);
+    expect(await rejection(openSafetensors(bytes))).toBe(`${expected} a Promise that was not awaited`);
     expect(await rejection(new Map())).toBe(`${expected} a Map; loadStateDict takes that`);
     expect(await linear.loadStateDictAsync(opened)).toEqual({ missingKeys: [], unexpectedKeys: [] });
   });

@@ -15,7 +15,7 @@ export class Members implements ProxyHandler<object> {
   /** By name, in the order in which they were first assigned. */
   readonly registered = new Map<string, Member>();
   /** Other attributes that may change without an assignment: arrays and the like. */
-  readonly #contents = new Map<PropertyKey, object>();
+  #contents: Map<PropertyKey, object> | null = null;
   #version = 0;
   #hasAccessors = false;
 
@@ -39,37 +39,37 @@ export class Members implements ProxyHandler<object> {
   /** Whether `holds` is true of the attributes and of what arrays, Maps, Sets and plain objects among them hold, in order. */
   everyAttribute(holds: (part: unknown) => boolean): boolean {
     if (!holds(this.#version)) return false;
+    if (!this.#contents) return true;
     for (const content of this.#contents.values()) if (!everyPart(content, holds, 0)) return false;
     return true;
   }
 
-  set(target: object, name: PropertyKey, value: unknown, receiver: unknown): boolean {
-    const own = Object.hasOwn(target, name);
+  set(target: Record<PropertyKey, unknown>, name: PropertyKey, value: unknown, receiver: unknown): boolean {
     // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody sees it.
-    if (this.#hasAccessors || (!own && name in target)) {
+    if (this.#hasAccessors || (name in target && !Object.hasOwn(target, name))) {
       this.#version++;
       return Reflect.set(target, name, value, receiver);
     }
-    this.#note(target, name, value);
-    return Reflect.set(target, name, value);
+    this.#note(target, name, value, target[name]);
+    target[name] = value;
+    return true;
   }
 
   defineProperty(target: object, name: PropertyKey, descriptor: PropertyDescriptor): boolean {
     if (descriptor.get || descriptor.set) this.#hasAccessors = true;
-    if ('value' in descriptor) this.#note(target, name, descriptor.value);
+    if ('value' in descriptor) this.#note(target, name, descriptor.value, ownValue(target, name));
     return Reflect.defineProperty(target, name, descriptor);
   }
 
   deleteProperty(target: object, name: PropertyKey): boolean {
     checkIndex(target, name, 'delete', 'a deletion');
     if (this.#isProperty(target, name)) this.registered.delete(name as string);
-    this.#contents.delete(name);
+    this.#contents?.delete(name);
     this.#version++;
     return Reflect.deleteProperty(target, name);
   }
 
-  #note(target: object, name: PropertyKey, value: unknown): void {
-    const before: unknown = ownValue(target, name);
+  #note(target: object, name: PropertyKey, value: unknown, before: unknown): void {
     if (Object.is(before, value) && before !== undefined) return;
     checkIndex(target, name, 'set', 'an assignment');
     // No computation depends on it, and train() and eval() set it between calls.
@@ -77,7 +77,7 @@ export class Members implements ProxyHandler<object> {
     if (typeof name !== 'string') return;
     if (value instanceof Registered || value instanceof Parameter) {
       this.registered.set(name, value);
-      this.#contents.delete(name);
+      this.#contents?.delete(name);
       return;
     }
     if (this.#isProperty(target, name)) {
@@ -89,8 +89,10 @@ export class Members implements ProxyHandler<object> {
       if (value === null && before instanceof Registered) this.registered.set(name, null);
       else this.registered.delete(name);
     }
-    if (isContent(value)) this.#contents.set(name, value as object);
-    else this.#contents.delete(name);
+    if (isContent(value)) {
+      this.#contents ??= new Map();
+      this.#contents.set(name, value as object);
+    } else this.#contents?.delete(name);
   }
 
   /** True where the member of that name is a property, not an item of a container. */

@@ -171,17 +171,18 @@ export abstract class Module<Out = Value> extends Registered {
    */
   strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly Module<any>[] {
     const known = new Set<unknown>(this.modules());
+    for (const [, state] of this.namedState()) known.add(state);
     const strangers = ([...graph.completed] as Module<any>[]).filter((module) => !known.has(module));
-    const states = new Set([...this.namedState()].map(([, state]) => state));
-    const lost = [...parameters].filter((parameter) => !states.has(parameter));
+    const lost = [...parameters].filter((parameter) => !known.has(parameter));
     if (lost.length === 0) return strangers;
-    const below = new Set<unknown>(strangers.flatMap((stranger) => [...stranger.modules()].slice(1)));
-    const holders = strangers.filter((stranger) => !below.has(stranger) && [...stranger.namedState()].length > 0);
-    const held = new Set<unknown>(holders.flatMap((holder) => [...holder.namedState()].map(([, state]) => state)));
-    const parts = [...holders, ...lost.filter((parameter) => !held.has(parameter))];
-    const got = new Set(parts.map((part) => `${describe(part)} ${placeOf(part, this)}`));
+    // The outermost module completes last.
+    const outermost = [...strangers].reverse();
+    const ownerOf = (state: Parameter) =>
+      outermost.find((one) => [...one.namedState()].some(([, own]) => own === state));
+    const parts = new Set(lost.map((state) => ownerOf(state) ?? state));
+    const got = [...parts].map((part) => `${describe(part)} ${placeOf(part, this)}`);
     throw new StateDictError(
-      `${this.constructor.name}: expected all parameters that run to be registered, got ${[...got].slice(0, 8).join(', ')}; ` +
+      `${this.constructor.name}: expected all parameters that run to be registered, got ${[...new Set(got)].slice(0, 8).join(', ')}; ` +
         'assign the module to a property, or hold several in a ModuleList or a Sequential',
     );
   }
@@ -342,12 +343,10 @@ export abstract class Module<Out = Value> extends Registered {
   #noChild(method: string, name: string, path: string, root: Module<any>): KeyError {
     const names = [...this.namedChildren()].map(([child]) => child);
     const type = this.constructor.name;
-    const place = `(in ${describe(path)})`;
+    const isState = this.#members.registered.get(name) instanceof Parameter;
+    const problem = isState ? `\`${cut(name)}\` is not a Module` : `${type} has no attribute \`${cut(name)}\``;
     return new KeyError(
-      (this.#members.registered.get(name) instanceof Parameter
-        ? `${method}: \`${cut(name)}\` is not a Module ${place}; the children of ${type} are ${listed(names, 24)}`
-        : `${method}: ${type} has no attribute \`${cut(name)}\` ${place}; its children are ${listed(names, 24)}`) +
-        root.pathHint([path]),
+      `${method}: ${problem} (in ${describe(path)}); the children of ${type} are ${listed(names, 24)}${root.pathHint([path])}`,
     );
   }
 
@@ -618,7 +617,7 @@ export function checkedAsyncOptions<O extends { readonly signal?: unknown; reado
 function checkStream(file: TensorStream): void {
   const given = file as Partial<TensorStream> | null | undefined;
   if (given?.tensors instanceof Map && typeof given.stream === 'function') return;
-  const wayOut = file instanceof Promise ? '; await it' : file instanceof Map ? '; loadStateDict takes that' : '';
+  const wayOut = file instanceof Map ? '; loadStateDict takes that' : '';
   throw new StateDictError(
     `loadStateDictAsync: expected an opened file, as openSafetensors gives it, got ${describe(file)}${wayOut}`,
   );

@@ -18,7 +18,7 @@ export type StateDictLike =
 /** The entries of a state dict as a Map. @throws {@link StateDictError} where it isn't one, with what may have been meant */
 export function entriesOf(stateDict: StateDictLike): ReadonlyMap<string, unknown> {
   if (stateDict instanceof Map) return stateDict;
-  const given = stateDict as Partial<Record<'tensors' | 'stream' | 'stateDict' | 'then', unknown>> | null | undefined;
+  const given = stateDict as Partial<Record<'tensors' | 'stream' | 'stateDict', unknown>> | null | undefined;
   if (typeof given === 'object' && given !== null && !ArrayBuffer.isView(given)) {
     const wayOut = wayOutOf(given);
     if (wayOut) throw new StateDictError(`Expected state_dict to be dict-like, got ${describe(given)}; ${wayOut}`);
@@ -33,8 +33,7 @@ export function entriesOf(stateDict: StateDictLike): ReadonlyMap<string, unknown
 }
 
 /** What to do with what holds a state dict but isn't one; null for all else. */
-function wayOutOf(given: Partial<Record<'tensors' | 'stream' | 'stateDict' | 'then', unknown>>): string | null {
-  if (typeof given.then === 'function') return 'await it';
+function wayOutOf(given: Partial<Record<'tensors' | 'stream' | 'stateDict', unknown>>): string | null {
   if (typeof given.stateDict === 'function') return 'pass its stateDict()';
   if (!(given.tensors instanceof Map)) return null;
   return typeof given.stream === 'function'

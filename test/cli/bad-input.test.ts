@@ -229,7 +229,7 @@ const failures: readonly Case[] = [
       '"module.features.0.bias", "module.features.0.weight", "module.features.10.expand1x1.bias", ' +
       '"module.features.10.expand1x1.weight", "module.features.10.expand3x3.bias", ' +
       '"module.features.10.expand3x3.weight" and 44 more. ' +
-      "all 52 keys of the file begin with `module.`",
+      'all 52 keys of the file begin with `module.`',
   ],
   [
     'weights that are not there',

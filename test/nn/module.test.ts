@@ -76,14 +76,14 @@ describe('the hierarchy', () => {
   it('says which part of a path is missing, and what there is', () => {
     const network = new Sequential(new Conv2d(1, 1, 1), new ReLU());
     expect(thrown(() => network.getSubmodule('0.nope.x'))).toBe(
-      'KeyError: getSubmodule: Conv2d has no attribute `nope` (in "0.nope.x"); its children are none',
+      'KeyError: getSubmodule: Conv2d has no attribute `nope` (in "0.nope.x"); the children of Conv2d are none',
     );
     expect(thrown(() => network.getSubmodule('9'))).toBe(
-      'KeyError: getSubmodule: Sequential has no attribute `9` (in "9"); its children are "0", "1"',
+      'KeyError: getSubmodule: Sequential has no attribute `9` (in "9"); the children of Sequential are "0", "1"',
     );
     expect(thrown(() => network.getSubmodule('[0]'))).not.toContain('write');
     expect(thrown(() => new Sequential(network).getSubmodule('0[1]'))).toBe(
-      'KeyError: getSubmodule: Sequential has no attribute `0[1]` (in "0[1]"); its children are "0"; write "0.1"',
+      'KeyError: getSubmodule: Sequential has no attribute `0[1]` (in "0[1]"); the children of Sequential are "0"; write "0.1"',
     );
     expect(thrown(() => network.getSubmodule('0.weight'))).toBe(
       'KeyError: getSubmodule: `weight` is not a Module (in "0.weight"); the children of Conv2d are none',

@@ -45,9 +45,21 @@ class Fields extends Module {
   }
 }
 
+/** As an engine runs {@link Fields}, where no compiler made assignments of its fields. */
+const Defined: typeof Fields = new Function(
+  ...['Module', 'Conv2d', 'ReLU'],
+  `return class Fields extends Module {
+    stem = new Conv2d(2, 3, 1);
+    10 = new ReLU();
+    0 = new Conv2d(3, 4, 1);
+    forward(x) { return this[0].call(this[10].call(this.stem.call(x))); }
+  }`,
+)(Module, Conv2d, ReLU);
+
 describe.each([
   ['assigned in a constructor', () => new Numbered()],
   ['fields of a class', () => new Fields()],
+  ['fields of a class that are defined', () => new Defined()],
 ])('members whose names are numbers, %s', (_how, make) => {
   it('are children in the order of registration', () => {
     expect(names(make())).toEqual(['stem', '10', '0']);

@@ -164,12 +164,12 @@ describe('setSubmodule', () => {
 
   it('says which part of a path is missing, and what there is', () => {
     const net = resnet18();
-    const stage = 'its children are "conv1", "bn1", "relu", "conv2", "bn2"';
+    const stage = 'the children of BasicBlock are "conv1", "bn1", "relu", "conv2", "bn2"';
     expect(thrown(() => net.setSubmodule('layer1.0.conv9', a))).toBe(
       `KeyError: setSubmodule: BasicBlock has no attribute \`conv9\` (in "layer1.0.conv9"); ${stage}`,
     );
     expect(thrown(() => net.setSubmodule('layer1.7.conv1', a))).toBe(
-      'KeyError: setSubmodule: Sequential has no attribute `7` (in "layer1.7.conv1"); its children are "0", "1"',
+      'KeyError: setSubmodule: Sequential has no attribute `7` (in "layer1.7.conv1"); the children of Sequential are "0", "1"',
     );
     expect(thrown(() => net.setSubmodule('layer1[0].conv1', a))).toMatch(/; write "layer1\.0\.conv1"$/);
     expect(thrown(() => net.setSubmodule('conv1.weight', a))).toBe(
