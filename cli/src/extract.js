@@ -7,7 +7,7 @@ import { heatmaps } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, progress, shapeText, status, table } from './print.js';
+import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
 
@@ -49,17 +49,10 @@ export async function extract(options) {
     folder: heatmapFolder,
   });
   const weights = new TensorFile('--weights', weightsPath);
-  const [weightsMs] = timed(() => {
-    try {
-      loadWeights(weights, model, getter);
-      weights.checkUnchanged();
-    } finally {
-      weights.close();
-    }
-  });
+  const [weightsMs] = await timed(() => loadWeights(weights, getter).finally(() => weights.close()));
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
-  const [runMs, features] = await timedAsync(() => getter.forwardAsync(input, { onProgress }));
+  const [runMs, features] = await timed(() => getter.forwardAsync(input, { onProgress }));
   const names = namesOf(features);
   /** @type {import('./output.js').OutputFile[]} */
   const files = [{ option: '--output', path: output, bytes: saveSafetensors(names, [], { sorted: false }) }];
@@ -114,32 +107,6 @@ export async function extract(options) {
     ],
     warnings,
   };
-}
-
-/**
- * Milliseconds that a function took, and what it returned.
- *
- * @template T
- * @param {() => T} run
- * @returns {[ms: number, result: T]}
- */
-export function timed(run) {
-  const begin = performance.now();
-  const result = run();
-  return [Math.round((performance.now() - begin) * 100) / 100, result];
-}
-
-/**
- * As {@link timed}, of a function that returns a promise.
- *
- * @template T
- * @param {() => Promise<T>} run
- * @returns {Promise<[ms: number, result: T]>}
- */
-export async function timedAsync(run) {
-  const begin = performance.now();
-  const result = await run();
-  return [Math.round((performance.now() - begin) * 100) / 100, result];
 }
 
 /**

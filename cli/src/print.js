@@ -80,3 +80,16 @@ export function progress(what) {
   status(`${what} …`);
   return ({ done, total }) => status(`${what}: ${total === 0 ? 100 : Math.floor((done / total) * 100)} %`);
 }
+
+/**
+ * Milliseconds that an asynchronous function took, and what it gave.
+ *
+ * @template T
+ * @param {() => Promise<T>} run
+ * @returns {Promise<[ms: number, result: T]>}
+ */
+export async function timed(run) {
+  const begin = performance.now();
+  const result = await run();
+  return [Math.round((performance.now() - begin) * 100) / 100, result];
+}

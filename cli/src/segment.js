@@ -1,15 +1,17 @@
 /** `layertap segment`: the class of each pixel, as a mask. */
 
 import { Graph, SimpleSegmentationModel, saveSafetensors } from 'layertap';
-import { timed, timedAsync } from './extract.js';
 import { CommandError } from './failures.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, progress, shapeText, status } from './print.js';
+import { bytesText, msText, progress, shapeText, status, timed } from './print.js';
 import { TensorFile } from './tensor-file.js';
 import { loadWeights } from './weights.js';
+
+/** The keys of the auxiliary head's weights, which torchvision's files have. */
+const AUXILIARY = /^aux_classifier\./;
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Scores [1, C, H, W] */
 
@@ -59,14 +61,13 @@ export async function segment(options) {
     throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
   }
   const weights = new TensorFile('--weights', weightsPath);
-  const [weightsMs, model] = timed(() => {
+  const [weightsMs, model] = await timed(async () => {
     try {
       // The auxiliary head is worth its time only where its scores are kept.
-      const hasAux = [...weights.tensors.keys()].some((key) => key.startsWith('aux_classifier.'));
+      const hasAux = [...weights.tensors.keys()].some((key) => AUXILIARY.test(key));
       const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
       const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
-      loadWeights(weights, built, built);
-      weights.checkUnchanged();
+      await loadWeights(weights, built, hasHead(built) ? undefined : AUXILIARY);
       return built.compile({ deterministic });
     } finally {
       weights.close();
@@ -74,7 +75,7 @@ export async function segment(options) {
   });
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
-  const [runMs, outputs] = await timedAsync(() => model.callAsync(input, { onProgress }));
+  const [runMs, outputs] = await timed(() => model.callAsync(input, { onProgress }));
   const scores = /** @type {Map<string, Scores>} */ (outputs);
   const out = /** @type {Scores} */ (scores.get('out'));
   checkScores(scores);
@@ -115,6 +116,13 @@ export async function segment(options) {
     ],
     warnings: presetWarnings(whole, preset),
   };
+}
+
+/**
+ * @param {import('layertap').Module<any>} model
+ */
+function hasHead(model) {
+  return model instanceof SimpleSegmentationModel && model.aux_classifier !== null;
 }
 
 /**

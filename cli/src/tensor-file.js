@@ -68,6 +68,16 @@ export class TensorFile {
   }
 
   /**
+   * The named tensors, which the file must have, one after the other: what `loadStateDictAsync` reads from.
+   *
+   * @param {Iterable<string>} names
+   * @returns {AsyncGenerator<[name: string, tensor: import('layertap').Tensor]>}
+   */
+  async *stream(names) {
+    for (const name of names) yield [name, this.get(name)];
+  }
+
+  /**
    * Fails where the file changed since it was opened: tensors that were read are then a mixture of two files. A file
    * that was replaced by another of its name is no such case, since the one that was opened is still there to be
    * read.

@@ -3,28 +3,20 @@
 import { StateDictError } from 'layertap';
 import { CommandError } from './failures.js';
 
-/** @typedef {import('layertap').Module<any>} Module */
-
 /**
- * Loads a file of the whole model's weights into what is kept of it, reading no more than that. Keys of children that
- * were dropped are ignored, and so are those of children that the model could have and doesn't (`aux_classifier`);
- * all others must match.
+ * Loads a file of the whole model's weights into a model, or into a getter of some of its children. No more is read
+ * than that.
  *
  * @param {import('./tensor-file.js').TensorFile} file
- * @param {Module} model the whole model
- * @param {Module} kept the model itself, or a getter of some of its children
+ * @param {import('layertap').Module<any>} model
+ * @param {RegExp} [ignored] keys that the file may have although the model has no use for them
  * @throws {CommandError} with all missing, unexpected and mismatched keys
  */
-export function loadWeights(file, model, kept) {
-  const keptNames = new Set([...kept.namedChildren()].map(([name]) => name));
-  // A child that a model was built without is a property that is null.
-  const names = new Set(Object.keys(model));
-  const wanted = [...file.tensors.keys()].filter((key) => {
-    const child = key.slice(0, Math.max(key.indexOf('.'), 0));
-    return keptNames.has(child) || !names.has(child);
-  });
+export async function loadWeights(file, model, ignored) {
+  const tensors = new Map([...file.tensors].filter(([key]) => !ignored?.test(key)));
   try {
-    kept.loadStateDict(wanted.map((key) => /** @type {const} */ ([key, file.get(key)])));
+    await model.loadStateDictAsync({ tensors, stream: (names) => file.stream(names) });
+    file.checkUnchanged();
   } catch (error) {
     throw error instanceof StateDictError ? new CommandError(`${file.label}: ${error.message}`) : error;
   }

@@ -1,28 +1,24 @@
 /** What is computed of an image: the digits network's last feature, one mean for each channel. */
 
 import { open } from 'node:fs/promises';
-import { openSafetensors, semanticSegmentation } from 'layertap';
+import { IntermediateLayerGetter, openSafetensors, semanticSegmentation } from 'layertap';
 import { digitsNetwork } from './digits/network.mjs';
 import { decodeImage } from './image.mjs';
 
 /** @returns {Promise<(bytes: Uint8Array) => Promise<Float32Array>>} a function from an image file's bytes to 64 numbers */
 export async function createEmbedding() {
-  const { backbone } = digitsNetwork();
+  // The backbone alone is kept of the network, and read from the file of the whole network's weights.
+  const getter = new IntermediateLayerGetter(digitsNetwork(), { 'backbone.layer4': 'out' });
   const handle = await open(new URL('digits/weights.safetensors', import.meta.url));
   try {
-    const weights = await openSafetensors(handle);
-    const prefix = 'backbone.';
-    const names = [...weights.tensors.keys()].filter((name) => name.startsWith(prefix));
-    const tensors = await weights.load(names);
-    backbone.loadStateDict([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    await getter.loadStateDictAsync(await openSafetensors(handle));
   } finally {
     await handle.close();
   }
 
   return async (bytes) => {
     const image = await decodeImage(bytes);
-    const feature = backbone.forward(semanticSegmentation(image, { resizeSize: null }), { only: ['out'] }).get('out');
-    return channelMeans(feature);
+    return channelMeans(getter.forward(semanticSegmentation(image, { resizeSize: null })).get('out'));
   };
 }
 

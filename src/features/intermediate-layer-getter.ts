@@ -11,6 +11,7 @@ import type { AsyncOptions } from '../nn/execution.ts';
 import { checkedAsyncOptions, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
@@ -51,13 +52,18 @@ export interface FeatureInfo {
  *     const features = getter.forward(x); // Map { 'aux' → Tensor, 'out' → Tensor }
  *
  * Children after the last requested one are dropped, those before are shared with the model. Right only where the model's own
- * `forward` runs its children in that order: functional steps between them are lost.
+ * `forward` runs its children in that order: functional steps between them are lost. The whole model's weights can be loaded as they
+ * are, since the keys of dropped children are ignored:
+ *
+ *     await getter.loadStateDictAsync(await openSafetensors(url)); // reads the kept children's bytes alone
  *
  * @see torchvision.models._utils.IntermediateLayerGetter
  */
 export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>> {
   /** The requested paths and their features' names, as given. */
   readonly returnLayers: ReadonlyMap<string, FeatureName>;
+  /** The model's keys that are not the kept children's, as {@link droppedKeys} writes them. */
+  readonly #dropped: readonly string[];
 
   /**
    * @param returnLayers keys are direct children or dotted paths below them (`layer3.5`); of two layers with one name, the
@@ -80,6 +86,13 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     }
     super(kept);
     this.returnLayers = layers;
+    const before = model instanceof IntermediateLayerGetter ? model.droppedKeys() : [];
+    this.#dropped = [...droppedOf(model, new Set(kept.map(([name]) => name))), ...before];
+  }
+
+  /** The keys of dropped children, unless a child of that name was added since. */
+  protected override droppedKeys(): readonly string[] {
+    return this.#dropped.filter((key) => !this.has(key.replace(/\.$/, '')));
   }
 
   protected override get version(): number {
@@ -218,6 +231,15 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     }
     return { features, paths };
   }
+}
+
+/** A model's keys that aren't those of the kept children; those of a child end in a dot. */
+function droppedOf(model: Module<any>, kept: ReadonlySet<string>): string[] {
+  const members = [...model.members()].filter(([name]) => !kept.has(name));
+  // A child that the model was built without, such as an auxiliary head, is a property that is null.
+  const absent = Object.keys(model).filter((name) => Reflect.get(model, name) === null);
+  const own = members.map(([name, member]) => (member instanceof Parameter ? name : `${name}.`));
+  return [...own, ...absent.map((name) => `${name}.`)];
 }
 
 /** @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers} */

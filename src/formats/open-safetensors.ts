@@ -82,8 +82,7 @@ export interface OpenedSafetensors extends SafetensorsHeader, TensorStream {
  *
  *     const file = await openSafetensors('https://example.com/resnet50.safetensors');
  *     const getter = new IntermediateLayerGetter(resnet50(), { layer2: 'c3' });
- *     const names = [...getter.stateShapes().keys()];
- *     getter.loadStateDict(await file.load(names)); // 6 MB of 102
+ *     await getter.loadStateDictAsync(file); // 6 MB of 102
  *
  * @param source a URL, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`, or a stream. A
  *   stream is read once, from front to back

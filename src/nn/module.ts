@@ -320,6 +320,14 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
+   * Keys that the whole model has and this module was made without; one that ends in a dot stands for all keys below a child. A strict
+   * load ignores them. Without `strict` they are listed with the other keys that weren't used, as in PyTorch.
+   */
+  protected droppedKeys(): readonly string[] {
+    return [];
+  }
+
+  /**
    * The module at a dotted path, e.g. `layer1.0.conv2`; '' is this one.
    *
    * @throws {@link KeyError} naming the part that is missing and what there is
@@ -383,7 +391,8 @@ export abstract class Module<Out = Value> extends Registered {
 
   /**
    * Takes over tensors by their keys, without copying them. With `strict` (the default) keys must match exactly; shapes always must.
-   * Batch norm's `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. Nothing is changed where it throws.
+   * Batch norm's `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. An IntermediateLayerGetter takes the whole
+   * model's keys: it ignores those of the children that it dropped. Nothing is changed where it throws.
    *
    * @param stateDict a Map, entries, or a plain object
    * @returns the keys that were missing and those that weren't used
@@ -495,13 +504,15 @@ export abstract class Module<Out = Value> extends Registered {
       }
     }
     const ignored = new Set<string>();
+    const dropped = new Set<string>();
     const order = new Map<string, number>();
     for (const [path, module] of this.everyModule()) {
       order.set(path, order.size);
       for (const key of module.ignoredKeys()) ignored.add(join(path, key));
+      if (strict) for (const key of module.droppedKeys()) dropped.add(join(path, key));
     }
     const unexpectedKeys = [...given.keys()]
-      .filter((key) => !used.has(key) && !ignored.has(key))
+      .filter((key) => !used.has(key) && !ignored.has(key) && !isAmong(key, dropped))
       .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
     const problems = mismatches.slice(0, MOST_PROBLEMS);
     if (mismatches.length > MOST_PROBLEMS) problems.push(`and ${mismatches.length - MOST_PROBLEMS} more like these.`);
@@ -692,6 +703,17 @@ async function collect(
     );
   }
   return kept;
+}
+
+/** True where a key is one of these, or below one that ends in a dot. */
+function isAmong(key: unknown, dropped: ReadonlySet<string>): boolean {
+  if (dropped.size === 0) return false;
+  const text = String(key);
+  if (dropped.has(text)) return true;
+  for (let dot = text.indexOf('.'); dot >= 0; dot = text.indexOf('.', dot + 1)) {
+    if (dropped.has(text.slice(0, dot + 1))) return true;
+  }
+  return false;
 }
 
 /** The longest of the paths that a key is below; '' is one of them. */

@@ -2,7 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { ValueError } from '../../src/errors.ts';
-import { type FeatureName, IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import {
+  type FeatureName,
+  IntermediateLayerGetter,
+  type ReturnLayers,
+} from '../../src/features/intermediate-layer-getter.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { prune } from '../../src/graph/passes/prune.ts';
@@ -18,8 +22,9 @@ import { add, relu } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
 import { numel } from '../../src/tensor/shape.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { ChildrenOf, noise, smallest, TinyResNet, thrown } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
 
@@ -339,13 +344,11 @@ describe("torchvision's contract: state", () => {
     expect(keys.at(-1)).toBe('layer1.1.bn2.num_batches_tracked');
   });
 
-  it("I21: loading the full model's dict strictly fails in PyTorch's words; otherwise the rest is listed", () => {
+  it("I21, differs: the full model's dict loads strictly; without strict the rest is listed", () => {
     const features = new IntermediateLayerGetter(new TinyResNet(), { avgpool: 'out' });
     const full = model.stateDict();
-    expect(thrown(() => features.loadStateDict(full))).toBe(
-      'StateDictError: Error(s) in loading state_dict for IntermediateLayerGetter:\n' +
-        '\tUnexpected key(s) in state_dict: "fc.weight", "fc.bias". ',
-    );
+    expect(features.loadStateDict(full)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(features.forward(x).get('out')).toEqual(own.get('avgpool'));
     expect(features.loadStateDict(full, { strict: false })).toEqual({
       missingKeys: [],
       unexpectedKeys: ['fc.weight', 'fc.bias'],
@@ -358,6 +361,87 @@ describe("torchvision's contract: state", () => {
     expect(metadata.get('')).toEqual({ version: 2 });
     expect(metadata.get('bn1')).toEqual({ version: 2 });
     expect(metadata.get('conv1')).toEqual({ version: 1 });
+  });
+});
+
+describe("a whole model's weights", () => {
+  const one = tensor([1], [1]);
+  const whole = model.stateDict();
+  const withKeys = (...keys: readonly string[]) => new Map([...whole, ...keys.map((key) => [key, one] as const)]);
+  const made = (layers: ReturnLayers = { layer1: 'x' }, of: Module<any> = new TinyResNet()) =>
+    new IntermediateLayerGetter(of, layers);
+  const complete = { missingKeys: [], unexpectedKeys: [] };
+
+  it('load strictly where any children are dropped', () => {
+    for (const child of CHILDREN) expect(made({ [child]: 'x' }).loadStateDict(whole), child).toEqual(complete);
+    expect(made({ 'layer2.0.conv1': 'x' }).loadStateDict(whole)).toEqual(complete);
+  });
+
+  it.each([
+    ['of no child', 'head.weight'],
+    ['that is mistyped', 'layer1.0.conv9.weight'],
+    ["with a dropped child's name and nothing below it", 'fc'],
+    ["that begins with a dropped child's name", 'fc2.weight'],
+    ["with a dropped child's name below a kept one", 'layer1.fc.weight'],
+    ['with a prefix', 'module.fc.weight'],
+    ['that is empty', ''],
+  ])('a key %s is an error all the same', (_, key) => {
+    const message =
+      'StateDictError: Error(s) in loading state_dict for IntermediateLayerGetter:\n' +
+      `\tUnexpected key(s) in state_dict: "${key}". `;
+    expect(thrown(() => made().loadStateDict(withKeys(key)))).toBe(message);
+  });
+
+  it('lack nothing that is kept', () => {
+    const less = withKeys();
+    less.delete('layer1.0.conv1.weight');
+    expect(thrown(() => made().loadStateDict(less))).toBe(
+      'StateDictError: Error(s) in loading state_dict for IntermediateLayerGetter:\n' +
+        '\tMissing key(s) in state_dict: "layer1.0.conv1.weight". ',
+    );
+  });
+
+  it('load strictly into a getter of a getter, and into one inside of another module', () => {
+    expect(made({ conv1: 'x' }, made({ layer1: 'x' })).loadStateDict(whole)).toEqual(complete);
+    const wrapped = new Sequential(made());
+    const prefixed = [...whole].map(([key, value]) => [`0.${key}`, value] as const);
+    expect(wrapped.loadStateDict(prefixed)).toEqual(complete);
+    expect(thrown(() => wrapped.loadStateDict([...prefixed, ['fc.weight', one]]))).toMatch(
+      'Unexpected key(s) in state_dict: "fc.weight".',
+    );
+  });
+
+  it('load strictly where the model has parameters of its own, a child of two names, or none in the place of one', () => {
+    class Odd extends Module {
+      readonly first = new Conv2d(3, 4, 1);
+      readonly again = this.first;
+      readonly bias = new Parameter([1]);
+      head: Conv2d | null = null;
+      forward(value: Value): Value {
+        return this.first.call(value);
+      }
+    }
+    const odd = fillParameters(new Odd());
+    const file = new Map([...odd.stateDict(), ['head.weight', one] as const]);
+    expect([...file.keys()].join(' ')).toBe('bias first.weight first.bias again.weight again.bias head.weight');
+    const cut = made({ first: 'x' }, new Odd());
+    expect(cut.loadStateDict(file)).toEqual(complete);
+    expect(thrown(() => cut.loadStateDict(new Map([...file, ['bias.weight', one]])))).toMatch(
+      'Unexpected key(s) in state_dict: "bias.weight".',
+    );
+  });
+
+  it("are all the getter's own again once a child of a dropped one's name is added", () => {
+    const features = made();
+    features.set('fc', new Linear(16, 10));
+    const attempt = () => features.loadStateDict(withKeys('fc.scale'));
+    expect(thrown(attempt)).toMatch('Unexpected key(s) in state_dict: "fc.scale".');
+  });
+
+  it('mistake no child that was taken away for a dropped one', () => {
+    const features = made({ layer2: 'x' });
+    features.delete('conv1');
+    expect(thrown(() => features.loadStateDict(whole))).toMatch('Unexpected key(s) in state_dict: "conv1.weight".');
   });
 });
 

@@ -154,6 +154,21 @@ describe('over HTTP', () => {
     expect(tensors.get('layer2.3.conv3.weight')!.data[1]).toBe(valueAt(file.dataBegin + last.begin + 4));
   });
 
+  it("reads no more where the getter takes the whole file's tensors strictly", async () => {
+    const { file } = syntheticFile(resnet50().stateShapes());
+    const server = await serve({}, file);
+    const getter = new IntermediateLayerGetter(resnet50(), { layer2: 'c3' });
+    let wantedBytes = 0;
+    const { missingKeys, unexpectedKeys } = await getter.loadStateDictAsync(await openSafetensors(server.url), {
+      onProgress: ({ totalBytes }) => {
+        wantedBytes = totalBytes;
+      },
+    });
+    expect([missingKeys, unexpectedKeys]).toEqual([[], []]);
+    expect(wantedBytes).toBeLessThan(6e6);
+    expect(server.served()).toBeLessThan(wantedBytes + 2 ** 18);
+  });
+
   it('has the metadata and all tensors, in the order of their bytes', async () => {
     const server = await serve();
     const file = await openSafetensors(server.url, eager);

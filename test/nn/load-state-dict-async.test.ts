@@ -86,6 +86,24 @@ describe('loadStateDictAsync', () => {
     }
   });
 
+  it("asks only for what a getter kept of the whole model's file, and refuses other keys", async () => {
+    const whole = fillParameters(network()).stateDict();
+    for (const inputShapes of [null, [SHAPE]]) {
+      const model = getter();
+      const file = new File(whole);
+      expect(await model.loadStateDictAsync(file, { inputShapes })).toEqual({ missingKeys: [], unexpectedKeys: [] });
+      const asked = [...values.keys()].filter((key) => !inputShapes || !key.endsWith('num_batches_tracked'));
+      expect(file.asked).toEqual([asked]);
+      expect(model.forward(x)).toEqual(expectedFeatures());
+    }
+    const foreign = new File(new Map([...whole, ['layer5.weight', generatedTensor('w', [1])]]));
+    await expect(getter().loadStateDictAsync(foreign)).rejects.toThrow(
+      'Error(s) in loading state_dict for IntermediateLayerGetter:\n\t' +
+        'Unexpected key(s) in state_dict: "layer5.weight". ',
+    );
+    expect(foreign.asked).toEqual([]);
+  });
+
   it('asks only for what the module has, where keys need not match', async () => {
     const file = new File(fillParameters(network()).stateDict());
     const model = getter();

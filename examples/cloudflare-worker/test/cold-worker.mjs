@@ -18,7 +18,7 @@ export default {
     const file = await openSafetensors('https://weights/weights.safetensors', {
       fetch: (url, init) => WEIGHTS.fetch(url, init),
     });
-    await network.loadStateDictAsync(file, { strict: false, inputShapes });
+    await network.loadStateDictAsync(file, { inputShapes });
     done('load');
     const x = zeros([1, 3, 224, 224]);
     features(network, x);
