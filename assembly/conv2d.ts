@@ -208,23 +208,6 @@ function tiles6(count: i32, table: usize, tableBytes: usize, tapBytes: usize, ta
   adjacentTiles(6, count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
 }
 
-/** Tiles of `size` rows: see {@link adjacentTiles}. */
-// @ts-ignore: decorator
-@inline
-function tilesOf(
-  size: i32, count: i32, table: usize, tableBytes: usize, tapBytes: usize, tableStep: usize, panelStep: usize, group: usize, panel: usize, out: usize, outBytes: usize, lanes: i32, sums: usize, sumsBytes: usize, bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
-): void {
-  switch (size) {
-    case 1: tiles1(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
-    case 2: tiles2(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
-    case 3: tiles3(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
-    case 4: tiles4(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi); break;
-    default:
-      if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
-      else tiles6(count, table, tableBytes, tapBytes, tableStep, panelStep, group, panel, out, outBytes, lanes, sums, sumsBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
-  }
-}
-
 /**
  * Convolution of `rows` output pixels: out = act((bias + Σ x·w)·scale + shift + residual), act being an activation of epilogue.ts.
  *
@@ -300,35 +283,37 @@ export function f32_conv2d(
         asked = min(w + max(panelBytes, ASKED_BYTES), weightsEnd);
         for (let at = w; at < asked; at += 64) load<u32>(at);
       }
-      const b = bias ? bias + (<usize>panel << 5) : 0;
+      let b = bias ? bias + (<usize>panel << 5) : 0;
       const s = scale ? scale + (<usize>panel << 5) : 0;
       const h = shift + (<usize>panel << 5);
       let o = out + channel + row * outBytes;
       let r = residual ? residual + channel + row * residualBytes : 0;
       let t = table + <usize>first * tileTable;
+      let a = groupIn, channels = channelsIn, before: usize = 0;
       if (isPixel && panel < abreastEnd) {
         const lastRun = (parts - 1) * runChannels, ofFour = (panel - firstPanel) & (ABREAST - 1);
         if (ofFour == 0) {
           const x = load<usize>(t);
-          for (let c = 0; c < lastRun; c += runChannels) {
-            fourPanels(runChannels, x + (<usize>c << 2), w + (<usize>c << 5), panelBytes, partial, c > 0 ? partial : 0, c > 0 ? 0 : b);
+          for (let c = 0; c <= lastRun; c += runChannels) {
+            const isLast = c == lastRun;
+            fourPanels(
+              isLast ? channelsIn - 1 - c : runChannels, x + (<usize>c << 2), w + (<usize>c << 5), panelBytes,
+              isLast ? o : partial, c > 0 && !isLast ? partial : 0, c > 0 ? 0 : b,
+            );
           }
-          fourPanels(channelsIn - 1 - lastRun, x + (<usize>lastRun << 2), w + (<usize>lastRun << 5), panelBytes, o, 0, lastRun > 0 ? 0 : b);
         }
         // What is left is the last channel, from what is in `out` on as from a bias.
-        tiles1(1, t, tileTable, tileTable, tableStep, 32, <usize>(channelsIn - 1) << 2, w + panelStep - 32, o, outBytes, lanes,
-          lastRun > 0 ? partial + (<usize>ofFour << 5) : 0, 0, o, s, h, r, residualBytes, activation, lo, hi);
-        continue;
+        a = <usize>(channelsIn - 1) << 2;
+        w += panelStep - 32;
+        channels = 1;
+        b = o;
+        if (lastRun > 0) before = partial + (<usize>ofFour << 5);
       }
       for (let i = first; i < last;) {
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
         const count = min(ofSize, callTiles);
-        if (isOneRun) {
-          tilesOf(size, count, t, tileTable, tileTable, tableStep, panelStep, groupIn, w, o, outBytes, lanes, sums ? o : 0, outBytes, b, s, h, r, residualBytes, activation, lo, hi);
-        } else {
-          manyRuns(size, count, t, taps, tableStep, channelsIn, runTaps, runChannels, groupIn, w, o, outBytes, lanes, sums, partial, b, s, h, r, residualBytes, activation, lo, hi);
-        }
+        tilesOf(size, count, t, taps, tableStep, channels, runTaps, runChannels, a, w, o, outBytes, lanes, sums ? o : before, partial, b, s, h, r, residualBytes, activation, lo, hi);
         i += count;
         t += <usize>count * tileTable;
         o += <usize>(count * size) * outBytes;
@@ -338,26 +323,43 @@ export function f32_conv2d(
   }
 }
 
-/** Tiles whose sums have several runs: `partial` holds them, densely, until the last run takes them to the epilogue. */
-function manyRuns(
+/**
+ * Tiles, run by run: `partial` holds their sums, densely, until the last run takes them to the epilogue.
+ *
+ * @param sums what the first run is added to; 0 for none
+ */
+function tilesOf(
   size: i32, count: i32, table: usize, taps: i32, tableStep: usize, channelsIn: i32, runTaps: i32, runChannels: i32, group: usize, panel: usize,
-  out: usize, outBytes: usize, lanes: i32, sums: i32, partial: usize,
+  out: usize, outBytes: usize, lanes: i32, sums: usize, partial: usize,
   bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
 ): void {
-  const tileTable = tableStep * <usize>taps;
-  let before = sums ? out : 0, beforeBytes = outBytes;
+  const tableBytes = tableStep * <usize>taps;
+  let sumsBytes = outBytes;
   for (let tap = 0; tap < taps; tap += runTaps) {
     const tapBytes = tableStep * <usize>min(runTaps, taps - tap);
     for (let c = 0; c < channelsIn; c += runChannels) {
       const isLast = tap + runTaps >= taps && c + runChannels >= channelsIn;
-      const step = <usize>min(runChannels, channelsIn - c) << 5;
-      const t = table + <usize>tap * tableStep, a = group + (<usize>c << 2), w = panel + (<usize>(tap * channelsIn + c) << 5);
-      if (isLast) tilesOf(size, count, t, tileTable, tapBytes, tableStep, step, a, w, out, outBytes, lanes, before, beforeBytes, bias, scale, shift, residual, residualBytes, activation, lo, hi);
-      else tilesOf(size, count, t, tileTable, tapBytes, tableStep, step, a, w, partial, 32, 8, before, beforeBytes, bias, 0, 0, 0, 0, 0, f32(-Infinity), f32(Infinity));
-      before = partial;
-      beforeBytes = 32;
+      const panelStep = <usize>min(runChannels, channelsIn - c) << 5;
+      const a = group + (<usize>c << 2);
+      const o = isLast ? out : partial, bytes = isLast ? outBytes : 32, stored = isLast ? lanes : 8;
+      const s = isLast ? scale : 0, r = isLast ? residual : 0, act = isLast ? activation : 0;
+      const l = isLast ? lo : f32(-Infinity), h = isLast ? hi : f32(Infinity);
+      switch (size) {
+        case 1: tiles1(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h); break;
+        case 2: tiles2(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h); break;
+        case 3: tiles3(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h); break;
+        case 4: tiles4(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h); break;
+        default:
+          if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h);
+          else tiles6(count, table, tableBytes, tapBytes, tableStep, panelStep, a, panel, o, bytes, stored, sums, sumsBytes, bias, s, shift, r, residualBytes, act, l, h);
+      }
+      // Of several taps' run, the panel's next part begins where all of them end.
+      panel += panelStep * <usize>min(runTaps, taps - tap);
+      sums = partial;
+      sumsBytes = 32;
       bias = 0;
     }
+    table += tapBytes;
   }
 }
 

@@ -114,20 +114,15 @@ function pixel(
   weights += <usize>skip * channelBytes;
   const step = <usize>dilation * pixelBytes, weightRow = <usize>kernelWidth * channelBytes;
   let c = from;
-  if (tapsY * tapsX <= RUN) {
-    for (; c + 64 <= to; c += 64) vectors(4, false, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-    for (; c < to; c += 16) vectors(1, false, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-  } else {
-    for (; c + 64 <= to; c += 64) vectors(4, true, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-    for (; c < to; c += 16) vectors(1, true, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-  }
+  for (; c + 64 <= to; c += 64) vectors(4, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+  for (; c < to; c += 16) vectors(1, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
 }
 
-/** `count` (1 or 4, a constant) vectors of a pixel's channels, in runs where there are `many` taps (a constant). */
+/** `count` (1 or 4, a constant) vectors of a pixel's channels, in runs where there are more taps. */
 // @ts-ignore: decorator
 @inline
 function vectors(
-  count: i32, many: bool, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
+  count: i32, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
   c: usize, out: usize, bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
 ): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
@@ -136,11 +131,12 @@ function vectors(
     c0 = v128.load(bias + c);
     if (count == 4) { c1 = v128.load(bias + c, 16); c2 = v128.load(bias + c, 32); c3 = v128.load(bias + c, 48); }
   }
+  const isOneRun = tapsY * tapsX <= RUN;
   let left = RUN;
   for (let ky = 0; ky < tapsY; ky++) {
     let a = x, w = weights;
     for (let kx = 0; kx < tapsX;) {
-      const end = many ? min(tapsX, kx + left) : tapsX;
+      const end = min(tapsX, kx + left);
       left -= end - kx;
       for (; kx < end; kx++) {
         c0 = madd(c0, v128.load(a), v128.load(w));
@@ -152,7 +148,7 @@ function vectors(
         a += step;
         w += weightStep;
       }
-      if (many && left == 0) {
+      if (left == 0 && !isOneRun) {
         left = RUN;
         low0 = addLow(low0, c0); high0 = addHigh(high0, c0); c0 = f32x4.splat(0);
         if (count == 4) {
@@ -165,7 +161,7 @@ function vectors(
     x += rowBytes;
     weights += weightRow;
   }
-  if (many) {
+  if (!isOneRun) {
     c0 = demote(addLow(low0, c0), addHigh(high0, c0));
     if (count == 4) {
       c1 = demote(addLow(low1, c1), addHigh(high1, c1));

@@ -192,8 +192,6 @@ function mean(
 }
 
 /** The last run and those before it over the divisor. A small window is one run, and never leaves float32. */
-// @ts-ignore: decorator
-@inline
 function quotient(isSmall: bool, sum: v128, low: v128, high: v128, divisor: v128, wide: v128): v128 {
   if (isSmall) return f32x4.div(sum, divisor);
   return demote(f64x2.div(addLow(low, sum), wide), f64x2.div(addHigh(high, sum), wide));

@@ -10,6 +10,8 @@ const { SIMD128, RelaxedSIMD, BulkMemory, MutableGlobals, SignExt, NontrappingFP
 
 binaryen.setOptimizeLevel(3);
 binaryen.setShrinkLevel(0);
+// What is called from one place stays a function where it is large: engines replace its code by itself, and the binaries differ less.
+binaryen.setOneCallerInlineMaxSize(40);
 binaryen.setLowMemoryUnused(true); // asc's too: kernels' addresses begin beyond it
 for (const file of process.argv.slice(2)) {
   const module = binaryen.readBinary(readFileSync(file));
