@@ -1,57 +1,108 @@
-/** What the READMEs show and link to is there, and compiles. */
+/** What the documents show and link to is there, compiles, and comes from a command. */
 
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { saveSafetensors } from '../src/formats/safetensors.ts';
+import { resnet18 } from '../src/models/index.ts';
+import { fillParameters } from './support/generator.ts';
 
-const pages = ['.', 'cli', 'examples/digits'].flatMap((folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join(folder, name)),
+const pages = ['.', 'docs', 'bench', 'cli', 'examples/batch', 'examples/cloudflare-worker', 'examples/digits'].flatMap(
+  (folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
 );
 
+/** What the README and the pages that it leads to show. */
+const shown = ['README.md', ...pages.filter((page) => page.startsWith('docs'))];
+
+/** Where a page's links and pictures lead: `[text](here)`, and `[name]: here` for those by name. */
+function linksOf(page: string): string[] {
+  const text = readFileSync(page, 'utf8').replaceAll(/^```.*?^```$/gms, '');
+  return [...text.matchAll(/\]\(([^)]+)\)|^\[[^\]]+\]: (\S+)$/gm)].map(([, inline, named]) => (inline ?? named)!);
+}
+
+/** The names of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 describe('links', () => {
-  it.each(pages)('of %s lead to files', (page) => {
-    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link!);
-    const paths = links.flatMap((link) => {
-      if (!/^https?:/.test(link)) return [join(dirname(page), link)];
+  it.each(pages)('of %s lead to files, and to headings that they have', (page) => {
+    const lost = linksOf(page).filter((link) => {
       // The repository's own files by their address.
-      return (
-        /^https:\/\/(?:github\.com|raw\.githubusercontent\.com)\/layertap\/layertap\/(?:(?:blob|tree)\/)?main\/(.*)/
-          .exec(link)
-          ?.slice(1) ?? []
-      );
+      const own =
+        /^https:\/\/(?:github\.com|raw\.githubusercontent\.com)\/layertap\/layertap\/(?:(?:blob|tree)\/)?main\//;
+      const isOwn = own.test(link);
+      if (/^https?:/.test(link) && !isOwn) return false;
+      const [path, heading] = link.replace(own, '').split('#') as [string, string?];
+      const file = path === '' ? page : isOwn ? path : join(dirname(page), path);
+      return !existsSync(file) || (heading !== undefined && !anchorsOf(file).includes(heading));
     });
-    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+    expect(lost).toEqual([]);
+  });
+
+  it.each(pages)('by name of %s are all defined, and all used', (page) => {
+    const text = readFileSync(page, 'utf8').replaceAll(/^(?:```| {4}).*?(?:^```$|$)/gms, '');
+    const defined = [...text.matchAll(/^\[([^\]]+)\]: /gm)].map(([, name]) => name!);
+    for (const name of defined) expect(text.split(`[${name}]`).length, name).toBeGreaterThan(2);
+    const files = [...text.matchAll(/(?<![`\]!])\[([\w/.-]+\.md)\](?![(:])/g)].map(([, name]) => name!);
+    expect(files.filter((name) => !defined.includes(name))).toEqual([]);
   });
 
   // npm shows these pages without the repository around them.
   it.each(['README.md', join('cli', 'README.md')])('of %s, which is packed, are whole addresses', (page) => {
-    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)]+)/g)].map(([, link]) => link!);
-    expect(links.filter((link) => !link.startsWith('https://'))).toEqual([]);
+    const links = linksOf(page);
+    expect(links.filter((link) => !/^(?:https:\/\/|#)/.test(link))).toEqual([]);
     expect(links.length).toBeGreaterThan(0);
   });
 
+  it('of the README reach every page of docs/', () => {
+    const links = linksOf('README.md').join('\n');
+    for (const page of shown.slice(1)) expect(links).toContain(`/blob/main/${page}`);
+  });
+
   it('of the table of differences are tests', () => {
-    const tests = [...readFileSync('README.md', 'utf8').matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path!);
-    expect(tests.length).toBeGreaterThan(10);
+    const tests = [...readFileSync('docs/pytorch.md', 'utf8').matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path!);
+    expect(tests.length).toBeGreaterThan(15);
     expect(tests.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  it('of the table of differences to numbered tests are to tests that there are', () => {
+    const getter = readFileSync('test/features/intermediate-layer-getter.test.ts', 'utf8');
+    const numbers = [...readFileSync('docs/pytorch.md', 'utf8').matchAll(/\bI\d+\b/g)].map(([number]) => number);
+    expect(numbers.length).toBeGreaterThan(5);
+    expect(numbers.filter((number) => !new RegExp(`it\\(.${number}[:,] `).test(getter))).toEqual([]);
   });
 });
 
-describe("the README's examples", () => {
+describe('the examples of the README and of docs/', () => {
   /** What they leave to their reader. */
   const GIVEN = `
     declare const bytes: Uint8Array;
     declare const x: import('layertap').Tensor;
     declare const stateDict: import('layertap').StateDict;
+    declare const signal: AbortSignal;
+    declare const getter: import('layertap').IntermediateLayerGetter;
   `;
   const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
-  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^```js\n(.*?)^```$/gms)]
+  const blocks = shown
+    .flatMap((page) => [...readFileSync(page, 'utf8').matchAll(/^```js\n(.*?)^```$/gms)])
     .map(([, code]) => code!)
-    .map((code) => (code.includes("from 'layertap'") ? code : IMPORTED + code));
+    .map((code) => (code.includes('import ') ? code : IMPORTED + code));
 
   it('compile under strict, but for types that JavaScript leaves out', () => {
     const files = new Map(blocks.map((code, i) => [resolve(`example-${i}.js`), code]));
@@ -67,7 +118,12 @@ describe("the README's examples", () => {
       lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
       types: ['node'],
       skipLibCheck: true,
-      paths: { layertap: [resolve('dist/index.d.ts')] },
+      paths: {
+        layertap: [resolve('dist/index.d.ts')],
+        'layertap/threads': [resolve('dist/threads/index.d.ts')],
+        'layertap/node': [resolve('dist/node/index.d.ts')],
+        'layertap/relaxed': [resolve('dist/wasm/relaxed.d.ts')],
+      },
     };
     const host = ts.createCompilerHost(options);
     const { fileExists, getSourceFile } = host;
@@ -83,7 +139,77 @@ describe("the README's examples", () => {
       .getPreEmitDiagnostics(program)
       .map(({ messageText, file }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
     expect(problems).toEqual([]);
-    expect(blocks.length).toBeGreaterThanOrEqual(3);
+    expect(blocks.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('the first one runs as it stands and prints what it says', async () => {
+    const code = /^```js\n(.*?)^```$/ms.exec(readFileSync('README.md', 'utf8'))![1]!;
+    const weights = saveSafetensors(fillParameters(resnet18()).stateDict());
+    const server = createServer((_, response) => response.end(weights)).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const local = code.replace(/https:\/\/huggingface\.co\/[^']+/, `http://127.0.0.1:${port}/model.safetensors`);
+      expect(local).not.toBe(code);
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', local]);
+      const said = [...code.matchAll(/^\/\/ (\w+ \[.*\])$/gm)].map(([, line]) => line);
+      expect(said.length).toBe(2);
+      expect(stdout.trim().split('\n')).toEqual(said);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe("the README's numbers", () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const { rows } = JSON.parse(readFileSync('bench/results/models.json', 'utf8')) as { rows: Row[] };
+
+  interface Row {
+    readonly model: string;
+    readonly runtime: string;
+    readonly engine: string;
+    readonly medianMs: number;
+    readonly peakRssMB: number;
+    /** A peer's time over layertap's, from turns that were neighbours. */
+    readonly speedup: number;
+  }
+
+  /** What the table says of a model on a Node: layertap's row, the fastest peer's time over its, a peer's least memory. */
+  function measured(model: string, node: number) {
+    const all = rows.filter((row) => row.model === model && row.engine.startsWith(`node ${node}`));
+    const own = all.find(({ runtime }) => runtime === 'layertap')!;
+    const peers = all.filter(({ runtime }) => /tfjs-wasm|onnxruntime-web|litert/.test(runtime));
+    const faster = Math.min(...peers.map(({ speedup }) => speedup));
+    return { own, faster, leanest: Math.min(...peers.map(({ peakRssMB }) => peakRssMB)) };
+  }
+
+  const models = [...new Set(rows.map(({ model }) => model))];
+
+  it('are those of bench/results/models.json', () => {
+    const written = [
+      ...readme.matchAll(/^\| [^|]+ \| ([\d.]+) \| ([\d.]+)× \| ([\d.]+) \| ([\d.]+)× \| (\d+) \| (\d+) \|$/gm),
+    ];
+    const figures = models.map((model) => {
+      const [on24, on20] = [measured(model, 24), measured(model, 20)];
+      const ms = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+      return [
+        ms(on24.own.medianMs),
+        on24.faster.toFixed(2),
+        ms(on20.own.medianMs),
+        on20.faster.toFixed(2),
+        String(on24.own.peakRssMB),
+        String(on24.leanest),
+      ];
+    });
+    expect(written.map(([, ...cells]) => cells)).toEqual(figures);
+  });
+
+  it.each([24, 20])('have the geometric mean of Node %i', (node) => {
+    const logs = models.map((model) => Math.log(measured(model, node).faster));
+    const mean = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length).toFixed(2);
+    expect(readme).toMatch(new RegExp(`geometric mean.* ${mean}×`));
+    if (node === 24) expect(readme.replaceAll('\n', ' ')).toContain(`layertap is ${mean} times as fast`);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * IntermediateLayerGetter: a model cut after the last layer that is asked for. It behaves as torchvision's does, and takes
- * dotted paths and subsets besides; every difference is in the README's table.
+ * dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
 import { describe, listed, ShapeError, ValueError } from '../errors.ts';

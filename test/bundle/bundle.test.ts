@@ -1,4 +1,4 @@
-/** What `npm run test:bundle` relies on: the network whose bits it compares, and the README's table of its last run. */
+/** What `npm run test:bundle` relies on: the network whose bits it compares, and the table of its last run. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { Plan } from '../../src/plan/plan.ts';
 import { everyKernel, oddInput } from './networks.mjs';
-import { readmeWithTable } from './table.mjs';
+import { pageWithTable } from './table.mjs';
 
 describe('the network of every kernel', () => {
   const x = oddInput(layertap);
@@ -30,8 +30,8 @@ describe('the network of every kernel', () => {
   });
 });
 
-describe("the README's table of runtimes", () => {
+describe('the table of docs/runtimes.md', () => {
   it('is that of the last run: npm run test:bundle -- --write', () => {
-    expect(readFileSync('README.md', 'utf8')).toBe(readmeWithTable());
+    expect(readFileSync('docs/runtimes.md', 'utf8')).toBe(pageWithTable());
   });
 });

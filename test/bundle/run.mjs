@@ -3,8 +3,8 @@
  *
  *     npm run test:bundle [-- node,deno,bun,workerd,edge-runtime,chromium,firefox,webkit,bundlers,next] [--json FILE] [--write]
  *
- * A runtime that isn't there is skipped, loudly. All deterministic features have to have one hash. `--write` keeps the results of the groups
- * that ran in results.json, which the README's table is written from.
+ * A runtime that isn't there is skipped, loudly. All deterministic features have to have one hash. `--write` keeps the results of
+ * the groups that ran in results.json, which the table of docs/runtimes.md is written from.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';

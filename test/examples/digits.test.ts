@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { imageFromRgb, loadSafetensors, readSafetensors, semanticSegmentation, type Tensor } from 'layertap';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
-import { argmax } from '../../cli/src/mask.js';
+import { heatmaps } from '../../cli/src/heatmap.js';
+import { argmax, encodeMask } from '../../cli/src/mask.js';
 import { CLASSES, digitsNetwork } from '../../examples/digits/network.mjs';
 
 const read = (file: string) => readFileSync(new URL(`../../examples/digits/${file}`, import.meta.url));
@@ -46,6 +47,26 @@ it("gives PyTorch's features, logits and classes on the sample scene", async () 
     }
   }
   expect([...argmax(scores.get('out')! as never).data]).toEqual([...(goldens.get('argmax')!.data as Uint8Array)]);
+});
+
+it("gives the README's pictures: node examples/digits/main.mjs docs/digits", async () => {
+  const { data, info } = await sharp(read('scene.png')).raw().toBuffer({ resolveWithObject: true });
+  const x = semanticSegmentation(imageFromRgb(data, info.width, info.height), { resizeSize: null });
+  const model = network();
+  const pixels = (png: Uint8Array | string) => sharp(png).toColourspace('srgb').removeAlpha().raw().toBuffer();
+  const differences = async (name: string, png: Uint8Array) => {
+    const [committed, drawn] = [await pixels(`docs/digits/${name}.png`), await pixels(png)];
+    expect(committed.length).toBe(3 * info.width * info.height);
+    return committed.reduce((most, byte, i) => Math.max(most, Math.abs(byte - drawn[i]!)), 0);
+  };
+  const scores = model.call(x as never) as unknown as Map<string, Tensor<Float32Array>>;
+  expect(await differences('mask', await encodeMask(argmax(scores.get('out')! as never)))).toBe(0);
+  const features = model.backbone.call(x as never) as unknown as Map<string, Tensor<Float32Array>>;
+  for (const [name, feature] of features) {
+    // A binary's last bits may move a value to the next of 256 shades, which are at most 5 apart in each of their colours.
+    const [map] = await heatmaps(feature as never, info);
+    expect(await differences(name, map!.png)).toBeLessThanOrEqual(5);
+  }
 });
 
 it('has a mean IoU of at least 0.85 on held-out scenes', () => {

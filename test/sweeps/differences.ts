@@ -1,11 +1,11 @@
-/** Where a case differs from PyTorch on purpose: what the README says of it, word for word. */
+/** Where a case differs from PyTorch on purpose: what docs/pytorch.md says of it, word for word. */
 
 import type { SweepCase } from './cases.ts';
 
 /** A difference, and the cases that it is about. */
 export interface Difference {
-  /** Words of the README that tell of it. */
-  readonly readme: string;
+  /** Words of docs/pytorch.md that tell of it. */
+  readonly words: string;
   /** What differs: whether it is refused, or the values that a plan gives. */
   readonly in: 'errors' | 'plan';
   /** @param algorithm the one that the plan takes */
@@ -15,22 +15,22 @@ export interface Difference {
 /** All of them. */
 export const differences: readonly Difference[] = [
   {
-    readme: 'Inputs are float32 `[N, C, H, W]` or `[N, C]`',
+    words: '| inputs | of any shape and dtype | float32 `[N, C, H, W]` or `[N, C]` |',
     in: 'errors',
     applies: ({ inputs }) => inputs.some(({ length }) => length !== 4 && length !== 2),
   },
   {
-    readme: '`add` and `mul` of one shape',
+    words: '`add` and `mul` of one shape',
     in: 'errors',
     applies: ({ layer, inputs: [a, b] }) => (layer === 'add' || layer === 'mul') && String(a) !== String(b),
   },
   {
-    readme: '| an adaptive pool of output size 0 |',
+    words: '| an adaptive pool of output size 0 |',
     in: 'errors',
     applies: ({ layer, args }) => layer === 'AdaptiveAvgPool2d' && [args[0]].flat().includes(0),
   },
   {
-    readme: 'infinities in a 3×3 convolution',
+    words: 'infinities in a 3×3 convolution',
     in: 'plan',
     applies: ({ layer, kind }, algorithm = '') =>
       layer === 'Conv2d' && kind === 'specials' && /^(winograd|toeplitz)/.test(algorithm),
