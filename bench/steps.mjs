@@ -1,7 +1,7 @@
 /** The steps of a plan one by one: what each node's kernels take, without a model's input and output around them. */
 
-import { CompiledModel, macsOf } from '../dist/index.js';
-import { callsOf } from '../dist/internals.js';
+import { macsOf } from '../dist/index.js';
+import { CompiledModel, callsOf } from '../dist/internals.js';
 import { traced } from './models.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
 

@@ -29,7 +29,7 @@ export {
   saveSafetensors,
   type TensorInfo,
 } from './formats/safetensors.ts';
-export { apply, Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
+export { Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
 export { interpret } from './graph/interpret.ts';
 export {
   checkImage,
@@ -53,7 +53,7 @@ export * from './nn/dropout.ts';
 export type { AsyncOptions, Progress } from './nn/execution.ts';
 export * from './nn/flatten.ts';
 export * as functional from './nn/functional.ts';
-export { add, cat, interpolate, relu, relu6 } from './nn/functional.ts';
+export * from './nn/functional.ts';
 export * from './nn/linear.ts';
 export * from './nn/module.ts';
 export type { Materialized } from './nn/output.ts';
@@ -62,7 +62,8 @@ export * from './nn/state-dict.ts';
 export * from './nn/upsampling.ts';
 export type { WeightStorage } from './ops/op.ts';
 export type { Pair, Sides } from './ops/window.ts';
-export { CompiledModel, type CompileOptions, type ProgramContext } from './plan/compiled-model.ts';
+export type { Compiled } from './plan/compiled.ts';
+export type { CompileOptions } from './plan/compiled-model.ts';
 export type { StepReport } from './plan/plan.ts';
 export type { Pool } from './plan/pool.ts';
 export { DTYPES, type Dtype, float16ToNumber, numberToFloat16, type TensorData } from './tensor/dtype.ts';

@@ -30,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   options: [],
   'next-turn': [],
+  host: [],
   tensor: [],
   image: ['tensor'],
   formats: ['tensor'],
@@ -40,8 +41,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   nn: ['tensor', 'ops', 'graph', 'plan'],
   features: ['tensor', 'graph', 'nn'],
   models: ['graph', 'nn', 'features'],
-  threads: ['wasm', 'ops', 'plan'],
-  node: ['wasm'],
+  threads: ['host', 'wasm', 'ops', 'plan'],
+  node: ['host', 'wasm'],
 };
 
 const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '');

@@ -8,7 +8,7 @@ import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
-import { checkedAsyncOptions, Module } from '../nn/module.ts';
+import { type AnyModule, checkedAsyncOptions, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
@@ -70,7 +70,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * last executed wins; without any, the first child is kept
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
-  constructor(model: Module<any>, returnLayers: ReturnLayers) {
+  constructor(model: AnyModule, returnLayers: ReturnLayers) {
     if (!(model instanceof Module)) {
       throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${describe(model)}`);
     }
@@ -78,7 +78,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);
     const wanted = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
-    const kept: [string, Module<any>][] = [];
+    const kept: [string, AnyModule][] = [];
     for (const [name, child] of children) {
       kept.push([name, child]);
       wanted.delete(name);
@@ -234,7 +234,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
 }
 
 /** A model's keys that aren't those of the kept children; those of a child end in a dot. */
-function droppedOf(model: Module<any>, kept: ReadonlySet<string>): string[] {
+function droppedOf(model: AnyModule, kept: ReadonlySet<string>): string[] {
   const members = [...model.members()].filter(([name]) => !kept.has(name));
   // A child that the model was built without, such as an auxiliary head, is a property that is null.
   const absent = Object.keys(model).filter((name) => Reflect.get(model, name) === null);
@@ -269,13 +269,13 @@ function layersOf(returnLayers: ReturnLayers): Map<string, FeatureName> {
  * of the level that is wrong
  */
 function checkLayers(
-  model: Module<any>,
-  children: readonly (readonly [string, Module<any>])[],
+  model: AnyModule,
+  children: readonly (readonly [string, AnyModule])[],
   layers: ReadonlyMap<string, FeatureName>,
 ): void {
   const names = children.map(([name]) => name);
   const below = [...model.namedModules()].filter(([path]) => path.includes('.'));
-  const present = new Map<unknown, Module<any>>([...children, ...below]);
+  const present = new Map<unknown, AnyModule>([...children, ...below]);
   const missing = [...layers.keys()].filter((path) => !present.has(path));
   if (missing.length === 0) return;
   const problems = missing.map((path) =>

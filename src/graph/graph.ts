@@ -99,7 +99,7 @@ export class Graph {
  * @param name what was called, for the message
  * @throws {@link ValueError} where an input isn't a value of one graph, e.g. a Tensor
  */
-export function apply<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
+export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
   const graph = inputs[0]?.graph;
   for (const x of inputs) {
     if (!(x instanceof Value)) {

@@ -9,7 +9,7 @@ import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { adaptiveAvgPool2d, add, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
-import { Module } from '../nn/module.ts';
+import { type AnyModule, Module } from '../nn/module.ts';
 import { finite, whole, withDefaults } from '../options.ts';
 import { Conv2dNormActivation, checkedNorm, makeDivisible, type NormLayer } from './blocks.ts';
 
@@ -105,7 +105,7 @@ export class MobileNetV2 extends Module {
     let channels = makeDivisible(32 * widthMult, roundNearest);
     const last = makeDivisible(1280 * Math.max(1, widthMult), roundNearest);
     const shared = { normLayer: norm, activationLayer: relu6 };
-    const features: Module<any>[] = [new Conv2dNormActivation(3, channels, { ...shared, stride: 2 })];
+    const features: AnyModule[] = [new Conv2dNormActivation(3, channels, { ...shared, stride: 2 })];
     for (const [t, c, n, s] of invertedResidualSetting) {
       const out = makeDivisible(c * widthMult, roundNearest);
       for (let i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /** MobileNet v3. @see torchvision.models.mobilenetv3; arXiv:1905.02244 */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { Hardsigmoid, Hardswish, ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -42,7 +42,10 @@ type Row = readonly [
 
 const ACTIVATIONS = { RE: () => new ReLU({ inplace: true }), HS: () => new Hardswish({ inplace: true }) } as const;
 
-/** Widens, filters depthwise, excites, narrows. @see torchvision.models.mobilenetv3.InvertedResidual */
+/**
+ * Widens, filters depthwise, excites, narrows. It isn't exported: torchvision has an InvertedResidual in each family, and the name is
+ * MobileNet v2's here. @see torchvision.models.mobilenetv3.InvertedResidual
+ */
 class InvertedResidual extends Module {
   useResConnect: boolean;
   block: Sequential;
@@ -51,7 +54,9 @@ class InvertedResidual extends Module {
   /** @throws {@link ValueError} where the stride is neither 1 nor 2 */
   constructor([input, kernelSize, expanded, out, useSe, activation, stride, dilation]: Row, normLayer: NormLayer) {
     super();
-    if (stride !== 1 && stride !== 2) throw new ValueError('illegal stride value');
+    if (stride !== 1 && stride !== 2) {
+      throw new ValueError(`illegal stride value; MobileNetV3: expected 1 or 2 in a row, got ${describe(stride)}`);
+    }
     const shared = { normLayer, activationLayer: ACTIVATIONS[activation] };
     const filter = { kernelSize, stride: dilation > 1 ? 1 : stride, dilation, groups: expanded };
     const squeezed = makeDivisible(Math.floor(expanded / 4), 8);
@@ -74,18 +79,10 @@ class InvertedResidual extends Module {
     this.outChannels = out;
   }
 
-  /** True where the block halves the size: what segmentation backbones count by. */
-  get isStrided(): boolean {
-    return !this.useResConnect;
-  }
-
   forward(x: Value): Value {
     return this.useResConnect ? add(this.block.call(x), x) : this.block.call(x);
   }
 }
-
-// torchvision has an InvertedResidual in each family, and prints it by that name.
-export { InvertedResidual as InvertedResidualV3 };
 
 function resolved(options: MobileNetV3Options) {
   const given = withDefaults('MobileNetV3', options, {

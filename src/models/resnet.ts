@@ -59,8 +59,14 @@ export class BasicBlock extends Module {
   constructor(inplanes: number, planes: number, options: BlockOptions) {
     super();
     const { stride, downsample, groups, baseWidth, dilation, normLayer } = options;
-    if (groups !== 1 || baseWidth !== 64) throw new ValueError('BasicBlock only supports groups=1 and base_width=64');
-    if (dilation > 1) throw new UnsupportedError('Dilation > 1 not supported in BasicBlock');
+    if (groups !== 1 || baseWidth !== 64) {
+      throw new ValueError(
+        `BasicBlock only supports groups=1 and base_width=64; got groups ${groups} and widthPerGroup ${baseWidth}`,
+      );
+    }
+    if (dilation > 1) {
+      throw new UnsupportedError(`Dilation > 1 not supported in BasicBlock; got dilation ${dilation}`);
+    }
     this.conv1 = conv3x3(inplanes, planes, stride);
     this.bn1 = normLayer(planes);
     this.relu = new ReLU({ inplace: true });
@@ -211,7 +217,7 @@ export function resnet152(options: ResNetOptions = {}): ResNet {
  *
  * @throws {@link ValueError} where they are given otherwise, in torchvision's words
  */
-function named(
+function withDecided(
   layers: readonly [number, number, number, number],
   options: ResNetOptions,
   decided: Pick<ResNetOptions, 'groups' | 'widthPerGroup'>,
@@ -226,25 +232,25 @@ function named(
 
 /** ResNeXt-50 32×4d. */
 export function resnext50_32x4d(options: ResNetOptions = {}): ResNet {
-  return named([3, 4, 6, 3], options, { groups: 32, widthPerGroup: 4 });
+  return withDecided([3, 4, 6, 3], options, { groups: 32, widthPerGroup: 4 });
 }
 
 /** ResNeXt-101 32×8d. */
 export function resnext101_32x8d(options: ResNetOptions = {}): ResNet {
-  return named([3, 4, 23, 3], options, { groups: 32, widthPerGroup: 8 });
+  return withDecided([3, 4, 23, 3], options, { groups: 32, widthPerGroup: 8 });
 }
 
 /** ResNeXt-101 64×4d. */
 export function resnext101_64x4d(options: ResNetOptions = {}): ResNet {
-  return named([3, 4, 23, 3], options, { groups: 64, widthPerGroup: 4 });
+  return withDecided([3, 4, 23, 3], options, { groups: 64, widthPerGroup: 4 });
 }
 
 /** Wide ResNet-50-2: the 3×3 convolutions have twice the channels. */
 export function wide_resnet50_2(options: ResNetOptions = {}): ResNet {
-  return named([3, 4, 6, 3], options, { widthPerGroup: 128 });
+  return withDecided([3, 4, 6, 3], options, { widthPerGroup: 128 });
 }
 
 /** Wide ResNet-101-2. */
 export function wide_resnet101_2(options: ResNetOptions = {}): ResNet {
-  return named([3, 4, 23, 3], options, { widthPerGroup: 128 });
+  return withDecided([3, 4, 23, 3], options, { widthPerGroup: 128 });
 }

@@ -7,7 +7,7 @@ import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { cat, flatten } from '../nn/functional.ts';
-import { Module } from '../nn/module.ts';
+import { type AnyModule, Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
 import { whole, withDefaults } from '../options.ts';
 
@@ -49,7 +49,7 @@ export class Fire extends Module {
 
 const pool = () => new MaxPool2d(3, { stride: 2, ceilMode: true });
 
-const FEATURES: Readonly<Record<string, () => Module<any>[]>> = {
+const FEATURES: Readonly<Record<string, () => AnyModule[]>> = {
   '1_0': () => [
     new Conv2d(3, 96, 7, { stride: 2 }),
     new ReLU({ inplace: true }),

@@ -1,7 +1,7 @@
 /** Batch norm, always with its running statistics, as in PyTorch's eval mode. */
 
 import { ShapeError } from '../errors.ts';
-import { apply, Value } from '../graph/graph.ts';
+import { record, Value } from '../graph/graph.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
 import { finite, flag, whole, withDefaults } from '../options.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
@@ -25,7 +25,7 @@ function normalized(norm: BatchNorm2d | FrozenBatchNorm2d, x: Value): Value {
   }
   const { weight, bias, running_mean: runningMean, running_var: runningVar } = norm;
   const eps = finite(`${norm.constructor.name}: eps`, norm.eps);
-  return apply(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
+  return record(batchNorm, [x], { weight, bias, runningMean, runningVar, eps });
 }
 
 /** Batch norm over the channels of `[N, C, H, W]`. @see torch.nn.BatchNorm2d */

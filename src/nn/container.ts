@@ -7,10 +7,10 @@ import { describe, KeyError, listed, UnsupportedError, ValueError } from '../err
 import type { Value } from '../graph/graph.ts';
 import { entriesInOrder } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { checkModule, checkName, Module } from './module.ts';
+import { type AnyModule, checkModule, checkName, Module, notAModule } from './module.ts';
 
 /** An item of a container; null stands for no module, as None does in PyTorch. */
-type Item = Module<any> | null;
+type Item = AnyModule | null;
 
 /** A container's items: its members but for parameters and buffers. */
 function itemsOf(members: Iterable<readonly [string, unknown]>): Map<string, Item> {
@@ -19,6 +19,7 @@ function itemsOf(members: Iterable<readonly [string, unknown]>): Map<string, Ite
 
 /** What containers whose items have a place share. Indices count from 0; negative ones from the end. */
 abstract class OrderedContainer extends Module<any> {
+  /** @internal */
   override get hasItems(): boolean {
     return true;
   }
@@ -29,24 +30,24 @@ abstract class OrderedContainer extends Module<any> {
   }
 
   /** The items, in order. */
-  [Symbol.iterator](): Iterator<Module<any>> {
-    return itemsOf(this.members()).values() as Iterator<Module<any>>;
+  [Symbol.iterator](): Iterator<AnyModule> {
+    return itemsOf(this.members()).values() as Iterator<AnyModule>;
   }
 
   /** The item at an index. @throws {@link KeyError} where there is none */
-  at(index: number): Module<any> {
-    return this.notes.registered.get(this.#nameAt(index)) as Module<any>;
+  at(index: number): AnyModule {
+    return this.notes.registered.get(this.#nameAt(index)) as AnyModule;
   }
 
   /** Replaces the item at an index. @throws {@link KeyError} where there is none */
-  set(index: number, item: Module<any>): this {
+  set(index: number, item: AnyModule): this {
     checkItem(item);
     this.notes.register(this.#nameAt(index), item);
     return this;
   }
 
   /** Adds an item under the next number. @throws {@link KeyError} where an item has that name already */
-  append(item: Module<any>): this {
+  append(item: AnyModule): this {
     checkItem(item);
     const name = String(this.length);
     if (this.notes.registered.has(name)) {
@@ -57,8 +58,8 @@ abstract class OrderedContainer extends Module<any> {
   }
 
   /** Adds items under the next numbers. */
-  extend(items: Iterable<Module<any>>): this {
-    const given = items as Partial<Iterable<Module<any>>> | null | undefined;
+  extend(items: Iterable<AnyModule>): this {
+    const given = items as Partial<Iterable<AnyModule>> | null | undefined;
     if (typeof given?.[Symbol.iterator] !== 'function' || typeof items === 'string') {
       throw new ValueError(`${this.constructor.name}: expected an array of modules, got ${describe(items)}`);
     }
@@ -73,7 +74,7 @@ abstract class OrderedContainer extends Module<any> {
    *
    * @throws {@link KeyError} where there is no such place, or items have names of their own
    */
-  insert(index: number, item: Module<any>): this {
+  insert(index: number, item: AnyModule): this {
     checkItem(item);
     const items = [...this];
     if (index !== this.length) this.#nameAt(index);
@@ -89,7 +90,7 @@ abstract class OrderedContainer extends Module<any> {
   }
 
   /** Removes the item at an index and returns it; all others are numbered anew. @throws {@link KeyError} where there is none */
-  pop(index = -1): Module<any> {
+  pop(index = -1): AnyModule {
     const item = this.at(index);
     this.delete(index);
     return item;
@@ -104,7 +105,7 @@ abstract class OrderedContainer extends Module<any> {
     return this;
   }
 
-  #renumber(items: readonly Module<any>[]): void {
+  #renumber(items: readonly AnyModule[]): void {
     for (const name of itemsOf(this.members()).keys()) this.notes.unregister(name);
     for (const [i, item] of items.entries()) this.notes.register(String(i), item);
   }
@@ -120,22 +121,20 @@ abstract class OrderedContainer extends Module<any> {
 
 /** @throws {@link ValueError} where it isn't a module */
 function checkItem(item: unknown): void {
-  if (item === null) throw new ValueError('null is not a Module subclass');
+  if (item === null) throw notAModule(item);
   checkModule(item);
 }
 
 /** Runs its items one after the other. @see torch.nn.Sequential */
 export class Sequential extends OrderedContainer {
   /** @param items modules, named '0', '1', …; or one Map or array of entries, with names */
-  constructor(
-    ...items: Module<any>[] | [ReadonlyMap<string, Module<any>> | readonly (readonly [string, Module<any>])[]]
-  ) {
+  constructor(...items: AnyModule[] | [ReadonlyMap<string, AnyModule> | readonly (readonly [string, AnyModule])[]]) {
     super();
     const [first] = items;
     const named = first instanceof Map || Array.isArray(first);
     const entries: Iterable<readonly [string, unknown]> = named
-      ? (first as ReadonlyMap<string, Module<any>>)
-      : (items as Module<any>[]).map((item, i) => [String(i), item] as const);
+      ? (first as ReadonlyMap<string, AnyModule>)
+      : (items as AnyModule[]).map((item, i) => [String(i), item] as const);
     for (const entry of entries) {
       if (!Array.isArray(entry)) {
         const got = describe(entry);
@@ -144,7 +143,7 @@ export class Sequential extends OrderedContainer {
       const [name, item] = entry;
       checkName(name);
       checkItem(item);
-      this.notes.register(name, item as Module<any>);
+      this.notes.register(name, item as AnyModule);
     }
   }
 
@@ -154,7 +153,7 @@ export class Sequential extends OrderedContainer {
    * @see torch.nn.Sequential, where it is `features[begin:end]`
    */
   slice(begin?: number, end?: number): Sequential {
-    return new Sequential([...itemsOf(this.members())].slice(begin, end) as [string, Module<any>][]);
+    return new Sequential([...itemsOf(this.members())].slice(begin, end) as [string, AnyModule][]);
   }
 
   forward(x: Value): any {
@@ -166,7 +165,7 @@ export class Sequential extends OrderedContainer {
 
 /** A list of modules; it has no forward of its own. @see torch.nn.ModuleList */
 export class ModuleList extends OrderedContainer {
-  constructor(items: Iterable<Module<any>> = []) {
+  constructor(items: Iterable<AnyModule> = []) {
     super();
     this.extend(items);
   }
@@ -188,9 +187,9 @@ function missingForward(name: string): UnsupportedError {
 /** What a ModuleDict can be made of. */
 export type ModuleDictItems =
   | ModuleDict<any>
-  | ReadonlyMap<string, Module<any> | null>
-  | Iterable<readonly [string, Module<any> | null]>
-  | Readonly<Record<string, Module<any> | null>>;
+  | ReadonlyMap<string, AnyModule | null>
+  | Iterable<readonly [string, AnyModule | null]>
+  | Readonly<Record<string, AnyModule | null>>;
 
 /** Modules by name, in order of insertion; it has no forward of its own. @see torch.nn.ModuleDict */
 export class ModuleDict<Out = any> extends Module<Out> {
@@ -199,6 +198,7 @@ export class ModuleDict<Out = any> extends Module<Out> {
     this.update(items);
   }
 
+  /** @internal */
   override get hasItems(): boolean {
     return true;
   }
@@ -214,7 +214,7 @@ export class ModuleDict<Out = any> extends Module<Out> {
   }
 
   /** The item of this name. @throws {@link KeyError} where there is none */
-  get(name: string): Module<any> | null {
+  get(name: string): AnyModule | null {
     if (!this.has(name)) {
       const names = this.size > 0 ? listed(this.keys(), 24) : 'no items';
       throw new KeyError(`${this.constructor.name}: expected one of ${names}, got ${describe(name)}`);
@@ -223,7 +223,7 @@ export class ModuleDict<Out = any> extends Module<Out> {
   }
 
   /** Adds or replaces an item. @throws {@link KeyError} where the name is empty or has a dot */
-  set(name: string, item: Module<any> | null): this {
+  set(name: string, item: AnyModule | null): this {
     checkName(name);
     checkModule(item);
     this.notes.register(name, item);
@@ -231,7 +231,7 @@ export class ModuleDict<Out = any> extends Module<Out> {
   }
 
   /** Removes an item and returns it. @throws {@link KeyError} where there is none */
-  pop(name: string): Module<any> | null {
+  pop(name: string): AnyModule | null {
     const item = this.get(name);
     this.notes.unregister(name);
     return item;
@@ -283,12 +283,12 @@ export class ModuleDict<Out = any> extends Module<Out> {
   }
 
   /** The items, in order. */
-  values(): IterableIterator<Module<any> | null> {
+  values(): IterableIterator<AnyModule | null> {
     return itemsOf(this.members()).values();
   }
 
   /** Names and items, in order. */
-  items(): IterableIterator<[string, Module<any> | null]> {
+  items(): IterableIterator<[string, AnyModule | null]> {
     return itemsOf(this.members()).entries();
   }
 

@@ -1,7 +1,7 @@
 /** Convolution layers. */
 
 import { cut, ValueError } from '../errors.ts';
-import { apply, type Value } from '../graph/graph.ts';
+import { record, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
 import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
@@ -41,8 +41,12 @@ export class Conv2d extends Module {
     const { stride, padding, dilation, groups, bias } = withDefaults('Conv2d', options, defaults);
     for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) whole(`Conv2d: ${name}`, value);
     flag('Conv2d: bias', bias);
-    if (inChannels % groups !== 0) throw new ValueError('in_channels must be divisible by groups');
-    if (outChannels % groups !== 0) throw new ValueError('out_channels must be divisible by groups');
+    for (const [side, channels] of Object.entries({ in: inChannels, out: outChannels })) {
+      if (channels % groups === 0) continue;
+      throw new ValueError(
+        `${side}_channels must be divisible by groups; Conv2d: got ${side}Channels ${channels}, groups ${groups}`,
+      );
+    }
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.groups = groups;
@@ -82,7 +86,7 @@ export class Conv2d extends Module {
     const stride = toPair('Conv2d: stride', this.stride, 1);
     const dilation = toPair('Conv2d: dilation', this.dilation, 1);
     const groups = whole('Conv2d: groups', this.groups);
-    return apply(conv2d, [x], { weight, bias, stride, padding: this.#sides(), dilation, groups });
+    return record(conv2d, [x], { weight, bias, stride, padding: this.#sides(), dilation, groups });
   }
 
   protected override extraRepr(): string {

@@ -1,6 +1,6 @@
 /** Linear layers, and the one that does nothing. */
 
-import { apply, type Value } from '../graph/graph.ts';
+import { record, type Value } from '../graph/graph.ts';
 import { linear } from '../ops/linear.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
@@ -26,7 +26,7 @@ export class Linear extends Module {
   }
 
   forward(x: Value): Value {
-    return apply(linear, [x], { weight: this.weight, bias: this.bias });
+    return record(linear, [x], { weight: this.weight, bias: this.bias });
   }
 
   protected override extraRepr(): string {

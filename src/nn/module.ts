@@ -6,7 +6,8 @@
 import { cut, describe, FormatError, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
-import { type CompiledModel, type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
+import type { Compiled } from '../plan/compiled.ts';
+import { type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -15,6 +16,12 @@ import { type AsyncOptions, Execution, missingValues } from './execution.ts';
 import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
+
+/**
+ * A module, whatever `forward` returns. Not `Module<unknown>`: what a child returns goes into the next one's `call` as it is, and
+ * only a container's user knows what it holds.
+ */
+export type AnyModule = Module<any>;
 
 /** Called with a module, its inputs and its output while tracing; what it returns, if anything, replaces the output. */
 export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[], output: Out) => Out | undefined;
@@ -82,7 +89,7 @@ export abstract class Module<Out = Value> extends Registered {
   call(...inputs: any[]): Out;
   call(...inputs: any[]): Out | Materialized<Out> {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
-      return this.execution().run(inputs, '', (values) => this.call(...(values as any[])) as Out);
+      return this.execution().run(inputs, '', (values) => this.call(...values));
     }
     let output = this.forward(...inputs);
     for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
@@ -106,7 +113,7 @@ export abstract class Module<Out = Value> extends Registered {
     if (!Array.isArray(tensors) || tensors.length === 0 || ![...tensors].every((x) => x instanceof Tensor)) {
       throw new ValueError(`callAsync: expected a Tensor or an array of them, got ${describe(inputs)}`);
     }
-    return this.execution().runAsync(tensors, '', (values) => this.call(...(values as any[])) as Out, known);
+    return this.execution().runAsync(tensors, '', (values) => this.call(...values), known);
   }
 
   /**
@@ -129,7 +136,7 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** The compiled model behind `call` with tensors, or null before the first such call: its binary and memory, for reports. */
-  get compiled(): CompiledModel | null {
+  get compiled(): Compiled | null {
     return this.#execution?.model ?? null;
   }
 
@@ -169,10 +176,10 @@ export abstract class Module<Out = Value> extends Registered {
    * @param parameters all that the trace reads
    * @throws {@link StateDictError} where one of these isn't below this module, so that no state dict would reach it
    */
-  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly Module<any>[] {
+  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly AnyModule[] {
     const known = new Set<unknown>(this.modules());
     for (const [, state] of this.namedState()) known.add(state);
-    const strangers = ([...graph.completed] as Module<any>[]).filter((module) => !known.has(module));
+    const strangers = ([...graph.completed] as AnyModule[]).filter((module) => !known.has(module));
     const lost = [...parameters].filter((parameter) => !known.has(parameter));
     if (lost.length === 0) return strangers;
     // The outermost module completes last.
@@ -209,7 +216,7 @@ export abstract class Module<Out = Value> extends Registered {
    * @throws {@link ValueError} where it isn't a module, or null
    * @see torch.nn.Module.add_module
    */
-  addModule(name: string, module: Module<any> | null): this {
+  addModule(name: string, module: AnyModule | null): this {
     checkModule(module);
     checkName(name);
     if (this.hasItems) this.#members.register(name, module);
@@ -228,7 +235,7 @@ export abstract class Module<Out = Value> extends Registered {
    * @throws {@link ValueError} where it isn't a module, or null
    * @see torch.nn.Module.set_submodule
    */
-  setSubmodule(path: string, module: Module<any> | null): this {
+  setSubmodule(path: string, module: AnyModule | null): this {
     checkModule(module);
     if (typeof path !== 'string' || path === '') {
       throw new KeyError(`setSubmodule: expected the dotted path of a module below this one, got ${describe(path)}`);
@@ -243,7 +250,7 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
-  *namedChildren(): Iterable<[name: string, child: Module<any>]> {
+  *namedChildren(): Iterable<[name: string, child: AnyModule]> {
     const seen = new Set<unknown>();
     for (const [name, member] of this.members()) {
       if (!(member instanceof Module) || seen.has(member)) continue;
@@ -253,12 +260,12 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** Direct children. */
-  *children(): Iterable<Module<any>> {
+  *children(): Iterable<AnyModule> {
     for (const [, child] of this.namedChildren()) yield child;
   }
 
   /** This module and all below it, each once, with dotted paths; this one's is ''. @see torch.nn.Module.named_modules */
-  *namedModules(prefix = '', seen: Set<unknown> = new Set()): Iterable<[path: string, module: Module<any>]> {
+  *namedModules(prefix = '', seen: Set<unknown> = new Set()): Iterable<[path: string, module: AnyModule]> {
     if (seen.has(this)) return;
     seen.add(this);
     yield [prefix, this];
@@ -266,7 +273,7 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** This module and all below it, each once. */
-  *modules(): Iterable<Module<any>> {
+  *modules(): Iterable<AnyModule> {
     for (const [, module] of this.namedModules()) yield module;
   }
 
@@ -302,7 +309,7 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** This module and all below it, a shared one under each of its names. */
-  protected *everyModule(prefix = ''): Iterable<[path: string, module: Module<any>]> {
+  protected *everyModule(prefix = ''): Iterable<[path: string, module: AnyModule]> {
     yield [prefix, this];
     for (const [name, member] of this.members()) {
       if (member instanceof Module) yield* member.everyModule(join(prefix, name));
@@ -333,13 +340,13 @@ export abstract class Module<Out = Value> extends Registered {
    * @throws {@link KeyError} naming the part that is missing and what there is
    * @see torch.nn.Module.get_submodule
    */
-  getSubmodule(path: string): Module<any> {
+  getSubmodule(path: string): AnyModule {
     return this.#follow('getSubmodule', path, path);
   }
 
-  #follow(method: string, to: string, path: string): Module<any> {
+  #follow(method: string, to: string, path: string): AnyModule {
     if (typeof path !== 'string') throw new KeyError(`${method}: expected a dotted path, got ${describe(path)}`);
-    let module: Module<any> = this;
+    let module: AnyModule = this;
     for (const name of to === '' ? [] : to.split('.')) {
       const member = module.#members.registered.get(name);
       if (!(member instanceof Module)) throw module.#noChild(method, name, path, this);
@@ -348,7 +355,7 @@ export abstract class Module<Out = Value> extends Registered {
     return module;
   }
 
-  #noChild(method: string, name: string, path: string, root: Module<any>): KeyError {
+  #noChild(method: string, name: string, path: string, root: AnyModule): KeyError {
     const names = [...this.namedChildren()].map(([child]) => child);
     const type = this.constructor.name;
     const isState = this.#members.registered.get(name) instanceof Parameter;
@@ -543,7 +550,7 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** Calls `fn` on every module below and then on this one. @see torch.nn.Module.apply */
-  apply(fn: (module: Module<any>) => void): this {
+  apply(fn: (module: AnyModule) => void): this {
     callable('apply', fn);
     for (const child of [...this.children()]) child.apply(fn);
     fn(this);
@@ -575,7 +582,13 @@ export abstract class Module<Out = Value> extends Registered {
 
 /** @throws {@link ValueError} where it is neither a module nor null, in PyTorch's words */
 export function checkModule(item: unknown): void {
-  if (item !== null && !(item instanceof Module)) throw new ValueError(`${describe(item)} is not a Module subclass`);
+  if (item !== null && !(item instanceof Module)) throw notAModule(item);
+}
+
+/** The error for what came in a module's place, in PyTorch's words first. */
+export function notAModule(item: unknown): ValueError {
+  const wayOut = typeof item === 'function' && item.prototype instanceof Module ? `; write new ${item.name}(…)` : '';
+  return new ValueError(`${describe(item)} is not a Module subclass; expected an instance of one${wayOut}`);
 }
 
 /** @throws {@link ValueError} or {@link KeyError} where it can't be a module's name, in PyTorch's words */
@@ -592,7 +605,7 @@ function splitPath(path: string): [parents: string, name: string] {
 }
 
 /** Where a module or parameter that isn't registered is held, in so far as a property tells. */
-function placeOf(part: object, root: Module<any>): string {
+function placeOf(part: object, root: AnyModule): string {
   for (const module of root.modules()) {
     for (const [name, content] of Object.entries(module)) {
       if (content instanceof Registered || !isHeldIn(part, content)) continue;

@@ -2,21 +2,20 @@
 
 import type { Value } from '../graph/graph.ts';
 import type { Pair, Sides } from '../ops/window.ts';
-import { withDefaults } from '../options.ts';
-import {
-  type AvgPool2dOptions,
-  adaptiveAvgPool2d,
-  adaptiveAvgPool2dAttrs,
-  avgPool2d,
-  avgPool2dAttrs,
-  type MaxPool2dOptions,
-  maxPool2d,
-  maxPool2dAttrs,
-} from './functional.ts';
+import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from './functional.ts';
 import { Module } from './module.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
+import {
+  type AvgPool2dOptions,
+  type MaxPool2dOptions,
+  type OutputSize,
+  resolveAdaptiveAvgPool2d,
+  resolveAvgPool2d,
+  resolveMaxPool2d,
+} from './resolve.ts';
 
-const given = (value: unknown): string =>
+/** A size as PyTorch prints it: in the form in which it was given. */
+const printed = (value: unknown): string =>
   typeof value === 'object' && value !== null && 'top' in value
     ? tuple(Object.values(value as Record<string, number>))
     : scalarOrTuple(value as number | Pair);
@@ -31,9 +30,7 @@ export class MaxPool2d extends Module {
 
   constructor(kernelSize: number | Pair, options: MaxPool2dOptions = {}) {
     super();
-    const defaults = { stride: kernelSize, padding: 0, dilation: 1, ceilMode: false };
-    const resolved = withDefaults('MaxPool2d', options, defaults);
-    maxPool2dAttrs('MaxPool2d', kernelSize, resolved);
+    const { options: resolved } = resolveMaxPool2d('MaxPool2d', kernelSize, options);
     this.kernelSize = kernelSize;
     this.stride = resolved.stride;
     this.padding = resolved.padding;
@@ -48,7 +45,8 @@ export class MaxPool2d extends Module {
 
   protected override extraRepr(): string {
     const { stride, padding, dilation, ceilMode } = this;
-    return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}, dilation=${given(dilation)}, ceil_mode=${bool(ceilMode)}`;
+    const sizes = `kernel_size=${printed(this.kernelSize)}, stride=${printed(stride)}, padding=${printed(padding)}`;
+    return `${sizes}, dilation=${printed(dilation)}, ceil_mode=${bool(ceilMode)}`;
   }
 }
 
@@ -63,9 +61,7 @@ export class AvgPool2d extends Module {
 
   constructor(kernelSize: number | Pair, options: AvgPool2dOptions = {}) {
     super();
-    const defaults = { stride: kernelSize, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: null };
-    const resolved = withDefaults('AvgPool2d', options, defaults);
-    avgPool2dAttrs('AvgPool2d', kernelSize, resolved);
+    const { options: resolved } = resolveAvgPool2d('AvgPool2d', kernelSize, options);
     this.kernelSize = kernelSize;
     this.stride = resolved.stride;
     this.padding = resolved.padding;
@@ -81,17 +77,17 @@ export class AvgPool2d extends Module {
 
   protected override extraRepr(): string {
     const { stride, padding } = this;
-    return `kernel_size=${given(this.kernelSize)}, stride=${given(stride)}, padding=${given(padding)}`;
+    return `kernel_size=${printed(this.kernelSize)}, stride=${printed(stride)}, padding=${printed(padding)}`;
   }
 }
 
 /** Means over windows that cover the image. @see torch.nn.AdaptiveAvgPool2d */
 export class AdaptiveAvgPool2d extends Module {
-  outputSize: number | readonly [number | null, number | null];
+  outputSize: OutputSize;
 
-  constructor(outputSize: number | readonly [number | null, number | null]) {
+  constructor(outputSize: OutputSize) {
     super();
-    adaptiveAvgPool2dAttrs('AdaptiveAvgPool2d', outputSize);
+    resolveAdaptiveAvgPool2d('AdaptiveAvgPool2d', outputSize);
     this.outputSize = outputSize;
   }
 

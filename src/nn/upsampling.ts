@@ -2,10 +2,10 @@
 
 import type { Value } from '../graph/graph.ts';
 import type { Pair } from '../ops/window.ts';
-import { withDefaults } from '../options.ts';
-import { type InterpolateOptions, interpolate, interpolateAttrs } from './functional.ts';
+import { interpolate } from './functional.ts';
 import { Module } from './module.ts';
 import { float, tuple } from './repr.ts';
+import { type InterpolateOptions, resolveInterpolate } from './resolve.ts';
 
 /** The image in another size. @see torch.nn.Upsample */
 export class Upsample extends Module {
@@ -16,13 +16,11 @@ export class Upsample extends Module {
 
   constructor(options: InterpolateOptions) {
     super();
-    const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: undefined } as const;
-    const { size, scaleFactor, mode, alignCorners } = withDefaults('Upsample', options, defaults);
+    const { size, scaleFactor, mode, alignCorners } = resolveInterpolate('Upsample', options).options;
     this.size = size;
     this.scaleFactor = scaleFactor;
     this.mode = mode;
     this.alignCorners = alignCorners;
-    interpolateAttrs('Upsample', this);
   }
 
   forward(x: Value): Value {

@@ -1,14 +1,9 @@
 /** `layertap/node`: what only Node has, V8's flags. Nothing of it is loaded by the main entry. */
 
 import { UnsupportedError } from '../errors.ts';
+import type { HostProcess, HostScope } from '../host.ts';
 import { hasCompiled } from '../wasm/instantiate.ts';
 import { isRunnable } from '../wasm/modules.ts';
-
-interface Host {
-  readonly versions: Readonly<Record<string, string | undefined>>;
-  readonly arch: string;
-  getBuiltinModule(name: 'node:v8'): { setFlagsFromString(flag: string): void };
-}
 
 /** The first Node whose V8 makes 256-bit code of pairs of 128-bit operations. */
 const FIRST_MAJOR = 24;
@@ -45,18 +40,18 @@ export function enableRelaxedSimd(): true {
 
 /** This host, its name, and its major version where it is Node, otherwise 0. */
 function hostOf() {
-  const { process: host } = globalThis as { process?: Host };
+  const { process: host } = globalThis as unknown as HostScope;
   const { node = '', bun, deno } = host?.versions ?? {};
   const name = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : node ? `Node ${node}` : 'another host';
   return { host, name, major: bun || deno ? 0 : Number.parseInt(node, 10) || 0 };
 }
 
 /** @throws {@link UnsupportedError} once kernels have been compiled, which wouldn't be compiled again */
-function setFlag(caller: string, host: Host, flag: string): void {
+function setFlag(caller: string, host: HostProcess, flag: string): void {
   if (hasCompiled()) {
     throw new UnsupportedError(
       `${caller}: expected to be called before anything is compiled, got kernels that are; call it first`,
     );
   }
-  host.getBuiltinModule('node:v8').setFlagsFromString(flag);
+  host.getBuiltinModule!('node:v8').setFlagsFromString(flag);
 }

@@ -17,6 +17,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Binary, chooseBinary, type Instance, instantiate, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import { aligned } from './arena.ts';
 import { leastSizes, priceWithin, type Sizes, smallerInput, smallestSizes, totalOf } from './budget.ts';
+import type { Compiled } from './compiled.ts';
 import { BYTE_PRICE } from './cost.ts';
 import { distinct, FIRST_ADDRESS, Plan, type StepReport } from './plan.ts';
 import type { Pool } from './pool.ts';
@@ -96,7 +97,7 @@ export interface Holding {
 type Addresses = Map<object, Map<string, number>>;
 
 /** One WASM instance with a model's packed weights, and its plans. */
-export class CompiledModel {
+export class CompiledModel implements Compiled {
   readonly engine: Engine;
   readonly #options: CheckedOptions;
   readonly #instance: Instance;
@@ -136,22 +137,18 @@ export class CompiledModel {
     this.engine = { tileRows, threads, deterministic };
   }
 
-  /** The binary that runs. */
   get binary(): Binary {
     return this.#instance.binary;
   }
 
-  /** Bytes of the instance's memory: packed weights and the largest plan's block. It never shrinks. */
   get memoryBytes(): number {
     return this.#instance.kernels.memory.buffer.byteLength;
   }
 
-  /** Bytes of packed weights. */
   get constantBytes(): number {
     return this.#constantsEnd - FIRST_ADDRESS;
   }
 
-  /** What each step of the plan that ran last computes and how, in order; none before the first run. */
   get steps(): readonly StepReport[] {
     return this.#bound?.steps ?? [];
   }

@@ -1,5 +1,6 @@
 /** Starts workers on the hosts that have some: Node's threads, or web workers in browsers, Deno and Bun. */
 
+import type { HostScope } from '../host.ts';
 import type { Message } from './protocol.ts';
 
 /** A running worker. */
@@ -18,20 +19,9 @@ export interface Listener {
   onDeath(cause: unknown): void;
 }
 
-interface NodeWorker {
-  postMessage(message: unknown): void;
-  unref(): void;
-  terminate(): Promise<number>;
-  on(event: 'message' | 'error' | 'exit', listener: (value: unknown) => void): void;
-}
-
-interface NodeProcess {
-  getBuiltinModule?(name: 'node:worker_threads'): { readonly Worker: new (url: URL, options: object) => NodeWorker };
-}
-
 /** What this host lacks for threads, or null. */
 export function missingForThreads(): string | null {
-  const scope = globalThis as { crossOriginIsolated?: boolean; process?: NodeProcess };
+  const scope = globalThis as unknown as HostScope;
   if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer';
   // A page that isn't isolated can make a shared memory, but not post it.
   if (scope.crossOriginIsolated === false && 'location' in globalThis)
@@ -50,9 +40,9 @@ const beside = (file: string) => new URL(file, import.meta.url);
  */
 export function spawn(url: URL | undefined, { onReady, onDeath }: Listener): Thread {
   if (typeof Worker === 'undefined') {
-    const { getBuiltinModule } = (globalThis as unknown as { process: NodeProcess }).process;
-    const threads = getBuiltinModule!('node:worker_threads');
-    const worker = new threads.Worker(url ?? beside('worker.js'), { execArgv: [] });
+    const { getBuiltinModule } = (globalThis as unknown as HostScope).process!;
+    const { Worker } = getBuiltinModule!('node:worker_threads');
+    const worker = new Worker(url ?? beside('worker.js'), { execArgv: [] });
     worker.on('message', onReady);
     worker.on('error', onDeath);
     worker.on('exit', (code) => onDeath(`exit code ${code}`));

@@ -82,7 +82,7 @@ export class ThreadPool implements Pool {
     return pool;
   }
 
-  /** @internal */
+  /** An instance on memory that the workers share. A compiled model asks for it. */
   instantiate(binary: Binary): Instance {
     if (this.threads === 1) return instantiate(binary);
     const module = sharedModule(binary);
@@ -93,7 +93,7 @@ export class ThreadPool implements Pool {
     return instance;
   }
 
-  /** @internal */
+  /** Runs a stretch of an instance's phases on all threads. A compiled model asks for it. */
   async run(instance: Instance, stretch: Stretch): Promise<void> {
     const before = this.#queue;
     const end = before.then(() => this.#run(instance, stretch));

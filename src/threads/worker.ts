@@ -1,19 +1,9 @@
 /** A worker of a pool: instantiates the kernels on the shared memory, and runs its steps of each phase. */
 
+import type { HostScope, NodePort } from '../host.ts';
 import { callsOf } from '../ops/op.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
 import { arrive, enter, fail, hasEnded, hasFailed, leave, type Message, sleep } from './protocol.ts';
-
-/** A worker's end of its channel, as far as it is used here. */
-interface Port {
-  postMessage(message: unknown): void;
-}
-
-interface WorkerThreads {
-  readonly parentPort: (Port & { on(event: 'message', listener: (message: Message) => void): void }) | null;
-}
-
-type Process = { getBuiltinModule?(name: 'node:worker_threads'): WorkerThreads } | undefined;
 
 let control: Int32Array;
 let threads = 1;
@@ -65,9 +55,9 @@ function run(calls: readonly (readonly (() => void)[])[], first: number, last: n
 
 // Node's threads have no messages of their own in their global scope.
 const isWeb = 'postMessage' in globalThis;
-const { process } = globalThis as { process?: Process };
-const port: Port = isWeb
-  ? (globalThis as unknown as Port)
-  : process!.getBuiltinModule!('node:worker_threads').parentPort!;
+const scope = globalThis as unknown as HostScope;
+const port = isWeb
+  ? (globalThis as unknown as NodePort)
+  : scope.process!.getBuiltinModule!('node:worker_threads').parentPort!;
 if (isWeb) addEventListener('message', ({ data }) => receive(data as Message));
-else process!.getBuiltinModule!('node:worker_threads').parentPort!.on('message', receive);
+else port.on('message', (message) => receive(message as Message));

@@ -38,7 +38,9 @@ describe('MobileNetV3', () => {
 
   it("refuses strides in torchvision's words", () => {
     const row = [16, 3, 16, 16, false, 'RE', 3, 1] as const;
-    expect(thrown(() => new MobileNetV3([row], 1))).toBe('ValueError: illegal stride value');
+    expect(thrown(() => new MobileNetV3([row], 1))).toBe(
+      'ValueError: illegal stride value; MobileNetV3: expected 1 or 2 in a row, got 3',
+    );
   });
 
   it('dilated, its last stage is not strided', () => {

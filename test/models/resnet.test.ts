@@ -50,11 +50,11 @@ describe('replaceStrideWithDilation', () => {
 
 describe('BasicBlock', () => {
   it("refuses what torchvision's refuses, in its words", () => {
-    const message = 'ValueError: BasicBlock only supports groups=1 and base_width=64';
-    expect(thrown(() => resnet18({ groups: 2 }))).toBe(message);
-    expect(thrown(() => resnet34({ widthPerGroup: 128 }))).toBe(message);
+    const message = 'ValueError: BasicBlock only supports groups=1 and base_width=64; got';
+    expect(thrown(() => resnet18({ groups: 2 }))).toBe(`${message} groups 2 and widthPerGroup 64`);
+    expect(thrown(() => resnet34({ widthPerGroup: 128 }))).toBe(`${message} groups 1 and widthPerGroup 128`);
     expect(thrown(() => resnet18({ replaceStrideWithDilation: [true, false, false] }))).toBe(
-      'UnsupportedError: Dilation > 1 not supported in BasicBlock',
+      'UnsupportedError: Dilation > 1 not supported in BasicBlock; got dilation 2',
     );
   });
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
-import { apply, Graph } from '../../src/graph/graph.ts';
+import { Graph, record } from '../../src/graph/graph.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { ModuleList, Sequential } from '../../src/nn/container.ts';
@@ -357,7 +357,7 @@ describe('modules that are not registered', () => {
     class Bare extends Hidden {
       weights = [new Parameter([2, 2], { fill: 1 })];
       override forward(v: Value): Value {
-        return apply(linear, [v], { weight: this.weights[0]!, bias: null });
+        return record(linear, [v], { weight: this.weights[0]!, bias: null });
       }
     }
     const y = tensor([1, 2], [1, 2]);

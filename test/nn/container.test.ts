@@ -59,8 +59,15 @@ describe('Sequential', () => {
     expect(thrown(() => new Sequential([a] as never))).toBe(
       'ValueError: Sequential: expected modules, or entries of names and modules, got an array with a ReLU',
     );
-    expect(thrown(() => new Sequential(5 as never))).toBe('ValueError: 5 is not a Module subclass');
-    expect(thrown(() => new Sequential().append('x' as never))).toBe('ValueError: "x" is not a Module subclass');
+    expect(thrown(() => new Sequential(5 as never))).toBe(
+      'ValueError: 5 is not a Module subclass; expected an instance of one',
+    );
+    expect(thrown(() => new Sequential().append(ReLU as never))).toBe(
+      'ValueError: a function ReLU is not a Module subclass; expected an instance of one; write new ReLU(…)',
+    );
+    expect(thrown(() => new Sequential().append('x' as never))).toBe(
+      'ValueError: "x" is not a Module subclass; expected an instance of one',
+    );
   });
 });
 
@@ -76,7 +83,9 @@ describe('ModuleList', () => {
       ['2', c],
     ]);
     expect(thrown(() => list.at(-4))).toBe('KeyError: ModuleList: expected an index from -3 to 2, got -4');
-    expect(thrown(() => list.append({} as never))).toBe('ValueError: {} is not a Module subclass');
+    expect(thrown(() => list.append({} as never))).toBe(
+      'ValueError: {} is not a Module subclass; expected an instance of one',
+    );
   });
 
   it('has no forward, and says so under its own name', () => {
@@ -132,9 +141,11 @@ describe('ModuleDict', () => {
   });
 
   it("refuses items in PyTorch's words", () => {
-    expect(thrown(() => new ModuleDict({ x: 5 as never }))).toBe('ValueError: 5 is not a Module subclass');
+    expect(thrown(() => new ModuleDict({ x: 5 as never }))).toBe(
+      'ValueError: 5 is not a Module subclass; expected an instance of one',
+    );
     expect(thrown(() => new ModuleDict({ x: undefined as never }))).toBe(
-      'ValueError: undefined is not a Module subclass',
+      'ValueError: undefined is not a Module subclass; expected an instance of one',
     );
   });
 

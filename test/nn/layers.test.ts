@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Graph, type Value } from '../../src/graph/graph.ts';
+import * as layertap from '../../src/index.ts';
 import { ReLU, ReLU6 } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
@@ -139,8 +140,12 @@ describe('Conv2d', () => {
       (options: object, channels = [4, 8]) =>
       () =>
         new Conv2d(channels[0]!, channels[1]!, 3, options);
-    expect(thrown(conv({ groups: 2 }, [3, 8]))).toBe('ValueError: in_channels must be divisible by groups');
-    expect(thrown(conv({ groups: 2 }, [4, 7]))).toBe('ValueError: out_channels must be divisible by groups');
+    expect(thrown(conv({ groups: 2 }, [3, 8]))).toBe(
+      'ValueError: in_channels must be divisible by groups; Conv2d: got inChannels 3, groups 2',
+    );
+    expect(thrown(conv({ groups: 2 }, [4, 7]))).toBe(
+      'ValueError: out_channels must be divisible by groups; Conv2d: got outChannels 7, groups 2',
+    );
     expect(thrown(conv({ padding: 'same', stride: 2 }))).toBe(
       "ValueError: padding='same' is not supported for strided convolutions",
     );
@@ -337,5 +342,14 @@ describe('functional forms', () => {
     expect(thrown(() => functional.add(x, other))).toBe(
       'ValueError: add: expected values of one trace, got values of two',
     );
+  });
+});
+
+describe('functional forms', () => {
+  it('are those of PyTorch, each a name of the package too, and nothing else', () => {
+    const names = ['add', 'cat', 'mul', 'flatten', 'interpolate', 'maxPool2d', 'avgPool2d', 'adaptiveAvgPool2d'];
+    const activations = ['relu', 'relu6', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'];
+    expect(Object.keys(functional).sort()).toEqual([...names, ...activations].sort());
+    expect(layertap).toMatchObject(functional);
   });
 });

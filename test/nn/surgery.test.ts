@@ -30,7 +30,9 @@ describe.each([
       `KeyError: ${name}: expected an index from -1 to 0, got "0"`,
     );
     expect(thrown(() => make(a).set(0.5, d))).toBe(`KeyError: ${name}: expected an index from -1 to 0, got 0.5`);
-    expect(thrown(() => make(a).set(0, null as never))).toBe('ValueError: null is not a Module subclass');
+    expect(thrown(() => make(a).set(0, null as never))).toBe(
+      'ValueError: null is not a Module subclass; expected an instance of one',
+    );
   });
 
   it('inserts before an index, or at the end, and numbers anew', () => {
@@ -56,7 +58,9 @@ describe.each([
   it('is extended by several, or by none of them', () => {
     const container = make(a);
     expect([...container.extend([b, c])]).toEqual([a, b, c]);
-    expect(thrown(() => container.extend([d, 5 as never]))).toBe('ValueError: 5 is not a Module subclass');
+    expect(thrown(() => container.extend([d, 5 as never]))).toBe(
+      'ValueError: 5 is not a Module subclass; expected an instance of one',
+    );
     expect(thrown(() => container.extend(5 as never))).toBe(`ValueError: ${name}: expected an array of modules, got 5`);
     expect([...container]).toEqual([a, b, c]);
     expect([...container.extend(container)]).toEqual([a, b, c, a, b, c]);
@@ -146,8 +150,12 @@ describe('addModule', () => {
     expect(thrown(() => net.addModule('a.b', a))).toBe('KeyError: module name can\'t contain ".", got: a.b');
     expect(thrown(() => net.addModule('', a))).toBe('KeyError: module name can\'t be empty string ""');
     expect(thrown(() => net.addModule(5 as never, a))).toBe('ValueError: module name should be a string. Got 5');
-    expect(thrown(() => net.addModule('x', 'y' as never))).toBe('ValueError: "y" is not a Module subclass');
-    expect(thrown(() => net.addModule('x', undefined as never))).toBe('ValueError: undefined is not a Module subclass');
+    expect(thrown(() => net.addModule('x', 'y' as never))).toBe(
+      'ValueError: "y" is not a Module subclass; expected an instance of one',
+    );
+    expect(thrown(() => net.addModule('x', undefined as never))).toBe(
+      'ValueError: undefined is not a Module subclass; expected an instance of one',
+    );
   });
 });
 
@@ -181,7 +189,9 @@ describe('setSubmodule', () => {
     expect(thrown(() => net.setSubmodule(5 as never, a))).toBe(
       'KeyError: setSubmodule: expected the dotted path of a module below this one, got 5',
     );
-    expect(thrown(() => net.setSubmodule('fc', 5 as never))).toBe('ValueError: 5 is not a Module subclass');
+    expect(thrown(() => net.setSubmodule('fc', 5 as never))).toBe(
+      'ValueError: 5 is not a Module subclass; expected an instance of one',
+    );
   });
 });
 

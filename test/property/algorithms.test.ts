@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { apply, type Program, type Value } from '../../src/graph/graph.ts';
+import { type Program, record, type Value } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
@@ -103,7 +103,7 @@ function programWith(layer: Layer, algorithm: Algorithm<Conv2dAttrs>): Program {
     const x = layer.isConcat ? relu(input!) : input!;
     // Of a value that nothing else reads, the output may take the place.
     const added = layer.isOnlyRead ? relu(residual!) : residual!;
-    let y: Value = norm.call(apply(only, [x], attrs)) as Value;
+    let y: Value = norm.call(record(only, [x], attrs)) as Value;
     if (layer.hasResidual) y = add(y, added);
     y = layer.isCurved ? hardswish(y) : relu(y);
     if (!layer.isConcat) return [y];

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { apply, type Value } from '../../src/graph/graph.ts';
+import { record, type Value } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../src/nn/functional.ts';
@@ -109,7 +109,7 @@ describe.each(Object.entries(FILLS))('of %s', (_, fill) => {
       const { weight, bias, padding, dilation, groups } = layer;
       const only = { ...conv2d, algorithms: [algorithm as Algorithm<any>] };
       const trace = (value: Value) =>
-        apply(only, [value], { weight, bias, stride: layer.stride, padding, dilation, groups });
+        record(only, [value], { weight, bias, stride: layer.stride, padding, dilation, groups });
       const side = { 'winograd-2x2': 4, 'winograd-3x3': 5, 'winograd-4x4': 6, 'winograd-3x3-s2': 7 } as const;
       const points = side[algorithm.name as keyof typeof side];
       if (points === undefined) {

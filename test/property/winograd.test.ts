@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { apply, type Program } from '../../src/graph/graph.ts';
+import { type Program, record } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
@@ -73,7 +73,7 @@ function layerOf(
 
 function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d, algorithm: Algorithm<any>): Program {
   const only = { ...conv2d, algorithms: [algorithm] };
-  return programOf([SHAPE], (x) => [apply(only, [x!], { weight, bias, stride, padding, dilation, groups })]);
+  return programOf([SHAPE], (x) => [record(only, [x!], { weight, bias, stride, padding, dilation, groups })]);
 }
 
 /**

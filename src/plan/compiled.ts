@@ -1,0 +1,16 @@
+/** What a user sees of a compiled model: which binary runs, what it takes, and what it computes. */
+
+import type { Binary } from '../wasm/instantiate.ts';
+import type { StepReport } from './plan.ts';
+
+/** A compiled module, for reports. */
+export interface Compiled {
+  /** The binary that runs. */
+  readonly binary: Binary;
+  /** Bytes of the instance's memory: packed weights and the largest plan's block. It never shrinks. */
+  readonly memoryBytes: number;
+  /** Bytes of packed weights. */
+  readonly constantBytes: number;
+  /** What each step of the plan that ran last computes and how, in order; none before the first run. */
+  readonly steps: readonly StepReport[];
+}
