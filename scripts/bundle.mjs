@@ -75,9 +75,12 @@ export async function bundle(sources) {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
     if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/relaxed\.ts$|\/src\/index\.ts$/.test(file))
       return null;
-    return condition ?? (twins.has(file) || file.endsWith('/binaries.gen.ts') ? 'main' : 'common');
+    // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the other.
+    if (file.endsWith('/binaries.gen.ts')) return 'binaries';
+    return condition ?? (twins.has(file) ? 'main' : 'common');
   };
-  const groups = ['common', 'main', ...CONDITIONS].map((name) => ({ name, test: (id) => chunkOf(id) === name }));
+  const names = ['binaries', 'common', 'main', ...CONDITIONS];
+  const groups = names.map((name) => ({ name, test: (id) => chunkOf(id) === name }));
   await write(bundled, {
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
@@ -96,6 +99,8 @@ async function write(bundled, options) {
   for (const { fileName, ...file } of output) {
     if (file.type !== 'chunk') continue;
     const code = file.code
+      // Behind the other imports, so that the binaries come first. The order changes nothing else: chunks do nothing while they load.
+      .replace(/^(import .*\bcommon\.js";\n)((?:import .*\n)+)/, '$2$1')
       .replace(/(?<=\bfrom ")dist:([^"]*)/g, (_, to) => relative(dirname(fileName), to).replace(/^(?!\.)/, './'))
       // A single character beyond Latin-1 makes an engine keep, and scan, the whole file at two bytes a character. All stand in strings.
       .replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

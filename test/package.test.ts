@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { marked } from '../scripts/pure.mjs';
@@ -71,16 +71,29 @@ describe.each([
 });
 
 describe('importing the package', () => {
-  it('loads five modules, and the binaries with one of them', () => {
+  it('loads six modules, one of which is the binaries', () => {
     expect([...inlined].sort()).toEqual([
+      'dist/chunks/binaries.js',
       'dist/chunks/common.js',
       'dist/chunks/functional.js',
       'dist/chunks/main.js',
       'dist/chunks/models.js',
       'dist/index.js',
     ]);
-    const main = readFileSync('dist/chunks/main.js', 'utf8');
-    expect(main.includes(simd) && main.includes(relaxedDifference)).toBe(true);
+    const binaries = readFileSync('dist/chunks/binaries.js', 'utf8');
+    expect(binaries.includes(simd) && binaries.includes(relaxedDifference)).toBe(true);
+  });
+
+  it('reaches the binaries before any other code, so that they lie between no code and other code that is like it', () => {
+    /** Files in the order in which they are run, and bundlers put them. */
+    const run: string[] = [];
+    const visit = (file: string) => {
+      if (run.includes(file)) return;
+      for (const name of specifiersOf(file)) visit(relative('.', resolve(dirname(file), name)));
+      run.push(file);
+    };
+    visit('dist/index.js');
+    expect(run[0]).toBe('dist/chunks/binaries.js');
   });
 
   it('compiles, validates and decodes nothing', () => {
