@@ -15,6 +15,7 @@ import { indirect } from '../../src/ops/conv2d/indirect.ts';
 import { splitTaps } from '../../src/ops/conv2d/split-taps.ts';
 import { winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
 import type { Algorithm } from '../../src/ops/op.ts';
+import { toSides } from '../../src/ops/window.ts';
 import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries } from '../support/binaries.ts';
@@ -102,11 +103,12 @@ describe.each(Object.entries(FILLS))('of %s', (_, fill) => {
     [winograd4, 1028, 3, 1],
     [winogradStrided, 1028, 3, 2],
   ] as const)(
-    'a convolution by $name with %i channels and a kernel of %i is within its bound',
+    'a convolution by $0.name with $1 channels and a kernel of $2 is within its bound',
     (algorithm, channels, kernel, stride) => {
       const layer = positive(new Conv2d(channels, 16, kernel, { padding: kernel >> 1, stride, bias: false }), fill);
       const x = filled([1, channels, 5, 5], fill);
-      const { weight, bias, padding, dilation, groups } = layer;
+      const { weight, bias, dilation, groups } = layer;
+      const padding = toSides('padding', kernel >> 1);
       const only = { ...conv2d, algorithms: [algorithm as Algorithm<any>] };
       const trace = (value: Value) =>
         record(only, [value], { weight, bias, stride: layer.stride, padding, dilation, groups });
