@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { drawing, HEADER, label, MARGIN, milliseconds } from './svg.mjs';
 
 /** @typedef {import('./report.mjs').Report} Report */
-/** @typedef {import('./report.mjs').Row} Row */
+/** @typedef {import('./report.mjs').Timed} Timed */
 
 /** Sizes in pixels. */
 const PANEL = { width: 380, gap: 40, title: 26, bar: 18, pitch: 24, label: 124, value: 64, bottom: 26 };
@@ -26,7 +26,7 @@ const TITLES = /** @type {Readonly<Record<string, string>>} */ ({
 /**
  * The bars of one model, the fastest first.
  *
- * @param {readonly Row[]} rows @param {number} left @param {number} top @returns {string[]}
+ * @param {readonly Timed[]} rows @param {number} left @param {number} top @returns {string[]}
  */
 function panel(rows, left, top) {
   const { width, title, bar, pitch, label: names, value } = PANEL;
@@ -71,7 +71,7 @@ export function chart({ rows, machine, commit }) {
   const panels = names.flatMap((name, i) => {
     const left = MARGIN + (i % COLUMNS) * (PANEL.width + PANEL.gap);
     const own = shown.filter(({ model }) => model === name);
-    return panel(own, left, HEADER + Math.floor(i / COLUMNS) * height);
+    return panel(/** @type {Timed[]} */ (own), left, HEADER + Math.floor(i / COLUMNS) * height);
   });
   return drawing(size, heading, note, panels);
 }

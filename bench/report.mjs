@@ -4,13 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { arch, cpus, platform, totalmem } from 'node:os';
 
 /**
- * One measurement. Suites add figures of their own.
+ * One measurement. Suites add figures of their own. The time and the memory are null where a suite measures something else.
  *
  * @typedef {{
  *   suite: string, model: string, runtime: string, engine: string, binary: string, threads: number,
- *   medianMs: number, minMs: number, gflops: number | null, peakRssMB: number, maxAbsDiff: number | null,
+ *   medianMs: number | null, minMs: number | null, gflops: number | null, peakRssMB: number | null, maxAbsDiff: number | null,
  *   [figure: string]: unknown,
  * }} Row
+ * @typedef {Row & { medianMs: number, minMs: number, peakRssMB: number }} Timed a row with all of them
  */
 
 /** @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the bound, or at least */

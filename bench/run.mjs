@@ -45,7 +45,9 @@ function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
   const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart', 'curves'];
   const options = Object.fromEntries(names.map((name) => [name, text]));
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const parsed = parseArgs({ options, allowPositionals: true });
+  const { positionals } = parsed;
+  const values = /** @type {Record<string, string | undefined>} */ (parsed.values);
   const at = positionals.indexOf('against');
   const [against] = at < 0 ? [''] : positionals.splice(at + 1, 1);
   if (against === undefined) throw new RangeError('bench: expected a commit or a folder after against, got nothing');

@@ -179,8 +179,36 @@ export function copyTypes(from, entries) {
       reached.add(join(dirname(file), `${path}.d.ts`));
       return `${path}.js`;
     });
-    const to = join('dist', relative(from, file));
-    mkdirSync(dirname(to), { recursive: true });
-    writeFileSync(to, text);
+    writeTo(join('dist', relative(from, file)), text);
   }
+  copyInternalTypes(from, reached);
+}
+
+/**
+ * Copies the declarations that the benchmarks' entry leads to, so that its types are checked too. Those that users don't get are in
+ * dist/internals/, which isn't published; the others are users', because a class that is declared twice would be two classes.
+ *
+ * @param {string} from @param {ReadonlySet<string>} published
+ */
+function copyInternalTypes(from, published) {
+  const placeOf = (/** @type {string} */ file) =>
+    join(published.has(file) ? 'dist' : 'dist/internals', relative(from, file));
+  /** @type {Set<string>} */
+  const reached = new Set();
+  const rewrite = (/** @type {string} */ file, /** @type {string} */ to) =>
+    readFileSync(file, 'utf8').replace(IMPORTED, (_, path) => {
+      const target = file.startsWith(from)
+        ? join(dirname(file), `${path}.d.ts`)
+        : join(from, `${path.replace('../src/', '')}.d.ts`);
+      if (!published.has(target)) reached.add(target);
+      return `./${relative(dirname(to), placeOf(target)).replace(/\.d\.ts$/, '.js')}`;
+    });
+  writeTo('dist/internals.d.ts', rewrite('bench/internals.mjs', 'dist/internals.d.ts'));
+  for (const file of reached) writeTo(placeOf(file), rewrite(file, placeOf(file)));
+}
+
+/** Writes a file, and its folder where there is none. @param {string} file @param {string} text */
+function writeTo(file, text) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }

@@ -63,10 +63,13 @@ export function withCopies(use) {
  *
  * @param {string} folder
  * @param {string} script
+ * @returns {number} 1 where a signal has ended it
  */
 export function runScript(folder, script) {
   const env = { ...process.env, PATH: [...RUNTIMES, process.env.PATH].join(delimiter) };
-  return spawnSync('npm', ['run', '--silent', script], { cwd: folder, env, stdio: 'inherit', shell: isWindows }).status;
+  return (
+    spawnSync('npm', ['run', '--silent', script], { cwd: folder, env, stdio: 'inherit', shell: isWindows }).status ?? 1
+  );
 }
 
 const isWindows = process.platform === 'win32';
@@ -80,5 +83,5 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const [name, script] = process.argv.slice(2);
   // Ctrl-C ends the script; the copies are removed then.
   process.on('SIGINT', () => {});
-  process.exitCode = withCopies((copy) => runScript(copy(name), script)) ?? 1;
+  process.exitCode = withCopies((copy) => runScript(copy(name), script));
 }

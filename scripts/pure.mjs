@@ -33,11 +33,13 @@ const computes = (/** @type {ts.Node} */ node) =>
 
 /** The calls that a value is made of, arguments of others included; null where it computes something else as well. @returns {ts.Node[] | null} */
 function callsIn(/** @type {ts.Node} */ value) {
-  const node = ts.skipOuterExpressions(value);
+  // Not in TypeScript's own types, though it is exported.
+  const node = /** @type {any} */ (ts).skipOuterExpressions(value);
   if (!computes(node)) return [];
   if (!ts.isCallExpression(node) && !ts.isNewExpression(node)) return null;
+  /** @type {(ts.Node[] | null)[]} */
   const inner = (node.arguments ?? []).map(callsIn);
-  return inner.includes(null) ? null : [node, ...inner.flat()];
+  return inner.every((calls) => calls !== null) ? [node, ...inner.flat()] : null;
 }
 
 /**

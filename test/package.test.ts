@@ -36,7 +36,7 @@ const filesIn = (folder: string): string[] =>
     entry.isDirectory() ? filesIn(join(folder, entry.name)) : [join(folder, entry.name)],
   );
 
-const shipped = filesIn('dist').filter((file) => !file.startsWith('dist/internals.'));
+const shipped = filesIn('dist').filter((file) => !file.startsWith('dist/internals'));
 const modules = shipped.filter((file) => file.endsWith('.js'));
 const inlined = loadedWith('dist/index.js');
 

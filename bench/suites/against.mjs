@@ -30,14 +30,15 @@ export async function run({ against, engines, models, rounds, runs, cpu, log }) 
       for (const engine of engines) {
         const builds = ['layertap', 'against'].map((runtime) => ({
           runtime,
-          ...{ samples: /** @type {number[]} */ ([]), cpuMs: /** @type {number[]} */ ([]), description: null },
+          ...{ samples: /** @type {number[]} */ ([]), cpuMs: /** @type {number[]} */ ([]) },
+          description: /** @type {any} */ (null),
         }));
         for (let round = 0; round < rounds; round++) {
           log(`${model}, node ${engine.major}, round ${round + 1} of ${rounds}`);
           const order = round % 2 === 0 ? builds : [...builds].reverse();
           const processes = new Map(order.map(({ runtime }) => [runtime, new Process(engine, cpu)]));
           const call = (/** @type {string} */ runtime, /** @type {string} */ name, /** @type {unknown[]} */ ...args) =>
-            processes.get(runtime).call('subject.mjs', name, ...args);
+            /** @type {Process} */ (processes.get(runtime)).call('subject.mjs', name, ...args);
           try {
             let turns = Infinity;
             for (const build of order) {

@@ -56,7 +56,7 @@ export async function run({ engines, peers, cpu, log }) {
         await withBundle(repeated(1 + repeats), peers, resident, async (several) => {
           for (const engine of engines) {
             log(`layers: ${layer.name}, node ${engine.major}`);
-            /** @type {import('../report.mjs').Row[]} */
+            /** @type {import('../report.mjs').Timed[]} */
             const measured = [await inProcess('layers', engine, cpu, 'kernels', index)];
             for (const runtime of peers.filter((peer) => !unsupported.has(peer))) {
               const folders = [one.folder, several.folder];

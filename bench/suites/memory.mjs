@@ -101,10 +101,11 @@ export async function run({ engines, cpu, log }) {
 /** Writes a network's weights, in a process of its own. @param {string} name @param {string} file */
 export function write(name, file) {
   const { build, half } = STREAMED[name];
+  /** @type {(readonly [string, Tensor])[]} */
   const tensors = [...stateDictOf(build())].map(([key, tensor]) => {
-    if (!half || tensor.dtype !== 'float32') return /** @type {const} */ ([key, tensor]);
+    if (!half || tensor.dtype !== 'float32') return [key, tensor];
     const halves = Uint16Array.from(/** @type {Float32Array} */ (tensor.data), numberToFloat16);
-    return /** @type {const} */ ([key, new Tensor(halves, tensor.shape, 'float16')]);
+    return [key, new Tensor(halves, tensor.shape, 'float16')];
   });
   writeFileSync(file, saveSafetensors(new Map(tensors)));
 }

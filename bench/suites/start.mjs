@@ -107,7 +107,7 @@ function rowOf(model, runtime, starts, maxAbsDiff) {
 }
 
 /**
- * @param {string} name @param {Subject} subject @param {readonly import('../report.mjs').Row[]} rows layertap's first
+ * @param {string} name @param {Subject} subject @param {readonly import('../report.mjs').Timed[]} rows layertap's first
  * @returns {import('../report.mjs').Check[]}
  */
 function checksOf(name, { time, memory }, [ours, ...theirs]) {

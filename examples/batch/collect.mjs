@@ -10,6 +10,7 @@ if (!file) {
   process.exit(2);
 }
 const redis = await connect();
+/** @type {[string, Tensor][]} */
 const tensors = [];
 let missing = 0;
 for await (const [image, values] of new Results(redis).entries()) {

@@ -18,11 +18,12 @@ export async function createEmbedding() {
 
   return async (bytes) => {
     const image = await decodeImage(bytes);
-    return channelMeans(getter.forward(semanticSegmentation(image, { resizeSize: null })).get('out'));
+    const features = getter.forward(semanticSegmentation(image, { resizeSize: null }));
+    return channelMeans(/** @type {import('layertap').Tensor<Float32Array>} */ (features.get('out')));
   };
 }
 
-/** Of `[1, C, H, W]`, C numbers. */
+/** Of `[1, C, H, W]`, C numbers. @param {import('layertap').Tensor<Float32Array>} feature */
 function channelMeans({ data, shape: [, channels, height, width] }) {
   const plane = height * width;
   return Float32Array.from({ length: channels }, (_, c) => {

@@ -26,7 +26,7 @@ for await (const file of imagesIn(resolve(folder))) {
   try {
     batch.push({ id: idOf(await readImage(file)), file });
   } catch (error) {
-    console.error(`${file}: ${error.message}`);
+    console.error(`${file}: ${/** @type {Error} */ (error).message}`);
     process.exitCode = 1;
   }
   if (batch.length === BATCH) await flush();

@@ -39,7 +39,8 @@ export async function connect() {
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    if (error.message !== 'Connection is closed.') reason = error.message;
+    const { message } = /** @type {Error} */ (error);
+    if (message !== 'Connection is closed.') reason = message;
     console.error(`expected Redis at ${address}, got "${reason}"; start redis-server, or say in REDIS_URL where it is`);
     process.exit(1);
   }

@@ -24,7 +24,7 @@ const server = createServer((incoming, outgoing) => {
 });
 server.setTimeout(IDLE_MS);
 server.listen(Number(process.env.PORT ?? 8787), '127.0.0.1', () => {
-  console.log(`listening on http://127.0.0.1:${server.address().port}`);
+  console.log(`listening on http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`);
 });
 
 async function answer(incoming, outgoing) {
@@ -33,7 +33,7 @@ async function answer(incoming, outgoing) {
   const request = requestOf(incoming, gone.signal);
   const response = request ? await service(request) : answerOf(new HttpError(400, 'ERR_REQUEST', NO_REQUEST));
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  await pipeline(response.body ? Readable.fromWeb(response.body) : [], outgoing);
+  await pipeline(response.body ? Readable.fromWeb(/** @type {any} */ (response.body)) : [], outgoing);
   if (incoming.complete) return;
   // What is refused unread: closing at once would take the answer away from a client that is still sending.
   incoming.removeAllListeners('data').resume();
@@ -47,7 +47,8 @@ function requestOf(incoming, signal) {
   const { method, headers, url } = incoming;
   const body = method === 'GET' || method === 'HEAD' ? null : bodyOf(incoming);
   try {
-    return new Request(new URL(url, 'http://localhost'), { method, headers, body, duplex: 'half', signal });
+    const init = /** @type {RequestInit} */ ({ method, headers, body, duplex: 'half', signal });
+    return new Request(new URL(url, 'http://localhost'), init);
   } catch {
     return null;
   }
@@ -55,6 +56,7 @@ function requestOf(incoming, signal) {
 
 /** The body, read as fast as it is taken. Giving it up leaves the connection, which the answer needs. */
 function bodyOf(incoming) {
+  let giveUp = () => {};
   return new ReadableStream({
     start(controller) {
       let isOver = false;
@@ -65,7 +67,7 @@ function bodyOf(incoming) {
       incoming.on('data', (part) => {
         if (isOver) return;
         controller.enqueue(new Uint8Array(part));
-        if (controller.desiredSize <= 0) incoming.pause();
+        if (Number(controller.desiredSize) <= 0) incoming.pause();
       });
       incoming.once(
         'end',
@@ -76,11 +78,11 @@ function bodyOf(incoming) {
         end(() => controller.error(new Error('the client has gone away'))),
       );
       incoming.pause();
-      this.end = end(() => {});
+      giveUp = end(() => {});
     },
     pull: () => void incoming.resume(),
     cancel() {
-      this.end();
+      giveUp();
       incoming.pause();
     },
   });

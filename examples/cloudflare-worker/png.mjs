@@ -50,7 +50,7 @@ export function decodePng(bytes) {
     return toRgb(decode(concat([bytes.subarray(0, 8), ...chunksOf(bytes).map(({ whole }) => whole)])));
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
-    throw notAnImage(`expected a PNG that can be decoded, got "${cause.message}"`);
+    throw notAnImage(`expected a PNG that can be decoded, got "${/** @type {Error} */ (cause).message}"`);
   }
 }
 

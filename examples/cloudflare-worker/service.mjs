@@ -29,7 +29,7 @@ const PATHS = {
  *   the weights around their use
  * @property {(bytes: Uint8Array) => import('layertap').Image} decodeJpeg
  * @property {Partial<typeof DEFAULT_LIMITS>} [limits]
- * @property {string} [corsOrigin] whose pages may read the answers, an origin or `*`; nobody's unless given
+ * @property {string | undefined} [corsOrigin] whose pages may read the answers, an origin or `*`; nobody's unless given
  */
 
 const DEFAULT_LIMITS = {
@@ -100,7 +100,7 @@ export function createService({ model: name, withWeights, decodeJpeg, limits: gi
     }
     try {
       const x = model.prepare(image);
-      if (path === '/mask') return maskAnswer(argmax(model.scores(ready, x)), type);
+      if (path === '/mask' && model.scores) return maskAnswer(argmax(model.scores(ready, x)), type);
       return featuresAnswer(model.features(ready, x), path, type);
     } catch (error) {
       if (error instanceof MemoryError || error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
@@ -218,7 +218,11 @@ function channelMeans({ data, shape: [, channels, height, width] }) {
   });
 }
 
-/** The class with the highest score at each pixel; NaN is the highest, as for torch.argmax. */
+/**
+ * The class with the highest score at each pixel; NaN is the highest, as for torch.argmax.
+ *
+ * @param {import('layertap').Tensor<Float32Array>} scores `[1, classes, H, W]`
+ */
 function argmax({ data: scores, shape: [, classes, height, width] }) {
   const plane = height * width;
   const data = new Uint8Array(plane);

@@ -64,7 +64,7 @@ export async function bundle(entry, folder) {
  * @param {string} [options.model] a name of models.mjs
  * @param {number} [options.port] a free one unless given
  * @param {string} [options.entry] the worker's module
- * @returns {Promise<{ url: string, pid: number, exited: Promise<void>, stop(): Promise<void> }>}
+ * @returns {Promise<{ url: string, pid: number | undefined, exited: Promise<void>, stop(): Promise<void> }>}
  */
 export async function startWorkerd({ weights, model = 'digits', port = 0, entry = join(here, 'workerd.mjs') }) {
   const folder = mkdtempSync(join(tmpdir(), 'layertap-worker-'));
@@ -94,6 +94,7 @@ const config :Workerd.Config = (
   const child = spawn(workerd.default, ['serve', join(folder, 'config.capnp'), '--control-fd=3'], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   });
+  /** @type {Promise<void>} */
   const exited = new Promise((done) => {
     child.once('exit', () => {
       rmSync(folder, { recursive: true, force: true });
@@ -101,7 +102,7 @@ const config :Workerd.Config = (
     });
   });
   const listening = new Promise((done, fail) => {
-    createInterface({ input: child.stdio[3] }).on('line', (line) => {
+    createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stdio[3]) }).on('line', (line) => {
       const message = JSON.parse(line);
       if (message.event === 'listen') done(message.port);
     });

@@ -24,12 +24,12 @@ const x = semanticSegmentation(imageFromRgb(data, info.width, info.height), { re
 console.log(`scene.png as ${x}`);
 
 // The backbone alone: two features, and nothing behind layer4.
-const { backbone } = network;
+const backbone = /** @type {import('layertap').IntermediateLayerGetter} */ (network.backbone);
 const [features, tapMs] = timed(() => backbone.forward(x));
-console.log(`\ntapped in ${tapMs} ms (${backbone.compiled.binary} binary):`);
+console.log(`\ntapped in ${tapMs} ms (${backbone.compiled?.binary} binary):`);
 for (const { name, module, shape, macs } of backbone.featureInfo(x.shape)) {
   console.log(
-    `  ${name.padEnd(4)} ${module}  [${shape.join(', ')}]  ${(macs / 1e6).toFixed(1)} M multiply-accumulates`,
+    `  ${String(name).padEnd(4)} ${module}  [${shape.join(', ')}]  ${(macs / 1e6).toFixed(1)} M multiply-accumulates`,
   );
 }
 
@@ -44,6 +44,7 @@ console.log(
 );
 
 mkdirSync(folder, { recursive: true });
+/** @type {[file: string, bytes: Uint8Array][]} */
 const written = [['mask.png', await encodeMask(mask)]];
 for (const [name, feature] of features) written.push([`${name}.png`, (await heatmaps(feature, info))[0].png]);
 for (const [file, bytes] of written) writeFileSync(join(folder, file), bytes);

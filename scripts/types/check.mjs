@@ -29,7 +29,7 @@ try {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  const [tarball] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));
   const { exports: entries } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const untyped = Object.keys(entries).filter((entry) => typeof entries[entry] === 'string');
 

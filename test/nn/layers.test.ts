@@ -345,8 +345,8 @@ describe('functional forms', () => {
   });
 });
 
-describe('functional forms', () => {
-  it('are those of PyTorch, each a name of the package too, and nothing else', () => {
+describe('functional', () => {
+  it('has the forms of PyTorch, each a name of the package too, and nothing else', () => {
     const names = ['add', 'cat', 'mul', 'flatten', 'interpolate', 'maxPool2d', 'avgPool2d', 'adaptiveAvgPool2d'];
     const activations = ['relu', 'relu6', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'];
     expect(Object.keys(functional).sort()).toEqual([...names, ...activations].sort());

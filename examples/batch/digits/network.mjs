@@ -27,7 +27,11 @@ const WIDTHS = [16, 32, 48, 64];
 
 /** torchvision's BasicBlock, with dilation in both convolutions. */
 class BasicBlock extends Module {
-  constructor(inplanes, planes, { stride = 1, downsample = null, dilation = 1 } = {}) {
+  constructor(
+    inplanes,
+    planes,
+    { stride = 1, downsample = /** @type {Sequential | null} */ (null), dilation = 1 } = {},
+  ) {
     super();
     const options = { padding: dilation, dilation, bias: false };
     this.conv1 = new Conv2d(inplanes, planes, 3, { ...options, stride });
