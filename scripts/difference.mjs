@@ -8,6 +8,31 @@ const LEAST_CONTINUED = 3;
 const KEY = 5;
 
 /**
+ * A guess at the relaxed binary from the simd one: where a local is loaded after a product, the sum that follows is taken for a fused one. It is
+ * wrong in places, and need not be valid: {@link differenceOf} mends it. src/wasm/modules.ts has the same rule, and a test compares the two.
+ *
+ * @param {Buffer} simd @returns {Buffer}
+ */
+export function fused(simd) {
+  const bytes = [];
+  let products = 0;
+  for (let at = 0; at < simd.length; at++) {
+    const opcode = simd[at] === 0xfd && simd[at + 2] === 1 ? simd[at + 1] : 0;
+    if (opcode === 0xe6 && simd[at + 3] === 0x20) {
+      products++;
+      at += 2;
+    } else if (opcode === 0xe4 && products > 0) {
+      products--;
+      bytes.push(0xfd, 0x85, 2);
+      at += 2;
+    } else {
+      bytes.push(simd[at]);
+    }
+  }
+  return Buffer.from(bytes);
+}
+
+/**
  * The difference from one binary to another: again and again a count of new bytes, these bytes, a count of bytes to copy, and how far they
  * lie from where copying would go on; it ends with new bytes. Numbers are LEB128, distances with the sign in the lowest bit.
  *

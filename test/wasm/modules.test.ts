@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { differenceOf } from '../../scripts/difference.mjs';
+import { differenceOf, fused as fusedForBuild } from '../../scripts/difference.mjs';
 import { textOf } from '../../scripts/text.mjs';
 import * as inlined from '../../src/wasm/binaries.gen.ts';
-import { applied, decoded, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
+import { applied, decoded, fused, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
 
 const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -148,6 +148,12 @@ describe('the inlined binaries', () => {
     expect(text).not.toMatch(/["\\]/);
     expect(decoded(text)).toEqual(new Uint8Array(bytes));
     expect(decoded('')).toEqual(new Uint8Array(0));
+  });
+
+  it('are guessed from each other by the same rule as the build guesses them', () => {
+    const simd = bytesOf('dist/kernels.wasm');
+    expect(fused(simd)).toEqual(new Uint8Array(fusedForBuild(Buffer.from(simd))));
+    expect(fused(simd).length).toBeLessThan(simd.length);
   });
 
   it('come together again from any difference', () => {
