@@ -17,18 +17,20 @@ export {
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/open-safetensors.ts';
 export {
-  decodeSafetensorsTensor,
-  loadSafetensors,
   MAX_SAFETENSORS_HEADER_BYTES,
   parseSafetensorsHeader,
-  readSafetensors,
   type SafetensorsDtype,
-  type SafetensorsFile,
   type SafetensorsHeader,
   safetensorsHeaderBytes,
-  saveSafetensors,
   type TensorInfo,
-} from './formats/safetensors.ts';
+} from './formats/safetensors-header.ts';
+export {
+  decodeSafetensorsTensor,
+  loadSafetensors,
+  readSafetensors,
+  type SafetensorsFile,
+} from './formats/safetensors-read.ts';
+export { saveSafetensors } from './formats/safetensors-write.ts';
 export { Graph, macsOf, type Node, type Program, Value } from './graph/graph.ts';
 export { interpret } from './graph/interpret.ts';
 export {

@@ -15,8 +15,8 @@ export interface ReadLimits {
 }
 
 /**
- * The reads that cover the wanted ranges: in order, disjoint, each beginning and ending with wanted bytes. One by one, since
- * a stranger's range may be split without end.
+ * The reads that cover the wanted ranges: in order, disjoint, each beginning and ending with wanted bytes. One by one,
+ * since a stranger's range may be split without end.
  *
  * @param wanted in order and disjoint; empty ones are skipped
  */

@@ -1,6 +1,6 @@
 /**
- * Sources of a file's bytes other than HTTP: memory, Blobs, file handles, streams, and whatever has a `read`. All are read
- * piece by piece from front to back, so that no more than a piece is held besides what was asked for.
+ * Sources of a file's bytes other than HTTP: memory, Blobs, file handles, streams, and whatever has a `read`. All are
+ * read piece by piece from front to back, so that no more than a piece is held besides what was asked for.
  */
 
 import { describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
@@ -9,14 +9,20 @@ import { describe, FileChangedError, FormatError, ValueError } from '../errors.t
 export interface ByteSource {
   /** The size of the whole file. */
   readonly byteLength: number;
-  /** The bytes from `begin` up to `end`, not included: exactly as many. They are kept, as tensors' data, unless they are in given memory. */
+  /**
+   * The bytes from `begin` up to `end`, not included: exactly as many. They are kept, as tensors' data, unless they are
+   * in given memory.
+   */
   read(begin: number, end: number, options: ReadOptions): PromiseLike<Uint8Array>;
 }
 
 /** What {@link ByteSource.read} is told. */
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Gives memory for that many bytes, to be used and returned instead of memory of the source's own, until the next read. */
+  /**
+   * Gives memory for that many bytes, to be used and returned instead of memory of the source's own, until the next
+   * read.
+   */
   readonly memory?: Memory | undefined;
 }
 
@@ -53,7 +59,10 @@ export interface Origin {
   readonly seekable: boolean;
   /** Whether pieces stay as they are; otherwise each is good until the next one is asked for. */
   readonly keepsPieces: boolean;
-  /** The bytes from `begin` up to `end` in pieces; fewer where the file ends before. With `memory`, a piece is valid until the next. */
+  /**
+   * The bytes from `begin` up to `end` in pieces; fewer where the file ends before. With `memory`, a piece is valid
+   * until the next.
+   */
   pieces(begin: number, end: number, signal: AbortSignal | undefined, memory?: Memory): AsyncIterable<Uint8Array>;
   /** Lets go of a connection that waits to be read on. */
   close(): Promise<void>;
@@ -172,8 +181,8 @@ export interface ByteStreamOptions {
   /** The place of the stream's first byte in the file; 0 unless given. */
   readonly at?: number;
   /**
-   * Whether to have buffers filled, where the stream can; false unless given. Not for streams of anybody's making: those that forget
-   * to answer a buffer when they close would never end.
+   * Whether to have buffers filled, where the stream can; false unless given. Not for streams of anybody's making:
+   * those that forget to answer a buffer when they close would never end.
    */
   readonly fills?: boolean;
   /** The longest that a piece is waited for; forever unless given. */
@@ -304,7 +313,8 @@ export function streamOrigin(caller: string, readable: ReadableStream<Uint8Array
     async *pieces(begin, end, signal) {
       if (begin < stream.at) {
         throw new ValueError(
-          `${caller}: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; load all tensors at once`,
+          `${caller}: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; ` +
+            'load all tensors at once',
         );
       }
       yield* stream.pieces(begin, end, signal);

@@ -1,29 +1,33 @@
 /**
- * A file's bytes over HTTP: by range requests where the server does them, else by reading its whole answer from front to
- * back. Requests are repeated where that may help, go on where the last one ended, and must all be answered from the same
- * file. Leaves out caching, and requests side by side.
+ * A file's bytes over HTTP: by range requests where the server does them, else by reading its whole answer from front
+ * to back. Requests are repeated where that may help, go on where the last one ended, and must all be answered from the
+ * same file. Leaves out caching, and requests side by side.
  */
 
 import { describe, FileChangedError, NetworkError, ValueError } from '../errors.ts';
 import { ByteStream, MAX_TIMER_MS, type Origin, StalledError, startTimer } from './byte-source.ts';
-import { cut, shown, withoutSecrets } from './secrets.ts';
+import { cut } from './quoted.ts';
+import { shown, withoutSecrets } from './secrets.ts';
 
 /** How a server is asked. */
 export interface HttpOptions {
   /** Used in place of the host's `fetch`, e.g. a service binding's. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /**
-   * Sent with each request, e.g. `{ authorization: 'Bearer …' }`, but not to another origin (scheme, host and port) that the server redirects
-   * to. A page can't see where a redirect leads, and so follows none with headers other than `authorization`.
+   * Sent with each request, e.g. `{ authorization: 'Bearer …' }`, but not to another origin (scheme, host and port)
+   * that the server redirects to. A page can't see where a redirect leads, and so follows none with headers other than
+   * `authorization`.
    */
   readonly headers?: HeadersInit | undefined;
   /** How often one read may be repeated after a failure that may pass; 3 unless given. */
   readonly retries?: number | undefined;
-  /** The pause before the first repetition; it doubles with each, and is drawn from its upper half. 250 unless given. */
+  /**
+   * The pause before the first repetition; it doubles with each, and is drawn from its upper half. 250 unless given.
+   */
   readonly retryDelayMs?: number | undefined;
   /**
-   * The longest that a server may send nothing, before its answer or in the midst of it: then the read has failed, and may be repeated.
-   * 30,000 unless given; Infinity for no limit. How long all may take is a signal's business.
+   * The longest that a server may send nothing, before its answer or in the midst of it: then the read has failed, and
+   * may be repeated. 30,000 unless given; Infinity for no limit. How long all may take is a signal's business.
    */
   readonly stallTimeoutMs?: number | undefined;
 }
@@ -187,7 +191,10 @@ export class HttpOrigin implements Origin {
     }
   }
 
-  /** The answer to a request, wherever it was led to. Headers of the caller's stay with the URL's own origin, and aren't sent again once left out. */
+  /**
+   * The answer to a request, wherever it was led to. Headers of the caller's stay with the URL's own origin, and aren't
+   * sent again once left out.
+   */
   async #request(range: string | null, signal: AbortSignal | undefined): Promise<Response> {
     let url = this.#url;
     let own = [...this.#headers];
@@ -203,8 +210,8 @@ export class HttpOrigin implements Origin {
       if (location === null) {
         if (own.some(([name]) => name !== 'authorization')) {
           throw new NetworkError(
-            `${this.#caller}: expected an answer from ${this.#shown}, got a redirect, which a page can't follow with headers; ` +
-              'open the address that it leads to',
+            `${this.#caller}: expected an answer from ${this.#shown}, got a redirect, which a page can't follow with ` +
+              'headers; open the address that it leads to',
           );
         }
         // This one stays with the origin when a page's fetch follows.
@@ -215,7 +222,8 @@ export class HttpOrigin implements Origin {
       if (next === null || followed >= MAX_REDIRECTS) {
         const got = next === null ? 'one that leads elsewhere' : `${followed + 1}`;
         throw new NetworkError(
-          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.#shown}, got ${got}`,
+          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.#shown}, ` +
+            `got ${got}`,
         );
       }
       if (next.origin !== url.origin) own = [];
@@ -319,7 +327,8 @@ export class HttpOrigin implements Origin {
     const total = /^bytes \*\/(\d+)$/.exec(rangeHeader(response))?.[1];
     if (status === 416 && total !== undefined && this.byteLength !== undefined && Number(total) !== this.byteLength) {
       return new FileChangedError(
-        `${this.#caller}: expected the same file in each answer from ${this.#shown}, got ${total} bytes after ${this.byteLength}`,
+        `${this.#caller}: expected the same file in each answer from ${this.#shown}, ` +
+          `got ${total} bytes after ${this.byteLength}`,
       );
     }
     const error = new NetworkError(
@@ -377,8 +386,9 @@ export class HttpOrigin implements Origin {
   }
 
   /**
-   * What a failure says, for messages, and the failure itself as their cause. Hosts write URLs and headers into their errors, and loggers print
-   * causes: secrets are taken out of the first, and where there are any, the second is left out.
+   * What a failure says, for messages, and the failure itself as their cause. Hosts write URLs and headers into their
+   * errors, and loggers print causes: secrets are taken out of the first, and where there are any, the second is left
+   * out.
    */
   #reasonOf(error: unknown): { readonly got: string; readonly options: ErrorOptions } {
     if (error instanceof StalledError) return { got: error.message, options: {} };

@@ -1,4 +1,7 @@
-/** Whatever holds a file's bytes as an {@link Origin}, told apart by what it can do, since classes differ between realms. */
+/**
+ * Whatever holds a file's bytes as an {@link Origin}, told apart by what it can do, since classes differ between
+ * realms.
+ */
 
 import { describe, ValueError } from '../errors.ts';
 import {
@@ -32,7 +35,7 @@ export type FileSource =
 export async function openOrigin(caller: string, source: FileSource, options: HttpSettings): Promise<Origin> {
   const kind = kindOf(source);
   if (typeof source === 'string' || kind === 'URL') return new HttpOrigin(caller, String(source), options);
-  if (isBinary(source)) return originOf(caller, memorySource(toBytes(caller, source)));
+  if (isBinary(source)) return originOf(caller, memorySource(toBytes(caller, source, caller)));
   const able = (source ?? {}) as unknown as Record<string, unknown>;
   const can = (name: string) => typeof able[name] === 'function';
   if (can('getReader')) {
@@ -45,6 +48,6 @@ export async function openOrigin(caller: string, source: FileSource, options: Ht
   if (can('read') && 'byteLength' in able) return originOf(caller, source as ByteSource);
   throw new ValueError(
     `${caller}: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, ` +
-      `got ${describe(source)}${wayToBytes(source)}`,
+      `got ${describe(source)}${wayToBytes(source, caller)}`,
   );
 }

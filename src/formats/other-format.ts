@@ -19,7 +19,10 @@ const FORMATS: readonly (readonly [begin: RegExp, what: string])[] = [
 /** Bytes that tell: one of a page's may come after some white space. */
 const FIRST_BYTES = 64;
 
-/** What the first bytes of a file are instead of the wanted format's, and the way out; null where nothing is known to begin so. */
+/**
+ * What the first bytes of a file are instead of the wanted format's, and the way out; null where nothing is known to
+ * begin so.
+ */
 export function otherFormat(first: Uint8Array): string | null {
   const digits = Array.from(first.subarray(0, FIRST_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return FORMATS.find(([begin]) => begin.test(digits))?.[1] ?? null;

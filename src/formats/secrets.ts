@@ -1,4 +1,9 @@
-/** URLs and texts of others as messages show them. A URL's user, password and query may be secrets, and messages end up in logs. */
+/**
+ * URLs and texts of others as messages show them. A URL's user, password and query may be secrets, and messages end up
+ * in logs.
+ */
+
+import { cut } from './quoted.ts';
 
 /** A URL for messages: without user, password, query and fragment, which may be secrets. */
 export function shown({ protocol, host, pathname }: URL): string {
@@ -12,9 +17,4 @@ export function withoutSecrets(text: string): string {
   return text.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, (url) =>
     url.replace(/[?#].*$/, '').replace(/\/\/[^/]*@/, '//'),
   );
-}
-
-/** A text of others, for messages: at most 200 characters of it. */
-export function cut(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FileChangedError, NetworkError, ValueError } from '../../src/errors.ts';
 import { type OpenSafetensorsOptions, openSafetensors } from '../../src/formats/open-safetensors.ts';
-import { saveSafetensors } from '../../src/formats/safetensors.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { type Fault, type FileServer, type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
 

@@ -8,7 +8,8 @@ import { FileChangedError, FormatError, KeyError, NetworkError, ValueError } fro
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { coalesceRanges } from '../../src/formats/byte-ranges.ts';
 import { openSafetensors } from '../../src/formats/open-safetensors.ts';
-import { loadSafetensors, saveSafetensors } from '../../src/formats/safetensors.ts';
+import { loadSafetensors } from '../../src/formats/safetensors-read.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { resnet50 } from '../../src/models/resnet.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
 import type { LoadProgress } from '../../src/tensor/tensor-stream.ts';

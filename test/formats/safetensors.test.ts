@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
-  decodeSafetensorsTensor,
-  loadSafetensors,
   MAX_SAFETENSORS_HEADER_BYTES,
   parseSafetensorsHeader,
-  readSafetensors,
   safetensorsHeaderBytes,
-  saveSafetensors,
-} from '../../src/formats/safetensors.ts';
+} from '../../src/formats/safetensors-header.ts';
+import { decodeSafetensorsTensor, loadSafetensors, readSafetensors } from '../../src/formats/safetensors-read.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import type { Dtype } from '../../src/tensor/dtype.ts';
 import { arrayOf, DTYPES } from '../../src/tensor/dtype.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';

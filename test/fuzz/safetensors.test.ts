@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError } from '../../src/errors.ts';
-import { readSafetensors, type SafetensorsFile, saveSafetensors } from '../../src/formats/safetensors.ts';
+import { readSafetensors, type SafetensorsFile } from '../../src/formats/safetensors-read.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
 
 const SEED = 20240917;

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loadSafetensors } from '../../src/formats/safetensors.ts';
+import { loadSafetensors } from '../../src/formats/safetensors-read.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';

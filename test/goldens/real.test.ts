@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadSafetensors } from '../../src/formats/safetensors.ts';
+import { loadSafetensors } from '../../src/formats/safetensors-read.ts';
 import { type Image, imageFromRgb } from '../../src/image/image.ts';
 import { imageClassification } from '../../src/image/presets.ts';
 import { squeezenet1_0 } from '../../src/models/index.ts';

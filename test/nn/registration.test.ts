@@ -3,7 +3,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
-import { saveSafetensors } from '../../src/formats/safetensors.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import { ModuleDict, ModuleList, Sequential } from '../../src/nn/container.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryError, ShapeError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { openSafetensors } from '../../src/formats/open-safetensors.ts';
-import { saveSafetensors } from '../../src/formats/safetensors.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { deeplabv3_resnet50 } from '../../src/models/deeplabv3.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';

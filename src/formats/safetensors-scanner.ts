@@ -1,0 +1,139 @@
+/** Reads the JSON of a safetensors header piece by piece, and says at which character it isn't what was expected. */
+
+import { FormatError } from '../errors.ts';
+import { cut } from './quoted.ts';
+
+/** What a message says was expected; a function where making the text takes time. */
+type Expected = string | (() => string);
+
+function textOf(expected: Expected): string {
+  return typeof expected === 'string' ? expected : expected();
+}
+
+/**
+ * Reads the header's JSON, whose form is known beforehand: it never nests values that it doesn't expect, so nothing
+ * recurses, and it sees each key, where `JSON.parse` would keep the last of two.
+ */
+export class HeaderScanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The keys of an object, each while the scanner stands before its value, which is to be read before the next. */
+  *members(expected: Expected, expectedKey: Expected): Generator<string, void, void> {
+    this.#take('{', expected);
+    if (this.#takes('}')) return;
+    do {
+      const key = this.string(expectedKey);
+      this.#take(':', '":"');
+      yield key;
+    } while (this.#takes(','));
+    this.#take('}', '"," or "}"');
+  }
+
+  /** An array of whole numbers from 0 to 2⁵³ − 1. */
+  integers(expected: Expected): number[] {
+    const numbers: number[] = [];
+    this.#take('[', expected);
+    if (this.#takes(']')) return numbers;
+    do numbers.push(this.#integer(expected));
+    while (this.#takes(','));
+    this.#take(']', '"," or "]"');
+    return numbers;
+  }
+
+  /** A string, its escapes resolved. */
+  string(expected: Expected): string {
+    const text = this.#text;
+    this.#take('"', expected);
+    const begin = this.#at;
+    let escapes = false;
+    for (;;) {
+      const unit = text.charCodeAt(this.#at);
+      if (unit === 0x22) break;
+      if (Number.isNaN(unit) || unit < 0x20) throw this.#unexpected('the rest of a string');
+      if (unit === 0x5c) {
+        escapes = true;
+        this.#at++;
+      }
+      this.#at++;
+    }
+    const end = this.#at++;
+    if (!escapes) return text.slice(begin, end);
+    const literal = text.slice(begin - 1, end + 1);
+    try {
+      const value: string = JSON.parse(literal);
+      if (!hasLoneSurrogate(value)) return value;
+    } catch {}
+    throw malformed(
+      `expected a string with valid escapes at character ${begin - 1} of the header, got ${cut(literal)}`,
+    );
+  }
+
+  /** Nothing but white space to the end. */
+  end(): void {
+    this.#skipSpace();
+    if (this.#at < this.#text.length) throw this.#unexpected('the end');
+  }
+
+  #integer(expected: Expected): number {
+    this.#skipSpace();
+    const begin = this.#at;
+    while (isDigit(this.#text.charCodeAt(this.#at))) this.#at++;
+    const digits = this.#text.slice(begin, this.#at);
+    if (digits === '' || '.eE'.includes(this.#text[this.#at] ?? ' ')) throw this.#unexpected(expected);
+    if (digits.length > 1 && digits[0] === '0') {
+      this.#at = begin;
+      throw this.#unexpected(() => `${textOf(expected)} without leading zeros`);
+    }
+    const value = Number(digits);
+    if (!Number.isSafeInteger(value)) {
+      throw malformed(`expected ${textOf(expected)} up to ${Number.MAX_SAFE_INTEGER}, got ${cut(digits)}`);
+    }
+    return value;
+  }
+
+  #take(char: string, expected: Expected): void {
+    if (!this.#takes(char)) throw this.#unexpected(expected);
+  }
+
+  #takes(char: string): boolean {
+    this.#skipSpace();
+    if (this.#text[this.#at] !== char) return false;
+    this.#at++;
+    return true;
+  }
+
+  #skipSpace(): void {
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
+  }
+
+  #unexpected(expected: Expected): FormatError {
+    const at = Math.min(this.#at, this.#text.length);
+    const code = this.#text.codePointAt(at);
+    const got = code === undefined ? 'its end' : JSON.stringify(String.fromCodePoint(code));
+    return malformed(`expected ${textOf(expected)} at character ${at} of the header, got ${got}`);
+  }
+}
+
+/** JSON's white space: space, tab, line feed, carriage return. */
+export function isSpace(unit: number): boolean {
+  return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39;
+}
+
+/** True where a text has half of a surrogate pair, so that it is no Unicode. */
+export function hasLoneSurrogate(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
+/** The error of a file that breaks a rule of the format. */
+export function malformed(message: string): FormatError {
+  return new FormatError(`safetensors: ${message}`);
+}

@@ -1,0 +1,164 @@
+/**
+ * Reads the tensors of an opened file, whatever its format: those that are asked for, in the order of their bytes, one
+ * at a time.
+ */
+
+import { describe, FormatError, KeyError, ValueError } from '../errors.ts';
+import { withDefaults } from '../options.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
+import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
+import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
+import { checkCallable, checkSignal } from './open-options.ts';
+import { type Piece, PieceReader } from './piece-reader.ts';
+import { listNames, quote } from './quoted.ts';
+
+/** What a file says of one tensor. */
+export interface TensorPlace {
+  /** As the format spells it. */
+  readonly dtype: string;
+  readonly shape: Shape;
+  /** The tensor's first byte, counted from where the file's data begins. */
+  readonly begin: number;
+  /** The byte after its last. */
+  readonly end: number;
+}
+
+/** What a reader has to know of a format. */
+export interface TensorFormat<Info extends TensorPlace> {
+  /** For messages. */
+  readonly name: string;
+  /** @throws {@link FormatError} where layertap has no such dtype */
+  checkReadable(name: string, info: Info): void;
+  /** The tensor that these bytes stand for. */
+  decode(name: string, info: Info, bytes: Uint8Array): Tensor;
+}
+
+/** A file whose tensors are known. */
+export interface TensorPlaces<Info extends TensorPlace> {
+  readonly origin: Origin;
+  /** By name, in the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, Info>;
+  /** Where the data begins in the file. */
+  readonly dataBegin: number;
+  /** The first bytes of the data, which were read with what stands before them. */
+  readonly head: Uint8Array;
+}
+
+/** The tensors of an opened file. */
+export class TensorReader<Info extends TensorPlace> implements TensorStream {
+  readonly tensors: ReadonlyMap<string, Info>;
+  readonly #caller: string;
+  readonly #format: TensorFormat<Info>;
+  readonly #origin: Origin;
+  readonly #dataBegin: number;
+  readonly #head: Uint8Array;
+  readonly #limits: ReadLimits;
+
+  /** @param caller the public function that opened the file, for messages */
+  constructor(caller: string, format: TensorFormat<Info>, file: TensorPlaces<Info>, limits: ReadLimits) {
+    this.tensors = file.tensors;
+    this.#caller = caller;
+    this.#format = format;
+    this.#origin = file.origin;
+    this.#dataBegin = file.dataBegin;
+    this.#head = file.head;
+    this.#limits = limits;
+  }
+
+  async *stream(
+    names: Iterable<string>,
+    options: ReadTensorsOptions = {},
+  ): AsyncGenerator<readonly [string, Tensor], void, void> {
+    const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
+    const { signal, onProgress, memory } = withDefaults(`${this.#caller}: reading`, options, defaults);
+    checkSignal(this.#caller, signal);
+    checkCallable(this.#caller, 'onProgress', onProgress);
+    checkCallable(this.#caller, 'memory', memory);
+    const wanted = this.#wanted(names);
+    const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
+    const pieces = this.#pieces(wanted, signal, memory ? reusedMemory() : undefined);
+    const bytes = new PieceReader(pieces, this.#origin.keepsPieces);
+    let loadedBytes = 0;
+    const onBytes = (count: number) => {
+      loadedBytes += count;
+      onProgress?.({ loadedBytes, totalBytes });
+    };
+    try {
+      for (const [name, info] of wanted) {
+        signal?.throwIfAborted();
+        const data = await bytes.take(info.begin, info.end, onBytes, memory && ((length) => memory(name, length)));
+        if (data.length < info.end - info.begin) {
+          throw new FormatError(
+            `${this.#format.name}: tensor ${quote(name)} ends at byte ${info.end}, ` +
+              `got the file's end at byte ${info.begin + data.length}`,
+          );
+        }
+        yield [name, this.#format.decode(name, info, data)];
+      }
+      if (wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
+    } finally {
+      await bytes.return();
+    }
+  }
+
+  async load(
+    names: Iterable<string> = this.tensors.keys(),
+    options?: ReadTensorsOptions,
+  ): Promise<Map<string, Tensor>> {
+    const tensors = new Map<string, Tensor>();
+    for await (const [name, tensor] of this.stream(names, options)) tensors.set(name, tensor);
+    return tensors;
+  }
+
+  close(): Promise<void> {
+    return this.#origin.close();
+  }
+
+  /** The named tensors in the order of their bytes. */
+  #wanted(names: Iterable<string>): [string, Info][] {
+    if (typeof names === 'string' || typeof Object(names)[Symbol.iterator] !== 'function') {
+      const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
+      throw new ValueError(`${this.#caller}: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
+    }
+    const asked = new Set(names);
+    const unknown = [...asked].filter((name) => !this.tensors.has(name));
+    if (unknown.length > 0) {
+      throw new KeyError(
+        `${this.#caller}: expected tensors of ${listNames(this.tensors.keys())}, got ${listNames(unknown)}`,
+      );
+    }
+    const wanted = [...this.tensors].filter(([name]) => asked.has(name));
+    for (const [name, info] of wanted) this.#format.checkReadable(name, info);
+    return wanted;
+  }
+
+  /** Where the size isn't known before: the last tensor's bytes must be the last of the file. */
+  async #checkEnd(at: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#origin.byteLength !== undefined || at !== [...this.tensors.values()].at(-1)!.end) return;
+    const end = this.#dataBegin + at;
+    for await (const _ of this.#origin.pieces(end, end + 1, signal)) {
+      throw new FormatError(`${this.#format.name}: tensors end at byte ${at}, got more bytes after them`);
+    }
+  }
+
+  /** Pieces with their places in the data, which hold all wanted bytes in order. */
+  async *#pieces(
+    wanted: readonly [string, Info][],
+    signal: AbortSignal | undefined,
+    memory: Memory | undefined,
+  ): AsyncGenerator<Piece> {
+    const head = this.#head;
+    yield { begin: 0, bytes: head };
+    const beyond = wanted.map(([, { begin, end }]) => ({ begin: Math.max(begin, head.length), end }));
+    for (const { begin, end } of coalesceRanges(beyond, this.#limits)) {
+      let at = begin;
+      for await (const bytes of this.#origin.pieces(this.#dataBegin + begin, this.#dataBegin + end, signal, memory)) {
+        yield { begin: at, bytes };
+        at += bytes.length;
+      }
+      if (at < end) return;
+    }
+  }
+}
