@@ -57,6 +57,7 @@ export * from './nn/flatten.ts';
 export * as functional from './nn/functional.ts';
 export * from './nn/functional.ts';
 export * from './nn/linear.ts';
+export type { IncompatibleKeys, LoadStateDictAsyncOptions } from './nn/load-state-dict.ts';
 export * from './nn/module.ts';
 export type { Materialized } from './nn/output.ts';
 export * from './nn/pooling.ts';

@@ -1,7 +1,8 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
-import { DtypeError, ShapeError, StateDictError } from '../errors.ts';
+import { DtypeError, describe, ShapeError, StateDictError, ValueError } from '../errors.ts';
 import { Graph, macsOf, type Program, parametersOf, type Value } from '../graph/graph.ts';
+import { callable } from '../options.ts';
 import { CompiledModel, type CompileOptions, type Holding } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Parameter } from '../tensor/parameter.ts';
@@ -25,6 +26,19 @@ export interface AsyncOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Aborts the call, at once while it waits for others, otherwise after a stretch; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** @internal The options. @throws {@link ValueError} where one has a wrong type */
+export function checkedAsyncOptions<O extends { readonly signal?: unknown; readonly onProgress?: unknown }>(
+  options: O,
+  name = 'callAsync',
+): O {
+  const { signal, onProgress } = options;
+  if (onProgress !== undefined && onProgress !== null) callable(`${name}: onProgress`, onProgress);
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.throwIfAborted !== 'function') {
+    throw new ValueError(`${name}: expected signal as an AbortSignal, got ${describe(signal)}`);
+  }
+  return options;
 }
 
 /** A module's child in a plan: computed when the first `nodes` nodes are. */

@@ -1,20 +1,33 @@
 /**
- * Module: the node of a model's hierarchy, as in torch.nn. Children, parameters and buffers are a module's own properties in
- * the order of their assignment, and a property's name is its state-dict key.
+ * Module: the node of a model's hierarchy, as in torch.nn. Children, parameters and buffers are a module's own
+ * properties in the order of their assignment, and a property's name is its state-dict key.
  */
 
-import { cut, describe, FormatError, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
+import { cut, describe, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
 import type { Compiled } from '../plan/compiled.ts';
 import { type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
-import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
-import { type AsyncOptions, Execution, missingValues } from './execution.ts';
+import type { TensorStream } from '../tensor/tensor-stream.ts';
+import { type AsyncOptions, checkedAsyncOptions, Execution, missingValues } from './execution.ts';
+import {
+  checkedLoadOptions,
+  hasShape,
+  type IncompatibleKeys,
+  join,
+  type Loadable,
+  type LoadStateDictAsyncOptions,
+  matchStateDict,
+  packValues,
+  readValues,
+  setValues,
+} from './load-state-dict.ts';
 import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
+import { hierarchy } from './repr.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
 /**
@@ -26,31 +39,18 @@ export type AnyModule = Module<any>;
 /** Called with a module, its inputs and its output while tracing; what it returns, if anything, replaces the output. */
 export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[], output: Out) => Out | undefined;
 
-/** What {@link Module.loadStateDict} found. */
-export interface IncompatibleKeys {
-  readonly missingKeys: readonly string[];
-  readonly unexpectedKeys: readonly string[];
-}
-
-/** Options of {@link Module.loadStateDictAsync}. */
-export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'memory'> {
-  /** True, unless given: keys must match exactly. */
-  readonly strict?: boolean | undefined;
-  /** Shapes of the input that the module will get, `[N, C, H, W]` each: weights are packed for them as they arrive, and not kept. */
-  readonly inputShapes?: readonly Shape[] | null | undefined;
-}
-
 /**
- * The base class of all modules. A subclass assigns children and parameters in its constructor and defines `forward` on values:
+ * The base class of all modules. A subclass assigns children and parameters in its constructor and defines `forward` on
+ * values:
  *
  *     class Block extends Module {
  *       readonly conv = new Conv2d(3, 8, 3, { padding: 1 });
  *       forward(x: Value) { return relu(this.conv.call(x)); }
  *     }
  *
- * Every module computes as PyTorch's in eval mode, whatever its `training` flag says. Attributes may change between calls, also
- * inside of arrays, Maps and plain objects: the next call computes with what they are then. Private fields can't be watched; after a
- * change of one that `forward` reads, call {@link compile}.
+ * Every module computes as PyTorch's in eval mode, whatever its `training` flag says. Attributes may change between
+ * calls, also inside of arrays, Maps and plain objects: the next call computes with what they are then. Private fields
+ * can't be watched; after a change of one that `forward` reads, call {@link compile}.
  *
  * @typeParam Out what `forward` returns: a value, or a Map or array of them
  * @see torch.nn.Module
@@ -79,8 +79,8 @@ export abstract class Module<Out = Value> extends Registered {
 
   /**
    * Runs the module. On values, inside of another module's `forward`, it records the computation; on float32 tensors it
-   * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep. An empty batch
-   * gives empty tensors.
+   * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep. An
+   * empty batch gives empty tensors.
    *
    * @throws {@link ShapeError} where an input doesn't fit, with both sizes in the message
    * @throws {@link StateDictError} where a parameter that is needed has no values yet
@@ -98,10 +98,10 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * Runs the module on tensors as {@link call} does and gives the same bits, but with a turn of the event loop after each stretch of
-   * steps worth about 16 ms. All work is on this thread: between two turns it is blocked as long as a step takes, at first by compiling, too.
-   * Calls on one module wait for each other, and compute with the weights of the moment at which they were made; a call without `Async` in
-   * between finishes the one under way first.
+   * Runs the module on tensors as {@link call} does and gives the same bits, but with a turn of the event loop after
+   * each stretch of steps worth about 16 ms. All work is on this thread: between two turns it is blocked as long as a
+   * step takes, at first by compiling, too. Calls on one module wait for each other, and compute with the weights of
+   * the moment at which they were made; a call without `Async` in between finishes the one under way first.
    *
    * @param inputs a tensor or several; they mustn't change until the call ends
    * @returns a promise, rejected with the signal's reason where it was aborted; the module stays usable
@@ -135,14 +135,17 @@ export abstract class Module<Out = Value> extends Registered {
     return this.#execution;
   }
 
-  /** The compiled model behind `call` with tensors, or null before the first such call: its binary and memory, for reports. */
+  /**
+   * The compiled model behind `call` with tensors, or null before the first such call: its binary and memory, for
+   * reports.
+   */
   get compiled(): Compiled | null {
     return this.#execution?.model ?? null;
   }
 
   /**
-   * Registers a hook that runs whenever the module is traced, twice where it is registered twice, and returns a function that
-   * removes this registration. It gets values, not tensors: what it records becomes part of the plan.
+   * Registers a hook that runs whenever the module is traced, twice where it is registered twice, and returns a
+   * function that removes this registration. It gets values, not tensors: what it records becomes part of the plan.
    *
    * @see torch.nn.Module.register_forward_hook
    */
@@ -157,7 +160,8 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules and their attributes, parameters
+   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules and their
+   *   attributes, parameters
    * and the times those were loaded. Every call asks, so no list is made.
    */
   everyDependency(holds: (dependency: unknown) => boolean): boolean {
@@ -189,7 +193,8 @@ export abstract class Module<Out = Value> extends Registered {
     const parts = new Set(lost.map((state) => ownerOf(state) ?? state));
     const got = [...parts].map((part) => `${describe(part)} ${placeOf(part, this)}`);
     throw new StateDictError(
-      `${this.constructor.name}: expected all parameters that run to be registered, got ${[...new Set(got)].slice(0, 8).join(', ')}; ` +
+      `${this.constructor.name}: expected all parameters that run to be registered, ` +
+        `got ${[...new Set(got)].slice(0, 8).join(', ')}; ` +
         'assign the module to a property, or hold several in a ModuleList or a Sequential',
     );
   }
@@ -204,7 +209,9 @@ export abstract class Module<Out = Value> extends Registered {
     return false;
   }
 
-  /** @internal Children, parameters and buffers in the order of their registration; null where a child was taken away. */
+  /**
+   * @internal Children, parameters and buffers in the order of their registration; null where a child was taken away.
+   */
   members(): Iterable<[name: string, member: Member]> {
     return this.#members.registered;
   }
@@ -264,7 +271,9 @@ export abstract class Module<Out = Value> extends Registered {
     for (const [, child] of this.namedChildren()) yield child;
   }
 
-  /** This module and all below it, each once, with dotted paths; this one's is ''. @see torch.nn.Module.named_modules */
+  /**
+   * This module and all below it, each once, with dotted paths; this one's is ''. @see torch.nn.Module.named_modules
+   */
   *namedModules(prefix = '', seen: Set<unknown> = new Set()): Iterable<[path: string, module: AnyModule]> {
     if (seen.has(this)) return;
     seen.add(this);
@@ -297,7 +306,10 @@ export abstract class Module<Out = Value> extends Registered {
     for (const [, buffer] of this.namedBuffers()) yield buffer;
   }
 
-  /** Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each of its names. */
+  /**
+   * Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each of its
+   * names.
+   */
   protected *namedState(prefix = ''): Iterable<[path: string, state: Parameter]> {
     const members = [...this.members()];
     for (const isBuffer of [false, true]) {
@@ -327,8 +339,9 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * Keys that the whole model has and this module was made without; one that ends in a dot stands for all keys below a child. A strict
-   * load ignores them. Without `strict` they are listed with the other keys that weren't used, as in PyTorch.
+   * Keys that the whole model has and this module was made without; one that ends in a dot stands for all keys below a
+   * child. A strict load ignores them. Without `strict` they are listed with the other keys that weren't used, as in
+   * PyTorch.
    */
   protected droppedKeys(): readonly string[] {
     return [];
@@ -361,7 +374,8 @@ export abstract class Module<Out = Value> extends Registered {
     const isState = this.#members.registered.get(name) instanceof Parameter;
     const problem = isState ? `\`${cut(name)}\` is not a Module` : `${type} has no attribute \`${cut(name)}\``;
     return new KeyError(
-      `${method}: ${problem} (in ${describe(path)}); the children of ${type} are ${listed(names, 24)}${root.pathHint([path])}`,
+      `${method}: ${problem} (in ${describe(path)}); the children of ${type} are ${listed(names, 24)}` +
+        root.pathHint([path]),
     );
   }
 
@@ -397,9 +411,10 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * Takes over tensors by their keys, without copying them. With `strict` (the default) keys must match exactly; shapes always must.
-   * Batch norm's `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. An IntermediateLayerGetter takes the whole
-   * model's keys: it ignores those of the children that it dropped. Nothing is changed where it throws.
+   * Takes over tensors by their keys, without copying them. With `strict` (the default) keys must match exactly; shapes
+   * always must. Batch norm's `num_batches_tracked` may be missing, as in files from before PyTorch 0.4.1. An
+   * IntermediateLayerGetter takes the whole model's keys: it ignores those of the children that it dropped. Nothing is
+   * changed where it throws.
    *
    * @param stateDict a Map, entries, or a plain object
    * @returns the keys that were missing and those that weren't used
@@ -408,133 +423,64 @@ export abstract class Module<Out = Value> extends Registered {
    */
   loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
     const strict = flag('loadStateDict: strict', withDefaults('loadStateDict', options, { strict: true }).strict);
-    const { matches, ...keys } = this.#match(entriesOf(stateDict), strict, (tensor) => tensor instanceof Tensor);
-    for (const [state, { entry }] of matches) state.tensor = shaped(entry as Tensor, state);
+    const isTensor = (entry: unknown) => entry instanceof Tensor;
+    const { matches, keys } = matchStateDict(this.#loadable(), entriesOf(stateDict), strict, isTensor);
+    setValues(matches);
     return keys;
   }
 
   /**
-   * Loads a state dict from a file whose tensors arrive one by one, as {@link loadStateDict} does. Keys and shapes are checked before
-   * any of the values are asked for; then only those that the module has.
+   * Loads a state dict from a file whose tensors arrive one by one, as {@link loadStateDict} does. Keys and shapes are
+   * checked before any of the values are asked for; then only those that the module has.
    *
-   * With `inputShapes`, values aren't kept: the module is compiled for these shapes at once, each weight is written to WASM memory in the
-   * order of its kernel as soon as it arrives, and is let go. So memory holds a weight once. Vectors (biases, batch norm's) are kept,
-   * and parameters that no such input reaches aren't read. Another input shape runs as long as it takes the same algorithms. From the
-   * moment at which values are asked for until all have arrived, the module has none; it has none either where loading fails.
+   * With `inputShapes`, values aren't kept: the module is compiled for these shapes at once, each weight is written to
+   * WASM memory in the order of its kernel as soon as it arrives, and is let go. So memory holds a weight once. Vectors
+   * (biases, batch norm's) are kept, and parameters that no such input reaches aren't read. Another input shape runs as
+   * long as it takes the same algorithms. From the moment at which values are asked for until all have arrived, the
+   * module has none; it has none either where loading fails.
    *
    * @returns the keys that were missing and those that weren't used
-   * @throws {@link StateDictError} with all problems at once, in PyTorch's words, before anything is read; or where the module
+   * @throws {@link StateDictError} with all problems at once, in PyTorch's words, before anything is read; or where the
+   *   module
    * changes while it is loading
    * @throws {@link MemoryError} where the module doesn't fit, before anything is read
    * @throws {@link FormatError} where the file gives other tensors than it said
    * @throws the signal's reason where it is aborted; what reading throws
    */
   async loadStateDictAsync(file: TensorStream, options: LoadStateDictAsyncOptions = {}): Promise<IncompatibleKeys> {
-    const { strict, inputShapes, signal, onProgress } = withDefaults('loadStateDictAsync', options, {
-      ...{ strict: true, inputShapes: null, signal: undefined, onProgress: undefined },
-    });
-    flag('loadStateDictAsync: strict', strict);
-    checkedAsyncOptions({ signal, onProgress }, 'loadStateDictAsync');
-    checkStream(file);
-    if (inputShapes && !(Array.isArray(inputShapes) && [...inputShapes].every(isShape))) {
-      throw new ValueError(
-        `loadStateDictAsync: expected inputShapes as an array of shapes, got ${describe(inputShapes)}`,
-      );
-    }
-    const { matches, ...keys } = this.#match(file.tensors, strict, (entry) => isShape((entry as any)?.shape));
-    signal?.throwIfAborted();
+    const { strict, inputShapes, reading } = checkedLoadOptions(file, options);
+    const { matches, keys } = matchStateDict(this.#loadable(), file.tensors, strict, hasShape);
+    reading.signal?.throwIfAborted();
     if (!inputShapes) {
-      const tensors = await collect(file, matches, { signal, onProgress }, () => true);
-      for (const [state, tensor] of tensors) state.tensor = tensor;
+      await readValues(file, matches, reading);
       return keys;
     }
     const compileOptions = this.#options;
     const execution = new Execution<Out>(this, compileOptions);
     const packing = execution.packing(inputShapes);
-    const read = new Map([...matches].filter(([state]) => packing.weights.has(state) || packing.others.has(state)));
     this.#execution = null;
-    for (const state of read.keys()) if (packing.weights.has(state)) state.release();
-    const holding = packing.begin();
-
-    const states = new Map([...read].map(([state, { path }]) => [path, state]));
-    const memory = (path: string, bytes: number) => holding.memory(states.get(path)!, bytes);
-    const vectors = await collect(file, read, { signal, onProgress, memory }, (state, tensor) => {
-      if (!packing.weights.has(state)) return true;
-      holding.hold(state, tensor);
-      return false;
-    });
+    const kept = await packValues(file, matches, packing, reading);
     if (!execution.isCurrent || this.#options !== compileOptions) {
       throw new StateDictError(
-        `${this.constructor.name}: expected a module that stays as it is while loadStateDictAsync loads it, got one that was changed`,
+        `${this.constructor.name}: expected a module that stays as it is while loadStateDictAsync loads it, ` +
+          'got one that was changed',
       );
     }
-    for (const [state, tensor] of vectors) state.tensor = tensor;
+    for (const [state, tensor] of kept) state.tensor = tensor;
     packing.end();
     this.#execution = execution;
     return keys;
   }
 
-  /** Which state gets which of the given entries. @throws {@link StateDictError} with all problems at once */
-  #match(
-    given: ReadonlyMap<string, unknown>,
-    strict: boolean,
-    isTensor: (entry: unknown) => boolean,
-  ): IncompatibleKeys & { readonly matches: ReadonlyMap<Parameter, Match> } {
-    const used = new Set<string>();
-    const optional = new Set<string>();
-    for (const [path, module] of this.everyModule())
-      for (const key of module.optionalKeys()) optional.add(join(path, key));
-    const missingKeys: string[] = [];
-    const mismatches: string[] = [];
-    const matches = new Map<Parameter, Match>();
-    for (const [path, state] of this.namedState()) {
-      const entry = given.get(path);
-      used.add(path);
-      if (entry === undefined) {
-        if (!optional.has(path)) missingKeys.push(path);
-        continue;
-      }
-      if (!isTensor(entry)) {
-        mismatches.push(
-          `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint but received ${describe(entry)}`,
-        );
-        continue;
-      }
-      if (entry instanceof Tensor) entry.checkAttached();
-      const { shape } = entry as { readonly shape: Shape };
-      if (sameShape(shape, state.shape) || isOldScalar(shape, state)) matches.set(state, { path, entry });
-      else {
-        mismatches.push(
-          `size mismatch for ${path}: copying a param with shape ${torchSize(shape)} from checkpoint, ` +
-            `the shape in current model is ${torchSize(state.shape)}.`,
-        );
-      }
-    }
-    const ignored = new Set<string>();
-    const dropped = new Set<string>();
-    const order = new Map<string, number>();
-    for (const [path, module] of this.everyModule()) {
-      order.set(path, order.size);
-      for (const key of module.ignoredKeys()) ignored.add(join(path, key));
-      if (strict) for (const key of module.droppedKeys()) dropped.add(join(path, key));
-    }
-    const unexpectedKeys = [...given.keys()]
-      .filter((key) => !used.has(key) && !ignored.has(key) && !isAmong(key, dropped))
-      .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
-    const problems = mismatches.slice(0, MOST_PROBLEMS);
-    if (mismatches.length > MOST_PROBLEMS) problems.push(`and ${mismatches.length - MOST_PROBLEMS} more like these.`);
-    if (strict && unexpectedKeys.length > 0)
-      problems.unshift(`Unexpected key(s) in state_dict: ${listed(unexpectedKeys)}. `);
-    if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
-    if (problems.length > 0) {
-      const prefix = commonPrefix([...given.keys()]);
-      const isWrapped = prefix !== '' && missingKeys.some((key) => given.has(prefix + key));
-      if (strict && isWrapped) problems.push(`all ${given.size} keys of the file begin with \`${cut(prefix)}\``);
-      throw new StateDictError(
-        `Error(s) in loading state_dict for ${this.constructor.name}:\n\t${problems.join('\n\t')}`,
-      );
-    }
-    return { matches, missingKeys, unexpectedKeys };
+  /** The module as a state dict sees it. */
+  #loadable(): Loadable {
+    const modules = [...this.everyModule()].map(([path, module]) => ({
+      path,
+      optionalKeys: module.optionalKeys(),
+      ignoredKeys: module.ignoredKeys(),
+      droppedKeys: module.droppedKeys(),
+    }));
+    return { name: this.constructor.name, states: this.namedState(), modules };
   }
 
   /** Sets the training flag of this module and all below it. */
@@ -569,14 +515,7 @@ export abstract class Module<Out = Value> extends Registered {
 
   /** The hierarchy as PyTorch prints it. */
   override toString(): string {
-    const extra = this.extraRepr();
-    const children = [...this.printedChildren()].map(([name, child]) =>
-      `(${name}): ${child === null ? 'None' : String(child)}`.replaceAll('\n', '\n  '),
-    );
-    const name = this.constructor.name;
-    if (children.length === 0) return `${name}(${extra})`;
-    const lines = extra ? [extra, ...children] : children;
-    return `${name}(\n  ${lines.join('\n  ')}\n)`;
+    return hierarchy(this.constructor.name, this.extraRepr(), this.printedChildren());
   }
 }
 
@@ -624,124 +563,6 @@ function isHeldIn(part: object, content: unknown, depth = 0): boolean {
   return items.some((item) => isHeldIn(part, item, depth + 1));
 }
 
-/** @internal The options. @throws {@link ValueError} where one has a wrong type */
-export function checkedAsyncOptions<O extends { readonly signal?: unknown; readonly onProgress?: unknown }>(
-  options: O,
-  name = 'callAsync',
-): O {
-  const { signal, onProgress } = options;
-  if (onProgress !== undefined && onProgress !== null) callable(`${name}: onProgress`, onProgress);
-  if (signal !== undefined && typeof (signal as AbortSignal | null)?.throwIfAborted !== 'function') {
-    throw new ValueError(`${name}: expected signal as an AbortSignal, got ${describe(signal)}`);
-  }
-  return options;
-}
-
-/** @throws {@link StateDictError} where it isn't an opened file */
-function checkStream(file: TensorStream): void {
-  const given = file as Partial<TensorStream> | null | undefined;
-  if (given?.tensors instanceof Map && typeof given.stream === 'function') return;
-  const wayOut = file instanceof Map ? '; loadStateDict takes that' : '';
-  throw new StateDictError(
-    `loadStateDictAsync: expected an opened file, as openSafetensors gives it, got ${describe(file)}${wayOut}`,
-  );
-}
-
-/** How many mismatches a message lists. */
-const MOST_PROBLEMS = 8;
-
-/** The first part with its dot, where all keys (at least two) begin with it; '' otherwise. */
-function commonPrefix(keys: readonly string[]): string {
-  const prefix = String(keys[0]).slice(0, String(keys[0]).indexOf('.') + 1);
-  return keys.length > 1 && keys.every((key) => String(key).startsWith(prefix)) ? prefix : '';
-}
-
-/** An entry of a state dict, and its key. */
-interface Match {
-  readonly path: string;
-  readonly entry: unknown;
-}
-
-/** True for PyTorch before 0.4, which had no scalars. */
-function isOldScalar(shape: Shape, state: Parameter): boolean {
-  return state.shape.length === 0 && sameShape(shape, [1]);
-}
-
-/** The tensor in its parameter's shape. */
-function shaped(tensor: Tensor, state: Parameter): Tensor {
-  return isOldScalar(tensor.shape, state) ? new Tensor(tensor.data, [], tensor.dtype) : tensor;
-}
-
-function isShape(shape: unknown): boolean {
-  return Array.isArray(shape);
-}
-
-/**
- * Reads the wanted tensors, each once, and returns those that are to be kept.
- *
- * @param arrived called with each of them; whether it is to be kept
- * @throws {@link FormatError} where the file gives others than it said
- */
-async function collect(
-  file: TensorStream,
-  wanted: ReadonlyMap<Parameter, Match>,
-  options: ReadTensorsOptions,
-  arrived: (state: Parameter, tensor: Tensor) => boolean,
-): Promise<Map<Parameter, Tensor>> {
-  const kept = new Map<Parameter, Tensor>();
-  const waiting = new Map([...wanted].map(([state, { path }]) => [path, state]));
-  const names = [...waiting.keys()];
-  for await (const [name, tensor] of file.stream(names, options)) {
-    options.signal?.throwIfAborted();
-    const state = waiting.get(name);
-    if (!state) {
-      const expected = waiting.size > 0 ? 'a tensor that was asked for and has not come yet' : 'no more tensors';
-      throw new FormatError(`loadStateDictAsync: expected ${expected}, got ${describe(name)}`);
-    }
-    const { shape } = file.tensors.get(name)!;
-    if (!sameShape(tensor.shape, shape)) {
-      throw new FormatError(
-        `loadStateDictAsync: expected ${JSON.stringify(name)} of shape ${formatShape(shape)}, as the file said, got ${formatShape(tensor.shape)}`,
-      );
-    }
-    waiting.delete(name);
-    if (!arrived(state, tensor)) continue;
-    const own = options.memory ? new Tensor(tensor.data.slice(), shape, tensor.dtype) : tensor;
-    kept.set(state, shaped(own, state));
-  }
-  options.signal?.throwIfAborted();
-  if (waiting.size > 0) {
-    throw new FormatError(
-      `loadStateDictAsync: expected all ${names.length} tensors that were asked for, got none for ${listed(waiting.keys())}`,
-    );
-  }
-  return kept;
-}
-
-/** True where a key is one of these, or below one that ends in a dot. */
-function isAmong(key: unknown, dropped: ReadonlySet<string>): boolean {
-  if (dropped.size === 0) return false;
-  const text = String(key);
-  if (dropped.has(text)) return true;
-  for (let dot = text.indexOf('.'); dot >= 0; dot = text.indexOf('.', dot + 1)) {
-    if (dropped.has(text.slice(0, dot + 1))) return true;
-  }
-  return false;
-}
-
-/** The longest of the paths that a key is below; '' is one of them. */
-function ownerOf(key: string, paths: ReadonlyMap<string, unknown>): string {
-  let path = key;
-  do path = path.slice(0, Math.max(0, path.lastIndexOf('.')));
-  while (!paths.has(path));
-  return path;
-}
-
-/** PyTorch's way of joining a path. */
-function join(prefix: string, name: string): string {
-  return prefix ? `${prefix}.${name}` : name;
-}
-
 /** Each state once, under its first name. */
 function* distinct(
   named: Iterable<[string, Parameter]>,
@@ -753,8 +574,4 @@ function* distinct(
     seen.add(state);
     yield [path, state];
   }
-}
-
-function torchSize(shape: Shape): string {
-  return `torch.Size(${formatShape(shape)})`;
 }

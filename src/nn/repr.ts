@@ -1,4 +1,4 @@
-/** How PyTorch prints attributes. */
+/** How PyTorch prints modules and their attributes. */
 
 /** `(3, 3)`; a pair of one value may be printed as that value. */
 export function tuple(values: readonly (number | null)[]): string {
@@ -21,4 +21,14 @@ export function float(value: number): string {
   if (Number.isInteger(value) && size < 1e16) return `${value}.0`;
   if (size >= 1e-4 && size < 1e16) return String(value);
   return value.toExponential().replace(/([+-])(\d)$/, '$10$2');
+}
+
+/** A module with its children, one below the other: `Sequential(…)`. */
+export function hierarchy(name: string, extra: string, children: Iterable<readonly [string, unknown]>): string {
+  const printed = [...children].map(([child, module]) =>
+    `(${child}): ${module === null ? 'None' : String(module)}`.replaceAll('\n', '\n  '),
+  );
+  if (printed.length === 0) return `${name}(${extra})`;
+  const lines = extra ? [extra, ...printed] : printed;
+  return `${name}(\n  ${lines.join('\n  ')}\n)`;
 }
