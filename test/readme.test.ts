@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { saveSafetensors } from '../src/formats/safetensors.ts';
+import { saveSafetensors } from '../src/formats/safetensors-write.ts';
 import { resnet18 } from '../src/models/index.ts';
 import { fillParameters } from './support/generator.ts';
 
