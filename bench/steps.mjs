@@ -42,7 +42,7 @@ export function compiledSteps(module, shape, options) {
     return { ...node, op: { ...op, algorithms } };
   });
   const model = new CompiledModel(options);
-  const plan = model.plan('', () => ({ ...program, nodes }));
+  const plan = model.plan({ ...program, nodes });
   const x = inputOf(shape);
   const run = () => void model.run(plan, [x]);
   run();

@@ -7,7 +7,7 @@ import { describe, listed, ShapeError, ValueError } from '../errors.ts';
 import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { ModuleDict } from '../nn/container.ts';
-import { type AsyncOptions, checkedAsyncOptions } from '../nn/execution.ts';
+import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/execution.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
@@ -114,8 +114,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       throw new ValueError(`IntermediateLayerGetter: expected a Tensor or a Value, got ${describe(x)}`);
     }
     if (x instanceof Tensor) {
-      const variant = JSON.stringify([...layers]);
-      return this.execution().run([x], variant, ([value]) => this.#trace(value!, layers).features);
+      return this.execution().run([x], this.#recording(layers));
     }
     return this.#trace(x, layers).features;
   }
@@ -140,8 +139,7 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${describe(x)}`);
     }
     const layers = this.#subset(only);
-    const trace = ([value]: readonly Value[]) => this.#trace(value!, layers).features;
-    return this.execution().runAsync([x], JSON.stringify([...layers]), trace, known);
+    return this.execution().runAsync([x], known, this.#recording(layers));
   }
 
   /**
@@ -200,6 +198,12 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       );
     }
     return new Map([...this.returnLayers].filter(([, name]) => only.includes(name)));
+  }
+
+  /** What is recorded for the features of these layers. */
+  #recording(layers: ReadonlyMap<string, FeatureName>): Recording<Map<FeatureName, Value>> {
+    const name = JSON.stringify([...layers]);
+    return { name, record: ([value]) => this.#trace(value!, layers).features };
   }
 
   /** Records the children up to the last of `layers`; features and their paths in order of execution. */

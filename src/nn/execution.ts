@@ -3,8 +3,10 @@
 import { DtypeError, describe, ShapeError, StateDictError, ValueError } from '../errors.ts';
 import { Graph, macsOf, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { callable } from '../options.ts';
-import { CompiledModel, type CompileOptions, type Holding } from '../plan/compiled-model.ts';
+import type { CompileOptions } from '../plan/compile-options.ts';
+import { CompiledModel } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Holding } from '../plan/weight-memory.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -24,7 +26,9 @@ export interface Progress {
 export interface AsyncOptions {
   /** Called after each stretch of some milliseconds' work, before the turn of the event loop; last when all is done. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Aborts the call, at once while it waits for others, otherwise after a stretch; it rejects with the signal's reason. */
+  /**
+   * Aborts the call, at once while it waits for others, otherwise after a stretch; it rejects with the signal's reason.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,14 +51,28 @@ interface Part {
   readonly nodes: number;
 }
 
-/** What a plan was traced from. */
-interface Traced {
+/** What is recorded of a module. */
+export interface Recording<Output> {
+  /** Tells apart what is recorded for the same input shapes. */
+  readonly name: string;
+  /** Records it on values, and returns its outputs. */
+  record(values: readonly Value[]): Output;
+}
+
+/** A plan, and what it was recorded from. */
+interface Entry {
+  readonly plan: Plan;
   readonly output: unknown;
   readonly parts: readonly Part[];
   /** Modules that ran although they aren't below the root, and what they were. */
   readonly strangers: readonly Watchable[];
   readonly dependencies: readonly unknown[];
+  /** True once all parameters that the plan reads were seen to have values. */
+  isChecked: boolean;
 }
+
+/** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
+const MAX_PLANS = 16;
 
 /** What tells all that a trace of it depends on. */
 export interface Watchable {
@@ -81,8 +99,9 @@ export class Execution<Out> {
   #dependencies: readonly unknown[];
   /** The input shapes that weights whose values are gone were packed for. */
   #packedFor: readonly Shape[] = [];
-  readonly #traced = new WeakMap<Plan, Traced>();
-  readonly #checked = new WeakSet<Plan>();
+  readonly #whole: Recording<Out>;
+  /** By what was recorded and for which shapes, the least recently used first. */
+  readonly #entries = new Map<string, Entry>();
   /** Grows with each change of a stranger: plans of the same inputs are told apart by it. */
   #generation = 0;
 
@@ -92,6 +111,7 @@ export class Execution<Out> {
       return `"${path}"`;
     });
     this.#root = root;
+    this.#whole = { name: '', record: (values) => root.call(...values) as Out };
     this.#dependencies = dependenciesOf([root]);
   }
 
@@ -100,49 +120,36 @@ export class Execution<Out> {
     return areCurrent([this.#root], this.#dependencies);
   }
 
-  /**
-   * The outputs of `trace` for these tensors.
-   *
-   * @param variant tells apart what is traced for the same shapes
-   */
-  run<Output = Out>(
-    inputs: readonly Tensor[],
-    variant: string,
-    trace: (values: readonly Value[]) => Output,
-  ): Materialized<Output> {
-    const plan = this.#planFor(inputs, variant, trace);
-    return this.#outputsOf<Output>(plan, this.model.run(plan, inputs as readonly Tensor<Float32Array>[]));
+  /** The outputs for these tensors: the whole module's unless another recording is given. */
+  run(inputs: readonly Tensor[]): Materialized<Out>;
+  run<Output>(inputs: readonly Tensor[], recording: Recording<Output>): Materialized<Output>;
+  run(inputs: readonly Tensor[], recording: Recording<unknown> = this.#whole): unknown {
+    const entry = this.#entryFor(inputs, recording);
+    return outputsOf(entry, this.model.run(entry.plan, inputs as readonly Tensor<Float32Array>[]));
   }
 
   /** As {@link run}, with a turn of the event loop after each stretch of some milliseconds' work. */
-  async runAsync<Output = Out>(
+  runAsync(inputs: readonly Tensor[], options: AsyncOptions): Promise<Materialized<Out>>;
+  runAsync<Output>(
     inputs: readonly Tensor[],
-    variant: string,
-    trace: (values: readonly Value[]) => Output,
+    options: AsyncOptions,
+    recording: Recording<Output>,
+  ): Promise<Materialized<Output>>;
+  async runAsync(
+    inputs: readonly Tensor[],
     { onProgress, signal }: AsyncOptions,
-  ): Promise<Materialized<Output>> {
-    const plan = this.#planFor(inputs, variant, trace);
-    const tensors = await this.model.runAsync(plan, inputs as readonly Tensor<Float32Array>[], {
-      onProgress: onProgress && this.#progressOf(plan, onProgress),
+    recording: Recording<unknown> = this.#whole,
+  ): Promise<unknown> {
+    const entry = this.#entryFor(inputs, recording);
+    const tensors = await this.model.runAsync(entry.plan, inputs as readonly Tensor<Float32Array>[], {
+      onProgress: onProgress && progressOf(entry, onProgress),
       signal,
     });
-    return this.#outputsOf<Output>(plan, tensors);
+    return outputsOf(entry, tensors);
   }
 
-  /** What tells `onProgress` how far a plan's first nodes are. */
-  #progressOf(plan: Plan, onProgress: (progress: Progress) => void): (nodes: number) => void {
-    const { parts } = this.#traced.get(plan)!;
-    const macs = plan.program.nodes.map(macsOf);
-    const sum = (nodes: number) => macs.slice(0, nodes).reduce((total, one) => total + one, 0);
-    const total = sum(macs.length);
-    return (nodes) => {
-      const part = parts.find((part) => part.nodes >= nodes) ?? parts.at(-1);
-      onProgress({ child: part?.child ?? '', done: sum(nodes), total });
-    };
-  }
-
-  /** The plan for these tensors, its parameters having values. */
-  #planFor(inputs: readonly Tensor[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
+  /** The entry for these tensors, the parameters of its plan having values. */
+  #entryFor(inputs: readonly Tensor[], recording: Recording<unknown>): Entry {
     for (const { dtype } of inputs) {
       if (dtype === 'float32') continue;
       const name = this.#root.constructor.name;
@@ -152,17 +159,20 @@ export class Execution<Out> {
     }
     for (const x of inputs) x.checkAttached();
     const shapes = inputs.map(({ shape }) => shape);
-    let plan = this.#plan(shapes, variant, trace);
-    const { strangers, dependencies } = this.#traced.get(plan)!;
-    if (!areCurrent(strangers, dependencies)) {
+    let entry = this.#entry(shapes, recording);
+    if (!areCurrent(entry.strangers, entry.dependencies)) {
       this.#generation++;
-      plan = this.#plan(shapes, variant, trace);
+      entry = this.#entry(shapes, recording);
     }
-    if (!this.#checked.has(plan)) this.#checkValues(plan, shapes);
-    return plan;
+    if (!entry.isChecked) this.#checkValues(entry.plan, shapes);
+    entry.isChecked = true;
+    return entry;
   }
 
-  /** The children that ran, in the order in which they completed. What comes between two of them belongs to the later one. */
+  /**
+   * The children that ran, in the order in which they completed. What comes between two of them belongs to the later
+   * one.
+   */
   #partsOf(graph: Graph, { nodes }: Program): Part[] {
     // A node may run earlier than it was traced.
     const until = (position: number) => nodes.reduce((last, node, i) => (node.position < position ? i + 1 : last), 0);
@@ -171,11 +181,6 @@ export class Execution<Out> {
       .filter(({ position }) => position !== undefined)
       .sort((a, b) => a.position! - b.position!)
       .map(({ child, position }) => ({ child, nodes: until(position!) }));
-  }
-
-  #outputsOf<Output>(plan: Plan, tensors: readonly Tensor<Float32Array>[]): Materialized<Output> {
-    const ofValue = new Map(plan.program.taps.map((tap, i) => [tap, tensors[i]!]));
-    return materialize(this.#traced.get(plan)!.output as Output, (value) => ofValue.get(value)!);
   }
 
   /**
@@ -190,7 +195,7 @@ export class Execution<Out> {
       throw new ShapeError(`loadStateDictAsync: expected inputShapes of at least one image, got ${formatShape(empty)}`);
     }
     this.#packedFor = inputShapes;
-    const plans = inputShapes.map((shape) => this.#plan([shape], '', (values) => this.#root.call(...values)));
+    const plans = inputShapes.map((shape) => this.#entry([shape], this.#whole).plan);
     const weights = new Set(plans.flatMap(({ constants }) => constants.flatMap(({ weight }) => weight ?? [])));
     const others = new Set(
       plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
@@ -206,41 +211,37 @@ export class Execution<Out> {
     return { weights, others, begin, end: takeNote };
   }
 
-  #plan(shapes: readonly Shape[], variant: string, trace: (values: readonly Value[]) => unknown): Plan {
+  /** The entry kept for these shapes, or a new one. */
+  #entry(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
     for (const shape of shapes) {
       if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0, 1)) {
         throw new ShapeError(
-          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, ` +
-            `got ${formatShape(shape)}`,
+          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] ` +
+            `in which no axis but N is empty, got ${formatShape(shape)}`,
         );
       }
     }
-    let traced: { readonly output: unknown; readonly graph: Graph; readonly strangers: readonly Watchable[] } | null =
-      null;
-    const plan = this.model.plan(
-      `${variant} ${shapes.join(' ')} ${this.#generation}`,
-      () => {
-        const graph = new Graph(shapes);
-        const output = trace(graph.inputs);
-        const program = graph.program(valuesOf(output));
-        traced = { output, graph, strangers: this.#root.strangersIn(graph, parametersOf(program)) };
-        return program;
-      },
-      {
-        whole: variant === '' ? undefined : () => programOf(shapes, (values) => this.#root.call(...values)),
-        resized: (others) => programOf(others, trace),
-      },
-    );
-    if (traced !== null) {
-      const { output, graph, strangers } = traced as {
-        readonly output: unknown;
-        readonly graph: Graph;
-        readonly strangers: readonly Watchable[];
-      };
-      const parts = this.#partsOf(graph, plan.program);
-      this.#traced.set(plan, { output, parts, strangers, dependencies: dependenciesOf(strangers) });
-    }
-    return plan;
+    const key = `${recording.name} ${shapes.join(' ')} ${this.#generation}`;
+    const entry = this.#entries.get(key) ?? this.#compiled(shapes, recording);
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    if (this.#entries.size > MAX_PLANS) this.#entries.delete(this.#entries.keys().next().value!);
+    return entry;
+  }
+
+  /** Records, and makes a plan of the program. */
+  #compiled(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
+    const graph = new Graph(shapes);
+    const output = recording.record(graph.inputs);
+    const program = graph.program(valuesOf(output));
+    const strangers = this.#root.strangersIn(graph, parametersOf(program));
+    const isWhole = recording === this.#whole;
+    const plan = this.model.plan(program, {
+      whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
+      resized: (others) => programOf(others, recording),
+    });
+    const parts = this.#partsOf(graph, plan.program);
+    return { plan, output, parts, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
   }
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
@@ -249,13 +250,13 @@ export class Execution<Out> {
     const packed = new Set(plan.constants.flatMap(({ weight }) => (weight && !lost.has(weight) ? weight : [])));
     const missing = new Set(parametersOf(plan.program).filter((state) => !state.hasValues && !packed.has(state)));
     for (const state of parametersOf(plan.program)) state.checkAttached();
-    if (missing.size === 0) return void this.#checked.add(plan);
+    if (missing.size === 0) return;
     const name = this.#root.constructor.name;
     if ([...missing].every((state) => lost.has(state) && this.model.holds(state))) {
       throw new StateDictError(
-        `${name}: expected weights packed for an input of ${shapes.map(formatShape).join(' and ')}, got them packed for ` +
-          `${this.#packedFor.map(formatShape).join(' and ')}; call loadStateDictAsync with both among inputShapes, or without ` +
-          'inputShapes to keep the values',
+        `${name}: expected weights packed for an input of ${shapes.map(formatShape).join(' and ')}, ` +
+          `got them packed for ${this.#packedFor.map(formatShape).join(' and ')}; ` +
+          'call loadStateDictAsync with both among inputShapes, or without inputShapes to keep the values',
       );
     }
     const named = [...this.#root.namedParameters()].filter(([, state]) => missing.has(state));
@@ -289,10 +290,27 @@ function areCurrent(modules: readonly Watchable[], dependencies: readonly unknow
   return i === dependencies.length;
 }
 
-/** The program that a trace records for inputs of these shapes. */
-function programOf(shapes: readonly Shape[], trace: (values: readonly Value[]) => unknown): Program {
+/** The program that is recorded for inputs of these shapes. */
+function programOf(shapes: readonly Shape[], { record }: Recording<unknown>): Program {
   const graph = new Graph(shapes);
-  return graph.program(valuesOf(trace(graph.inputs)));
+  return graph.program(valuesOf(record(graph.inputs)));
+}
+
+/** The tensors of a plan's taps, in the form that the recording gave its values. */
+function outputsOf({ plan, output }: Entry, tensors: readonly Tensor<Float32Array>[]): unknown {
+  const ofValue = new Map(plan.program.taps.map((tap, i) => [tap, tensors[i]!]));
+  return materialize(output, (value) => ofValue.get(value)!);
+}
+
+/** What tells `onProgress` how far a plan's first nodes are. */
+function progressOf({ plan, parts }: Entry, onProgress: (progress: Progress) => void): (nodes: number) => void {
+  const macs = plan.program.nodes.map(macsOf);
+  const sum = (nodes: number) => macs.slice(0, nodes).reduce((total, one) => total + one, 0);
+  const total = sum(macs.length);
+  return (nodes) => {
+    const part = parts.find((part) => part.nodes >= nodes) ?? parts.at(-1);
+    onProgress({ child: part?.child ?? '', done: sum(nodes), total });
+  };
 }
 
 /** The error that says which parameters of a module have no values; the first eight by name. */

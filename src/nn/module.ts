@@ -6,8 +6,8 @@
 import { cut, describe, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
+import { type CompileOptions, checkedOptions } from '../plan/compile-options.ts';
 import type { Compiled } from '../plan/compiled.ts';
-import { type CompileOptions, checkedOptions } from '../plan/compiled-model.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -89,7 +89,7 @@ export abstract class Module<Out = Value> extends Registered {
   call(...inputs: any[]): Out;
   call(...inputs: any[]): Out | Materialized<Out> {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
-      return this.execution().run(inputs, '', (values) => this.call(...values));
+      return this.execution().run(inputs);
     }
     let output = this.forward(...inputs);
     for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
@@ -113,7 +113,7 @@ export abstract class Module<Out = Value> extends Registered {
     if (!Array.isArray(tensors) || tensors.length === 0 || ![...tensors].every((x) => x instanceof Tensor)) {
       throw new ValueError(`callAsync: expected a Tensor or an array of them, got ${describe(inputs)}`);
     }
-    return this.execution().runAsync(tensors, '', (values) => this.call(...values), known);
+    return this.execution().runAsync(tensors, known);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What a user sees of a compiled model: which binary runs, what it takes, and what it computes. */
 
-import type { Binary } from '../wasm/instantiate.ts';
+import type { Binary } from '../wasm/binary.ts';
 import type { StepReport } from './plan.ts';
 
 /** A compiled module, for reports. */

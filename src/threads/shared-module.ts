@@ -1,7 +1,7 @@
 /** The binaries for threads: the same, but for one bit that says that the imported memory is shared. */
 
 import { assert } from '../errors.ts';
-import type { Binary } from '../wasm/instantiate.ts';
+import type { Binary } from '../wasm/binary.ts';
 import { bytesOf } from '../wasm/modules.ts';
 
 const modules = new Map<Binary, WebAssembly.Module>();

@@ -4,14 +4,9 @@
  */
 
 import { MemoryError, ValueError } from '../errors.ts';
+import type { Binary } from './binary.ts';
 import { type Kernels, VERSION } from './kernels.gen.ts';
 import { isRunnable, moduleOf } from './modules.ts';
-
-/**
- * A build of the kernels: `relaxed` uses fused multiply-adds (relaxed SIMD), `simd` rounds twice and gives the same bits on
- * every engine.
- */
-export type Binary = 'simd' | 'relaxed';
 
 /** An instance of the kernels with a memory of its own. */
 export interface Instance {

@@ -6,7 +6,7 @@
 
 import { assert } from '../errors.ts';
 import simd from '../kernels.wasm?module';
-import type { Binary } from './instantiate.ts';
+import type { Binary } from './binary.ts';
 
 /** Whether a binary is here. */
 export function isRunnable(binary: Binary): boolean {

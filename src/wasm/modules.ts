@@ -5,7 +5,7 @@
 
 import { UnsupportedError } from '../errors.ts';
 import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';
-import type { Binary } from './instantiate.ts';
+import type { Binary } from './binary.ts';
 
 /** The binary that was validated last, until it is compiled: to decode takes longer than to compile. */
 let validated: { readonly binary: Binary; readonly bytes: Uint8Array<ArrayBuffer> } | null = null;

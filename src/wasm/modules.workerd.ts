@@ -5,7 +5,7 @@
 
 import relaxed from '../kernels.relaxed.wasm?module';
 import simd from '../kernels.wasm?module';
-import type { Binary } from './instantiate.ts';
+import type { Binary } from './binary.ts';
 
 /** Whether this engine runs a binary: it has compiled both before any code runs. */
 export function isRunnable(_binary: Binary): boolean {

@@ -36,7 +36,7 @@ describe.each(binaries)("every algorithm that fits gives PyTorch's result in the
     const programs = programsOf(opCase, compiledModel(binary).engine);
     for (const [algorithm, program] of programs) {
       const model = compiledModel(binary);
-      const plan = model.plan('', () => program);
+      const plan = model.plan(program);
       expectGolden(opCase, model.run(plan, inputsOf(opCase))[0]!, algorithm);
     }
     expect(programs.size).toBeGreaterThan(0);
@@ -49,10 +49,7 @@ describe.each(binaries)(
     it.each(opCases.filter(({ op }) => op === 'conv2d' || op === 'linear'))('$name', (opCase) => {
       for (const [algorithm, program] of programsOf(opCase, compiledModel(binary).engine)) {
         const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary));
-        const actual = model.run(
-          model.plan('', () => program),
-          inputsOf(opCase),
-        )[0]!;
+        const actual = model.run(model.plan(program), inputsOf(opCase))[0]!;
         const expected = goldens.get(opCase.name)!.float().data;
         const [float, half] = [boundsOf(opCase, algorithm), halvesBoundOf(opCase)];
         const worst = worstDisagreement(actual.data, expected, (i) => float(i) + half(i));

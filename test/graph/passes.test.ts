@@ -93,12 +93,7 @@ describe('fuseEpilogues', () => {
     const run = (taps: (values: Value[]) => Value[]) => {
       const { graph, values } = residualBlock();
       const model = compiledModel(binary);
-      return model
-        .run(
-          model.plan('', () => graph.program(taps(values))),
-          [x],
-        )
-        .at(-1)!.data;
+      return model.run(model.plan(graph.program(taps(values))), [x]).at(-1)!.data;
     };
     expect(run((values) => [values.at(-1)!])).toEqual(run((values) => values));
   });
@@ -146,10 +141,7 @@ describe('placeConcats', () => {
     const model = new CompiledModel({}, { binary: 'simd', kernels: { ...kernels, f32_copy } });
     const graph = new Graph([[1, 4, 3, 3]]);
     const program = graph.program([trace(graph.inputs[0]!)]);
-    model.run(
-      model.plan('', () => program),
-      [generatedTensor('input', [1, 4, 3, 3])],
-    );
+    model.run(model.plan(program), [generatedTensor('input', [1, 4, 3, 3])]);
     return calls;
   };
 

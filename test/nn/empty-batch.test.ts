@@ -44,7 +44,7 @@ describe('an empty batch', () => {
     expect(interpret(program, inputs)).toEqual([expected]);
     for (const binary of binaries) {
       const compiled = compiledModel(binary);
-      const plan = compiled.plan('', () => program);
+      const plan = compiled.plan(program);
       expect(compiled.run(plan, inputs)).toEqual([expected]);
     }
   });

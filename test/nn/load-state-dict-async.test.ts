@@ -9,7 +9,7 @@ import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import type { CompileOptions } from '../../src/plan/compiled-model.ts';
+import type { CompileOptions } from '../../src/plan/compile-options.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';

@@ -14,9 +14,11 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import { valuesOf } from '../../src/nn/output.ts';
 import type { Op } from '../../src/ops/op.ts';
-import { leastSizes, smallerInput } from '../../src/plan/budget.ts';
-import { CompiledModel, type CompileOptions } from '../../src/plan/compiled-model.ts';
+import { leastSizes } from '../../src/plan/budget.ts';
+import type { CompileOptions } from '../../src/plan/compile-options.ts';
+import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { COST_ENGINE } from '../../src/plan/cost.ts';
+import { smallerInput } from '../../src/plan/over-budget.ts';
 import { Plan } from '../../src/plan/plan.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
@@ -165,7 +167,7 @@ describe('a memory budget', () => {
       return graph.program([graph.record(op, graph.inputs, null)]);
     };
     const model = new CompiledModel({ memoryBudgetBytes: 2 ** 20 });
-    const plan = (shape: Shape) => model.plan(String(shape), () => traced([shape]), { resized: traced });
+    const plan = (shape: Shape) => model.plan(traced([shape]), { resized: traced });
     expect(() => plan([1, 3, 60_000, 60_000])).toThrow(
       'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 115200032768 for an input of ' +
         "[1, 3, 60000, 60000] (0 of weights, 115200000000 of activations); nor fit weightStorage: 'f16' (at least 115200032768 " +

@@ -32,7 +32,7 @@ const [x, z, other] = [noise('x', [1, 64, 9, 11]), noise('z', [1, 64, 9, 11]), n
 function compiled(options: ConstructorParameters<typeof CompiledModel>[0] = {}, given = instantiate('simd')) {
   const model = new CompiledModel(options, given);
   const plan = (shape: typeof x.shape) => {
-    return model.plan(shape.join(), () => programOf([shape], (value) => [network.call(value) as Value]));
+    return model.plan(programOf([shape], (value) => [network.call(value) as Value]));
   };
   return { model, same: plan(x.shape), another: plan(other.shape) };
 }

@@ -84,7 +84,7 @@ describe("weightStorage 'f16'", () => {
   it('names the shape of a weight that belongs to no module', () => {
     const conv = withWeight(new Conv2d(4, 3, 1), '', 70000);
     const model = new CompiledModel({ weightStorage: 'f16' });
-    const plan = model.plan('', () => programOf([x.shape], (value) => [conv.call(value)]));
+    const plan = model.plan(programOf([x.shape], (value) => [conv.call(value)]));
     expect(() => model.run(plan, [x])).toThrow(message(70000, 'a weight of shape [3, 4, 1, 1]'));
   });
 

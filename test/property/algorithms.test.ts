@@ -156,7 +156,7 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
         for (const binary of binaries) {
           const expected = runPlan(program, inputs, binary);
           const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary), threads);
-          const plan = model.plan('', () => program);
+          const plan = model.plan(program);
           model.run(plan, inputs).forEach(({ data }, i) => {
             expectBits(data, expected[i]!.data, `tap ${i} in ${binary}`);
           });
@@ -227,10 +227,7 @@ function expectOneResult(algorithm: Algorithm<Conv2dAttrs>, layer: Layer) {
     const worst = worstDisagreement(output!.data, expected!.data, () => bound);
     expect(worst.ratio, `${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
     const stored = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary), 2);
-    const [alike] = stored.run(
-      stored.plan('', () => program),
-      inputs,
-    );
+    const [alike] = stored.run(stored.plan(program), inputs);
     expectBits(alike!.data, output!.data, `${binary}: stored as f16, on two threads`);
     return [binary, { inputs, output: output! }] as const;
   });

@@ -28,11 +28,8 @@ function lastFirst(program: Program): Program {
   return { ...program, nodes };
 }
 
-const runOn = (model: CompiledModel, program: Program, inputs: readonly Tensor<Float32Array>[], key = '') =>
-  model.run(
-    model.plan(key, () => program),
-    inputs,
-  );
+const runOn = (model: CompiledModel, program: Program, inputs: readonly Tensor<Float32Array>[]) =>
+  model.run(model.plan(program), inputs);
 
 describe('random networks', () => {
   it('give what the interpreter gives', () => {
@@ -65,8 +62,8 @@ describe('random networks', () => {
         const whole = allTapped(program);
         for (const binary of binaries) {
           const model = compiledModel(binary);
-          const unfused = new Map(runOn(model, whole, inputs, 'all').map((tensor, i) => [whole.taps[i]!, tensor]));
-          const fused = runOn(model, program, inputs, 'some');
+          const unfused = new Map(runOn(model, whole, inputs).map((tensor, i) => [whole.taps[i]!, tensor]));
+          const fused = runOn(model, program, inputs);
           fused.forEach(({ data }, i) => {
             expectBits(data, unfused.get(program.taps[i]!)!.data, `tap ${i} in ${binary}`);
           });
@@ -110,7 +107,7 @@ describe('random networks', () => {
         for (const binary of binaries) {
           const whole = runOn(compiledModel(binary), program, inputs);
           const model = new CompiledModel({ pool }, pool.instantiate(binary));
-          const plan = model.plan('', () => program);
+          const plan = model.plan(program);
           // A turn after each step, and then none: from the second time on, workers know the steps.
           for (const stretchMs of [0, Infinity]) {
             const tensors = await model.runAsync(plan, inputs, { stretchMs });
@@ -132,10 +129,11 @@ describe('random networks', () => {
         const [x, z] = [inputsOf(program, 'x'), inputsOf(program, 'z')];
         for (const binary of binaries) {
           const model = compiledModel(binary);
-          const first = runOn(model, program, x);
-          runOn(model, program, z);
-          runOn(model, between, inputsOf(between, 'x'), 'between');
-          runOn(model, program, x).forEach(({ data }, i) => {
+          const plan = model.plan(program);
+          const first = model.run(plan, x);
+          model.run(plan, z);
+          runOn(model, between, inputsOf(between, 'x'));
+          model.run(plan, x).forEach(({ data }, i) => {
             expectBits(data, first[i]!.data, `tap ${i} in ${binary}`);
           });
         }

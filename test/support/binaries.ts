@@ -1,7 +1,8 @@
 /** The two binaries, and models pinned to one of them. */
 
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
-import { type Binary, chooseBinary, instantiate } from '../../src/wasm/instantiate.ts';
+import type { Binary } from '../../src/wasm/binary.ts';
+import { chooseBinary, instantiate } from '../../src/wasm/instantiate.ts';
 
 /** Both, or simd alone where the engine has no relaxed SIMD: said aloud. */
 export const binaries: readonly Binary[] = chooseBinary() === 'relaxed' ? ['simd', 'relaxed'] : ['simd'];

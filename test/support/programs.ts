@@ -5,7 +5,8 @@ import { interpret } from '../../src/graph/interpret.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { type Binary, instantiate } from '../../src/wasm/instantiate.ts';
+import type { Binary } from '../../src/wasm/binary.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
 import { generatedTensor } from './generator.ts';
 
 /** The program that `trace` records; its taps are what it returns. */
@@ -32,10 +33,7 @@ export function runPlan(
   threads = 1,
 ): Tensor<Float32Array>[] {
   const model = new CompiledModel({}, instantiate(binary), threads);
-  return model.run(
-    model.plan('', () => program),
-    inputs,
-  );
+  return model.run(model.plan(program), inputs);
 }
 
 /** The taps' tensors as the program's specification has them. */

@@ -96,7 +96,7 @@ describe('a pool', () => {
     const pool = await poolOf(2);
     const compiled = new CompiledModel({ pool }, pool.instantiate('simd'));
     const program = programOf([x.shape], (value) => [model.call(value) as Value]);
-    const plan = compiled.plan('', () => program);
+    const plan = compiled.plan(program);
     const like = [x, noise('y', x.shape)] as const;
     const [ofOne, ofOther] = like.map((input) => compiled.run(plan, [input])[0]!.data);
     for (let microtasks = 0; microtasks < 12; microtasks++) {
@@ -118,7 +118,7 @@ describe('a pool', () => {
     const pool = await poolOf(2);
     const compiled = new CompiledModel({ pool });
     const program = programOf([x.shape], (value) => [model.call(value) as Value]);
-    const plan = compiled.plan('', () => program);
+    const plan = compiled.plan(program);
     const controller = new AbortController();
     const reason = new Error('the user left');
     const seen: number[] = [];
@@ -237,7 +237,7 @@ describe('a worker that dies', () => {
     const pool = await poolOf(3);
     const compiled = new CompiledModel({ pool });
     const program = programOf([x.shape], (value) => [model.call(value) as Value]);
-    const plan = compiled.plan('', () => program);
+    const plan = compiled.plan(program);
     const deaths: Promise<unknown>[] = [];
     const onProgress = (nodes: number) => void (nodes === 4 && deaths.push(workers[0]!.terminate()));
     const run = compiled.runAsync(plan, [x], { stretchMs: 0, onProgress }).then(
