@@ -2,50 +2,118 @@
  * Depthwise convolution, one filter for each channel, on channels-last images.
  */
 
-import { activate, clamp, hardswish, variable } from "./epilogue";
+import { activate, clamp, Epilogue, hardswish, variable } from "./epilogue";
+import { CLAMP, HARDSWISH } from "./layout";
 import { addHigh, addLow, demote, madd } from "./simd";
-import { firstTap, endOfTaps } from "./window";
+import { endOfTaps, firstTap } from "./window";
+
+/** Bytes of a pixel's channels that are filtered together: a chunk. */
+// @ts-ignore: decorator
+@inline
+const CHUNK_BYTES: usize = 768;
+
+/** Pixels of a block: images are mostly a multiple of seven wide. */
+// @ts-ignore: decorator
+@inline
+const BLOCK: i32 = 7;
 
 /**
- * Depthwise convolution of rows firstRow … lastRow − 1 of each image: out = act((bias + Σ x·w)·scale + shift + residual).
+ * Products that are added up in float32 at most where a kernel has more, before their sum joins the pixel's in float64.
+ */
+// @ts-ignore: decorator
+@inline
+const RUN: i32 = 64;
+
+/**
+ * What the pixels of a call have in common. They are globals, so that a function takes five parameters at most and can
+ * be read. An instance runs one call at a time, and each thread has an instance of its own.
+ */
+class Call {
+  static width: i32 = 0;
+  static kernelWidth: i32 = 0;
+  static stride: i32 = 0;
+  static dilation: i32 = 0;
+  /** Bytes from pixel to pixel, from one row of taps to the next, and of a filter's tap. */
+  static pixelBytes: usize = 0;
+  static rowBytes: usize = 0;
+  static channelBytes: usize = 0;
+  static outBytes: usize = 0;
+  /** The chunk of channels, in bytes. */
+  static from: usize = 0;
+  static to: usize = 0;
+  /** The first column of the window in the image; it may be negative. */
+  static column: i32 = 0;
+  /** Of one pixel: taps inside of the image, and where the pixel goes. */
+  static tapsY: i32 = 0;
+  static tapsX: i32 = 0;
+  static out: usize = 0;
+  static bias: usize = 0;
+  static scale: usize = 0;
+  static shift: usize = 0;
+  /** 1 where blocks apply hardswish to sums in registers. */
+  static isHardswish: i32 = 0;
+  static lo: f32 = 0;
+  static hi: f32 = 0;
+}
+
+/**
+ * Depthwise convolution of rows firstRow … lastRow − 1 of images firstImage … lastImage − 1: out = epilogue(bias + Σ
+ * x·w).
  *
- * Square kernels of 3 or 5 go by blocks of seven pixels × four channels; other kernels, narrow images and wide paddings pixel by pixel.
- * Each sum runs over the taps, row by row, and is within (min(taps, {@link RUN}) + 2)·2⁻²⁴·Σ|x·w| of the exact one: what has more taps goes in runs,
- * whose sums are added up in float64.
+ * Square kernels of 3 or 5 go by blocks of seven pixels × four channels. Other kernels, narrow images and wide paddings
+ * go pixel by pixel. Each sum runs over the taps, row by row, and is within (min(taps, RUN) + 2)·2⁻²⁴·Σ|x·w| of the
+ * exact one: sums of more taps go in runs, which are added up in float64.
  *
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
  * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
  * @param top, left padding; the windows may reach as far beyond the other sides as they like
  * @param x the first image's first pixel, rows and images dense; nothing beyond it is read
  * @param weights [tap][ceil4(channels)], channels beyond the last being zero
- * @param bias, scale, shift ceil4(channels) floats; bias and scale 0 for none
+ * @param bias ceil4(channels) floats; 0 for none
+ * @param epilogue an {@link Epilogue} whose vectors have ceil4(channels) floats; its residual is laid out as `out`
  */
 export function f32_dwconv2d(
-  images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
+  firstImage: i32, lastImage: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
   dilationHeight: i32, dilationWidth: i32, firstRow: i32, lastRow: i32,
-  x: usize, pixelBytes: usize, weights: usize, out: usize, outBytes: usize,
-  bias: usize, scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  x: usize, pixelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, epilogue: Epilogue,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   assert(firstRow >= 0 && lastRow <= outHeight, "rows are there");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  const rowBytes = <usize>width * pixelBytes;
   // In blocks, windows reach at most half a kernel beyond the image.
   const beyond = max(
     max(top, (outHeight - 1) * strideHeight - top + kernelHeight - height),
     max(left, (outWidth - 1) * strideWidth - left + kernelWidth - width),
   );
-  const inBlocks = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5) && dilationHeight == 1 && dilationWidth == 1
-    && strideHeight == strideWidth && strideWidth <= 2 && outWidth >= BLOCK && beyond <= kernelWidth >> 1;
-  // Clamps and, in blocks, hardswish are applied to sums in registers; what few networks have, to each row once it is there.
-  const isHardswish = i32(activation == 1 && residual == 0 && inBlocks);
-  const isFinishedLater = residual != 0 || activation > isHardswish;
-  const l = isFinishedLater ? f32(-Infinity) : lo, h = isFinishedLater ? f32(Infinity) : hi;
-  for (let n = 0; n < images; n++) {
+  const isSquare = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5);
+  const isDense = dilationHeight == 1 && dilationWidth == 1 && strideHeight == strideWidth && strideWidth <= 2;
+  const inBlocks = isSquare && isDense && outWidth >= BLOCK && beyond <= kernelWidth >> 1;
+  // Clamp, and hardswish in blocks, act on registers. Residuals and rarer activations run in a second pass over the
+  // row.
+  const residual = epilogue.residual, residualBytes = epilogue.residualBytes, activation = epilogue.activation;
+  const isHardswish = i32(activation == HARDSWISH && residual == 0 && inBlocks);
+  const isFinishedLater = residual != 0 || (activation != CLAMP && !isHardswish);
+  Call.width = width;
+  Call.kernelWidth = kernelWidth;
+  Call.stride = strideWidth;
+  Call.dilation = dilationWidth;
+  Call.pixelBytes = pixelBytes;
+  const lineBytes = <usize>width * pixelBytes;
+  Call.rowBytes = lineBytes * <usize>dilationHeight;
+  Call.channelBytes = channelBytes;
+  Call.outBytes = outBytes;
+  Call.bias = bias;
+  Call.scale = epilogue.scale;
+  Call.shift = epilogue.shift;
+  Call.isHardswish = isHardswish;
+  Call.lo = isFinishedLater ? f32(-Infinity) : epilogue.lo;
+  Call.hi = isFinishedLater ? f32(Infinity) : epilogue.hi;
+  for (let n = firstImage; n < lastImage; n++) {
     // Channels in chunks, so that the rows of a chunk stay in the first-level cache while windows pass over them.
     for (let from: usize = 0; from < channelBytes; from += CHUNK_BYTES) {
-      const to = min(from + CHUNK_BYTES, channelBytes);
+      Call.from = from;
+      Call.to = min(from + CHUNK_BYTES, channelBytes);
       for (let oy = firstRow; oy < lastRow; oy++) {
         const y0 = oy * strideHeight - top;
         const skip = firstTap(y0, dilationHeight);
@@ -58,80 +126,73 @@ export function f32_dwconv2d(
           const i = inBlocks ? min(ox, outWidth - BLOCK) : ox;
           const x0 = i * strideWidth - left;
           const o = out + (first + i) * outBytes;
+          Call.column = x0;
           switch (inBlocks ? kernelWidth : 0) {
-            case 3: block3(strideWidth, taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
-            case 5: block5(strideWidth, taps, x0, width - x0, row + <usize>x0 * pixelBytes, pixelBytes, rowBytes, from, to, channelBytes, weightRow, o, outBytes, bias, scale, shift, isHardswish, l, h); break;
-            default: pixel(taps, kernelWidth, x0, width, dilationWidth, row, pixelBytes, rowBytes * <usize>dilationHeight, from, to, channelBytes, weightRow, o, bias, scale, shift, l, h);
+            case 3: block3(taps, row + <usize>x0 * pixelBytes, weightRow, o); break;
+            case 5: block5(taps, row + <usize>x0 * pixelBytes, weightRow, o); break;
+            default: pixel(taps, row, weightRow, o);
           }
         }
-        if (isFinishedLater) finishRow(outWidth, from, to, out + first * outBytes, outBytes, residual ? residual + first * residualBytes : 0, residualBytes, activation, lo, hi);
+        if (isFinishedLater) {
+          finishRow(outWidth, out + first * outBytes, residual ? residual + first * residualBytes : 0, epilogue);
+        }
       }
     }
   }
 }
 
-/** Bytes of a pixel's channels that are filtered together. */
-// @ts-ignore: decorator
-@inline
-const CHUNK_BYTES: usize = 768;
-
-/** Pixels of a block: images are mostly a multiple of seven wide. */
-// @ts-ignore: decorator
-@inline
-const BLOCK: i32 = 7;
-
-/** Adds the residual to what is there, and applies the activation. */
-function finishRow(
-  pixels: i32, from: usize, to: usize, out: usize, outBytes: usize,
-  residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
-): void {
-  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+/** Adds the residual to the chunk of a row's pixels, and applies the activation. */
+function finishRow(pixels: i32, out: usize, residual: usize, epilogue: Epilogue): void {
+  const lo = f32x4.splat(epilogue.lo), hi = f32x4.splat(epilogue.hi);
+  const activation = epilogue.activation, residualBytes = epilogue.residualBytes;
+  const from = Call.from, to = Call.to, outBytes = Call.outBytes;
   for (let i = 0; i < pixels; i++) {
     for (let c = from; c < to; c += 16) {
       let v = v128.load(out + c);
       if (residual) v = f32x4.add(v, v128.load(residual + c));
-      v128.store(out + c, activate(v, activation, l, h));
+      v128.store(out + c, activate(v, activation, lo, hi));
     }
     out += outBytes;
     if (residual) residual += residualBytes;
   }
 }
 
-/** Products that are added up in float32 at most where a kernel has more, before their sum joins the pixel's in float64. */
-// @ts-ignore: decorator
-@inline
-const RUN: i32 = 64;
-
-/** One pixel with any kernel. */
-function pixel(
-  tapsY: i32, kernelWidth: i32, x0: i32, width: i32, dilation: i32, x: usize, pixelBytes: usize, rowBytes: usize,
-  from: usize, to: usize, channelBytes: usize, weights: usize, out: usize,
-  bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
-): void {
-  const skip = firstTap(x0, dilation);
-  const tapsX = endOfTaps(x0, kernelWidth, width, dilation) - skip;
-  x += <usize>(x0 + skip * dilation) * pixelBytes;
-  weights += <usize>skip * channelBytes;
-  const step = <usize>dilation * pixelBytes, weightRow = <usize>kernelWidth * channelBytes;
-  let c = from;
-  for (; c + 64 <= to; c += 64) vectors(4, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
-  for (; c < to; c += 16) vectors(1, tapsY, tapsX, x + c, rowBytes, step, weights + c, weightRow, channelBytes, c, out, bias, scale, shift, lo, hi);
+/**
+ * The chunk of one pixel with any kernel.
+ *
+ * @param tapsY rows of taps inside of the image, the first of which reads the row at `x`
+ */
+function pixel(tapsY: i32, x: usize, weights: usize, out: usize): void {
+  const column = Call.column, dilation = Call.dilation, to = Call.to;
+  const skip = firstTap(column, dilation);
+  const tapsX = endOfTaps(column, Call.kernelWidth, Call.width, dilation) - skip;
+  x += <usize>(column + skip * dilation) * Call.pixelBytes;
+  weights += <usize>skip * Call.channelBytes;
+  Call.tapsY = tapsY;
+  Call.tapsX = tapsX;
+  Call.out = out;
+  let c = Call.from;
+  for (; c + 64 <= to; c += 64) vectors(4, c, x, weights);
+  for (; c < to; c += 16) vectors(1, c, x, weights);
 }
 
-/** `count` (1 or 4, a constant) vectors of a pixel's channels, in runs where there are more taps. */
+/** `count` (1 or 4, a constant) vectors of a pixel's channels from byte `c` on, in runs where there are more taps. */
 // @ts-ignore: decorator
 @inline
-function vectors(
-  count: i32, tapsY: i32, tapsX: i32, x: usize, rowBytes: usize, step: usize, weights: usize, weightRow: usize, weightStep: usize,
-  c: usize, out: usize, bias: usize, scale: usize, shift: usize, lo: f32, hi: f32,
-): void {
+function vectors(count: i32, c: usize, x: usize, weights: usize): void {
+  const tapsY = Call.tapsY, tapsX = Call.tapsX, rowBytes = Call.rowBytes, bias = Call.bias;
+  const isOneRun = tapsY * tapsX <= RUN;
+  const step = <usize>Call.dilation * Call.pixelBytes;
+  const weightStep = Call.channelBytes, weightRow = <usize>Call.kernelWidth * weightStep;
+  x += c;
+  weights += c;
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
-  let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0, high0 = low0, high1 = low0, high2 = low0, high3 = low0;
+  let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0;
+  let high0 = low0, high1 = low0, high2 = low0, high3 = low0;
   if (bias) {
     c0 = v128.load(bias + c);
     if (count == 4) { c1 = v128.load(bias + c, 16); c2 = v128.load(bias + c, 32); c3 = v128.load(bias + c, 48); }
   }
-  const isOneRun = tapsY * tapsX <= RUN;
   let left = RUN;
   for (let ky = 0; ky < tapsY; ky++) {
     let a = x, w = weights;
@@ -169,36 +230,42 @@ function vectors(
       c3 = demote(addLow(low3, c3), addHigh(high3, c3));
     }
   }
-  store(c0, c, out, scale, shift, lo, hi);
+  finish(c0, c);
   if (count == 4) {
-    store(c1, c + 16, out, scale, shift, lo, hi);
-    store(c2, c + 32, out, scale, shift, lo, hi);
-    store(c3, c + 48, out, scale, shift, lo, hi);
+    finish(c1, c + 16);
+    finish(c2, c + 32);
+    finish(c3, c + 48);
   }
 }
 
-/** Stores the sums of four channels of a pixel. */
-function store(sum: v128, c: usize, out: usize, scale: usize, shift: usize, lo: f32, hi: f32): void {
-  if (scale) sum = madd(v128.load(shift + c), sum, v128.load(scale + c));
-  v128.store(out + c, clamp(sum, f32x4.splat(lo), f32x4.splat(hi)));
+/** Applies the epilogue to the sums of four channels from byte `c` on, and stores them. */
+function finish(sum: v128, c: usize): void {
+  const scale = Call.scale;
+  if (scale) sum = madd(v128.load(Call.shift + c), sum, v128.load(scale + c));
+  v128.store(Call.out + c, clamp(sum, f32x4.splat(Call.lo), f32x4.splat(Call.hi)));
 }
 
 /**
- * Seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant) and stride s (1 or 2). Each input is loaded once.
+ * The chunk of seven pixels with `taps` rows of a kernel k wide (3 or 5, a constant). Each input is loaded once.
  *
- * The outer columns of a block, half a kernel on each side, may lie beyond the image: then others are loaded in their place, and masked.
- * Stores go down, so that V8 before 13 loads inputs where they are used, not all at first; one pointer walks a row's inner columns, since
- * V8 would compute each column's product with `pixelBytes` in every row; and the loop over channels ends at its end, since V8 computes what
- * doesn't change in a loop before it only where every way out comes after.
+ *     stride 1, k = 3:  inputs   x0 x1 x2 x3 x4 x5 x6 x7 x8      output j is x[j]·w0 + x[j + 1]·w1 + x[j + 2]·w2
+ *                       outputs     c0 c1 c2 c3 c4 c5 c6
+ *     stride 2, k = 3:  inputs   x0 x1 x2 … x14                  output j is x[2j]·w0 + x[2j + 1]·w1 + x[2j + 2]·w2
  *
- * @param x0 the first column in the image, `past` the columns from there to the image's end
+ * The outer columns of a block, half a kernel on each side, may lie beyond the image. Then other columns are loaded in
+ * their place, and masked. V8 decides three things here. Stores go down, so that V8 before 13 loads inputs where they
+ * are used, and not all at first. One pointer walks a row's inner columns, since V8 would compute each column's product
+ * with `pixelBytes` in every row. The loop over channels ends at its end, since V8 hoists what doesn't change in a loop
+ * only where every way out comes after.
  */
 // @ts-ignore: decorator
 @inline
-function block(
-  k: i32, s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32,
-): void {
-  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+function block(k: i32, taps: i32, x: usize, weights: usize, out: usize): void {
+  const s = Call.stride, x0 = Call.column, past = Call.width - x0;
+  const pixelBytes = Call.pixelBytes, rowBytes = Call.rowBytes, outBytes = Call.outBytes;
+  const channelBytes = Call.channelBytes;
+  const bias = Call.bias, scale = Call.scale, shift = Call.shift, isHardswish = Call.isHardswish;
+  const from = Call.from, to = Call.to, l = f32x4.splat(Call.lo), h = f32x4.splat(Call.hi);
   const three = variable(3, isHardswish), six = variable(6, isHardswish), sixth = variable(1.0 / 6.0, isHardswish);
   // Where to load the outer columns, and what to keep of them: l0 is the first, r0 the last.
   const last = (BLOCK - 1) * s + k - 1;
@@ -224,32 +291,79 @@ function block(
       // Input i meets output j with weight i − j·s, in ascending order for each output.
       if (s == 1) {
         const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
-        let p = a + pixelBytes; const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p); c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
-        p += pixelBytes; const x2 = v128.load(p); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
-        p += pixelBytes; const x3 = v128.load(p); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
-        p += pixelBytes; const x4 = v128.load(p); if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1); c4 = madd(c4, x4, w0);
-        p += pixelBytes; const x5 = v128.load(p); if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2); c4 = madd(c4, x5, w1); c5 = madd(c5, x5, w0);
-        p += pixelBytes; const x6 = v128.load(p); if (k == 5) { c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3); } c4 = madd(c4, x6, w2); c5 = madd(c5, x6, w1); c6 = madd(c6, x6, w0);
-        p += pixelBytes; const x7 = v128.load(p); if (k == 5) { c3 = madd(c3, x7, w4); c4 = madd(c4, x7, w3); } c5 = madd(c5, x7, w2); c6 = madd(c6, x7, w1);
-        p += pixelBytes; const x8 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0); if (k == 5) { c4 = madd(c4, x8, w4); c5 = madd(c5, x8, w3); } c6 = madd(c6, x8, w2);
+        let p = a + pixelBytes;
+        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p);
+        c0 = madd(c0, x1, w1); c1 = madd(c1, x1, w0);
+        p += pixelBytes;
+        const x2 = v128.load(p);
+        c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
+        p += pixelBytes;
+        const x3 = v128.load(p);
+        if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
+        p += pixelBytes;
+        const x4 = v128.load(p);
+        if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1);
+        c4 = madd(c4, x4, w0);
+        p += pixelBytes;
+        const x5 = v128.load(p);
+        if (k == 5) { c1 = madd(c1, x5, w4); c2 = madd(c2, x5, w3); } c3 = madd(c3, x5, w2); c4 = madd(c4, x5, w1);
+        c5 = madd(c5, x5, w0);
+        p += pixelBytes;
+        const x6 = v128.load(p);
+        if (k == 5) { c2 = madd(c2, x6, w4); c3 = madd(c3, x6, w3); } c4 = madd(c4, x6, w2); c5 = madd(c5, x6, w1);
+        c6 = madd(c6, x6, w0);
+        p += pixelBytes;
+        const x7 = v128.load(p);
+        if (k == 5) { c3 = madd(c3, x7, w4); c4 = madd(c4, x7, w3); } c5 = madd(c5, x7, w2); c6 = madd(c6, x7, w1);
+        p += pixelBytes;
+        const x8 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0);
+        if (k == 5) { c4 = madd(c4, x8, w4); c5 = madd(c5, x8, w3); } c6 = madd(c6, x8, w2);
         if (k == 5) { const x9 = v128.and(v128.load(a + r1), mr1); c5 = madd(c5, x9, w4); c6 = madd(c6, x9, w3); }
         if (k == 5) { const x10 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x10, w4); }
       } else {
         const x0 = v128.and(v128.load(a + l0), ml0); c0 = madd(c0, x0, w0);
-        let p = a + pixelBytes; const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p); c0 = madd(c0, x1, w1);
-        p += pixelBytes; const x2 = v128.load(p); c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
-        p += pixelBytes; const x3 = v128.load(p); if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
-        p += pixelBytes; const x4 = v128.load(p); if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
-        p += pixelBytes; const x5 = v128.load(p); if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
-        p += pixelBytes; const x6 = v128.load(p); if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
-        p += pixelBytes; const x7 = v128.load(p); if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
-        p += pixelBytes; const x8 = v128.load(p); if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
-        p += pixelBytes; const x9 = v128.load(p); if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
-        p += pixelBytes; const x10 = v128.load(p); if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
-        p += pixelBytes; const x11 = v128.load(p); if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
-        p += pixelBytes; const x12 = v128.load(p); if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
-        p += pixelBytes; const x13 = v128.load(p); if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
-        p += pixelBytes; const x14 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0); if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
+        let p = a + pixelBytes;
+        const x1 = k == 5 ? v128.and(v128.load(a + l1), ml1) : v128.load(p);
+        c0 = madd(c0, x1, w1);
+        p += pixelBytes;
+        const x2 = v128.load(p);
+        c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
+        p += pixelBytes;
+        const x3 = v128.load(p);
+        if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
+        p += pixelBytes;
+        const x4 = v128.load(p);
+        if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
+        p += pixelBytes;
+        const x5 = v128.load(p);
+        if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
+        p += pixelBytes;
+        const x6 = v128.load(p);
+        if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
+        p += pixelBytes;
+        const x7 = v128.load(p);
+        if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
+        p += pixelBytes;
+        const x8 = v128.load(p);
+        if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
+        p += pixelBytes;
+        const x9 = v128.load(p);
+        if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
+        p += pixelBytes;
+        const x10 = v128.load(p);
+        if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
+        p += pixelBytes;
+        const x11 = v128.load(p);
+        if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
+        p += pixelBytes;
+        const x12 = v128.load(p);
+        if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
+        p += pixelBytes;
+        const x13 = v128.load(p);
+        if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
+        p += pixelBytes;
+        const x14 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0);
+        if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
         if (k == 5) { const x15 = v128.and(v128.load(a + r1), mr1); c6 = madd(c6, x15, w3); }
         if (k == 5) { const x16 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x16, w4); }
       }
@@ -258,7 +372,8 @@ function block(
     } while (a < end);
     if (scale) {
       const f = v128.load(scale + c), t = v128.load(shift + c);
-      c6 = madd(t, c6, f); c5 = madd(t, c5, f); c4 = madd(t, c4, f); c3 = madd(t, c3, f); c2 = madd(t, c2, f); c1 = madd(t, c1, f); c0 = madd(t, c0, f);
+      c6 = madd(t, c6, f); c5 = madd(t, c5, f); c4 = madd(t, c4, f); c3 = madd(t, c3, f);
+      c2 = madd(t, c2, f); c1 = madd(t, c1, f); c0 = madd(t, c0, f);
     }
     if (isHardswish) {
       c6 = hardswish(c6, three, six, sixth);
@@ -270,16 +385,17 @@ function block(
       c0 = hardswish(c0, three, six, sixth);
     }
     const o = out + c;
-    v128.store(o + 6 * outBytes, clamp(c6, l, h)); v128.store(o + 5 * outBytes, clamp(c5, l, h)); v128.store(o + 4 * outBytes, clamp(c4, l, h));
-    v128.store(o + 3 * outBytes, clamp(c3, l, h)); v128.store(o + 2 * outBytes, clamp(c2, l, h)); v128.store(o + outBytes, clamp(c1, l, h));
+    v128.store(o + 6 * outBytes, clamp(c6, l, h)); v128.store(o + 5 * outBytes, clamp(c5, l, h));
+    v128.store(o + 4 * outBytes, clamp(c4, l, h)); v128.store(o + 3 * outBytes, clamp(c3, l, h));
+    v128.store(o + 2 * outBytes, clamp(c2, l, h)); v128.store(o + outBytes, clamp(c1, l, h));
     v128.store(o, clamp(c0, l, h));
     c += 16;
   } while (c < to);
 }
 
-function block3(s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(3, s, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
+function block3(taps: i32, x: usize, weights: usize, out: usize): void {
+  block(3, taps, x, weights, out);
 }
-function block5(s: i32, taps: i32, x0: i32, past: i32, x: usize, pixelBytes: usize, rowBytes: usize, from: usize, to: usize, channelBytes: usize, weights: usize, out: usize, outBytes: usize, bias: usize, scale: usize, shift: usize, isHardswish: i32, lo: f32, hi: f32): void {
-  block(5, s, taps, x0, past, x, pixelBytes, rowBytes, from, to, channelBytes, weights, out, outBytes, bias, scale, shift, isHardswish, lo, hi);
+function block5(taps: i32, x: usize, weights: usize, out: usize): void {
+  block(5, taps, x, weights, out);
 }

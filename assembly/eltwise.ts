@@ -3,24 +3,32 @@
  * ceil4(channels) floats of a pixel, except in {@link f32_copy}.
  */
 
-import { activate } from "./epilogue";
+import { activate, Epilogue } from "./epilogue";
 import { madd } from "./simd";
 
-/** out = act(x·scale + shift + residual, lo, hi); scale and residual 0 for none. Rounds as a convolution's epilogue does. */
+/**
+ * Applies an epilogue to pixels, and rounds as a convolution's epilogue does.
+ *
+ * @param firstPixel of `x`, `out` and the residual, from which on `pixels` are computed
+ */
 export function f32_affine(
-  pixels: i32, channels: i32,
-  x: usize, pixelBytes: usize, out: usize, outBytes: usize,
-  scale: usize, shift: usize, residual: usize, residualBytes: usize, activation: i32, lo: f32, hi: f32,
+  firstPixel: i32, pixels: i32, channels: i32,
+  x: usize, pixelBytes: usize, out: usize, outBytes: usize, epilogue: Epilogue,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
-  const l = f32x4.splat(lo), h = f32x4.splat(hi);
+  const scale = epilogue.scale, shift = epilogue.shift, residualBytes = epilogue.residualBytes;
+  const activation = epilogue.activation, lo = f32x4.splat(epilogue.lo), hi = f32x4.splat(epilogue.hi);
+  let residual = epilogue.residual;
+  x += <usize>firstPixel * pixelBytes;
+  out += <usize>firstPixel * outBytes;
+  if (residual) residual += <usize>firstPixel * residualBytes;
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   for (let i = 0; i < pixels; i++) {
     for (let c: usize = 0; c < channelBytes; c += 16) {
       let v = v128.load(x + c);
       if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
       if (residual) v = f32x4.add(v, v128.load(residual + c));
-      v128.store(out + c, activate(v, activation, l, h));
+      v128.store(out + c, activate(v, activation, lo, hi));
     }
     x += pixelBytes;
     out += outBytes;
@@ -43,7 +51,8 @@ export function f32_copy(pixels: i32, channels: i32, x: usize, pixelBytes: usize
  * out = x·scale for each channel of an image, or for each element.
  *
  * @param pixels of one image
- * @param scale `scaleBytes` from pixel to pixel, 0 for one pixel for the whole image; images are `scaleImageBytes` apart
+ * @param scale `scaleBytes` from pixel to pixel, 0 for one pixel for the whole image; images are `scaleImageBytes`
+ *   apart
  */
 export function f32_mul(
   images: i32, pixels: i32, channels: i32,
@@ -54,7 +63,9 @@ export function f32_mul(
   for (let n = 0; n < images; n++) {
     let s = scale + <usize>n * scaleImageBytes;
     for (let i = 0; i < pixels; i++) {
-      for (let c: usize = 0; c < channelBytes; c += 16) v128.store(out + c, f32x4.mul(v128.load(x + c), v128.load(s + c)));
+      for (let c: usize = 0; c < channelBytes; c += 16) {
+        v128.store(out + c, f32x4.mul(v128.load(x + c), v128.load(s + c)));
+      }
       x += pixelBytes;
       out += outBytes;
       s += scaleBytes;

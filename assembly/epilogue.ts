@@ -1,8 +1,26 @@
 /**
- * What every kernel does to its sums last: an activation. Which one is a number, so that a kernel has one epilogue.
+ * What convolutions, additions and batch norm do to their sums last. A kernel takes the address of a record, which
+ * src/ops/lowering/epilogue.ts writes; so a kernel has one epilogue, whatever is fused.
  */
 
+import { CLAMP, HARDSIGMOID, HARDSWISH, SIGMOID } from "./layout";
 import { madd, storeLanes } from "./simd";
+
+/** activation(v·scale + shift + residual). The record has EPILOGUE_BYTES; addresses are 0 for none. */
+@unmanaged
+export class Epilogue {
+  /** Addresses of vectors, whose length and order are the kernel's. */
+  scale: usize;
+  shift: usize;
+  /** The address of what is added: pixels `residualBytes` apart, in the output's order. */
+  residual: usize;
+  residualBytes: usize;
+  /** CLAMP, HARDSWISH, HARDSIGMOID, SIGMOID or SILU. */
+  activation: i32;
+  /** The limits of CLAMP; −∞ and ∞ for the other activations. */
+  lo: f32;
+  hi: f32;
+}
 
 /** min(max(v, lo), hi) on four lanes; a NaN in `v` stays. One instruction each, unlike f32x4.min and max. */
 // @ts-ignore: decorator
@@ -11,18 +29,18 @@ export function clamp(v: v128, lo: v128, hi: v128): v128 {
   return f32x4.pmin(f32x4.pmax(v, lo), hi);
 }
 
-/** Activation 0 is clamp(v, lo, hi), which is ReLU and ReLU6 too; 1 hardswish, 2 hardsigmoid, 3 sigmoid, 4 SiLU. */
+/** The activation of four lanes. CLAMP is ReLU and ReLU6 too. */
 // @ts-ignore: decorator
 @inline
 export function activate(v: v128, activation: i32, lo: v128, hi: v128): v128 {
-  if (activation == 0) return clamp(v, lo, hi);
-  else if (activation == 1) return hardswish(v);
+  if (activation == CLAMP) return clamp(v, lo, hi);
+  else if (activation == HARDSWISH) return hardswish(v);
   else return curve(v, activation);
 }
 
 /**
- * Applies activation 1 to 4 in place, to `channels` floats of each pixel: for kernels that keep what is stored last in registers, and
- * would rather load it again than hold more code.
+ * Applies an activation other than CLAMP in place, to `channels` floats of each pixel: for kernels that keep what is
+ * stored last in registers, and would rather load it again than hold more code.
  */
 export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes: usize, activation: i32): void {
   const none = f32x4.splat(0);
@@ -30,7 +48,7 @@ export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes:
   for (let i = 0; i < pixels; i++) {
     let c = 0, at = out;
     // Whole vectors of the one that networks have everywhere.
-    if (activation == 1) for (; c + 4 <= channels; c += 4) {
+    if (activation == HARDSWISH) for (; c + 4 <= channels; c += 4) {
       v128.store(at, hardswish(v128.load(at), three, six, sixth));
       at += 16;
     }
@@ -42,7 +60,10 @@ export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes:
   }
 }
 
-/** `value` · `one`, a variable that is 1: in a loop of few sums it pays, since V8 builds a constant vector anew wherever it is used. */
+/**
+ * `value` · `one`, where `one` is a variable that is 1: a vector that V8 can't prove constant. V8 builds a constant
+ * vector anew at each use, which costs in loops of few sums.
+ */
 // @ts-ignore: decorator
 @inline
 export function variable(value: f32, one: i32): v128 {
@@ -52,27 +73,31 @@ export function variable(value: f32, one: i32): v128 {
 /** v·min(max(v + 3, 0), 6) / 6; its numbers may be {@link variable}. */
 // @ts-ignore: decorator
 @inline
-export function hardswish(v: v128, three: v128 = f32x4.splat(3), six: v128 = f32x4.splat(6), sixth: v128 = f32x4.splat(1.0 / 6.0)): v128 {
+export function hardswish(
+  v: v128, three: v128 = f32x4.splat(3), six: v128 = f32x4.splat(6), sixth: v128 = f32x4.splat(1.0 / 6.0),
+): v128 {
   return f32x4.mul(v, ramp(v, three, six, sixth));
 }
 
 /** min(max(v + 3, 0), 6) / 6, by a product, which is five times as fast; exactly 1 from v = 3 on. */
 // @ts-ignore: decorator
 @inline
-function ramp(v: v128, three: v128 = f32x4.splat(3), six: v128 = f32x4.splat(6), sixth: v128 = f32x4.splat(1.0 / 6.0)): v128 {
+function ramp(
+  v: v128, three: v128 = f32x4.splat(3), six: v128 = f32x4.splat(6), sixth: v128 = f32x4.splat(1.0 / 6.0),
+): v128 {
   return f32x4.mul(clamp(f32x4.add(v, three), f32x4.splat(0), six), sixth);
 }
 
 /** The activations that are rare, or on few values: in a function of their own. */
 function curve(v: v128, activation: i32): v128 {
-  if (activation == 2) return ramp(v);
+  if (activation == HARDSIGMOID) return ramp(v);
   const sum = f32x4.add(f32x4.splat(1), exp(f32x4.neg(v)));
-  return f32x4.div(activation == 3 ? f32x4.splat(1) : v, sum);
+  return f32x4.div(activation == SIGMOID ? f32x4.splat(1) : v, sum);
 }
 
 /**
- * eˣ = 2ⁿ·eʳ with n = round(x / ln 2) and |r| ≤ ln 2 / 2, eʳ by its Taylor polynomial of degree 7: within 2 ulp where the result is
- * normal, infinite where float32 can't hold it, and about 0 below −87; a NaN stays.
+ * eˣ = 2ⁿ·eʳ with n = round(x / ln 2) and |r| ≤ ln 2 / 2, eʳ by its Taylor polynomial of degree 7. The result is within
+ * 2 ulp where it is normal, infinite where float32 can't hold it, and about 0 below −87; a NaN stays.
  */
 function exp(x: v128): v128 {
   x = clamp(x, f32x4.splat(-87), f32x4.splat(89));

@@ -1,5 +1,6 @@
 /**
- * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; almost everything here is scalar.
+ * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; almost everything here is
+ * scalar.
  */
 
 import { widenHalves } from "./simd";
@@ -30,15 +31,18 @@ export function f32_pack_conv2d(channelsOut: i32, channelsIn: i32, taps: i32, we
   }
 }
 
-/** Widens `count` binary16s, a multiple of eight, at `x` to float32: exact for all 65536 of them, a NaN keeping its bits. */
+/**
+ * Widens `count` binary16s, a multiple of eight, at `x` to float32: exact for all 65536 of them, a NaN keeping its
+ * bits.
+ */
 export function f32_from_f16(count: i32, x: usize, out: usize): void {
   assert((count & 7) == 0, "a multiple of eight");
   widenHalves(count, x, out);
 }
 
 /**
- * Rounds `count` floats to binary16, to nearest, ties to even; what is too large becomes infinite, a NaN the quiet one. Returns 1 where a
- * finite one became infinite, else 0.
+ * Rounds `count` floats to binary16, to nearest, ties to even; what is too large becomes infinite, a NaN the quiet one.
+ * Returns 1 where a finite one became infinite, else 0.
  */
 export function f32_to_f16(count: i32, x: usize, out: usize): i32 {
   let overflow = false;
@@ -134,7 +138,8 @@ export function f32_nhwc_to_nchw(channels: i32, pixels: i32, x: usize, pixelByte
  * Copies images into larger ones whose border is zero.
  *
  * @param channels floats of a pixel, all copied
- * @param x `pixelBytes` from pixel to pixel, rows and images dense; whole vectors are read: ceil4(channels) floats of a pixel
+ * @param x `pixelBytes` from pixel to pixel, rows and images dense; whole vectors are read: ceil4(channels) floats of a
+ *   pixel
  * @param out exactly images · outHeight · outWidth · channels floats
  */
 export function f32_pad2d(

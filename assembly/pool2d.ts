@@ -4,7 +4,19 @@
  */
 
 import { addHigh, addLow, demote } from "./simd";
-import { firstTap, endOfTaps } from "./window";
+import { endOfTaps, firstTap } from "./window";
+
+/**
+ * The window of a pixel. It lies in globals, so that a function takes five parameters at most and can be read. An
+ * instance runs one call at a time, and each thread has an instance of its own.
+ */
+class Window {
+  /** Taps inside of the image, and bytes from tap to tap. */
+  static tapsY: i32 = 0;
+  static tapsX: i32 = 0;
+  static stepY: usize = 0;
+  static stepX: usize = 0;
+}
 
 /** Max pooling; padding counts as −∞, and a NaN in a window is its maximum, as in PyTorch. */
 export function f32_maxpool2d(
@@ -15,20 +27,22 @@ export function f32_maxpool2d(
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  const tapX = <usize>dilationWidth * pixelBytes, tapY = <usize>(dilationHeight * width) * pixelBytes;
+  Window.stepX = <usize>dilationWidth * pixelBytes;
+  Window.stepY = <usize>(dilationHeight * width) * pixelBytes;
   for (let n = 0; n < images; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
       const y0 = oy * strideHeight - top;
       const skipY = firstTap(y0, dilationHeight);
-      const tapsY = endOfTaps(y0, kernelHeight, height, dilationHeight) - skipY;
+      Window.tapsY = endOfTaps(y0, kernelHeight, height, dilationHeight) - skipY;
+      const row = (n * height + y0 + skipY * dilationHeight) * width;
       for (let ox = 0; ox < outWidth; ox++) {
         const x0 = ox * strideWidth - left;
         const skipX = firstTap(x0, dilationWidth);
-        const tapsX = endOfTaps(x0, kernelWidth, width, dilationWidth) - skipX;
-        const first = x + <usize>((n * height + y0 + skipY * dilationHeight) * width + x0 + skipX * dilationWidth) * pixelBytes;
+        Window.tapsX = endOfTaps(x0, kernelWidth, width, dilationWidth) - skipX;
+        const first = x + <usize>(row + x0 + skipX * dilationWidth) * pixelBytes;
         let c: usize = 0;
-        for (; c + 64 <= channelBytes; c += 64) largest4(tapsY, tapsX, first + c, tapY, tapX, out + c);
-        for (; c < channelBytes; c += 16) largest(tapsY, tapsX, first + c, tapY, tapX, out + c);
+        for (; c + 64 <= channelBytes; c += 64) largest4(first + c, out + c);
+        for (; c < channelBytes; c += 16) largest(first + c, out + c);
         out += outBytes;
       }
     }
@@ -36,10 +50,11 @@ export function f32_maxpool2d(
 }
 
 /**
- * A window's maxima in four vectors of channels. A pmax drops a NaN that comes second, so all are added up as well: only where the sum
- * is NaN, which it is for infinities of both signs too, the window is looked through again.
+ * A window's maxima in four vectors of channels. A pmax drops a NaN that comes second, so all are added up as well:
+ * only where the sum is NaN, which it is for infinities of both signs too, the window is looked through again.
  */
-function largest4(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out: usize): void {
+function largest4(x: usize, out: usize): void {
+  const tapsY = Window.tapsY, tapsX = Window.tapsX, stepY = Window.stepY, stepX = Window.stepX;
   let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0, sum = f32x4.splat(0);
   let row = x;
   for (let ky = 0; ky < tapsY; ky++) {
@@ -48,19 +63,20 @@ function largest4(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, ou
       const v0 = v128.load(a), v1 = v128.load(a, 16), v2 = v128.load(a, 32), v3 = v128.load(a, 48);
       m0 = f32x4.pmax(m0, v0); m1 = f32x4.pmax(m1, v1); m2 = f32x4.pmax(m2, v2); m3 = f32x4.pmax(m3, v3);
       sum = f32x4.add(sum, f32x4.add(f32x4.add(v0, v1), f32x4.add(v2, v3)));
-      a += tapX;
+      a += stepX;
     }
-    row += tapY;
+    row += stepY;
   }
   if (v128.any_true(f32x4.ne(sum, sum))) {
-    for (let i: usize = 0; i < 64; i += 16) largest(tapsY, tapsX, x + i, tapY, tapX, out + i);
+    for (let i: usize = 0; i < 64; i += 16) largest(x + i, out + i);
   } else {
     v128.store(out, m0); v128.store(out, m1, 16); v128.store(out, m2, 32); v128.store(out, m3, 48);
   }
 }
 
 /** A window's maxima in one vector of channels, a mask of NaNs going along. */
-function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out: usize): void {
+function largest(x: usize, out: usize): void {
+  const tapsY = Window.tapsY, tapsX = Window.tapsX, stepY = Window.stepY, stepX = Window.stepX;
   let m = f32x4.splat(-Infinity), isNaN_ = i32x4.splat(0);
   for (let ky = 0; ky < tapsY; ky++) {
     let a = x;
@@ -68,9 +84,9 @@ function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out
       const v = v128.load(a);
       m = f32x4.pmax(m, v);
       isNaN_ = v128.or(isNaN_, f32x4.ne(v, v));
-      a += tapX;
+      a += stepX;
     }
-    x += tapY;
+    x += stepY;
   }
   v128.store(out, v128.bitselect(f32x4.splat(NaN), m, isNaN_));
 }
@@ -81,8 +97,8 @@ function largest(tapsY: i32, tapsX: i32, x: usize, tapY: usize, tapX: usize, out
 const RUN: i32 = 16;
 
 /**
- * Average pooling: the window's sum over its divisor, within {@link RUN}·2⁻²⁴·Σ|x| / divisor however large the window is, and the last
- * rounding.
+ * Average pooling: the window's sum over its divisor, within {@link RUN}·2⁻²⁴·Σ|x| / divisor however large the window
+ * is, and the last rounding.
  *
  * @param bottom, right padding on the far sides; with `countIncludePad` the divisor is the window clipped to the padded
  * image, otherwise to the image
@@ -90,13 +106,16 @@ const RUN: i32 = 16;
  */
 export function f32_avgpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
-  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, bottom: i32, right: i32,
-  countIncludePad: i32, divisorOverride: f64,
+  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32,
+  top: i32, left: i32, bottom: i32, right: i32, countIncludePad: i32, divisorOverride: f64,
   x: usize, pixelBytes: usize, out: usize, outBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
+  Window.stepX = pixelBytes;
+  Window.stepY = <usize>width * pixelBytes;
   for (let n = 0; n < images; n++) {
+    const image = x + <usize>(n * height * width) * pixelBytes;
     for (let oy = 0; oy < outHeight; oy++) {
       const y0 = oy * strideHeight - top, y1 = min(y0 + kernelHeight, height + bottom);
       const fromY = max(y0, 0), toY = min(y1, height);
@@ -105,7 +124,9 @@ export function f32_avgpool2d(
         const fromX = max(x0, 0), toX = min(x1, width);
         const divisor = divisorOverride ? divisorOverride
           : countIncludePad ? <f64>(y1 - y0) * <f64>(x1 - x0) : <f64>(toY - fromY) * <f64>(toX - fromX);
-        mean(height, width, fromY, toY, fromX, toX, channelBytes, divisor, x + <usize>(n * height * width) * pixelBytes, pixelBytes, out);
+        Window.tapsY = toY - fromY;
+        Window.tapsX = toX - fromX;
+        mean(image + <usize>(fromY * width + fromX) * pixelBytes, channelBytes, divisor, out);
         out += outBytes;
       }
     }
@@ -113,8 +134,8 @@ export function f32_avgpool2d(
 }
 
 /**
- * Adaptive average pooling, as exact as {@link f32_avgpool2d}: window i of O over H runs from floor(i·H/O) to ceil((i+1)·H/O), so
- * windows may overlap.
+ * Adaptive average pooling, as exact as {@link f32_avgpool2d}: window i of O over H runs from floor(i·H/O) to
+ * ceil((i+1)·H/O), so windows may overlap.
  */
 export function f32_adaptive_avgpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
@@ -122,13 +143,18 @@ export function f32_adaptive_avgpool2d(
 ): void {
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
+  Window.stepX = pixelBytes;
+  Window.stepY = <usize>width * pixelBytes;
   for (let n = 0; n < images; n++) {
+    const image = x + <usize>(n * height * width) * pixelBytes;
     for (let oy = 0; oy < outHeight; oy++) {
       const fromY = part(oy, height, outHeight, 0), toY = part(oy + 1, height, outHeight, outHeight - 1);
       for (let ox = 0; ox < outWidth; ox++) {
         const fromX = part(ox, width, outWidth, 0), toX = part(ox + 1, width, outWidth, outWidth - 1);
         const divisor = <f64>(toY - fromY) * <f64>(toX - fromX);
-        mean(height, width, fromY, toY, fromX, toX, channelBytes, divisor, x + <usize>(n * height * width) * pixelBytes, pixelBytes, out);
+        Window.tapsY = toY - fromY;
+        Window.tapsX = toX - fromX;
+        mean(image + <usize>(fromY * width + fromX) * pixelBytes, channelBytes, divisor, out);
         out += outBytes;
       }
     }
@@ -142,24 +168,24 @@ function part(i: i32, size: i32, parts: i32, more: i32): i32 {
   return <i32>((<i64>i * size + more) / parts);
 }
 
-/** One window's sum over `divisor`, for all channels. */
-function mean(
-  height: i32, width: i32, fromY: i32, toY: i32, fromX: i32, toX: i32, channelBytes: usize, divisor: f64,
-  image: usize, pixelBytes: usize, out: usize,
-): void {
-  assert(toY <= height && toX <= width, "the window is inside the image");
-  const isSmall = <f64>(toY - fromY) * <f64>(toX - fromX) <= <f64>RUN;
+/** The sum of a window that begins at `x`, over `divisor`, for all channels. */
+function mean(x: usize, channelBytes: usize, divisor: f64, out: usize): void {
+  const tapsY = Window.tapsY, tapsX = Window.tapsX, stepY = Window.stepY, stepX = Window.stepX;
+  const isSmall = <f64>tapsY * <f64>tapsX <= <f64>RUN;
   const d = f32x4.splat(<f32>divisor), wide = f64x2.splat(divisor);
   for (let c: usize = 0; c < channelBytes;) {
     // Whole cache lines, where there are any left.
     const isLine = channelBytes - c >= 64;
     let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-    let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0, high0 = low0, high1 = low0, high2 = low0, high3 = low0;
+    let low0 = f64x2.splat(0), low1 = low0, low2 = low0, low3 = low0;
+    let high0 = low0, high1 = low0, high2 = low0, high3 = low0;
     let left = RUN;
-    for (let y = fromY; y < toY; y++) {
-      let a = image + <usize>(y * width + fromX) * pixelBytes + c;
-      for (let i = fromX; i < toX;) {
-        const end = min(toX, i + left);
+    let row = x + c;
+    for (let y = 0; y < tapsY; y++) {
+      let a = row;
+      row += stepY;
+      for (let i = 0; i < tapsX;) {
+        const end = min(tapsX, i + left);
         left -= end - i;
         for (; i < end; i++) {
           sum0 = f32x4.add(sum0, v128.load(a));
@@ -168,7 +194,7 @@ function mean(
             sum2 = f32x4.add(sum2, v128.load(a, 32));
             sum3 = f32x4.add(sum3, v128.load(a, 48));
           }
-          a += pixelBytes;
+          a += stepX;
         }
         if (left > 0 || isSmall) continue;
         left = RUN;
@@ -181,18 +207,17 @@ function mean(
       }
     }
     const o = out + c;
-    v128.store(o, quotient(isSmall, sum0, low0, high0, d, wide));
+    v128.store(o, isSmall ? f32x4.div(sum0, d) : quotient(sum0, low0, high0, wide));
     c += 16;
     if (!isLine) continue;
-    v128.store(o, quotient(isSmall, sum1, low1, high1, d, wide), 16);
-    v128.store(o, quotient(isSmall, sum2, low2, high2, d, wide), 32);
-    v128.store(o, quotient(isSmall, sum3, low3, high3, d, wide), 48);
+    v128.store(o, isSmall ? f32x4.div(sum1, d) : quotient(sum1, low1, high1, wide), 16);
+    v128.store(o, isSmall ? f32x4.div(sum2, d) : quotient(sum2, low2, high2, wide), 32);
+    v128.store(o, isSmall ? f32x4.div(sum3, d) : quotient(sum3, low3, high3, wide), 48);
     c += 48;
   }
 }
 
-/** The last run and those before it over the divisor. A small window is one run, and never leaves float32. */
-function quotient(isSmall: bool, sum: v128, low: v128, high: v128, divisor: v128, wide: v128): v128 {
-  if (isSmall) return f32x4.div(sum, divisor);
-  return demote(f64x2.div(addLow(low, sum), wide), f64x2.div(addHigh(high, sum), wide));
+/** The last run and those before it, over the divisor in float64. */
+function quotient(sum: v128, low: v128, high: v128, divisor: v128): v128 {
+  return demote(f64x2.div(addLow(low, sum), divisor), f64x2.div(addHigh(high, sum), divisor));
 }

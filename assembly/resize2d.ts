@@ -1,15 +1,14 @@
 /**
- * Resizing of channels-last feature maps, with PyTorch's coordinates. Images' antialiased resizing isn't here: it works on
- * bytes, in src/image.
+ * Resizing of channels-last feature maps, with PyTorch's coordinates. Images' antialiased resizing isn't here: it works
+ * on bytes, in src/image.
  */
 
 import { madd } from "./simd";
 
 /**
- * Bilinear resizing. With `alignCorners` the source of i is i·scale, else max(0, (i + ½)·scale − ½). As in PyTorch, the scale is an f32 and the
- * source an f64, whose fraction becomes an f32.
- * Along an axis whose size stays, the source of i is i, whatever the scale; its own pixel takes the neighbour's place there, so that
- * no NaN comes from beside.
+ * Bilinear resizing. With `alignCorners` the source of i is i·scale, else max(0, (i + ½)·scale − ½). As in PyTorch, the
+ * scale is an f32 and the source an f64, whose fraction becomes an f32. Along an axis whose size stays, the source of i
+ * is i, whatever the scale; its own pixel takes the neighbour's place there, so that no NaN comes from beside.
  *
  * @param scaleHeight, scaleWidth input over output size, or (input − 1) / (output − 1) with `alignCorners`
  * @param channels whole vectors are read and written: ceil4(channels) floats of a pixel
@@ -49,8 +48,8 @@ export function f32_resize2d_bilinear(
 }
 
 /**
- * Nearest resizing: the source of i is min(floor(i·scale), size − 1), in f32 as in PyTorch's mode "nearest", but exact for the scales 1 and ½
- * where an f32 has no room for i.
+ * Nearest resizing: the source of i is min(floor(i·scale), size − 1), in f32 as in PyTorch's mode "nearest", but exact
+ * for the scales 1 and ½ where an f32 has no room for i.
  */
 export function f32_resize2d_nearest(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,

@@ -60,8 +60,9 @@ export function storeLanes(to: usize, v: v128, lanes: i32): void {
 export const HALF_INFINITY: i32 = 0x7c00;
 
 /**
- * Four binary16s as float32, from 32-bit lanes that hold their bits sign-extended: exact for numbers, subnormal ones too, since
- * the product with 2¹¹² only moves the exponent. Infinities and NaN come out as numbers: see {@link widenAny}.
+ * Four binary16s as float32, from 32-bit lanes that hold their bits sign-extended: exact for numbers, subnormal ones
+ * too, since the product with 2¹¹² only moves the exponent. Infinities and NaN come out as numbers: see {@link
+ * widenAny}.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 /**
- * The taps of a window that lie inside an image, along one side. No sum here leaves 32 bits, whatever the dilation, as long as the image
- * with its padding has fewer than 2³¹ pixels along the side.
+ * The taps of a window that lie inside an image, along one side. No sum here leaves 32 bits, whatever the dilation, as
+ * long as the image with its padding has fewer than 2³¹ pixels along the side.
  */
 
 /** The first tap at or after the image's first pixel, for a window that begins at `start`, which may be negative. */

@@ -2,7 +2,7 @@
 
 export { fuseEpilogues } from '../src/graph/passes/fuse-epilogues.ts';
 export { prune } from '../src/graph/passes/prune.ts';
-export { scaleAndShift } from '../src/ops/epilogue.ts';
-export { callsOf } from '../src/ops/op.ts';
+export { scaleAndShift } from '../src/ops/rules/epilogue.ts';
 export { CompiledModel } from '../src/plan/compiled-model.ts';
 export { chooseBinary } from '../src/wasm/instantiate.ts';
+export { callsOf } from '../src/wasm/step.ts';

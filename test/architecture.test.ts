@@ -68,8 +68,9 @@ describe('imports', () => {
   });
 
   it('an op imports no other op', () => {
-    const isOp = (file: string) => /^export const \w+(: Op<| = activationOp)/m.test(readFileSync(file, 'utf8'));
-    const ops = sources.filter((file) => folderOf(file) === 'ops' && isOp(file));
+    const ops = sources.filter(
+      (file) => /^src\/ops\/([^/]+|conv2d\/conv2d)\.ts$/.test(file) && file !== 'src/ops/op.ts',
+    );
     expect(ops.length).toBeGreaterThan(10);
     for (const file of ops) {
       const imported = importsOf(file).map(({ from }) => normalize(join(dirname(file), from)));
@@ -91,10 +92,33 @@ describe('imports', () => {
     for (const file of sources) visit(file, []);
   });
 
-  it('kernels import the instruction set, the epilogue and the taps of a window only', () => {
+  it('kernels import what all share, and their own folder', () => {
+    const shared = ['layout', 'simd', 'epilogue', 'window'].map((name) => `assembly/${name}`);
     for (const file of kernels.filter((name) => name !== 'assembly/index.ts')) {
-      for (const { from } of importsOf(file))
-        expect(['./simd', './epilogue', './window'], `${file} imports ${from}`).toContain(from);
+      const own = file.split('/').length > 2 ? dirname(file) : file.replace(/\.ts$/, '');
+      for (const { from } of importsOf(file)) {
+        const path = normalize(join(dirname(file), from));
+        expect(shared.includes(path) || path.startsWith(`${own}/`), `${file} imports ${from}`).toBe(true);
+      }
+    }
+  });
+
+  it('what ops share imports no op: rules first, then lowering', () => {
+    for (const file of sources.filter((name) => /^src\/ops\/(rules|lowering)\//.test(name))) {
+      const before = file.startsWith('src/ops/rules/') ? /^src\/ops\/rules\// : /^src\/ops\/(rules|lowering)\//;
+      const inOps = importsOf(file)
+        .map(({ from }) => normalize(join(dirname(file), from)))
+        .filter((path) => path.startsWith('src/ops/'));
+      expect(inOps.filter((path) => !before.test(path))).toEqual([]);
+    }
+  });
+
+  it('no line of the kernels is longer than 120 columns', () => {
+    for (const file of kernels) {
+      const long = readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.length > 120);
+      expect(long, file).toEqual([]);
     }
   });
 });

@@ -4,8 +4,9 @@
  */
 
 import { describe, ValueError } from '../errors.ts';
-import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from '../ops/op.ts';
-import type { Window } from '../ops/window.ts';
+import type { Op } from '../ops/op.ts';
+import { type Epilogue, NO_EPILOGUE, type Norm } from '../ops/rules/epilogue.ts';
+import type { Window } from '../ops/rules/window.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 

@@ -1,7 +1,7 @@
 /** Runs a program by its ops' references: slow, and the specification that a plan must match. */
 
 import { MemoryError } from '../errors.ts';
-import { referenceEpilogue } from '../ops/epilogue.ts';
+import { referenceEpilogue } from '../ops/rules/epilogue.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Program, Value } from './graph.ts';

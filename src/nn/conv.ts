@@ -3,7 +3,7 @@
 import { cut, ValueError } from '../errors.ts';
 import { record, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
-import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
+import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Module } from './module.ts';

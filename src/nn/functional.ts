@@ -17,7 +17,7 @@ import { flatten as flattenOp } from '../ops/flatten.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { mul as mulOp } from '../ops/mul.ts';
-import type { Pair } from '../ops/window.ts';
+import type { Pair } from '../ops/rules/window.ts';
 import {
   type AvgPool2dOptions,
   type InterpolateOptions,

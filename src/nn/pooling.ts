@@ -1,7 +1,7 @@
 /** Pooling layers. */
 
 import type { Value } from '../graph/graph.ts';
-import type { Pair, Sides } from '../ops/window.ts';
+import type { Pair, Sides } from '../ops/rules/window.ts';
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from './functional.ts';
 import { Module } from './module.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';

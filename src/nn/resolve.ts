@@ -1,7 +1,7 @@
 /** Options of pooling and resizing: their defaults and their check, once for the layer and for the functional form. */
 
 import { describe, ValueError } from '../errors.ts';
-import { type Pair, type Sides, toPair, toSides } from '../ops/window.ts';
+import { type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 
 /** Options of max pooling; stride is the kernel's size unless given. */

@@ -1,7 +1,7 @@
 /** Upsampling layers. */
 
 import type { Value } from '../graph/graph.ts';
-import type { Pair } from '../ops/window.ts';
+import type { Pair } from '../ops/rules/window.ts';
 import { interpolate } from './functional.ts';
 import { Module } from './module.ts';
 import { float, tuple } from './repr.ts';

@@ -1,17 +1,27 @@
 /** Activations, element by element: clamping, which is also ReLU and ReLU6, and PyTorch's curves. A NaN stays. */
 
-import { affinePhase } from './affine.ts';
-import { referenceEpilogue } from './epilogue.ts';
-import { type Activation, NO_EPILOGUE, type Op } from './op.ts';
+import { affinePhase } from './lowering/affine.ts';
+import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
+import type { Op } from './op.ts';
+import { type Activation, NO_EPILOGUE, referenceEpilogue } from './rules/epilogue.ts';
 
 function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): Op<A> {
-  const asEpilogue = (attrs: A) => ({ ...NO_EPILOGUE, activation: activationOf(attrs) });
   return {
     name,
-    joins: (attrs) => ({ kind: 'activation', activation: activationOf(attrs) }),
+    asEpiloguePart: (attrs) => ({ kind: 'activation', activation: activationOf(attrs) }),
     inferShape: ([x]) => x!,
-    reference: ([x], attrs) => referenceEpilogue(x!, asEpilogue(attrs), null),
-    algorithms: [{ name: 'direct', bind: (binding, attrs) => [affinePhase(binding, asEpilogue(attrs))] }],
+    reference: ([x], attrs) => referenceEpilogue(x!, { ...NO_EPILOGUE, activation: activationOf(attrs) }, null),
+    algorithms: [
+      {
+        name: 'direct',
+        prepare: ({ attrs, engine }) => ({
+          steps(binding) {
+            const epilogue = writeEpilogue(binding, { activation: activationOf(attrs) }, NO_NORM, null);
+            return [affinePhase(binding.inputs[0]!, binding.output, epilogue, engine)];
+          },
+        }),
+      },
+    ],
   };
 }
 

@@ -3,7 +3,10 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelRanges, type Op, stepOf } from './op.ts';
+import { f32_adaptive_avgpool2d } from '../wasm/steps.gen.ts';
+import { channelRanges } from './lowering/cut.ts';
+import { imageSizes } from './lowering/slot.ts';
+import type { Op } from './op.ts';
 
 /** Attributes of {@link adaptiveAvgPool2d}; null keeps the input's size. */
 export interface AdaptiveAvgPool2dAttrs {
@@ -42,19 +45,27 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }) {
-        const x = inputs[0]!;
-        const [images, channels, height, width] = x.shape as [number, number, number, number];
-        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const steps = channelRanges(channels, engine.threads).map(({ offset, count }) =>
-          stepOf(
-            'f32_adaptive_avgpool2d',
-            ...([images, count, height, width, outHeight, outWidth] as const),
-            ...([x.address + offset, x.pixelBytes, output.address + offset, output.pixelBytes] as const),
-          ),
-        );
-        return [steps];
-      },
+      prepare: ({ engine }) => ({
+        steps({ inputs: [x], output }) {
+          const { images, channels, height, width } = imageSizes(x!.shape);
+          const out = imageSizes(output.shape);
+          const steps = channelRanges(channels, engine.threads).map(({ offset, count }) =>
+            f32_adaptive_avgpool2d({
+              images,
+              channels: count,
+              height,
+              width,
+              outHeight: out.height,
+              outWidth: out.width,
+              x: x!.address + offset,
+              pixelBytes: x!.pixelBytes,
+              out: output.address + offset,
+              outBytes: output.pixelBytes,
+            }),
+          );
+          return [steps];
+        },
+      }),
     },
   ],
 };

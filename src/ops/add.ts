@@ -2,15 +2,17 @@
 
 import { ShapeError } from '../errors.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
-import { affinePhase } from './affine.ts';
-import { referenceEpilogue } from './epilogue.ts';
-import { NO_EPILOGUE, type Op } from './op.ts';
+import { affinePhase } from './lowering/affine.ts';
+import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
+import type { Slot } from './lowering/slot.ts';
+import type { Op } from './op.ts';
+import { NO_EPILOGUE, referenceEpilogue } from './rules/epilogue.ts';
 
 /** @see torch.add */
 export const add: Op<null> = {
   name: 'add',
-  takes: ['activation'],
-  joins: () => ({ kind: 'residual' }),
+  acceptsInEpilogue: ['activation'],
+  asEpiloguePart: () => ({ kind: 'residual' }),
 
   inferShape([a, b]) {
     if (!sameShape(a!, b!)) {
@@ -20,5 +22,16 @@ export const add: Op<null> = {
   },
 
   reference: ([a, b]) => referenceEpilogue(a!, { ...NO_EPILOGUE, residual: true }, b!),
-  algorithms: [{ name: 'direct', bind: (binding) => [affinePhase(binding, binding.epilogue, binding.inputs[1]!)] }],
+
+  algorithms: [
+    {
+      name: 'direct',
+      prepare: ({ epilogue, engine }) => ({
+        steps(binding) {
+          const [a, b] = binding.inputs as [Slot, Slot];
+          return [affinePhase(a, binding.output, writeEpilogue(binding, epilogue, NO_NORM, b), engine)];
+        },
+      }),
+    },
+  ],
 };

@@ -2,8 +2,11 @@
 
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { bands, type Op, stepOf } from './op.ts';
-import { type Window, windowCounts } from './window.ts';
+import { f32_avgpool2d } from '../wasm/steps.gen.ts';
+import { bands } from './lowering/cut.ts';
+import { imageSizes } from './lowering/slot.ts';
+import type { Op } from './op.ts';
+import { type Window, windowArguments, windowCounts } from './rules/window.ts';
 
 /** Attributes of {@link avgPool2d}; dilation is 1. */
 export interface AvgPool2dAttrs extends Window {
@@ -51,24 +54,32 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }, { kernelSize, stride, padding, countIncludePad, divisorOverride }) {
-        const x = inputs[0]!;
-        const [images, channels, height, width] = x.shape as [number, number, number, number];
-        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const { top, left, bottom, right } = padding;
-        const steps = bands(images, outHeight, engine.threads).map((band) => {
-          const pixel = (band.image * outHeight + band.row) * outWidth;
-          return stepOf(
-            'f32_avgpool2d',
-            ...([band.images, channels, height, width, band.rows, outWidth, ...kernelSize, ...stride] as const),
-            ...([top - band.row * stride[0], left, bottom, right] as const),
-            ...([Number(countIncludePad), divisorOverride ?? 0] as const),
-            ...([x.address + band.image * height * width * x.pixelBytes, x.pixelBytes] as const),
-            ...([output.address + pixel * output.pixelBytes, output.pixelBytes] as const),
-          );
-        });
-        return [steps];
-      },
+      prepare: ({ attrs, engine }) => ({
+        steps({ inputs: [x], output }) {
+          const { images, channels, height, width } = imageSizes(x!.shape);
+          const out = imageSizes(output.shape);
+          const steps = bands(images, out.height, engine.threads).map((band) => {
+            const pixel = (band.image * out.height + band.row) * out.width;
+            return f32_avgpool2d({
+              images: band.images,
+              channels,
+              height,
+              width,
+              outHeight: band.rows,
+              outWidth: out.width,
+              ...windowArguments(attrs),
+              top: attrs.padding.top - band.row * attrs.stride[0],
+              countIncludePad: Number(attrs.countIncludePad),
+              divisorOverride: attrs.divisorOverride ?? 0,
+              x: x!.address + band.image * height * width * x!.pixelBytes,
+              pixelBytes: x!.pixelBytes,
+              out: output.address + pixel * output.pixelBytes,
+              outBytes: output.pixelBytes,
+            });
+          });
+          return [steps];
+        },
+      }),
     },
   ],
 };

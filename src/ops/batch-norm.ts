@@ -2,20 +2,17 @@
 
 import { ShapeError } from '../errors.ts';
 import { formatShape } from '../tensor/shape.ts';
-import { affinePhase } from './affine.ts';
-import { normConstants, referenceEpilogue, type VectorForm } from './epilogue.ts';
-import { type Epilogue, NO_EPILOGUE, type Norm, type Op } from './op.ts';
-
-/** The vectors are in plain order, eight at a time as in a convolution's epilogue: one packing serves both. */
-const vectorForm = ({ runningVar }: Norm): VectorForm => ({ channels: runningVar.shape[0]!, groups: 1, panel: 8 });
-
-const withNorm = (norm: Norm, epilogue: Epilogue): Epilogue => ({ ...epilogue, norm });
+import { PANEL } from '../wasm/kernels.gen.ts';
+import { affinePhase } from './lowering/affine.ts';
+import { normConstants, writeEpilogue } from './lowering/epilogue.ts';
+import type { Op } from './op.ts';
+import { NO_EPILOGUE, type Norm, referenceEpilogue } from './rules/epilogue.ts';
 
 /** @see torch.nn.functional.batch_norm */
 export const batchNorm: Op<Norm> = {
   name: 'batch_norm',
-  takes: ['residual', 'activation'],
-  joins: (norm) => ({ kind: 'norm', norm }),
+  acceptsInEpilogue: ['residual', 'activation'],
+  asEpiloguePart: (norm) => ({ kind: 'norm', norm }),
 
   inferShape([x], { runningVar }) {
     const channels = runningVar.shape[0]!;
@@ -25,12 +22,21 @@ export const batchNorm: Op<Norm> = {
     return x!;
   },
 
-  reference: ([x], norm) => referenceEpilogue(x!, withNorm(norm, NO_EPILOGUE), null),
+  reference: ([x], norm) => referenceEpilogue(x!, { ...NO_EPILOGUE, norm }, null),
   algorithms: [
     {
       name: 'direct',
-      constants: ({ attrs: norm }) => normConstants(withNorm(norm, NO_EPILOGUE), vectorForm(norm)),
-      bind: (binding, norm) => [affinePhase(binding, withNorm(norm, binding.epilogue))],
+      prepare({ attrs: norm, epilogue, engine }) {
+        // The vectors are in panels, as in a convolution's epilogue, so that one packing serves both.
+        const constants = normConstants(norm, { channels: norm.runningVar.shape[0]!, groups: 1, panel: PANEL });
+        return {
+          constants: [constants.scale, constants.shift],
+          steps(binding) {
+            const record = writeEpilogue(binding, epilogue, constants, binding.residual);
+            return [affinePhase(binding.inputs[0]!, binding.output, record, engine)];
+          },
+        };
+      },
     },
   ],
 };

@@ -3,7 +3,11 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelsOf, type Op, pixelsOf, ranges, type Step, stepOf } from './op.ts';
+import type { Step } from '../wasm/step.ts';
+import { f32_copy } from '../wasm/steps.gen.ts';
+import { ranges } from './lowering/cut.ts';
+import { channelsOf, pixelsOf } from './lowering/slot.ts';
+import type { Op } from './op.ts';
 
 /** @see torch.cat with dim=1 */
 export const cat: Op<null> = {
@@ -41,21 +45,31 @@ export const cat: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }) {
-        let offset = 0;
-        const steps: Step[] = [];
-        for (const x of inputs) {
-          const to = output.address + offset * 4;
-          offset += channelsOf(x.shape);
-          // An input that lies in its place already needs no copy.
-          if (x.address === to && x.pixelBytes === output.pixelBytes) continue;
-          for (const { first, count } of ranges(pixelsOf(x.shape), engine.threads)) {
-            const addresses = [x.address + first * x.pixelBytes, x.pixelBytes, to + first * output.pixelBytes] as const;
-            steps.push(stepOf('f32_copy', count, channelsOf(x.shape), ...addresses, output.pixelBytes));
+      prepare: ({ engine }) => ({
+        steps({ inputs, output }) {
+          let offset = 0;
+          const steps: Step[] = [];
+          for (const x of inputs) {
+            const to = output.address + offset * 4;
+            const channels = channelsOf(x.shape);
+            offset += channels;
+            // An input that lies in its place already needs no copy.
+            if (x.address === to && x.pixelBytes === output.pixelBytes) continue;
+            for (const { first, count } of ranges(pixelsOf(x.shape), engine.threads)) {
+              const copy = f32_copy({
+                pixels: count,
+                channels,
+                x: x.address + first * x.pixelBytes,
+                pixelBytes: x.pixelBytes,
+                out: to + first * output.pixelBytes,
+                outBytes: output.pixelBytes,
+              });
+              steps.push(copy);
+            }
           }
-        }
-        return [steps];
-      },
+          return [steps];
+        },
+      }),
     },
   ],
 };

@@ -3,7 +3,9 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { type Op, pixelsOf, type Step, stepOf } from './op.ts';
+import { f32_nhwc_to_nchw } from '../wasm/steps.gen.ts';
+import { pixelsOf } from './lowering/slot.ts';
+import type { Op } from './op.ts';
 
 /** @see torch.flatten with start_dim=1 */
 export const flatten: Op<null> = {
@@ -21,18 +23,22 @@ export const flatten: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ inputs, output }) {
-        const x = inputs[0]!;
-        const [images, channels] = x.shape as [number, number];
-        const pixels = pixelsOf(x.shape) / images;
-        const steps: Step[] = [];
-        for (let n = 0; n < images; n++) {
-          const from = x.address + n * pixels * x.pixelBytes;
-          const to = output.address + n * output.pixelBytes;
-          steps.push(stepOf('f32_nhwc_to_nchw', channels, pixels, from, x.pixelBytes, to));
-        }
-        return [steps];
-      },
+      prepare: () => ({
+        steps({ inputs: [x], output }) {
+          const [images, channels] = x!.shape as [number, number];
+          const pixels = pixelsOf(x!.shape) / images;
+          const steps = Array.from({ length: images }, (_, n) =>
+            f32_nhwc_to_nchw({
+              channels,
+              pixels,
+              x: x!.address + n * pixels * x!.pixelBytes,
+              pixelBytes: x!.pixelBytes,
+              out: output.address + n * output.pixelBytes,
+            }),
+          );
+          return [steps];
+        },
+      }),
     },
   ],
 };

@@ -3,7 +3,10 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelRanges, type Op, stepOf } from './op.ts';
+import { f32_resize2d_bilinear, f32_resize2d_nearest } from '../wasm/steps.gen.ts';
+import { channelRanges } from './lowering/cut.ts';
+import { imageSizes } from './lowering/slot.ts';
+import type { Op } from './op.ts';
 
 /** Attributes of {@link interpolate}: one of size and scale factor is given. */
 export interface InterpolateAttrs {
@@ -14,9 +17,9 @@ export interface InterpolateAttrs {
 }
 
 /**
- * Input pixels for each output pixel, in float32 as PyTorch computes it. PyTorch's "nearest" has special cases for tensors that are
- * channels-last in memory, and a contiguous tensor of one channel is: whatever the factor, an axis whose size stays is copied, and one
- * that doubles takes each pixel twice.
+ * Input pixels for each output pixel, in float32 as PyTorch computes it. PyTorch's "nearest" has special cases for
+ * tensors that are channels-last in memory, and a contiguous tensor of one channel is: whatever the factor, an axis
+ * whose size stays is copied, and one that doubles takes each pixel twice.
  */
 function scaleOf(x: Shape, to: number, axis: 0 | 1, { scaleFactor, alignCorners, mode }: InterpolateAttrs): number {
   const from = x[axis + 2]!;
@@ -68,27 +71,39 @@ export const interpolate: Op<InterpolateAttrs> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }, attrs) {
-        const x = inputs[0]!;
-        const [images, channels, height, width] = x.shape as [number, number, number, number];
-        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const scales = [scaleOf(x.shape, outHeight, 0, attrs), scaleOf(x.shape, outWidth, 1, attrs)] as const;
-        const steps = channelRanges(channels, engine.threads).map(({ offset, count }) => {
-          const sizes = [images, count, height, width, outHeight, outWidth] as const;
-          const addresses = [x.address + offset, x.pixelBytes, output.address + offset, output.pixelBytes] as const;
-          return attrs.mode === 'nearest'
-            ? stepOf('f32_resize2d_nearest', ...sizes, ...scales, ...addresses)
-            : stepOf('f32_resize2d_bilinear', ...sizes, ...scales, Number(attrs.alignCorners), ...addresses);
-        });
-        return [steps];
-      },
+      prepare: ({ attrs, engine }) => ({
+        steps({ inputs: [x], output }) {
+          const { images, channels, height, width } = imageSizes(x!.shape);
+          const out = imageSizes(output.shape);
+          const steps = channelRanges(channels, engine.threads).map(({ offset, count }) => {
+            const resize = {
+              images,
+              channels: count,
+              height,
+              width,
+              outHeight: out.height,
+              outWidth: out.width,
+              scaleHeight: scaleOf(x!.shape, out.height, 0, attrs),
+              scaleWidth: scaleOf(x!.shape, out.width, 1, attrs),
+              x: x!.address + offset,
+              pixelBytes: x!.pixelBytes,
+              out: output.address + offset,
+              outBytes: output.pixelBytes,
+            };
+            return attrs.mode === 'nearest'
+              ? f32_resize2d_nearest(resize)
+              : f32_resize2d_bilinear({ ...resize, alignCorners: Number(attrs.alignCorners) });
+          });
+          return [steps];
+        },
+      }),
     },
   ],
 };
 
 /**
- * For each output index, the two input indices and the second one's weight, in float32 of a source in float64, as in PyTorch. A bilinear axis
- * whose size stays is copied, whatever the scale.
+ * For each output index, the two input indices and the second one's weight, in float32 of a source in float64, as in
+ * PyTorch. A bilinear axis whose size stays is copied, whatever the scale.
  */
 function sources(x: Shape, outSize: number, axis: 0 | 1, attrs: InterpolateAttrs) {
   const size = x[axis + 2]!;

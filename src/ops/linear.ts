@@ -4,9 +4,10 @@ import { ShapeError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { convolutionPhase, gemmConstants, gemmScratchBytes, tableBytes } from './gemm.ts';
+import { writeEpilogue } from './lowering/epilogue.ts';
+import { convolutionPhase, gemmConstants, gemmScratchBytes, listOf, tableBytes } from './lowering/gemm.ts';
 import type { Op } from './op.ts';
-import { ONE_PIXEL } from './window.ts';
+import { ONE_PIXEL } from './rules/window.ts';
 
 /** Attributes of {@link linear}. */
 export interface LinearAttrs {
@@ -19,7 +20,7 @@ export interface LinearAttrs {
 /** @see torch.nn.functional.linear */
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
-  takes: ['norm', 'residual', 'activation'],
+  acceptsInEpilogue: ['norm', 'residual', 'activation'],
 
   inferShape([x], { weight }) {
     const [out, features] = weight.shape as [number, number];
@@ -58,17 +59,24 @@ export const linear: Op<LinearAttrs> = {
     {
       name: 'gemm',
 
-      work: ({ output, attrs }) => ({ macs: output[0]! * attrs.weight.numel(), transformed: 0 }),
-
-      constants: (site) => gemmConstants(site),
-
-      workspace: ({ output, attrs, engine, weightStorage }) => ({
-        tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
-        scratchBytes: gemmScratchBytes({ channelsIn: attrs.weight.shape[1]!, taps: 1, weightStorage }, engine),
-        zeroBytes: 0,
-      }),
-
-      bind: (binding) => [convolutionPhase(binding, binding.inputs[0]!, ONE_PIXEL)],
+      prepare(site) {
+        const { output, attrs, engine, weightStorage } = site;
+        const constants = gemmConstants(site);
+        return {
+          work: { macs: output[0]! * attrs.weight.numel(), transformed: 0 },
+          constants: listOf(constants),
+          workspace: {
+            tableBytes: tableBytes(output[0]!, 1, engine.tileRows),
+            scratchBytes: gemmScratchBytes({ channelsIn: attrs.weight.shape[1]!, taps: 1, weightStorage }, engine),
+            zeroBytes: 0,
+          },
+          steps(binding) {
+            const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+            const x = binding.inputs[0]!;
+            return [convolutionPhase(binding, { x, window: ONE_PIXEL, engine, weightStorage, constants, epilogue })];
+          },
+        };
+      },
     },
   ],
 };

@@ -2,8 +2,11 @@
 
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { bands, type Op, stepOf } from './op.ts';
-import { type Window, windowCounts } from './window.ts';
+import { f32_maxpool2d } from '../wasm/steps.gen.ts';
+import { bands } from './lowering/cut.ts';
+import { imageSizes } from './lowering/slot.ts';
+import type { Op } from './op.ts';
+import { type Window, windowArguments, windowCounts } from './rules/window.ts';
 
 /** @see torch.nn.functional.max_pool2d */
 export const maxPool2d: Op<Window> = {
@@ -41,22 +44,30 @@ export const maxPool2d: Op<Window> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }, { kernelSize, stride, padding, dilation }) {
-        const x = inputs[0]!;
-        const [images, channels, height, width] = x.shape as [number, number, number, number];
-        const [outHeight, outWidth] = output.shape.slice(2) as [number, number];
-        const steps = bands(images, outHeight, engine.threads).map((band) => {
-          const pixel = (band.image * outHeight + band.row) * outWidth;
-          return stepOf(
-            'f32_maxpool2d',
-            ...([band.images, channels, height, width, band.rows, outWidth] as const),
-            ...([...kernelSize, ...stride, padding.top - band.row * stride[0], padding.left, ...dilation] as const),
-            ...([x.address + band.image * height * width * x.pixelBytes, x.pixelBytes] as const),
-            ...([output.address + pixel * output.pixelBytes, output.pixelBytes] as const),
-          );
-        });
-        return [steps];
-      },
+      prepare: ({ attrs, engine }) => ({
+        steps({ inputs: [x], output }) {
+          const { images, channels, height, width } = imageSizes(x!.shape);
+          const out = imageSizes(output.shape);
+          const steps = bands(images, out.height, engine.threads).map((band) => {
+            const pixel = (band.image * out.height + band.row) * out.width;
+            return f32_maxpool2d({
+              images: band.images,
+              channels,
+              height,
+              width,
+              outHeight: band.rows,
+              outWidth: out.width,
+              ...windowArguments(attrs),
+              top: attrs.padding.top - band.row * attrs.stride[0],
+              x: x!.address + band.image * height * width * x!.pixelBytes,
+              pixelBytes: x!.pixelBytes,
+              out: output.address + pixel * output.pixelBytes,
+              outBytes: output.pixelBytes,
+            });
+          });
+          return [steps];
+        },
+      }),
     },
   ],
 };

@@ -3,7 +3,10 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { channelRanges, channelsOf, type Op, pixelsOf, stepOf } from './op.ts';
+import { f32_mul } from '../wasm/steps.gen.ts';
+import { channelRanges } from './lowering/cut.ts';
+import { channelsOf, pixelsOf, type Slot } from './lowering/slot.ts';
+import type { Op } from './op.ts';
 
 /** @see torch.mul; the second factor may be `[N, C, 1, 1]` */
 export const mul: Op<null> = {
@@ -30,22 +33,29 @@ export const mul: Op<null> = {
   algorithms: [
     {
       name: 'direct',
-      bind({ engine, inputs, output }) {
-        const [a, b] = inputs as [(typeof inputs)[0], (typeof inputs)[0]];
-        const images = output.shape[0]!;
-        const pixels = pixelsOf(output.shape) / images;
-        const isPerChannel = numel(a.shape) !== numel(b.shape);
-        const scaleBytes = isPerChannel ? [0, b.pixelBytes] : [b.pixelBytes, pixels * b.pixelBytes];
-        const steps = channelRanges(channelsOf(output.shape), engine.threads).map(({ offset, count }) =>
-          stepOf(
-            'f32_mul',
-            ...([images, pixels, count, a.address + offset, a.pixelBytes] as const),
-            ...([b.address + offset, scaleBytes[0]!, scaleBytes[1]!] as const),
-            ...([output.address + offset, output.pixelBytes] as const),
-          ),
-        );
-        return [steps];
-      },
+      prepare: ({ engine }) => ({
+        steps({ inputs, output }) {
+          const [a, b] = inputs as [Slot, Slot];
+          const images = output.shape[0]!;
+          const pixels = pixelsOf(output.shape) / images;
+          const isPerChannel = numel(a.shape) !== numel(b.shape);
+          const steps = channelRanges(channelsOf(output.shape), engine.threads).map(({ offset, count }) =>
+            f32_mul({
+              images,
+              pixels,
+              channels: count,
+              x: a.address + offset,
+              pixelBytes: a.pixelBytes,
+              scale: b.address + offset,
+              scaleBytes: isPerChannel ? 0 : b.pixelBytes,
+              scaleImageBytes: isPerChannel ? b.pixelBytes : pixels * b.pixelBytes,
+              out: output.address + offset,
+              outBytes: output.pixelBytes,
+            }),
+          );
+          return [steps];
+        },
+      }),
     },
   ],
 };

@@ -8,10 +8,11 @@
 import { type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
-import { type Engine, pixelBytesOf, pixelsOf, type WeightStorage } from '../ops/op.ts';
+import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
+import { pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
 import { numel } from '../tensor/shape.ts';
 import { PAGE_BYTES } from '../wasm/instantiate.ts';
-import { BYTE_PRICE, COST_ENGINE, costOf, fittingAlgorithms } from './cost.ts';
+import { BYTE_PRICE, COST_ENGINE, candidatesFor } from './cost.ts';
 import { FIRST_ADDRESS, ownInputs, Plan, sitesOf } from './plan.ts';
 
 /** What a plan takes of WebAssembly memory, in bytes. */
@@ -84,7 +85,7 @@ export function priceWithin(bytes: number, program: Program, weightStorage: Weig
 function pricesOf(program: Program, weightStorage: WeightStorage): number[] {
   const prices = new Set<number>();
   for (const { algorithms, site } of sitesOf(program, COST_ENGINE, weightStorage)) {
-    const costs = fittingAlgorithms(algorithms, site).map((algorithm) => costOf(algorithm, site));
+    const costs = candidatesFor(algorithms, site).map(({ cost }) => cost);
     for (const larger of costs) {
       for (const smaller of costs) {
         // At this price both cost the same; a little above it, the smaller one is chosen.

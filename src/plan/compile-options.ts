@@ -1,7 +1,7 @@
 /** What can be chosen when a model is compiled, and what is chosen where nothing is given. */
 
 import { ValueError } from '../errors.ts';
-import type { WeightStorage } from '../ops/op.ts';
+import type { WeightStorage } from '../ops/lowering/algorithm.ts';
 import { withDefaults } from '../options.ts';
 import { MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Pool } from './pool.ts';

@@ -8,7 +8,8 @@
  */
 
 import type { Program } from '../graph/graph.ts';
-import type { Constant, Engine } from '../ops/op.ts';
+import type { Engine } from '../ops/lowering/algorithm.ts';
+import type { Constant } from '../ops/lowering/constant.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -131,7 +132,7 @@ export class CompiledModel implements Compiled {
     this.#bound = null;
     this.#weights.provide(plan, valuesOf);
     const constant = (wanted: Constant) => this.#weights.addressOf(wanted)!;
-    plan.bind({ kernels: this.#instance.kernels, base: this.#weights.end, constant }, this.engine);
+    plan.bind({ kernels: this.#instance.kernels, base: this.#weights.end, constant });
     this.#bound = plan;
   }
 

@@ -1,10 +1,11 @@
 /**
- * The cost model: which algorithm a plan takes. It looks at the layer, its shapes, how weights are stored and what a byte is worth,
- * never at what else is computed, nor at the engine: so a layer takes the same algorithm in every one.
+ * The cost model: which algorithm a plan takes. It looks at the layer, its shapes, how weights are stored and what a
+ * byte is worth, never at what else is computed, nor at the engine: so a layer takes the same algorithm in every one.
  */
 
 import { assert } from '../errors.ts';
-import { type Algorithm, type Engine, NO_EPILOGUE, type Site } from '../ops/op.ts';
+import type { Algorithm, Engine, Prepared, Site } from '../ops/lowering/algorithm.ts';
+import { NO_EPILOGUE } from '../ops/rules/epilogue.ts';
 import { numel } from '../tensor/shape.ts';
 
 /** Multiply-accumulates in a millisecond of one thread, in a register tile with fused multiply-adds. */
@@ -16,7 +17,9 @@ const TRANSFORMED_PER_MS = 1.5e6;
 /** Bytes of packed weights in a millisecond: they come from main memory, since a network's don't fit a cache. */
 const WEIGHT_BYTES_PER_MS = 16e6;
 
-/** Milliseconds that a byte of memory is worth where it isn't scarce: a megabyte has to save a tenth of a millisecond. */
+/**
+ * Milliseconds that a byte of memory is worth where it isn't scarce: a megabyte has to save a tenth of a millisecond.
+ */
 export const BYTE_PRICE = 1e-7;
 
 /** The engine that costs are counted for. */
@@ -26,50 +29,77 @@ export const COST_ENGINE: Engine = { tileRows: 4, threads: 1, deterministic: fal
 export interface Cost {
   /** An estimate for one thread on a machine of 2024. Only ratios matter. */
   readonly ms: number;
-  /** Bytes of packed weights, and of scratch memory beyond what the layer's own values take: so much the arena has anyway. */
+  /**
+   * Bytes of packed weights, and of scratch memory beyond what the layer's own values take: so much the arena has
+   * anyway.
+   */
   readonly bytes: number;
 }
 
-/** What an algorithm takes. What has joined the epilogue depends on the taps, and so isn't weighed. */
-export function costOf<A>(algorithm: Algorithm<A>, given: Site<A>): Cost {
-  const site = { ...given, epilogue: NO_EPILOGUE, engine: COST_ENGINE };
-  const work = algorithm.work?.(site) ?? { macs: 0, transformed: 0 };
-  const weightBytes = (algorithm.constants?.(site) ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
-  const valueBytes = [...site.inputs, site.output].reduce((sum, shape) => sum + numel(shape) * 4, 0);
+/** An algorithm that can be used at a site, and what it takes there. */
+export interface Candidate {
+  readonly algorithm: Algorithm<unknown>;
+  readonly cost: Cost;
+}
+
+/**
+ * The algorithms that can be used at a site. What has joined the epilogue depends on the taps, and so isn't weighed;
+ * nor is the engine.
+ */
+export function candidatesFor(algorithms: readonly Algorithm<unknown>[], given: Site<unknown>): Candidate[] {
+  const site = nominal(given);
+  return algorithms.flatMap((algorithm) => {
+    const prepared = algorithm.prepare(site);
+    return prepared ? [{ algorithm, cost: costOf(prepared, site) }] : [];
+  });
+}
+
+/** The site without what costs aren't counted for. */
+function nominal(site: Site<unknown>): Site<unknown> {
+  return { ...site, epilogue: NO_EPILOGUE, engine: COST_ENGINE };
+}
+
+function costOf({ work, constants = [], workspace }: Prepared, site: Site<unknown>): Cost {
+  const { macs, transformed } = work ?? { macs: 0, transformed: 0 };
+  const weightBytes = constants.reduce((sum, constant) => sum + (constant?.bytes ?? 0), 0);
   return {
-    ms: work.macs / MACS_PER_MS + work.transformed / TRANSFORMED_PER_MS + weightBytes / WEIGHT_BYTES_PER_MS,
-    bytes: weightBytes + Math.max(0, (algorithm.workspace?.(site).scratchBytes ?? 0) - valueBytes),
+    ms: macs / MACS_PER_MS + transformed / TRANSFORMED_PER_MS + weightBytes / WEIGHT_BYTES_PER_MS,
+    bytes: weightBytes + Math.max(0, (workspace?.scratchBytes ?? 0) - valueBytesOf(site)),
   };
+}
+
+/** Bytes of a site's inputs and output. */
+function valueBytesOf({ inputs, output }: Site<unknown>): number {
+  return [...inputs, output].reduce((sum, shape) => sum + numel(shape) * 4, 0);
 }
 
 /** Bytes of values that a millisecond of one thread reads or writes in an op that does little else. */
 const VALUE_BYTES_PER_MS = 8e6;
 
-/** Milliseconds that an algorithm takes at a site, by the same estimate; passing over the values is counted too. */
-export function timeOf<A>(algorithm: Algorithm<A>, site: Site<A>): number {
-  const bytes = [...site.inputs, site.output].reduce((sum, shape) => sum + numel(shape) * 4, 0);
-  return Math.max(costOf(algorithm, site).ms, bytes / VALUE_BYTES_PER_MS);
-}
-
-/** The algorithms that fit a site. */
-export function fittingAlgorithms<A>(algorithms: readonly Algorithm<A>[], site: Site<A>): Algorithm<A>[] {
-  return algorithms.filter((algorithm) => algorithm.fits?.({ ...site, engine: COST_ENGINE }) ?? true);
+/**
+ * Milliseconds that a prepared algorithm takes at a site, by the same estimate; passing over the values is counted too.
+ */
+export function timeOf(algorithm: Algorithm<unknown>, given: Site<unknown>): number {
+  const site = nominal(given);
+  const prepared = algorithm.prepare(site);
+  return Math.max(prepared ? costOf(prepared, site).ms : 0, valueBytesOf(site) / VALUE_BYTES_PER_MS);
 }
 
 /**
- * The cheapest of the algorithms that fit, a byte costing `bytePrice` milliseconds; the smallest of them where that is infinite.
+ * The cheapest of the algorithms that can be used at a site, a byte costing `bytePrice` milliseconds; the smallest of
+ * them where that is infinite.
  */
-export function chooseAlgorithm<A>(
-  algorithms: readonly Algorithm<A>[],
-  site: Site<A>,
+export function chooseAlgorithm(
+  algorithms: readonly Algorithm<unknown>[],
+  site: Site<unknown>,
   bytePrice = BYTE_PRICE,
-): Algorithm<A> {
-  const fitting = fittingAlgorithms(algorithms, site);
-  if (fitting.length === 1) return fitting[0]!;
-  let best: Algorithm<A> | null = null;
+): Algorithm<unknown> {
+  // Most ops have one way, which needs no weighing.
+  if (algorithms.length === 1) return algorithms[0]!;
+  let best: Algorithm<unknown> | null = null;
   let least: readonly [number, number] = [Infinity, Infinity];
-  for (const algorithm of fitting) {
-    const { ms, bytes } = costOf(algorithm, site);
+  for (const { algorithm, cost: taken } of candidatesFor(algorithms, site)) {
+    const { ms, bytes } = taken;
     const cost = bytePrice === Infinity ? ([bytes, ms] as const) : ([ms + bytes * bytePrice, 0] as const);
     if (cost[0] < least[0] || (cost[0] === least[0] && cost[1] < least[1])) {
       best = algorithm;

@@ -1,9 +1,14 @@
-/** What lies in the arena and how long: the order of nodes, values inside others, scratch memory, planes on their way in and out. */
+/**
+ * What lies in the arena and how long: the order of nodes, values inside others, scratch memory, planes on their way in
+ * and out.
+ */
 
 import type { Node, Program, Value } from '../graph/graph.ts';
 import { type Placement, placeConcats } from '../graph/passes/place-concats.ts';
 import { placeResiduals } from '../graph/passes/place-residuals.ts';
-import { type Algorithm, type Constant, pixelBytesOf, pixelsOf, type Workspace } from '../ops/op.ts';
+import type { Algorithm, Prepared, Workspace } from '../ops/lowering/algorithm.ts';
+import type { Constant } from '../ops/lowering/constant.ts';
+import { pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
 import { numel } from '../tensor/shape.ts';
 import { type Lifetime, packArena } from './arena.ts';
 
@@ -11,8 +16,11 @@ import { type Lifetime, packArena } from './arena.ts';
 export interface Placed {
   readonly node: Node;
   readonly algorithm: Algorithm<unknown>;
+  readonly prepared: Prepared;
   readonly constants: readonly Constant[];
   readonly workspace: Workspace;
+  /** Offsets of the epilogue's record and of the table. */
+  readonly record: number;
   readonly table: number;
 }
 
@@ -38,8 +46,9 @@ export interface Layout {
 }
 
 /**
- * The layout that takes least of those that were tried: in order, or with a node whose output is smaller than what it is the last to read
- * moved to where its inputs are there (DeepLab's auxiliary classifier, which reads what then needn't be kept).
+ * The layout that takes least of those that were tried: in order, or with a node whose output is smaller than what it
+ * is the last to read moved to where its inputs are there (DeepLab's auxiliary classifier, which reads what then
+ * needn't be kept).
  *
  * @param inputPlanes the owners of the planes that inputs come in as
  */

@@ -5,7 +5,7 @@
 
 import { MemoryError, ShapeError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
-import type { Engine, WeightStorage } from '../ops/op.ts';
+import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import { leastSizes, type Sizes, smallestSizes, totalOf } from './budget.ts';
 import { type CheckedOptions, MAX_BYTES } from './compile-options.ts';

@@ -1,29 +1,23 @@
 /**
- * A plan: a program whose values have places, and whose steps are bound kernel calls. Deciding (what fuses, what lies where)
- * happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the memory.
+ * A plan: a program whose values have places, and whose steps are bound kernel calls. Deciding (what fuses, what lies
+ * where) happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the
+ * memory.
  */
 
+import { assert } from '../errors.ts';
 import { macsOf, type Node, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
-import {
-  type Algorithm,
-  type Constant,
-  callsOf,
-  type Engine,
-  type Phase,
-  pixelBytesOf,
-  type Site,
-  type Slot,
-  stepOf,
-  type WeightStorage,
-  type Workspace,
-} from '../ops/op.ts';
+import type { Algorithm, Engine, Site, WeightStorage, Workspace } from '../ops/lowering/algorithm.ts';
+import type { Constant } from '../ops/lowering/constant.ts';
+import { pixelBytesOf, type Slot } from '../ops/lowering/slot.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { PAGE_BYTES } from '../wasm/instantiate.ts';
-import type { Kernels } from '../wasm/kernels.gen.ts';
+import { EPILOGUE_BYTES, type Kernels } from '../wasm/kernels.gen.ts';
+import { callsOf, type Phase } from '../wasm/step.ts';
+import { f32_nchw_to_nhwc, f32_nhwc_to_nchw } from '../wasm/steps.gen.ts';
 import { aligned } from './arena.ts';
 import { chooseAlgorithm, timeOf } from './cost.ts';
 import { type Layout, layoutOf, TAP_PLANES, tapPixels } from './layout.ts';
@@ -118,17 +112,19 @@ export class Plan {
     this.#engine = engine;
     const fused = fuseEpilogues(prune(program));
     this.#inputPlanes = fused.inputs.map(() => ({}));
-    let tables = 0;
+    let tables = aligned(fused.nodes.length * EPILOGUE_BYTES);
     let zeroBytes = 0;
-    const placed = fused.nodes.map((node) => {
+    const placed = fused.nodes.map((node, i) => {
       const site = siteOf(node, engine, weightStorage);
       const algorithm = chooseAlgorithm(node.op.algorithms, site, bytePrice);
-      const constants = algorithm.constants?.(site) ?? [];
-      const workspace = algorithm.workspace?.(site) ?? NO_WORKSPACE;
+      const prepared = algorithm.prepare(site);
+      assert(prepared, 'a chosen algorithm fits its site');
+      const constants = (prepared.constants ?? []).filter((constant) => constant !== null);
+      const workspace = prepared.workspace ?? NO_WORKSPACE;
       const table = tables;
       tables += aligned(workspace.tableBytes);
       zeroBytes = Math.max(zeroBytes, workspace.zeroBytes);
-      return { node, algorithm, constants, workspace, table };
+      return { node, algorithm, prepared, constants, workspace, record: i * EPILOGUE_BYTES, table };
     });
     const tableStart = aligned(zeroBytes);
     const arenaStart = tableStart + tables;
@@ -160,8 +156,9 @@ export class Plan {
   }
 
   /**
-   * Where a run that has computed so many nodes leaves the next turn of the event loop: after steps worth `leastMs`, by the cost model's
-   * estimate and on all threads, or after all. So a turn costs little, and where it is depends on no clock.
+   * Where a run that has computed so many nodes leaves the next turn of the event loop: after steps worth `leastMs`, by
+   * the cost model's estimate and on all threads, or after all. So a turn costs little, and where it is depends on no
+   * clock.
    */
   stopAfter(nodes: number, leastMs = STRETCH_MS): number {
     this.#times ??= this.#layout.placed.map(({ node, algorithm }) => {
@@ -196,7 +193,7 @@ export class Plan {
   }
 
   /** Gives every step its addresses and writes the tables. */
-  bind({ kernels, base, constant }: Memory, engine: Engine): void {
+  bind({ kernels, base, constant: constantAddress }: Memory): void {
     new Uint8Array(kernels.memory.buffer, base, this.#zeroBytes).fill(0);
     const address = (owner: object) => base + this.#arenaStart + this.#layout.offsets.get(owner)!;
     const slot = (value: Value): Slot => {
@@ -218,23 +215,18 @@ export class Plan {
     const phases: Phase[] = [];
     let calls = 0;
     const ends: { phases: number; calls: number }[] = [];
-    for (const { node, algorithm, constants, workspace, table } of this.#layout.placed) {
-      const own = algorithm.bind(
-        {
-          kernels,
-          engine,
-          weightStorage: this.#weightStorage,
-          inputs: ownInputs(node).map(slot),
-          output: slot(node.output),
-          constants: constants.map(constant),
-          residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
-          epilogue: node.epilogue,
-          table: base + this.#tableStart + table,
-          scratch: workspace.scratchBytes > 0 ? address(node) : 0,
-          zeros: base,
-        },
-        node.attrs,
-      );
+    for (const { node, prepared, workspace, record, table } of this.#layout.placed) {
+      const own = prepared.steps({
+        kernels,
+        inputs: ownInputs(node).map(slot),
+        output: slot(node.output),
+        residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
+        record: base + this.#tableStart + record,
+        table: base + this.#tableStart + table,
+        scratch: workspace.scratchBytes > 0 ? address(node) : 0,
+        zeros: base,
+        addressOf: (constant) => (constant ? constantAddress(constant) : 0),
+      });
       for (const phase of own) phases.push(phase);
       calls += own.flat().length;
       ends.push({ phases: phases.length, calls });
@@ -338,7 +330,7 @@ function fromPlanes(planes: number, { address, shape, pixelBytes }: Slot): Phase
   const pixels = height * width;
   return Array.from({ length: images }, (_, n) => {
     const at = planes + n * channels * pixels * 4;
-    return stepOf('f32_nchw_to_nhwc', channels, pixels, at, address + n * pixels * pixelBytes, pixelBytes);
+    return f32_nchw_to_nhwc({ channels, pixels, x: at, out: address + n * pixels * pixelBytes, pixelBytes });
   });
 }
 
@@ -351,7 +343,7 @@ function tapPieces(kernels: Kernels, { address, shape, pixelBytes }: Slot, most:
     const first = (i % Math.ceil(stride / most)) * most;
     const pixels = Math.min(most, stride - first);
     const from = address + (image * stride + first) * pixelBytes;
-    const [copy] = callsOf(kernels, [[stepOf('f32_nhwc_to_nchw', channels, pixels, from, pixelBytes, planes)]]);
+    const [copy] = callsOf(kernels, [[f32_nhwc_to_nchw({ channels, pixels, x: from, pixelBytes, out: planes })]]);
     return { copy: copy!, channels, pixels, at: image * channels * stride + first, stride };
   });
 }

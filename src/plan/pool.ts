@@ -1,8 +1,8 @@
 /** Threads as a compiled model sees them. They are in src/threads, which only those load who use them. */
 
-import type { Phase } from '../ops/op.ts';
 import type { Binary } from '../wasm/binary.ts';
 import type { Instance } from '../wasm/instantiate.ts';
+import type { Phase } from '../wasm/step.ts';
 
 /** Some phases in a row. */
 export interface PhaseRange {

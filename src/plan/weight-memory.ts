@@ -9,7 +9,7 @@
  */
 
 import { MemoryError } from '../errors.ts';
-import type { Constant } from '../ops/op.ts';
+import type { Constant } from '../ops/lowering/constant.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';

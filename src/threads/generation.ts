@@ -5,7 +5,7 @@
 
 import { ThreadError } from '../errors.ts';
 import { nextTurn } from '../next-turn.ts';
-import type { Phase } from '../ops/op.ts';
+import type { Phase } from '../wasm/step.ts';
 import { fail, isInside, newControl } from './protocol.ts';
 import { spawn, type Thread } from './spawn.ts';
 

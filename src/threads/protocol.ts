@@ -1,6 +1,6 @@
 /** What the threads of a pool tell each other: messages for what comes seldom, words of shared memory for what comes often. */
 
-import type { Phase } from '../ops/op.ts';
+import type { Phase } from '../wasm/step.ts';
 
 /** What the calling thread posts to a worker. Steps are those of this worker alone, phase by phase. */
 export type Message =

@@ -2,11 +2,11 @@
 
 import { ThreadError, UnsupportedError, ValueError } from '../errors.ts';
 import { nextTurn } from '../next-turn.ts';
-import { callsOf, type Phase } from '../ops/op.ts';
 import { withDefaults } from '../options.ts';
 import type { PhaseRange, Pool, Stretch } from '../plan/pool.ts';
 import type { Binary } from '../wasm/binary.ts';
 import { type Instance, instantiate, kernelsIn, newMemory } from '../wasm/instantiate.ts';
+import { callsOf, type Phase } from '../wasm/step.ts';
 import { Generation } from './generation.ts';
 import { arrive, hasEnded, hasFailed, sleep, stepsOf } from './protocol.ts';
 import { sharedModule } from './shared-module.ts';

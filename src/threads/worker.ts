@@ -1,8 +1,8 @@
 /** A worker of a pool: instantiates the kernels on the shared memory, and runs its steps of each phase. */
 
 import type { HostScope, NodePort } from '../host.ts';
-import { callsOf } from '../ops/op.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
+import { callsOf } from '../wasm/step.ts';
 import { arrive, enter, fail, hasEnded, hasFailed, leave, type Message, sleep } from './protocol.ts';
 
 let control: Int32Array;

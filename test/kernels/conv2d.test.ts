@@ -1,5 +1,11 @@
+/** The indirect GEMM, and the table that it reads. */
+
 import { describe, expect, it } from 'vitest';
+import { NO_SIDES, ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
 import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
+import { PARTIAL_BYTES, RELAXED_TILE_ROWS, SIMD_TILE_ROWS } from '../../src/wasm/kernels.gen.ts';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_affine, f32_conv2d, f32_conv2d_table } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -58,7 +64,7 @@ const PLAIN: Case = {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 /** Rows of the largest tile that a binary has. */
-const mostRows = (build: Build) => (build === 'relaxed' ? 6 : 5);
+const mostRows = (build: Build) => (build === 'relaxed' ? RELAXED_TILE_ROWS : SIMD_TILE_ROWS);
 
 const CASES: readonly Partial<Case>[] = [
   ...range(1, 13).flatMap((rows) => range(1, 6).map((tileRows) => ({ rows, tileRows }))),
@@ -119,9 +125,6 @@ interface Data {
 }
 
 const PIXELS = 9;
-
-/** What the kernel may use where a sum has several runs. */
-const PARTIAL_FLOATS = 768;
 
 function dataOf({ rows, groups, channelsIn, channelsOut, taps, half }: Case, seed: number): Data {
   const random = new Random(seed);
@@ -212,14 +215,18 @@ function run(
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, overread: 28 }) : null;
   const out = memory.outputPixels(rows, channels, { pixelBytes });
   const words = memory.words(table);
-  const partial = channelsIn * taps > of.run ? memory.output(PARTIAL_FLOATS) : 0;
+  const added = { residual: residual?.address ?? 0, residualBytes: pixelBytes };
+  const epilogue = memory.epilogue({ scale, shift, ...added, lo, hi });
+  const partial = channelsIn * taps > of.run ? memory.output(PARTIAL_BYTES / 4) : 0;
   for (const part of parts) {
-    memory.kernels.f32_conv2d(
-      ...([rows, channelsIn, channelsOut, taps, tileRows, blockTiles, ...part, of.run, 0] as const),
-      ...([words, weights, panelBytes, wide, partial] as const),
-      ...([out.address, out.pixelBytes] as const),
-      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, 0, lo, hi] as const),
-    );
+    const [firstTile, lastTile, firstPanel, lastPanel] = part;
+    const conv = f32_conv2d({
+      ...{ rows, channelsIn, channelsOut, taps, tileRows, blockTiles, firstTile, lastTile, firstPanel, lastPanel },
+      ...{ run: of.run, sums: 0, table: words, weights, panelBytes, wide, partial, bias, epilogue },
+      out: out.address,
+      outBytes: out.pixelBytes,
+    });
+    runStep(memory.kernels, conv);
   }
   return memory.readPixels(out);
 }
@@ -435,10 +442,16 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
     for (let i = 0; i < before.length; i++) {
       new Float32Array(kernels.memory.buffer, out.address + Math.floor(i / 9) * 48)[i % 9] = before[i]!;
     }
-    kernels.f32_conv2d(
-      ...([2, 2, 9, 1, 1, 1, 0, 2, 0, 2, 256, sums, table, weights, 64, 0, 0, out.address, out.pixelBytes] as const),
-      ...([vector, 0, 0, 0, 0, activation, -Infinity, Infinity] as const),
-    );
+    const conv = f32_conv2d({
+      ...{ rows: 2, channelsIn: 2, channelsOut: 9, taps: 1, tileRows: 1, blockTiles: 1 },
+      ...{ firstTile: 0, lastTile: 2, firstPanel: 0, lastPanel: 2, run: 256, sums },
+      ...{ table, weights, panelBytes: 64, wide: 0, partial: 0 },
+      out: out.address,
+      outBytes: out.pixelBytes,
+      bias: vector,
+      epilogue: activation === 0 ? 0 : memory.epilogue({ activation }),
+    });
+    runStep(kernels, conv);
     return memory.readPixels(out);
   }
 
@@ -476,8 +489,17 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
       withCanaries(kernels, (memory) => {
         const plain = memory.inputPixels(call(memory, {}), 9, { pixelBytes: 48, lanes: 12 });
         const out = memory.outputPixels(2, 9, { pixelBytes: 48, lanes: 12 });
-        const addresses = [plain.address, 48, out.address, 48] as const;
-        kernels.f32_affine(2, 9, ...addresses, 0, 0, 0, 0, activation, -Infinity, Infinity);
+        const affine = f32_affine({
+          firstPixel: 0,
+          pixels: 2,
+          channels: 9,
+          x: plain.address,
+          pixelBytes: 48,
+          out: out.address,
+          outBytes: 48,
+          epilogue: memory.epilogue({ activation }),
+        });
+        runStep(kernels, affine);
         expectBits(call(memory, { activation }), memory.readPixels(out, 12), `${build}, activation ${activation}`);
       });
     }
@@ -487,8 +509,24 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
 describe('f32_conv2d (debug)', () => {
   const kernels = loadKernels('debug');
   const call = ({ rows = 1, taps = 1, tileRows = 4, blockTiles = 1, part = [0, 1, 0, 1] as Part, run = 256 }) => {
-    const addresses = [64, 64, 32, 0, 0, 64, 4, 64, 0, 0, 0, 0, 0, 0, 0] as const;
-    kernels.f32_conv2d(rows, 1, 1, taps, tileRows, blockTiles, ...part, run, 0, ...addresses);
+    const [firstTile, lastTile, firstPanel, lastPanel] = part;
+    const conv = f32_conv2d({
+      ...{
+        rows,
+        channelsIn: 1,
+        channelsOut: 1,
+        taps,
+        tileRows,
+        blockTiles,
+        firstTile,
+        lastTile,
+        firstPanel,
+        lastPanel,
+      },
+      ...{ run, sums: 0, table: 64, weights: 64, panelBytes: 32, wide: 0, partial: 0 },
+      ...{ out: 64, outBytes: 4, bias: 64, epilogue: 0 },
+    });
+    runStep(kernels, conv);
   };
 
   it('asserts that sizes are positive', () => {
@@ -572,10 +610,13 @@ describe.each(BUILDS)('f32_conv2d_table (%s)', (build) => {
         }
         withCanaries(kernels, (memory) => {
           const table = memory.output(Math.ceil(rows / tileRows) * tileRows * taps);
-          kernels.f32_conv2d_table(
-            ...([images, ...size, outHeight, outWidth, ...kernel, ...stride, padding[0], padding[1]] as const),
-            ...([...dilation, tileRows, 0, x, pixelBytes, zeros, table] as const),
-          );
+          const [top, left, bottom, right] = padding;
+          const window = { kernelSize: kernel, stride, dilation, padding: { top, left, bottom, right } };
+          const step = f32_conv2d_table({
+            ...{ images, height: size[0], width: size[1], outHeight, outWidth, ...windowArguments(window) },
+            ...{ tileRows, skips: 0, x, pixelBytes, zeros, table },
+          });
+          runStep(kernels, step);
           const words = new Uint32Array(kernels.memory.buffer, table, expected.length);
           expect([...words].map((word, i) => (expected[i] === null ? null : word))).toEqual(expected);
         });
@@ -599,7 +640,12 @@ describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
     // One tap, four to the left of each of six pixels: rows 0 to 3 are padding.
     withCanaries(kernels, (memory) => {
       const table = memory.output(6);
-      kernels.f32_conv2d_table(1, 1, 6, 1, 6, 1, 1, 1, 1, 0, 4, 1, 1, 2, 1, 4096, 16, 400, table);
+      const window = { ...ONE_PIXEL, padding: { ...NO_SIDES, left: 4 } };
+      const step = f32_conv2d_table({
+        ...{ images: 1, height: 1, width: 6, outHeight: 1, outWidth: 6, ...windowArguments(window) },
+        ...{ tileRows: 2, skips: 1, x: 4096, pixelBytes: 16, zeros: 400, table },
+      });
+      runStep(kernels, step);
       const words = [...new Uint32Array(kernels.memory.buffer, table, 6)];
       expect([words[0], words[2], ...words.slice(4)]).toEqual([0, 0, 4096, 4112]);
     });

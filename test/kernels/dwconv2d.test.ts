@@ -1,4 +1,9 @@
+/** Depthwise convolution. */
+
 import { describe, expect, it } from 'vitest';
+import { ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_affine, f32_dwconv2d } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -139,27 +144,30 @@ function run(memory: KernelMemory, of: Case, data: Data, activation = 0): Float3
   const scale = of.norm ? memory.input(inVectors(data.scale, channels)) : 0;
   const shift = of.norm ? memory.input(inVectors(data.shift, channels)) : 0;
   const residual = of.residual ? memory.inputPixels(data.residual, channels, { pixelBytes, lanes }) : null;
+  const added = { residual: residual?.address ?? 0, residualBytes: pixelBytes };
+  const epilogue = memory.epilogue({ scale, shift, ...added, activation, lo, hi });
   const out = memory.outputPixels(images * size[0] * size[1], channels, { pixelBytes, lanes });
+  const [top, left, bottom, right] = padding;
   for (const [first, last] of [
     [size[0] - 1, size[0]],
     [0, size[0] - 1],
   ] as const) {
-    memory.kernels.f32_dwconv2d(
-      ...([
-        images,
-        channels,
-        height,
-        width,
-        ...size,
-        ...kernel,
-        ...stride,
-        padding[0],
-        padding[1],
-        ...dilation,
-      ] as const),
-      ...([first, last, x.address, x.pixelBytes, weights, out.address, out.pixelBytes] as const),
-      ...([bias, scale, shift, residual?.address ?? 0, pixelBytes, activation, lo, hi] as const),
-    );
+    const conv = f32_dwconv2d({
+      ...{ firstImage: 0, lastImage: images, channels, height, width, outHeight: size[0], outWidth: size[1] },
+      ...windowArguments({ kernelSize: kernel, stride, dilation, padding: { top, left, bottom, right } }),
+      firstRow: first,
+      lastRow: last,
+      ...{
+        x: x.address,
+        pixelBytes: x.pixelBytes,
+        weights,
+        out: out.address,
+        outBytes: out.pixelBytes,
+        bias,
+        epilogue,
+      },
+    });
+    runStep(memory.kernels, conv);
   }
   return memory.readPixels(out, lanes);
 }
@@ -299,8 +307,11 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
           withCanaries(kernels, (memory) => {
             const sums = memory.input(inVectors(run(memory, of, data), of.channels));
             const out = memory.outputPixels(2 * width, of.channels, { pixelBytes: 288, lanes: 72 });
-            const addresses = [sums, 288, out.address, 288] as const;
-            kernels.f32_affine(2 * width, of.channels, ...addresses, 0, 0, 0, 0, activation, -Infinity, Infinity);
+            const affine = f32_affine({
+              ...{ firstPixel: 0, pixels: 2 * width, channels: of.channels, x: sums, pixelBytes: 288 },
+              ...{ out: out.address, outBytes: 288, epilogue: memory.epilogue({ activation }) },
+            });
+            runStep(kernels, affine);
             expectBits(run(memory, of, data, activation), memory.readPixels(out, 72), named(activation, of));
           });
         }
@@ -322,12 +333,16 @@ describe.each(BUILDS)('f32_dwconv2d (%s)', (build) => {
 
 describe('f32_dwconv2d (debug)', () => {
   it('asserts that pixels are whole vectors, and rows there', () => {
-    const { f32_dwconv2d } = loadKernels('debug');
-    const call = (pixelBytes: number, outBytes: number, lastRow = 1) =>
-      f32_dwconv2d(
-        ...([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, lastRow, 64, pixelBytes, 64, 64, outBytes] as const),
-        ...([64, 0, 0, 0, 0, 0, 0, 0] as const),
-      );
+    const kernels = loadKernels('debug');
+    const call = (pixelBytes: number, outBytes: number, lastRow = 1) => {
+      const conv = f32_dwconv2d({
+        ...{ firstImage: 0, lastImage: 1, channels: 1, height: 1, width: 1, outHeight: 1, outWidth: 1 },
+        ...{ ...windowArguments(ONE_PIXEL), firstRow: 0, lastRow, x: 64, pixelBytes, weights: 64 },
+        // Zeros are an epilogue that clamps to 0.
+        ...{ out: 64, outBytes, bias: 64, epilogue: 32_768 },
+      });
+      runStep(kernels, conv);
+    };
     expect(() => call(20, 16)).toThrow('assert: pixels are whole vectors');
     expect(() => call(16, 4)).toThrow('assert: pixels are whole vectors');
     call(16, 16);

@@ -1,4 +1,8 @@
+/** Kernels that work element by element: f32_affine with its activations, f32_copy, f32_mul. */
+
 import { describe, expect, it } from 'vitest';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_affine, f32_copy, f32_mul } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -39,14 +43,14 @@ const CASES: readonly Case[] = CHANNELS.flatMap((channels) =>
 describe.each(BUILDS)('f32_affine (%s)', (build) => {
   const kernels = loadKernels(build);
 
-  function run(
-    memory: KernelMemory,
-    of: Case,
-    x: Float32Array,
-    scale: Float32Array,
-    shift: Float32Array,
-    residual: Float32Array,
-  ) {
+  interface Data {
+    readonly x: Float32Array;
+    readonly scale: Float32Array;
+    readonly shift: Float32Array;
+    readonly residual: Float32Array;
+  }
+
+  function run(memory: KernelMemory, of: Case, { x, scale, shift, residual }: Data) {
     const { pixels, channels, lo, hi, gap } = of;
     const lanes = ceil4(channels);
     const [xBytes, outBytes, residualBytes] = [(lanes + 4 * gap) * 4, lanes * 4 + 16, (lanes + 8) * 4];
@@ -57,21 +61,18 @@ describe.each(BUILDS)('f32_affine (%s)', (build) => {
       : 0;
     const [s, t] = of.norm ? [vector(scale), vector(shift)] : [0, 0];
     const out = memory.outputPixels(pixels, channels, { pixelBytes: outBytes, lanes });
-    kernels.f32_affine(
+    const epilogue = memory.epilogue({ scale: s!, shift: t!, residual: added, residualBytes, lo, hi });
+    const affine = f32_affine({
+      firstPixel: 0,
       pixels,
       channels,
-      from.address,
-      xBytes,
-      out.address,
+      x: from.address,
+      pixelBytes: xBytes,
+      out: out.address,
       outBytes,
-      s,
-      t,
-      added,
-      residualBytes,
-      0,
-      lo,
-      hi,
-    );
+      epilogue,
+    });
+    runStep(kernels, affine);
     return memory.readPixels(out, lanes);
   }
 
@@ -90,7 +91,7 @@ describe.each(BUILDS)('f32_affine (%s)', (build) => {
       const [values, bounds] = [all.map(({ value }) => value), all.map(({ bound }) => bound)];
       const label = `${build}, seed ${seed}, ${JSON.stringify(of)}`;
       const compare = (memory: KernelMemory) =>
-        expectWithin(run(memory, of, x, scale, shift, residual), values, bounds, label);
+        expectWithin(run(memory, of, { x, scale, shift, residual }), values, bounds, label);
       withCanaries(kernels, compare);
     });
   });
@@ -98,9 +99,10 @@ describe.each(BUILDS)('f32_affine (%s)', (build) => {
   it('keeps NaN and infinities, which the clamp alone bounds', () => {
     const of: Case = { pixels: 1, channels: 4, norm: false, residual: false, lo: -Infinity, hi: Infinity, gap: 0 };
     const x = Float32Array.of(Number.NaN, Infinity, -Infinity, -0);
-    withCanaries(kernels, (memory) => expectBits(run(memory, of, x, x, x, x), x, build));
+    const data = { x, scale: x, shift: x, residual: x };
+    withCanaries(kernels, (memory) => expectBits(run(memory, of, data), x, build));
     const clamped = Float32Array.of(Number.NaN, 6, 0, -0);
-    withCanaries(kernels, (memory) => expectBits(run(memory, { ...of, lo: 0, hi: 6 }, x, x, x, x), clamped, build));
+    withCanaries(kernels, (memory) => expectBits(run(memory, { ...of, lo: 0, hi: 6 }, data), clamped, build));
   });
 });
 
@@ -118,7 +120,15 @@ describe.each(BUILDS)('f32_copy (%s)', (build) => {
         const copy = (memory: KernelMemory) => {
           const from = memory.inputPixels(x, channels, { pixelBytes: (channels + gapIn) * 4 });
           const out = memory.outputPixels(3, channels, { pixelBytes: (channels + gapOut) * 4 });
-          kernels.f32_copy(3, channels, from.address, from.pixelBytes, out.address, out.pixelBytes);
+          const copied = f32_copy({
+            pixels: 3,
+            channels,
+            x: from.address,
+            pixelBytes: from.pixelBytes,
+            out: out.address,
+            outBytes: out.pixelBytes,
+          });
+          runStep(kernels, copied);
           expectBits(memory.readPixels(out), x, `${build}, ${channels} channels, gaps ${gapIn} and ${gapOut}`);
         };
         withCanaries(kernels, copy);
@@ -146,11 +156,19 @@ describe.each(BUILDS)('f32_mul (%s)', (build) => {
             const a = memory.inputPixels(x, channels, { pixelBytes: lanes * 4 + gap, lanes });
             const b = memory.inputPixels(factors, channels, { pixelBytes: lanes * 4 + 2 * gap, lanes });
             const out = memory.outputPixels(images * pixels, channels, { pixelBytes: lanes * 4 + gap, lanes });
-            kernels.f32_mul(
-              ...([images, pixels, channels, a.address, a.pixelBytes, b.address] as const),
-              ...([isPerChannel ? 0 : b.pixelBytes, isPerChannel ? b.pixelBytes : pixels * b.pixelBytes] as const),
-              ...([out.address, out.pixelBytes] as const),
-            );
+            const product = f32_mul({
+              images,
+              pixels,
+              channels,
+              x: a.address,
+              pixelBytes: a.pixelBytes,
+              scale: b.address,
+              scaleBytes: isPerChannel ? 0 : b.pixelBytes,
+              scaleImageBytes: isPerChannel ? b.pixelBytes : pixels * b.pixelBytes,
+              out: out.address,
+              outBytes: out.pixelBytes,
+            });
+            runStep(kernels, product);
             expectBits(memory.readPixels(out, lanes), expected, `${build}, ${channels} channels, gap ${gap}`);
           };
           withCanaries(kernels, multiply);
@@ -179,7 +197,17 @@ describe.each(BUILDS)('activations (%s)', (build) => {
     withCanaries(kernels, (memory) => {
       const from = memory.input(x);
       const to = memory.output(ceil4(x.length));
-      kernels.f32_affine(1, x.length, from, 16, to, 16, 0, 0, 0, 0, activation, -Infinity, Infinity);
+      const affine = f32_affine({
+        firstPixel: 0,
+        pixels: 1,
+        channels: x.length,
+        x: from,
+        pixelBytes: 16,
+        out: to,
+        outBytes: 16,
+        epilogue: memory.epilogue({ activation }),
+      });
+      runStep(kernels, affine);
       out = memory.read(to, x.length);
     });
     return out;
@@ -222,8 +250,10 @@ describe.each(BUILDS)('activations (%s)', (build) => {
 
 describe('f32_affine (debug)', () => {
   it('asserts that pixels are whole vectors', () => {
-    const { f32_affine } = loadKernels('debug');
-    expect(() => f32_affine(1, 1, 64, 4, 64, 16, 0, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
-    expect(() => f32_affine(1, 1, 64, 16, 64, 8, 0, 0, 0, 0, 0, 0, 0)).toThrow('assert: pixels are whole vectors');
+    const kernels = loadKernels('debug');
+    const call = (bytes: { readonly pixelBytes: number; readonly outBytes: number }) =>
+      runStep(kernels, f32_affine({ firstPixel: 0, pixels: 1, channels: 1, x: 64, out: 64, epilogue: 64, ...bytes }));
+    expect(() => call({ pixelBytes: 4, outBytes: 16 })).toThrow('assert: pixels are whole vectors');
+    expect(() => call({ pixelBytes: 16, outBytes: 8 })).toThrow('assert: pixels are whole vectors');
   });
 });

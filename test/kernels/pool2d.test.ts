@@ -1,4 +1,9 @@
+/** Max, average and adaptive average pooling. */
+
 import { describe, expect, it } from 'vitest';
+import { ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
+import { runStep, type Step } from '../../src/wasm/step.ts';
+import { f32_adaptive_avgpool2d, f32_avgpool2d, f32_maxpool2d } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -99,18 +104,35 @@ const outputs = ({ images, out, channels }: Case) =>
 
 const named = (build: Build, seed: number, of: object) => `${build}, seed ${seed}, ${JSON.stringify(of)}`;
 
+/** Where a pooling's input and output lie. */
+interface Addresses {
+  readonly x: number;
+  readonly pixelBytes: number;
+  readonly out: number;
+  readonly outBytes: number;
+}
+
+/** A case's sizes and window by the kernels' names. */
+function argumentsOf({ images, channels, size, out, kernel, stride, padding, dilation }: Case) {
+  const [top, left, bottom, right] = padding;
+  const window = { kernelSize: kernel, stride, dilation, padding: { top, left, bottom, right } };
+  const sizes = { images, channels, height: size[0], width: size[1], outHeight: out[0], outWidth: out[1] };
+  return { ...sizes, ...windowArguments(window) };
+}
+
 /** Runs `pool` on pixels of whole vectors with one more vector between them. */
 function run(
   memory: KernelMemory,
   { channels, images, out: size }: Pick<Case, 'channels' | 'images' | 'out'>,
   values: Float32Array,
-  pool: (...addresses: [x: number, pixelBytes: number, out: number, outBytes: number]) => void,
+  pool: (addresses: Addresses) => Step,
   gap = 1,
 ): Float32Array {
   const lanes = ceil4(channels);
   const x = memory.inputPixels(values, channels, { pixelBytes: (lanes + 4 * gap) * 4, lanes });
   const out = memory.outputPixels(images * size[0] * size[1], channels, { pixelBytes: (lanes + 8 * gap) * 4, lanes });
-  pool(x.address, x.pixelBytes, out.address, out.pixelBytes);
+  const { pixelBytes } = x;
+  runStep(memory.kernels, pool({ x: x.address, pixelBytes, out: out.address, outBytes: out.pixelBytes }));
   return memory.readPixels(out, lanes);
 }
 
@@ -121,19 +143,7 @@ describe.each(BUILDS)('f32_maxpool2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
   const pooled = (memory: KernelMemory, of: Case, x: Float32Array, gap = 1) => {
-    const [top, left] = of.padding;
-    const sizes = [
-      of.images,
-      of.channels,
-      ...of.size,
-      ...of.out,
-      ...of.kernel,
-      ...of.stride,
-      top,
-      left,
-      ...of.dilation,
-    ] as const;
-    return run(memory, of, x, (...addresses) => kernels.f32_maxpool2d(...sizes, ...addresses), gap);
+    return run(memory, of, x, (addresses) => f32_maxpool2d({ ...argumentsOf(of), ...addresses }), gap);
   };
   const maxima = (of: Case, x: Float32Array) =>
     outputs(of).map((i) => Math.max(...inWindow(of, i).map((at) => x[at]!)));
@@ -198,13 +208,11 @@ describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
     memory: KernelMemory,
     of: Case,
     x: Float32Array,
-    countIncludePad: boolean,
-    divisor: number,
+    { countIncludePad, divisor }: { readonly countIncludePad: boolean; readonly divisor: number },
     gap = 1,
   ) => {
-    const sizes = [of.images, of.channels, ...of.size, ...of.out, ...of.kernel, ...of.stride, ...of.padding] as const;
-    const pool = (...addresses: [number, number, number, number]) =>
-      kernels.f32_avgpool2d(...sizes, Number(countIncludePad), divisor, ...addresses);
+    const divisors = { countIncludePad: Number(countIncludePad), divisorOverride: divisor };
+    const pool = (addresses: Addresses) => f32_avgpool2d({ ...argumentsOf(of), ...divisors, ...addresses });
     return run(memory, of, x, pool, gap);
   };
 
@@ -239,7 +247,7 @@ describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
         const [values, bounds] = [means.map(({ value }) => value), means.map(({ bound }) => bound)];
         const label = named(build, seed, { ...of, includes, override });
         const compare = (gap: number) => (memory: KernelMemory) => {
-          const out = pooled(memory, of, x, includes, override, gap);
+          const out = pooled(memory, of, x, { countIncludePad: includes, divisor: override }, gap);
           expectWithin(out, values, bounds, label);
           expectBits(out, exact, label);
         };
@@ -253,7 +261,11 @@ describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
     const of = withOut({ images: 1, channels: 2, size: [1, 4], kernel: [1, 2], stride: [1, 2], padding: [0, 0, 0, 0] });
     const x = Float32Array.of(Number.NaN, 1, 2, Infinity, 3, -Infinity, 5, Infinity);
     withCanaries(kernels, (memory) => {
-      expectBits(pooled(memory, of, x, true, 0), [Number.NaN, Infinity, 4, Number.NaN], build);
+      expectBits(
+        pooled(memory, of, x, { countIncludePad: true, divisor: 0 }),
+        [Number.NaN, Infinity, 4, Number.NaN],
+        build,
+      );
     });
   });
 });
@@ -317,8 +329,8 @@ describe.each(BUILDS)('f32_adaptive_avgpool2d (%s)', (build) => {
       const expected = outputs(of).map((i) => roundedMean(x, window(i), window(i).length));
       const means = outputs(of).map((i) => mean(x, window(i), window(i).length));
       const compare = (gap: number) => (memory: KernelMemory) => {
-        const args = [of.images, of.channels, ...of.size, ...of.out] as const;
-        const out = run(memory, of, x, (...addresses) => kernels.f32_adaptive_avgpool2d(...args, ...addresses), gap);
+        const pool = (addresses: Addresses) => f32_adaptive_avgpool2d({ ...argumentsOf(of), ...addresses });
+        const out = run(memory, of, x, pool, gap);
         expectBits(out, expected, named(build, seed, of));
         expectWithin(
           out,
@@ -340,25 +352,33 @@ describe.each(BUILDS)('f32_adaptive_avgpool2d (%s) of a long side', (build) => {
     withCanaries(kernels, (memory) => {
       const pixels = memory.inputPixels(x, 1, { pixelBytes: 16, lanes: 4 });
       const out = memory.outputPixels(x.length, 1, { pixelBytes: 16, lanes: 4 });
-      kernels.f32_adaptive_avgpool2d(1, 1, 1, x.length, 1, x.length, pixels.address, 16, out.address, 16);
+      const step = f32_adaptive_avgpool2d({
+        ...{ images: 1, channels: 1, height: 1, width: x.length, outHeight: 1, outWidth: x.length },
+        ...{ x: pixels.address, pixelBytes: 16, out: out.address, outBytes: 16 },
+      });
+      runStep(kernels, step);
       expectBits(memory.readPixels(out, 4), x, build);
     });
   });
 });
 
 describe('pooling (debug)', () => {
-  const { f32_maxpool2d, f32_avgpool2d, f32_adaptive_avgpool2d } = loadKernels('debug');
+  const kernels = loadKernels('debug');
+  const sizes = { images: 1, channels: 1, height: 1, width: 1, outHeight: 1, outWidth: 1 };
 
   it('asserts that pixels are whole vectors', () => {
     for (const [pixelBytes, outBytes] of [
       [4, 16],
       [16, 4],
     ] as const) {
-      const addresses = [64, pixelBytes, 128, outBytes] as const;
-      const message = 'assert: pixels are whole vectors';
-      expect(() => f32_maxpool2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, ...addresses)).toThrow(message);
-      expect(() => f32_avgpool2d(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, ...addresses)).toThrow(message);
-      expect(() => f32_adaptive_avgpool2d(1, 1, 1, 1, 1, 1, ...addresses)).toThrow(message);
+      const addresses = { x: 64, pixelBytes, out: 128, outBytes };
+      const pool = { ...sizes, ...windowArguments(ONE_PIXEL), ...addresses };
+      const steps = [
+        f32_maxpool2d(pool),
+        f32_avgpool2d({ ...pool, countIncludePad: 1, divisorOverride: 0 }),
+        f32_adaptive_avgpool2d(pool),
+      ];
+      for (const step of steps) expect(() => runStep(kernels, step)).toThrow('assert: pixels are whole vectors');
     }
   });
 });

@@ -1,4 +1,8 @@
+/** Resizing of feature maps. */
+
 import { describe, expect, it } from 'vitest';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_resize2d_bilinear, f32_resize2d_nearest } from '../../src/wasm/steps.gen.ts';
 import {
   BUILDS,
   ceil4,
@@ -106,10 +110,16 @@ function run(
     pixelBytes: (lanes + 4 * gap) * 4,
     lanes,
   });
-  const sizes = [images, channels, ...size, ...outSize] as const;
-  const addresses = [x.address, x.pixelBytes, out.address, out.pixelBytes] as const;
-  if (mode === 'nearest') memory.kernels.f32_resize2d_nearest(...sizes, ...scalesOf(of), ...addresses);
-  else memory.kernels.f32_resize2d_bilinear(...sizes, ...scalesOf(of), Number(alignCorners), ...addresses);
+  const [scaleHeight, scaleWidth] = scalesOf(of);
+  const resize = {
+    ...{ images, channels, height: size[0], width: size[1], outHeight: outSize[0], outWidth: outSize[1] },
+    ...{ scaleHeight, scaleWidth, x: x.address, pixelBytes: x.pixelBytes, out: out.address, outBytes: out.pixelBytes },
+  };
+  const step =
+    mode === 'nearest'
+      ? f32_resize2d_nearest(resize)
+      : f32_resize2d_bilinear({ ...resize, alignCorners: Number(alignCorners) });
+  runStep(memory.kernels, step);
   return memory.readPixels(out, lanes);
 }
 
@@ -195,17 +205,18 @@ describe.each(BUILDS)('resizing (%s)', (build) => {
 });
 
 describe('resizing (debug)', () => {
-  const { f32_resize2d_bilinear, f32_resize2d_nearest } = loadKernels('debug');
+  const kernels = loadKernels('debug');
+  const sizes = { images: 1, channels: 1, height: 1, width: 1, outHeight: 1, outWidth: 1 };
 
   it('asserts that pixels are whole vectors', () => {
     for (const [pixelBytes, outBytes] of [
       [4, 16],
       [16, 4],
     ] as const) {
-      const addresses = [64, pixelBytes, 128, outBytes] as const;
-      const message = 'assert: pixels are whole vectors';
-      expect(() => f32_resize2d_nearest(1, 1, 1, 1, 1, 1, 1, 1, ...addresses)).toThrow(message);
-      expect(() => f32_resize2d_bilinear(1, 1, 1, 1, 1, 1, 1, 1, 0, ...addresses)).toThrow(message);
+      const resize = { ...sizes, scaleHeight: 1, scaleWidth: 1, x: 64, pixelBytes, out: 128, outBytes };
+      for (const step of [f32_resize2d_nearest(resize), f32_resize2d_bilinear({ ...resize, alignCorners: 0 })]) {
+        expect(() => runStep(kernels, step)).toThrow('assert: pixels are whole vectors');
+      }
     }
   });
 });

@@ -1,4 +1,9 @@
+/** The transforms of minimal filtering: tiles, weights and the way back. */
+
 import { describe, expect, it } from 'vitest';
+import { WINOGRAD_INPUT_BYTES, WINOGRAD_OUTPUT_BYTES, WINOGRAD_WEIGHT_BYTES } from '../../src/wasm/kernels.gen.ts';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_winograd_input, f32_winograd_output, f32_winograd_weights } from '../../src/wasm/steps.gen.ts';
 import {
   BUILDS,
   ceil4,
@@ -64,8 +69,8 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
   const kernels = loadKernels(build);
 
   describe.each(TRANSFORMS)(
-    'of $size×$size outputs at $side×$side points',
-    ({ side, size, edge, stride, weightSide, input, weight, output }) => {
+    'of $tile×$tile outputs at $side×$side points',
+    ({ side, tile: size, edge, stride, weightSide, lastOutputPoints, input, weight, output }) => {
       const points = side ** 2;
 
       it('f32_winograd_weights transforms panels, all at once or some of them', () => {
@@ -92,11 +97,14 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             }
             for (const cut of new Set([0, panels - 1])) {
               withCanaries(kernels, (memory) => {
-                const [packed, scratch] = [memory.input(values), memory.output(2304 / 4)];
+                const [packed, scratch] = [memory.input(values), memory.output(WINOGRAD_WEIGHT_BYTES / 4)];
                 const out = memory.output(expected.length);
                 const transform = (first: number, count: number) => {
                   const [from, to] = [packed + first * 9 * channels * 32, out + first * channels * 32];
-                  kernels.f32_winograd_weights(side, channels, panels, count, from, scratch, to);
+                  const step = f32_winograd_weights({
+                    ...{ points: side, channels, panels, count, weight: from, scratch, out: to },
+                  });
+                  runStep(kernels, step);
                 };
                 if (cut > 0) transform(0, cut);
                 transform(cut, panels - cut);
@@ -139,14 +147,16 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             withCanaries(kernels, (memory) => {
               const x = memory.inputPixels(values, channels, { pixelBytes: lanes * 4 + 16, lanes });
               const zeros = memory.input(new Float32Array(lanes));
-              const scratch = memory.output((208 + 784) / 4);
+              const scratch = memory.output(WINOGRAD_INPUT_BYTES / 4);
               const tileFloats = points * lanes + 16;
               const out = memory.output((some.length - 1) * tileFloats + points * lanes);
-              kernels.f32_winograd_input(
-                ...([side, channels, ...grid.size, ...grid.padding, grid.dilation] as const),
-                ...([some.length, inputTiles(memory, some)] as const),
-                ...([x.address, x.pixelBytes, zeros, scratch, out, tileFloats * 4] as const),
-              );
+              const step = f32_winograd_input({
+                ...{ points: side, channels, height: grid.size[0], width: grid.size[1] },
+                ...{ top: grid.padding[0], left: grid.padding[1], dilation: grid.dilation },
+                ...{ count: some.length, tiles: inputTiles(memory, some) },
+                ...{ x: x.address, pixelBytes: x.pixelBytes, zeros, scratch, out, tileBytes: tileFloats * 4 },
+              });
+              runStep(kernels, step);
               const got = some.flatMap((_, t) => {
                 const tile = { address: out + t * tileFloats * 4, count: points, channels, pixelBytes: lanes * 4 };
                 return [...memory.readPixels(tile, lanes)];
@@ -173,7 +183,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             const products = random.floats(tiles.length * points * channels);
             /** Whether a point has to be there: some go into a tile's last row or column alone. */
             const counts = ({ y, x }: (typeof tiles)[0], point: number) => {
-              const isLast = (i: number) => (side === 3 && i === 1) || (side === 7 && i === 3) || i === side - 1;
+              const isLast = (i: number) => lastOutputPoints.includes(i);
               const reach = (size - 1) * grid.dilation;
               const [hasLastRow, hasLastColumn] = [y + reach < grid.out[0], x + reach < grid.out[1]];
               return (hasLastRow || !isLast(Math.floor(point / side))) && (hasLastColumn || !isLast(point % side));
@@ -216,7 +226,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             withCanaries(kernels, (memory) => {
               // A tile is as many pixels as it has points.
               const m = memory.inputPixels(given, channels, { pixelBytes: lanes * 4, lanes });
-              const scratch = memory.output((208 + 784) / 4);
+              const scratch = memory.output(WINOGRAD_OUTPUT_BYTES / 4);
               const [b, s, h] = [hasBias, hasNorm, hasNorm].map((has, i) =>
                 has ? vector(memory, [bias!, scale!, shift!][i]!) : 0,
               );
@@ -224,11 +234,15 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
                 ? memory.inputPixels(residual, channels, { pixelBytes: lanes * 4 + 32, lanes })
                 : null;
               const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
-              kernels.f32_winograd_output(
-                ...([side, channels, ...grid.out, grid.dilation, tiles.length, inputTiles(memory, tiles)] as const),
-                ...([m.address, points * lanes * 4, scratch, out.address, out.pixelBytes] as const),
-                ...([b!, s!, h!, r?.address ?? 0, lanes * 4 + 32, 0, -0.5, Infinity] as const),
-              );
+              const added = { residual: r?.address ?? 0, residualBytes: lanes * 4 + 32 };
+              const step = f32_winograd_output({
+                ...{ points: side, tile: size, channels, outHeight: grid.out[0], outWidth: grid.out[1] },
+                ...{ dilation: grid.dilation, count: tiles.length, tiles: inputTiles(memory, tiles) },
+                ...{ m: m.address, tileBytes: points * lanes * 4, scratch, out: out.address },
+                ...{ outBytes: out.pixelBytes, bias: b! },
+                epilogue: memory.epilogue({ scale: s!, shift: h!, ...added, lo: -0.5 }),
+              });
+              runStep(kernels, step);
               const label = `${build}, seed ${seed}, ${channels} channels, ${JSON.stringify(grid)}`;
               expectWithin(memory.readPixels(out, lanes), expected, bounds, label);
             });
@@ -242,13 +256,15 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
         const values = new Random(1).floats(grid.images * grid.size[0] * grid.size[1] * channels);
         const transformed = (memory: KernelMemory, first: number, last: number) => {
           const x = memory.inputPixels(values, channels);
-          const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(248)];
+          const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(WINOGRAD_INPUT_BYTES / 4)];
           const out = memory.output((last - first) * points * channels);
-          kernels.f32_winograd_input(
-            ...([side, channels, ...grid.size, ...grid.padding, 1, last - first] as const),
-            inputTiles(memory, tiles.slice(first, last)),
-            ...([x.address, x.pixelBytes, zeros, scratch, out, points * channels * 4] as const),
-          );
+          const step = f32_winograd_input({
+            ...{ points: side, channels, height: grid.size[0], width: grid.size[1] },
+            ...{ top: grid.padding[0], left: grid.padding[1], dilation: 1, count: last - first },
+            tiles: inputTiles(memory, tiles.slice(first, last)),
+            ...{ x: x.address, pixelBytes: x.pixelBytes, zeros, scratch, out, tileBytes: points * channels * 4 },
+          });
+          runStep(kernels, step);
           return memory.read(out, (last - first) * points * channels);
         };
         withCanaries(kernels, (memory) => {
@@ -264,14 +280,22 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
 });
 
 describe('Winograd (debug)', () => {
-  const { f32_winograd_weights, f32_winograd_input, f32_winograd_output } = loadKernels('debug');
+  const kernels = loadKernels('debug');
 
   it('asserts that channels come in fours and pixels are whole', () => {
-    expect(() => f32_winograd_weights(6, 6, 1, 1, 64, 64, 64)).toThrow('assert: channels come in fours');
-    const message = 'assert: pixels are whole vectors';
-    expect(() => f32_winograd_input(6, 4, 1, 1, 1, 1, 1, 1, 64, 64, 20, 64, 64, 64, 576)).toThrow(message);
-    expect(() => f32_winograd_output(6, 4, 1, 1, 1, 1, 64, 64, 576, 64, 64, 20, 0, 0, 0, 0, 0, 0, 0, 0)).toThrow(
-      message,
-    );
+    const weights = f32_winograd_weights({
+      ...{ points: 6, channels: 6, panels: 1, count: 1, weight: 64, scratch: 64, out: 64 },
+    });
+    const shared = { points: 6, channels: 4, dilation: 1, count: 1, tiles: 64, scratch: 64, out: 64, tileBytes: 576 };
+    const input = f32_winograd_input({
+      ...{ ...shared, height: 1, width: 1, top: 1, left: 1, x: 64, pixelBytes: 20, zeros: 64 },
+    });
+    const output = f32_winograd_output({
+      ...{ ...shared, tile: 4, outHeight: 1, outWidth: 1, m: 64, outBytes: 20, bias: 0, epilogue: 64 },
+    });
+    expect(() => runStep(kernels, weights)).toThrow('assert: channels come in fours');
+    for (const step of [input, output]) {
+      expect(() => runStep(kernels, step)).toThrow('assert: pixels are whole vectors');
+    }
   });
 });

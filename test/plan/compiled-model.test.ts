@@ -14,9 +14,10 @@ import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
 import { AdaptiveAvgPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
-import { type Op, stepOf } from '../../src/ops/op.ts';
+import type { Op } from '../../src/ops/op.ts';
 import { type Dtype, numberToFloat16, type TensorData } from '../../src/tensor/dtype.ts';
 import { Tensor, zeros } from '../../src/tensor/tensor.ts';
+import { f32_copy } from '../../src/wasm/steps.gen.ts';
 import { compiledModel } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 
@@ -152,11 +153,12 @@ describe('runs', () => {
   });
 
   it('may have more phases than a call takes arguments', () => {
+    const step = f32_copy({ pixels: 0, channels: 0, x: 0, pixelBytes: 0, out: 0, outBytes: 0 });
     const op: Op<null> = {
       name: 'long',
       inferShape: ([x]) => x!,
       reference: ([x]) => x!,
-      algorithms: [{ name: 'direct', bind: () => Array(300_000).fill([stepOf('f32_copy', 0, 0, 0, 0, 0, 0)]) }],
+      algorithms: [{ name: 'direct', prepare: () => ({ steps: () => Array(300_000).fill([step]) }) }],
     };
     const graph = new Graph([[1, 4]]);
     const model = compiledModel('simd');

@@ -1,7 +1,9 @@
 /** Which tiles Winograd's algorithms have, and which products they leave out. */
 
 import { describe, expect, it } from 'vitest';
-import { endsIn, type Points, productsOf, TILE_BYTES, tilingOf, writeTiles } from '../../src/ops/conv2d/tiling.ts';
+import { endsIn, productsOf, tilingOf, writeTiles } from '../../src/ops/conv2d/tiling.ts';
+import { TRANSFORMS } from '../../src/ops/conv2d/transforms.ts';
+import { TILE_BYTES } from '../../src/wasm/kernels.gen.ts';
 
 const OUTPUTS = [
   { shape: [1, 8, 1, 1], dilation: 1 },
@@ -11,12 +13,12 @@ const OUTPUTS = [
   { shape: [1, 8, 65, 9], dilation: 36 },
 ] as const;
 
-describe.each([3, 4, 5, 6, 7] as Points[])('tiles of a transform with %i points along a side', (side) => {
-  const size = side === 7 ? 3 : Math.max(2, side - 2);
+describe.each(TRANSFORMS)('tiles of $name', (transform) => {
+  const { side, tile: size } = transform;
 
   describe.each(OUTPUTS)('of $shape, dilation $dilation', ({ shape, dilation }) => {
     const [images, , height, width] = shape;
-    const tiling = tilingOf(shape, dilation, side);
+    const tiling = tilingOf(shape, dilation, transform);
     const memory = new WebAssembly.Memory({ initial: 1 });
     writeTiles(tiling, memory, 64);
     const numbers = [...new Int32Array(memory.buffer, 64, (tiling.count * TILE_BYTES) / 4)];
@@ -48,7 +50,7 @@ describe.each([3, 4, 5, 6, 7] as Points[])('tiles of a transform with %i points 
       const products = tiles.map(() => new Array<number>(side ** 2).fill(0));
       for (let first = 0; first < tiling.count; first += block) {
         const ends = endsIn(tiling, { first, count: Math.min(block, tiling.count - first) });
-        for (const found of productsOf(side, ends)) {
+        for (const found of productsOf(transform, ends)) {
           for (let tile = first + found.tile; tile < first + found.tile + found.tiles; tile++) {
             for (let point = found.point; point < found.point + found.points; point++) products[tile]![point]!++;
           }

@@ -9,9 +9,10 @@ import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
 import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
 import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
-import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
-import { type Algorithm, NO_EPILOGUE, type Op, type Site } from '../../src/ops/op.ts';
-import { type Pair, toSides } from '../../src/ops/window.ts';
+import type { Algorithm, Site } from '../../src/ops/lowering/algorithm.ts';
+import type { Op } from '../../src/ops/op.ts';
+import { NO_EPILOGUE } from '../../src/ops/rules/epilogue.ts';
+import { type Pair, toSides } from '../../src/ops/rules/window.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
@@ -23,6 +24,9 @@ import { allTapped, inputsOf, programOf, runPlan } from '../support/programs.ts'
 import { largest, worstDisagreement } from '../support/tolerance.ts';
 
 const SEED = 3;
+
+/** The algorithm of this name. */
+const named = (name: string): Algorithm<Conv2dAttrs> => conv2d.algorithms.find((algorithm) => algorithm.name === name)!;
 
 interface Layer {
   readonly images: number;
@@ -115,12 +119,19 @@ function programWith(layer: Layer, algorithm: Algorithm<Conv2dAttrs>): Program {
 
 /** The same with each phase's steps backwards: they mustn't depend on each other. */
 function lastFirst<A>(algorithm: Algorithm<A>): Algorithm<A> {
-  return { ...algorithm, bind: (...given) => algorithm.bind(...given).map((phase) => [...phase].reverse()) };
+  return {
+    ...algorithm,
+    prepare(site) {
+      const prepared = algorithm.prepare(site);
+      if (!prepared) return null;
+      return { ...prepared, steps: (binding) => prepared.steps(binding).map((phase) => [...phase].reverse()) };
+    },
+  };
 }
 
 describe.each(conv2d.algorithms)('$name', (algorithm) => {
   it('computes every convolution that it fits, fused or not, beside other values or not', () => {
-    const fitting = layers.filter((layer) => algorithm.fits?.(siteOf(layer)) ?? true);
+    const fitting = layers.filter((layer) => algorithm.prepare(siteOf(layer)) !== null);
     fc.assert(
       fc.property(fitting, (layer) => {
         const program = programWith(layer, algorithm);
@@ -148,7 +159,7 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
   });
 
   it('gives the same bits for binary16 weights, stored as f16 or as f32, on any number of threads', () => {
-    const fitting = layers.filter((layer) => algorithm.fits?.(siteOf(layer)) ?? true);
+    const fitting = layers.filter((layer) => algorithm.prepare(siteOf(layer)) !== null);
     fc.assert(
       fc.property(fitting, fc.integer({ min: 1, max: 3 }), (layer, threads) => {
         const program = halved(algorithm, layer);
@@ -168,11 +179,11 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
 });
 
 describe.each([
-  [toeplitz2, [5, 7], 4, 1],
-  [winograd2, [5, 7], 1, 1],
-  [winograd3, [5, 7], 1, 1],
-  [winograd4, [5, 7], 1, 1],
-  [winogradStrided, [10, 13], 1, 2],
+  [named('toeplitz-2x2'), [5, 7], 4, 1],
+  [named('winograd-2x2'), [5, 7], 1, 1],
+  [named('winograd-3x3'), [5, 7], 1, 1],
+  [named('winograd-4x4'), [5, 7], 1, 1],
+  [named('winograd-3x3-s2'), [10, 13], 1, 2],
 ] as const)('$0.name', (algorithm, size, dilation, stride) => {
   it('goes on from the sums of the channels before, where there are too many for one transform', () => {
     expectOneResult(algorithm, wideLayer(size, dilation, 516, stride));
@@ -181,10 +192,10 @@ describe.each([
 
 // 128 tiles or more: two images have so many that the weight is transformed in each run, one image hasn't.
 describe.each([
-  [winograd2, [21, 23], 1, 516, 1],
-  [winograd3, [33, 35], 2, 1028, 1],
-  [winograd4, [46, 45], 1, 516, 1],
-  [winogradStrided, [66, 69], 1, 516, 2],
+  [named('winograd-2x2'), [21, 23], 1, 516, 1],
+  [named('winograd-3x3'), [33, 35], 2, 1028, 1],
+  [named('winograd-4x4'), [46, 45], 1, 516, 1],
+  [named('winograd-3x3-s2'), [66, 69], 1, 516, 2],
 ] as const)('$0.name of many tiles', (algorithm, size, dilation, channels, stride) => {
   it('transforms the weight in each run, to the same bits as where it is held', () => {
     const layer = wideLayer(size, dilation, channels, stride);

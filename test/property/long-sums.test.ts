@@ -13,9 +13,9 @@ import type { Module } from '../../src/nn/module.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { indirect } from '../../src/ops/conv2d/indirect.ts';
 import { splitTaps } from '../../src/ops/conv2d/split-taps.ts';
-import { winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
-import type { Algorithm } from '../../src/ops/op.ts';
-import { toSides } from '../../src/ops/window.ts';
+import { winograd } from '../../src/ops/conv2d/winograd.ts';
+import type { Algorithm } from '../../src/ops/lowering/algorithm.ts';
+import { toSides } from '../../src/ops/rules/window.ts';
 import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries } from '../support/binaries.ts';
@@ -23,6 +23,7 @@ import { expectBits, Random } from '../support/kernels.ts';
 import { programOf, runPlan } from '../support/programs.ts';
 import { ROUNDOFF, runsBound, worstDisagreement } from '../support/tolerance.ts';
 import { winogradMagnitudes } from '../support/winograd-magnitudes.ts';
+import { transformOf } from '../support/winograd-transforms.ts';
 
 type Fill = (index: number, count: number) => number;
 
@@ -98,10 +99,10 @@ describe.each(Object.entries(FILLS))('of %s', (_, fill) => {
     [indirect, 2048, 3, 1],
     [splitTaps, 2048, 3, 1],
     [indirect, 20, 30, 1],
-    [winograd2, 1028, 3, 1],
-    [winograd3, 1028, 3, 1],
-    [winograd4, 1028, 3, 1],
-    [winogradStrided, 1028, 3, 2],
+    [winograd(transformOf('winograd-2x2')!), 1028, 3, 1],
+    [winograd(transformOf('winograd-3x3')!), 1028, 3, 1],
+    [winograd(transformOf('winograd-4x4')!), 1028, 3, 1],
+    [winograd(transformOf('winograd-3x3-s2')!), 1028, 3, 2],
   ] as const)(
     'a convolution by $0.name with $1 channels and a kernel of $2 is within its bound',
     (algorithm, channels, kernel, stride) => {
@@ -112,15 +113,14 @@ describe.each(Object.entries(FILLS))('of %s', (_, fill) => {
       const only = { ...conv2d, algorithms: [algorithm as Algorithm<any>] };
       const trace = (value: Value) =>
         record(only, [value], { weight, bias, stride: layer.stride, padding, dilation, groups });
-      const side = { 'winograd-2x2': 4, 'winograd-3x3': 5, 'winograd-4x4': 6, 'winograd-3x3-s2': 7 } as const;
-      const points = side[algorithm.name as keyof typeof side];
-      if (points === undefined) {
+      const transform = transformOf(algorithm.name);
+      if (!transform) {
         expectBounded(x, trace, (expected) => runsBound(channels * kernel ** 2, expected));
         return;
       }
       // The transforms add up more than the convolution does, and round thirty times.
       const size = Math.ceil(5 / stride);
-      const magnitudes = winogradMagnitudes(points, layer, x, [1, 16, size, size]);
+      const magnitudes = winogradMagnitudes(transform, layer, x, [1, 16, size, size]);
       expectBounded(x, trace, (_, i) => runsBound(channels, magnitudes[i]!) + 30 * ROUNDOFF * magnitudes[i]!);
     },
   );

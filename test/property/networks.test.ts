@@ -21,7 +21,11 @@ function lastFirst(program: Program): Program {
   const nodes = program.nodes.map((node) => {
     const algorithms = node.op.algorithms.map((algorithm): typeof algorithm => ({
       ...algorithm,
-      bind: (...given) => algorithm.bind(...given).map((phase) => [...phase].reverse()),
+      prepare(site) {
+        const prepared = algorithm.prepare(site);
+        if (!prepared) return null;
+        return { ...prepared, steps: (binding) => prepared.steps(binding).map((phase) => [...phase].reverse()) };
+      },
     }));
     return { ...node, op: { ...node.op, algorithms } };
   });

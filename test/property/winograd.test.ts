@@ -8,14 +8,16 @@ import { type Program, record } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
-import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from '../../src/ops/conv2d/winograd.ts';
-import type { Algorithm } from '../../src/ops/op.ts';
+import { winograd } from '../../src/ops/conv2d/winograd.ts';
+import type { Algorithm } from '../../src/ops/lowering/algorithm.ts';
+import { type Pair, toSides } from '../../src/ops/rules/window.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries } from '../support/binaries.ts';
 import { Random } from '../support/kernels.ts';
 import { programOf, runPlan } from '../support/programs.ts';
 import { worstDisagreement } from '../support/tolerance.ts';
 import { winogradBound, winogradMagnitudes } from '../support/winograd-magnitudes.ts';
+import { TRANSFORMS } from '../support/winograd-transforms.ts';
 
 const [CHANNELS, OUT, SIZE] = [32, 16, 11];
 /** Sub-grids of two pixels, and one of one. */
@@ -73,22 +75,27 @@ function layerOf(
 
 function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d, algorithm: Algorithm<any>): Program {
   const only = { ...conv2d, algorithms: [algorithm] };
-  return programOf([SHAPE], (x) => [record(only, [x!], { weight, bias, stride, padding, dilation, groups })]);
+  const sides = toSides('padding', padding as Pair);
+  return programOf([SHAPE], (x) => [record(only, [x!], { weight, bias, stride, padding: sides, dilation, groups })]);
 }
 
 /**
  * How many times larger Σ|term| of the transforms is than the convolution's Σ|x·w|, for inputs and weights of one magnitude each: for 2×2
  * (8/3)², for 3×3 5.8², for 4×4 8.3², for 3×3 with stride 2 (7/3)².
  */
-const AMPLIFICATION = { 3: 64 / 9, 4: 64 / 9, 5: 33.5, 6: 69, 7: 49 / 9 } as const;
+const AMPLIFICATION: Readonly<Record<string, number>> = {
+  'toeplitz-2x2': 64 / 9,
+  'winograd-2x2': 64 / 9,
+  'winograd-3x3': 33.5,
+  'winograd-4x4': 69,
+  'winograd-3x3-s2': 49 / 9,
+};
 
-describe.each([
-  [3, toeplitz2, DILATION, 1],
-  [4, winograd2, 1, 1],
-  [5, winograd3, 1, 1],
-  [6, winograd4, 1, 1],
-  [7, winogradStrided, 1, 2],
-] as const)('at %i×%i points', (side, algorithm, dilation, stride) => {
+describe.each(TRANSFORMS)('$name', (transform) => {
+  const { stride, isSurrounded } = transform;
+  const algorithm = winograd(transform);
+  const dilation = isSurrounded ? DILATION : 1;
+
   it.each(Object.keys(CASES))('stays within its bound for %s', (name) => {
     const { x: fill, ...filter } = CASES[name]!;
     const conv = layerOf(filter, dilation, stride);
@@ -99,7 +106,7 @@ describe.each([
     );
     const program = programWith(conv, algorithm);
     const [expected] = interpret(program, [x]);
-    const bound = winogradBound(side, conv, x, expected!.shape);
+    const bound = winogradBound(transform, conv, x, expected!.shape);
     for (const binary of binaries) {
       const [actual] = runPlan(program, [x], binary);
       const worst = worstDisagreement(actual!.data, expected!.data, bound);
@@ -110,7 +117,7 @@ describe.each([
   it('adds up terms that are together at most so many times those of the convolution', () => {
     const conv = layerOf({ w: () => 1, zeroSum: false }, dilation, stride);
     const x = new Tensor(new Float32Array(CHANNELS * SIZE * SIZE).fill(1), SHAPE);
-    const all = winogradMagnitudes(side, conv, x, [1, OUT, Math.ceil(SIZE / stride), Math.ceil(SIZE / stride)]);
-    expect(Math.max(...all) / (CHANNELS * 9)).toBeLessThanOrEqual(AMPLIFICATION[side]);
+    const all = winogradMagnitudes(transform, conv, x, [1, OUT, Math.ceil(SIZE / stride), Math.ceil(SIZE / stride)]);
+    expect(Math.max(...all) / (CHANNELS * 9)).toBeLessThanOrEqual(AMPLIFICATION[transform.name]!);
   });
 });

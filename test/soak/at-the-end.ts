@@ -4,7 +4,8 @@
  */
 
 import type { Program } from '../../src/graph/graph.ts';
-import type { Constant, Engine, WeightStorage } from '../../src/ops/op.ts';
+import type { Engine, WeightStorage } from '../../src/ops/lowering/algorithm.ts';
+import type { Constant } from '../../src/ops/lowering/constant.ts';
 import { aligned } from '../../src/plan/arena.ts';
 import { COST_ENGINE } from '../../src/plan/cost.ts';
 import { distinct, FIRST_ADDRESS, Plan } from '../../src/plan/plan.ts';
@@ -65,7 +66,7 @@ export function runAtTheEnd(
   new Int32Array(memory.buffer, scratch, aligned(scratchBytes) / 4).fill(CANARY);
   const addressOf = (wanted: Constant) =>
     addresses.get(constants.find(({ owner, form }) => owner === wanted.owner && form === wanted.form)!)!;
-  plan.bind({ kernels, base, constant: addressOf }, engine);
+  plan.bind({ kernels, base, constant: addressOf });
 
   const before = new Int32Array(memory.buffer.slice(0));
   plan.write(kernels, inputs);

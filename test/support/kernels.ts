@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import type { Kernels } from '../../src/wasm/kernels.gen.ts';
+import { CLAMP, type Kernels } from '../../src/wasm/kernels.gen.ts';
 
 /** All binaries, the debug one included. */
 export const BUILDS = ['simd', 'relaxed', 'debug'] as const;
@@ -60,6 +60,17 @@ interface Operand {
   readonly isOutput: boolean;
 }
 
+/** What an epilogue's record says: see assembly/epilogue.ts. */
+export interface EpilogueRecord {
+  readonly scale: number;
+  readonly shift: number;
+  readonly residual: number;
+  readonly residualBytes: number;
+  readonly activation: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
 /** Pixels of `channels` floats, `pixelBytes` apart. */
 export interface Pixels {
   readonly address: number;
@@ -99,6 +110,20 @@ export class KernelMemory {
     new Uint32Array(this.kernels.memory.buffer, address, values.length).set(values);
     this.#keep(address, values.length, false);
     return address;
+  }
+
+  /** The address of an epilogue's record; addresses are 0 for none. */
+  epilogue({
+    scale = 0,
+    shift = 0,
+    residual = 0,
+    residualBytes = 0,
+    activation = CLAMP,
+    lo = -Infinity,
+    hi = Infinity,
+  }: Partial<EpilogueRecord> = {}): number {
+    const limits = new Uint32Array(Float32Array.of(lo, hi).buffer);
+    return this.words([scale, shift, residual, residualBytes, activation, ...limits, 0]);
   }
 
   /** Pixels with dense `values`; a kernel may read `lanes` floats of each, of which those beyond `channels` are canaries. */

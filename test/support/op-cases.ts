@@ -8,12 +8,13 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import * as functional from '../../src/nn/functional.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
-import type { Engine } from '../../src/ops/op.ts';
+import type { Engine } from '../../src/ops/lowering/algorithm.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
 import { largest, roundingBound, sumBound } from './tolerance.ts';
 import { winogradBound } from './winograd-magnitudes.ts';
+import { transformOf } from './winograd-transforms.ts';
 
 /** A line of the table. Options are layertap's own. */
 export interface OpCase {
@@ -99,7 +100,7 @@ export function programsOf(opCase: OpCase, engine: Engine): Map<string, Program>
   const { op, attrs, inputs, epilogue, output } = program.nodes[0]!;
   const shapes = inputs.map(({ shape }) => shape);
   const site = { inputs: shapes, output: output.shape, attrs, epilogue, engine, weightStorage: 'f32' as const };
-  const fitting = op.algorithms.filter((algorithm) => algorithm.fits?.(site) ?? true);
+  const fitting = op.algorithms.filter((algorithm) => algorithm.prepare(site));
   return new Map(
     fitting.map((algorithm) => {
       const pinned = { ...op, algorithms: [algorithm] };
@@ -112,15 +113,6 @@ function traced(opCase: OpCase, layer: Module | null): Program {
   const graph = new Graph(opCase.inputs);
   return graph.program([record(opCase, layer, graph.inputs)]);
 }
-
-/** Points along a side of the transforms that algorithms have. */
-export const SIDES = new Map([
-  ['toeplitz-2x2', 3],
-  ['winograd-2x2', 4],
-  ['winograd-3x3', 5],
-  ['winograd-4x4', 6],
-  ['winograd-3x3-s2', 7],
-] as const) as ReadonlyMap<string, 3 | 4 | 5 | 6 | 7>;
 
 /**
  * For each element, by how much two right answers may differ: nothing for ops that only move or compare numbers, or round once.
@@ -138,12 +130,12 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
     case 'conv2d': {
       const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
       const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
-      const side = SIDES.get(algorithm);
-      if (side === undefined) return (index) => sumBound(terms, magnitudes()[index]!);
+      const transform = transformOf(algorithm);
+      if (!transform) return (index) => sumBound(terms, magnitudes()[index]!);
       // PyTorch's own sum is bounded as ever.
       const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);
       const x = inputsOf(opCase)[0]!;
-      const bound = winogradBound(side, conv, x, conv.call(x).shape);
+      const bound = winogradBound(transform, conv, x, conv.call(x).shape);
       return (index) => bound(index) + sumBound(terms, magnitudes()[index]!);
     }
     case 'linear':

@@ -4,42 +4,41 @@
  */
 
 import type { Conv2d } from '../../src/nn/conv.ts';
-import { type Pair, toSides } from '../../src/ops/window.ts';
+import { type Pair, toSides } from '../../src/ops/rules/window.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { sumBound } from './tolerance.ts';
-import { abs, sandwich, TRANSFORMS, type Transform } from './winograd-transforms.ts';
-
-/** Points along a side of a transform. */
-type Side = Transform['side'];
+import { abs, type MatrixTransform, sandwich } from './winograd-transforms.ts';
 
 /**
  * By how much Winograd's way and another one in float32 may differ, for each element of the output: a term passes the sum over the
  * channels, and two transforms of at most five sums or products each of its pixel, of its weight, and on its way out.
  */
 export function winogradBound(
-  side: Side,
+  transform: MatrixTransform,
   conv: Conv2d,
   x: Tensor<Float32Array>,
   output: Shape,
 ): (at: number) => number {
-  const magnitudes = winogradMagnitudes(side, conv, x, output);
+  const magnitudes = winogradMagnitudes(transform, conv, x, output);
   return (at) => sumBound(x.shape[1]! + 30, magnitudes[at]!);
 }
 
 /** Σ|term| for each element of the convolution's output of that shape, its bias among them. */
-export function winogradMagnitudes(side: Side, conv: Conv2d, x: Tensor<Float32Array>, output: Shape): Float64Array {
-  const transform = TRANSFORMS.find((one) => one.side === side)!;
+export function winogradMagnitudes(
+  transform: MatrixTransform,
+  conv: Conv2d,
+  x: Tensor<Float32Array>,
+  output: Shape,
+): Float64Array {
   const [input, weight, back] = [abs(transform.input), abs(transform.weight), abs(transform.output)];
   const [images, channelsOut, outHeight, outWidth] = output as [number, number, number, number];
   const [, channels, height, width] = x.shape as [number, number, number, number];
   const padding = toSides('padding', conv.padding as Pair);
-  const { stride } = transform;
+  const { side, stride, tile: size, edge } = transform;
   const [dilation] = conv.dilation;
-  const size = back.length;
-  const edge = input[0]!.length;
   // A Toeplitz product has nothing around its pixels.
-  const around = side === 3 ? dilation : 0;
+  const around = transform.isSurrounded ? dilation : 0;
   const w = conv.weight.values();
   const bias = conv.bias?.values();
   const weights = Array.from({ length: channelsOut * channels }, (_, i) =>

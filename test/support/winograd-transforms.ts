@@ -1,18 +1,12 @@
-/** The transforms of Winograd's algorithms and of the Toeplitz product, as their matrices (assembly/winograd.ts). */
+/** The transforms of src/ops/conv2d/transforms.ts with their matrices (assembly/winograd/). */
 
+import { TRANSFORMS as RECORDS, type Transform } from '../../src/ops/conv2d/transforms.ts';
+
+/** Rows of numbers. */
 export type Matrix = readonly (readonly number[])[];
 
-/**
- * Points of a tile in each direction, outputs, inputs, and its matrices, Cook and Toom's or those of a Toeplitz product:
- * output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A.
- */
-export interface Transform {
-  readonly side: 3 | 4 | 5 | 6 | 7;
-  readonly size: 2 | 3 | 4;
-  readonly edge: number;
-  readonly stride: 1 | 2;
-  /** Points along a side that have weights of their own; those after them have the last one's. */
-  readonly weightSide: number;
+/** A transform's matrices, Cook and Toom's or those of a Toeplitz product: output = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A. */
+interface Matrices {
   /** Bᵀ */
   readonly input: Matrix;
   /** G */
@@ -21,15 +15,13 @@ export interface Transform {
   readonly output: Matrix;
 }
 
+/** A transform with its matrices. */
+export type MatrixTransform = Transform & Matrices;
+
 const [A, B] = [Math.SQRT1_2, Math.SQRT2];
 
-export const TRANSFORMS: readonly Transform[] = [
-  {
-    side: 3,
-    size: 2,
-    edge: 2,
-    stride: 1,
-    weightSide: 3,
+const MATRICES: Readonly<Record<string, Matrices>> = {
+  'toeplitz-2x2': {
     input: [
       [1, 1],
       [0, 1],
@@ -45,12 +37,7 @@ export const TRANSFORMS: readonly Transform[] = [
       [1, 0, 1],
     ],
   },
-  {
-    side: 4,
-    size: 2,
-    edge: 4,
-    stride: 1,
-    weightSide: 4,
+  'winograd-2x2': {
     input: [
       [1, 0, -1, 0],
       [0, 1, 1, 0],
@@ -68,12 +55,7 @@ export const TRANSFORMS: readonly Transform[] = [
       [0, 1, -1, -1],
     ],
   },
-  {
-    side: 5,
-    size: 3,
-    edge: 5,
-    stride: 1,
-    weightSide: 5,
+  'winograd-3x3': {
     // Points ±1/2, ±3/2 and ∞.
     input: [
       [-9 / 8, -9 / 4, 0.5, 1, 0],
@@ -95,12 +77,7 @@ export const TRANSFORMS: readonly Transform[] = [
       [1 / 4, 1 / 4, 9 / 4, 9 / 4, 1],
     ],
   },
-  {
-    side: 6,
-    size: 4,
-    edge: 6,
-    stride: 1,
-    weightSide: 6,
+  'winograd-4x4': {
     // Points 0, ±1/√2, ±√2 and ∞.
     input: [
       [1, 0, -2.5, 0, 1, 0],
@@ -125,12 +102,7 @@ export const TRANSFORMS: readonly Transform[] = [
       [0, A / 2, -A / 2, 2 * B, -2 * B, 1],
     ],
   },
-  {
-    side: 7,
-    size: 3,
-    edge: 7,
-    stride: 2,
-    weightSide: 5,
+  'winograd-3x3-s2': {
     // Of every other pixel the points 0, ±1 and ∞, then those between.
     input: [
       [1, 0, 0, 0, -1, 0, 0],
@@ -156,7 +128,18 @@ export const TRANSFORMS: readonly Transform[] = [
       [0, 1, 1, -1, 0, 0, 1],
     ],
   },
-];
+};
+
+/** All transforms, each with its matrices. */
+export const TRANSFORMS: readonly MatrixTransform[] = RECORDS.map((record) => {
+  const matrices = MATRICES[record.name];
+  if (!matrices) throw new Error(`the matrices of ${record.name} are missing`);
+  return { ...record, ...matrices };
+});
+
+/** The transform of an algorithm; undefined for algorithms without one. */
+export const transformOf = (algorithm: string): MatrixTransform | undefined =>
+  TRANSFORMS.find(({ name }) => name === algorithm);
 
 /** |m|, element by element. */
 export const abs = (matrix: Matrix): Matrix => matrix.map((row) => row.map(Math.abs));

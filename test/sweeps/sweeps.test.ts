@@ -12,8 +12,8 @@ import type { Conv2d } from '../../src/nn/conv.ts';
 import { Module } from '../../src/nn/module.ts';
 import { numel } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { SIDES } from '../support/op-cases.ts';
 import { winogradBound } from '../support/winograd-magnitudes.ts';
+import { transformOf } from '../support/winograd-transforms.ts';
 import { type Bound, boundOf, casesOf, inputsOf, moduleOf, placesOf, type SweepCase } from './cases.ts';
 import { differences } from './differences.ts';
 
@@ -97,10 +97,10 @@ function outcomeOf(of: SweepCase): Outcome {
 
 /** The bound where a convolution goes by a transform, whose terms are larger; the same for all others. */
 function bySide(of: SweepCase, module: Module, [x]: readonly Tensor<Float32Array>[], bound: Bound): Bound {
-  const side = SIDES.get(module.compiled!.steps[0]?.algorithm ?? '');
-  if (side === undefined) return bound;
+  const transform = transformOf(module.compiled!.steps[0]?.algorithm ?? '');
+  if (!transform) return bound;
   const { shape } = of.expected!;
-  const boundAt = winogradBound(side, module as Conv2d, x!, shape);
+  const boundAt = winogradBound(transform, module as Conv2d, x!, shape);
   const bounds = Array.from({ length: numel(shape) }, (_, at) => boundAt(at));
   const each = bounds.reduce((most, one) => Math.max(most, one), 0);
   return { each: bound.each + each, sum: bound.sum + bounds.reduce((sum, one) => sum + one, 0) };

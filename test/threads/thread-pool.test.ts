@@ -11,11 +11,12 @@ import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-g
 import type { Value } from '../../src/graph/graph.ts';
 import { nextTurn } from '../../src/next-turn.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { type Phase, stepOf } from '../../src/ops/op.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ThreadPool } from '../../src/threads/index.ts';
 import type { Instance } from '../../src/wasm/instantiate.ts';
+import type { Phase } from '../../src/wasm/step.ts';
+import { f32_copy } from '../../src/wasm/steps.gen.ts';
 import { noise, TinyResNet } from '../nn/support.ts';
 import { binaries } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
@@ -253,7 +254,8 @@ describe('a worker that dies', () => {
   it('in a kernel is told at once', async () => {
     const pool = await poolOf(2);
     const instance = pool.instantiate('simd');
-    const copy = (from: number) => stepOf('f32_copy', 1, 4, from, 16, 128, 16);
+    const copy = (from: number) =>
+      f32_copy({ pixels: 1, channels: 4, x: from, pixelBytes: 16, out: 128, outBytes: 16 });
     const outside = 2 ** 31;
     await expect(runPhases(pool, instance, [[copy(64), copy(outside)]])).rejects.toThrow(
       'ThreadPool: expected a worker to run, got "RuntimeError: memory access out of bounds"; the next call starts new ones',
@@ -272,12 +274,13 @@ describe('a worker that dies', () => {
     const [from, to] = [64, 64 + pixels * 16];
     const words = () => new Float32Array(memory.buffer);
     words().fill(7, from / 4, to / 4);
-    const copy = (count: number, at: number) => stepOf('f32_copy', count, 4, at, 16, to, 16);
+    const copy = (count: number, at: number) =>
+      f32_copy({ pixels: count, channels: 4, x: at, pixelBytes: 16, out: to, outBytes: 16 });
     // The second worker is in the midst of its step when the first one traps, and would go on to the next phase.
     const [short, long] = [copy(1, from), copy(pixels, from)];
     const phases = [
       [short, copy(pixels / 8, from), long, short, copy(1, 2 ** 31), long],
-      [short, short, stepOf('f32_copy', pixels, 4, to, 16, from, 16)],
+      [short, short, f32_copy({ pixels, channels: 4, x: to, pixelBytes: 16, out: from, outBytes: 16 })],
     ];
     await expect(runPhases(pool, instance, phases)).rejects.toThrow(/memory access out of bounds/);
     // Whether it has begun its step is chance: then it has ended it, too.

@@ -3,7 +3,7 @@
  * the epilogue's one order, so that no value changes by a bit.
  */
 
-import { EPILOGUE_ORDER, type Epilogue, type EpiloguePart, NO_EPILOGUE } from '../../ops/op.ts';
+import { EPILOGUE_ORDER, type Epilogue, type EpiloguePart, NO_EPILOGUE } from '../../ops/rules/epilogue.ts';
 import type { Node, Program, Value } from '../graph.ts';
 
 /** The same program with nodes joined into the epilogues of the nodes before them. */
@@ -28,7 +28,7 @@ export function fuseEpilogues(program: Program): Program {
 
   /** The position of the node that can take up `node`, or -1. Of an addition's two inputs, the one computed last. */
   function absorber(node: Node): number {
-    const part = node.op.joins?.(node.attrs);
+    const part = node.op.asEpiloguePart?.(node.attrs);
     if (!part || node.epilogue !== NO_EPILOGUE) return -1;
     const at = node.inputs.reduce((last, x) => Math.max(last, positions.get(x) ?? -1), -1);
     const before = nodes[at];
@@ -39,13 +39,12 @@ export function fuseEpilogues(program: Program): Program {
 
 /** True where the node's op applies parts of this kind, and none of its epilogue's parts comes at or after it. */
 function takes({ op, epilogue }: Node, kind: EpiloguePart['kind']): boolean {
-  const order = EPILOGUE_ORDER.indexOf(kind);
-  const last = epilogue.activation ? 2 : epilogue.residual ? 1 : epilogue.norm ? 0 : -1;
-  return last < order && op.takes?.includes(kind) === true;
+  const later = EPILOGUE_ORDER.slice(EPILOGUE_ORDER.indexOf(kind));
+  return later.every((part) => !epilogue[part]) && op.acceptsInEpilogue?.includes(kind) === true;
 }
 
 function joined(before: Node, node: Node): Node {
-  const part = node.op.joins!(node.attrs);
+  const part = node.op.asEpiloguePart!(node.attrs);
   const others = node.inputs.filter((x) => x !== before.output);
   const epilogue: Epilogue =
     part.kind === 'norm'

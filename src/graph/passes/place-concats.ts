@@ -1,7 +1,7 @@
 /** Concatenation without copies: an input is written where the concatenation's output has its channels. */
 
 import { assert } from '../../errors.ts';
-import { channelsOf } from '../../ops/op.ts';
+import { channelsOf } from '../../ops/lowering/slot.ts';
 import type { Program, Value } from '../graph.ts';
 
 /** Where a value lies inside another one's pixels. */

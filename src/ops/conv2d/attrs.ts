@@ -2,8 +2,8 @@
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import type { Site } from '../op.ts';
-import type { Pair, Sides, Window } from '../window.ts';
+import type { Site } from '../lowering/algorithm.ts';
+import type { Pair, Sides, Window } from '../rules/window.ts';
 
 /** Attributes of {@link conv2d}. */
 export interface Conv2dAttrs {
@@ -30,12 +30,6 @@ export function weightSizes({ weight }: Conv2dAttrs) {
 export function windowOf(attrs: Conv2dAttrs): Window {
   const { kernelHeight, kernelWidth } = weightSizes(attrs);
   return { ...attrs, kernelSize: [kernelHeight, kernelWidth] };
-}
-
-/** The sizes of `[N, C, H, W]` by their names. */
-export function imageSizes(shape: Shape) {
-  const [images, channels, height, width] = shape as [number, number, number, number];
-  return { images, channels, height, width };
 }
 
 /** True where each channel is filtered by itself. */

@@ -8,19 +8,20 @@ import { ShapeError } from '../../errors.ts';
 import { formatShape, numel } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Op } from '../op.ts';
-import { windowCounts } from '../window.ts';
+import { windowCounts } from '../rules/window.ts';
 import { type Conv2dAttrs, windowOf } from './attrs.ts';
 import { depthwise } from './depthwise.ts';
 import { indirect } from './indirect.ts';
 import { rows } from './rows.ts';
 import { splitTaps } from './split-taps.ts';
-import { toeplitz2, winograd2, winograd3, winograd4, winogradStrided } from './winograd.ts';
+import { TRANSFORMS } from './transforms.ts';
+import { winograd } from './winograd.ts';
 
 /** @see torch.nn.functional.conv2d */
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
-  takes: ['norm', 'residual', 'activation'],
-  algorithms: [depthwise, rows, winograd4, winograd3, winograd2, winogradStrided, toeplitz2, splitTaps, indirect],
+  acceptsInEpilogue: ['norm', 'residual', 'activation'],
+  algorithms: [depthwise, rows, ...TRANSFORMS.map(winograd), splitTaps, indirect],
 
   inferShape([x], attrs) {
     const { weight, groups } = attrs;

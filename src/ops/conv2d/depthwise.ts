@@ -2,42 +2,60 @@
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import { numel } from '../../tensor/shape.ts';
-import { biasConstants, epilogueArguments, normConstants } from '../epilogue.ts';
-import { type Algorithm, bands, type Constant, stepOf } from '../op.ts';
-import { stage, stagedBytes } from '../stage.ts';
-import { type Conv2dAttrs, imageSizes, isDepthwise, weightSizes } from './attrs.ts';
+import { LANES } from '../../wasm/kernels.gen.ts';
+import { runStep } from '../../wasm/step.ts';
+import { f32_dwconv2d, f32_nchw_to_nhwc } from '../../wasm/steps.gen.ts';
+import type { Algorithm } from '../lowering/algorithm.ts';
+import { biasConstant, type Constant } from '../lowering/constant.ts';
+import { bands } from '../lowering/cut.ts';
+import { normConstants, writeEpilogue } from '../lowering/epilogue.ts';
+import { imageSizes, vectorBytes } from '../lowering/slot.ts';
+import { stage, stagedBytes } from '../lowering/stage.ts';
+import { windowArguments } from '../rules/window.ts';
+import { type Conv2dAttrs, isDepthwise, windowOf } from './attrs.ts';
 
 /** The one algorithm for as many groups as channels. */
 export const depthwise: Algorithm<Conv2dAttrs> = {
   name: 'depthwise',
-  fits: ({ attrs }) => isDepthwise(attrs),
 
-  constants({ attrs, epilogue }) {
-    const form = { channels: attrs.groups, groups: 1, panel: 4 } as const;
-    return [weightConstant(attrs.weight), ...biasConstants(attrs.bias, form), ...normConstants(epilogue, form)];
-  },
-
-  bind(binding, attrs) {
-    const { engine, output, constants } = binding;
-    const x = binding.inputs[0]!;
-    const { stride, padding, dilation, bias } = attrs;
-    const { kernelHeight, kernelWidth } = weightSizes(attrs);
-    const { images, channels, height, width } = imageSizes(x.shape);
-    const out = imageSizes(output.shape);
-    const [scale, shift, residual, residualBytes, ...activation] = epilogueArguments(binding);
-    const steps = bands(images, out.height, engine.threads).map((band) => {
-      const pixel = band.image * out.height * out.width;
-      return stepOf(
-        'f32_dwconv2d',
-        ...([band.images, channels, height, width, out.height, out.width] as const),
-        ...([kernelHeight, kernelWidth, ...stride, padding.top, padding.left, ...dilation] as const),
-        ...([band.row, band.row + band.rows] as const),
-        ...([x.address + band.image * height * width * x.pixelBytes, x.pixelBytes, constants[0]!] as const),
-        ...([output.address + pixel * output.pixelBytes, output.pixelBytes, bias ? constants[1]! : 0] as const),
-        ...([scale, shift, residual && residual + pixel * residualBytes, residualBytes, ...activation] as const),
-      );
-    });
-    return [steps];
+  prepare({ attrs, epilogue, engine }) {
+    if (!isDepthwise(attrs)) return null;
+    const form = { channels: attrs.groups, groups: 1, panel: LANES };
+    const weights = weightConstant(attrs.weight);
+    const bias = biasConstant(attrs.bias, form);
+    const norm = normConstants(epilogue.norm, form);
+    return {
+      constants: [weights, bias, norm.scale, norm.shift],
+      steps(binding) {
+        const { output, addressOf } = binding;
+        const x = binding.inputs[0]!;
+        const { images, channels, height, width } = imageSizes(x.shape);
+        const out = imageSizes(output.shape);
+        const record = writeEpilogue(binding, epilogue, norm, binding.residual);
+        const steps = bands(images, out.height, engine.threads).map((band) =>
+          f32_dwconv2d({
+            firstImage: band.image,
+            lastImage: band.image + band.images,
+            channels,
+            height,
+            width,
+            outHeight: out.height,
+            outWidth: out.width,
+            ...windowArguments(windowOf(attrs)),
+            firstRow: band.row,
+            lastRow: band.row + band.rows,
+            x: x.address,
+            pixelBytes: x.pixelBytes,
+            weights: addressOf(weights),
+            out: output.address,
+            outBytes: output.pixelBytes,
+            bias: addressOf(bias),
+            epilogue: record,
+          }),
+        );
+        return [steps];
+      },
+    };
   },
 };
 
@@ -45,7 +63,7 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
 function weightConstant(weight: Parameter): Constant {
   const channels = weight.shape[0]!;
   const taps = numel(weight.shape.slice(2));
-  const pixelBytes = Math.ceil(channels / 4) * 16;
+  const pixelBytes = vectorBytes(channels);
   return {
     owner: weight,
     form: 'depthwise',
@@ -53,10 +71,10 @@ function weightConstant(weight: Parameter): Constant {
     weight,
     scratchBytes: stagedBytes(weight.numel()),
     write({ kernels, address, scratch, valuesOf }) {
-      stage(kernels, valuesOf(weight), 0, weight.numel(), scratch);
+      stage(kernels, valuesOf(weight), { first: 0, count: weight.numel() }, scratch);
       // Channels beyond the last are zero.
       new Uint8Array(kernels.memory.buffer, address, taps * pixelBytes).fill(0);
-      kernels.f32_nchw_to_nhwc(channels, taps, scratch, address, pixelBytes);
+      runStep(kernels, f32_nchw_to_nhwc({ channels, pixels: taps, x: scratch, out: address, pixelBytes }));
     },
   };
 }

@@ -1,50 +1,62 @@
 /**
- * Convolution of an image of few channels: on a dense copy with its padding, a filter row is one contiguous run, so the indirect GEMM
- * has as many taps as the filter has rows.
+ * Convolution of an image of few channels. On a dense copy with its padding, a filter row is one contiguous run, so the
+ * indirect GEMM has as many taps as the filter has rows.
  */
 
-import { numel, type Shape } from '../../tensor/shape.ts';
-import { blockTiles, convolutionPhase, gemmConstants, gemmScratchBytes, tableBytes } from '../gemm.ts';
-import { type Algorithm, pixelsOf } from '../op.ts';
-import { padPhase } from '../pad.ts';
-import { NO_SIDES, type Window } from '../window.ts';
+import { numel } from '../../tensor/shape.ts';
+import type { Algorithm } from '../lowering/algorithm.ts';
+import { writeEpilogue } from '../lowering/epilogue.ts';
+import {
+  blockTilesOf,
+  convolutionPhase,
+  gemmConstants,
+  gemmScratchBytes,
+  listOf,
+  tableBytes,
+} from '../lowering/gemm.ts';
+import { padPhase } from '../lowering/pad.ts';
+import { pixelsOf } from '../lowering/slot.ts';
+import { NO_SIDES, type Window } from '../rules/window.ts';
 import { type Conv2dAttrs, isStem, paddedShape, weightSizes } from './attrs.ts';
-
-/** Bytes of the copy with padding, in whole cache lines. */
-function copyBytes(x: Shape, { padding }: Conv2dAttrs): number {
-  return Math.ceil(numel(paddedShape(x, padding)) / 16) * 64;
-}
 
 /** The one algorithm for stems. */
 export const rows: Algorithm<Conv2dAttrs> = {
   name: 'rows',
-  fits: ({ attrs }) => isStem(attrs),
 
-  constants: (site) => gemmConstants(site),
-
-  workspace({ inputs, output, attrs, engine, weightStorage }) {
-    const { inGroup, kernelHeight, kernelWidth } = weightSizes(attrs);
-    const terms = { channelsIn: kernelWidth * inGroup, taps: kernelHeight, weightStorage };
-    return {
-      tableBytes: tableBytes(pixelsOf(output), kernelHeight, engine.tileRows),
-      scratchBytes: copyBytes(inputs[0]!, attrs) + gemmScratchBytes(terms, engine),
-      zeroBytes: 0,
-    };
-  },
-
-  bind(binding, attrs) {
-    const { engine, scratch } = binding;
-    const x = binding.inputs[0]!;
+  prepare(site) {
+    const { inputs, output, attrs, engine, weightStorage } = site;
+    if (!isStem(attrs)) return null;
     const { stride, padding, dilation } = attrs;
     const { inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
+    const constants = gemmConstants(site);
+    const shape = paddedShape(inputs[0]!, padding);
     const pixelBytes = inGroup * 4;
-    const copy = { address: scratch, shape: paddedShape(x.shape, padding), pixelBytes };
+    // The copy with padding, in whole cache lines.
+    const copyBytes = Math.ceil(numel(shape) / 16) * 64;
+    const channelsIn = kernelWidth * inGroup;
     const window: Window = { kernelSize: [kernelHeight, 1], stride, padding: NO_SIDES, dilation };
-    const gemm = convolutionPhase(binding, copy, window, {
-      channelsIn: kernelWidth * inGroup,
-      blockTiles: blockTiles(taps * pixelBytes, engine.tileRows),
-      scratch: scratch + copyBytes(x.shape, attrs),
-    });
-    return [padPhase(x, padding, scratch, engine), gemm];
+    return {
+      constants: listOf(constants),
+      workspace: {
+        tableBytes: tableBytes(pixelsOf(output), kernelHeight, engine.tileRows),
+        scratchBytes: copyBytes + gemmScratchBytes({ channelsIn, taps: kernelHeight, weightStorage }, engine),
+        zeroBytes: 0,
+      },
+      steps(binding) {
+        const { scratch } = binding;
+        const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+        const copy = { address: scratch, shape, pixelBytes };
+        const gemm = convolutionPhase(
+          binding,
+          { x: copy, window, engine, weightStorage, constants, epilogue },
+          {
+            channelsIn,
+            blockTiles: blockTilesOf(taps * pixelBytes, engine.tileRows),
+            scratch: scratch + copyBytes,
+          },
+        );
+        return [padPhase(binding.inputs[0]!, padding, scratch, engine), gemm];
+      },
+    };
   },
 };

@@ -1,297 +1,147 @@
 /**
- * Winograd's minimal filtering for 3×3 kernels (assembly/winograd.ts): tiles of 2×2, 3×3 or 4×4 outputs cost 4, 2.8 or 2.25
- * multiplications an output instead of 9; 2×2 outputs with only padding around them 2.25 instead of 4; 3×3 outputs with stride 2 5.4
- * instead of 9. The products are an indirect GEMM with a group for each point of the transform; tiles go in blocks, so that what is
- * transformed stays in a cache. With dilation, each sub-grid is tiled by itself.
+ * Minimal filtering for 3×3 kernels (assembly/winograd.ts, transforms.ts): fewer multiplications for more additions.
+ *
+ *     input ─ transform ─▶ a matrix for each point ─ products ─▶ a matrix for each point ─ transform back ─▶ output
+ *                                    ▲ weights, transformed once or in each run
+ *
+ * A matrix has a row for each tile of the output. The products are an indirect GEMM with a group for each point. Tiles
+ * go in blocks, so that what is transformed stays in a cache between the three steps. With dilation, each sub-grid is
+ * tiled by itself.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import { epilogueArguments, NO_EPILOGUE_ARGUMENTS } from '../epilogue.ts';
-import { gemmConstants, gemmPhase, gemmScratchBytes, panelBytes, tableBytes } from '../gemm.ts';
 import {
-  type Algorithm,
-  type Binding,
-  type Constant,
-  channelsOf,
-  type Phase,
-  type Range,
-  ranges,
-  stepOf,
-} from '../op.ts';
-import { stage, stagedBytes, stagedChannels } from '../stage.ts';
-import { MOST } from '../window.ts';
-import { type Conv2dAttrs, type Conv2dSite, imageSizes, weightSizes } from './attrs.ts';
+  PANEL,
+  TILE_BYTES,
+  WINOGRAD_INPUT_BYTES,
+  WINOGRAD_OUTPUT_BYTES,
+  WINOGRAD_WEIGHT_BYTES,
+} from '../../wasm/kernels.gen.ts';
+import { type Phase, runStep } from '../../wasm/step.ts';
+import {
+  f32_conv2d_table,
+  f32_pack_conv2d,
+  f32_winograd_input,
+  f32_winograd_output,
+  f32_winograd_weights,
+} from '../../wasm/steps.gen.ts';
+import type { Algorithm, Binding } from '../lowering/algorithm.ts';
+import type { Constant } from '../lowering/constant.ts';
+import { type Range, ranges, segments } from '../lowering/cut.ts';
+import { writeEpilogue } from '../lowering/epilogue.ts';
+import {
+  gemmConstants,
+  gemmPhase,
+  gemmScratchBytes,
+  listOf,
+  panelBytes,
+  panelsOf,
+  tableBytes,
+} from '../lowering/gemm.ts';
+import { channelsOf, imageSizes, vectorBytes } from '../lowering/slot.ts';
+import { stage, stagedBytes, stagedChannels } from '../lowering/stage.ts';
+import { MOST } from '../rules/window.ts';
+import { type Conv2dAttrs, type Conv2dSite, weightSizes } from './attrs.ts';
 import {
   endsIn,
-  PAIRS,
-  type Points,
   type Products,
   productsOf,
-  STRIDED,
-  TILE_BYTES,
+  type Tiling,
   tilesOf,
   tilingOf,
   weightCount,
   writeTiles,
 } from './tiling.ts';
+import type { Transform } from './transforms.ts';
 
-/** What a schedule depends on: the layer, its shapes, how weights are stored, threads. */
-type Layer = Omit<Conv2dSite, 'epilogue'>;
+/** Scratch bytes of one thread, which its transforms use one after the other. */
+const THREAD_BYTES = Math.max(WINOGRAD_INPUT_BYTES, WINOGRAD_OUTPUT_BYTES, WINOGRAD_WEIGHT_BYTES);
 
-/** Bytes of addresses and vectors that a thread's transforms use. */
-const TRANSFORM_BYTES = 3072;
-
-/** Of those, what transforming a weight takes. */
-const WEIGHT_SCRATCH_BYTES = 2304;
-
-/** How many tiles are many: see {@link holdsPoints}. */
+/** Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. */
 const MANY_TILES = 256;
 
-/** Input channels that are transformed and multiplied at a time: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
+/** Input channels of a chunk: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
 const MAX_CHUNK = 512;
 
-/** The schedule: blocks of tiles, of each chunks of input channels; and where all that lies in the scratch memory. */
-type Schedule = ReturnType<typeof scheduleOf>;
+/** Output and input channels from which on minimal filtering is considered. */
+const LEAST_CHANNELS = 16;
 
-function scheduleOf(layer: Layer, side: Points) {
-  const { tileRows, threads } = layer.engine;
-  const points = side ** 2;
-  const channelsIn = channelsOf(layer.inputs[0]!);
-  const channelsOut = Math.ceil(channelsOf(layer.output) / 4) * 4;
-  const panels = Math.ceil(channelsOut / 8);
-  const tiling = tilingOf(layer.output, layer.attrs.dilation[0], side);
-  const { count } = tiling;
-  const chunk = Math.min(channelsIn, MAX_CHUNK);
-  // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
-  const most = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
-  const blocks = Math.ceil(count / most);
-  // Whole tiles of the GEMM in all blocks but the last.
-  const block = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
-  const inputBytes = skewed(points * chunk * 4);
-  const outputBytes = skewed(points * channelsOut * 4);
-  const sums = threads * TRANSFORM_BYTES;
-  const input = sums + gemmScratchBytes({ channelsIn: chunk, taps: 1, weightStorage: 'f32' }, layer.engine);
-  const output = input + block * inputBytes;
-  const isHeld = holdsPoints(layer, side);
-  let tableEnd = count * TILE_BYTES;
-  const withTable = (some: Products) => {
-    const table = tableEnd;
-    tableEnd += tableBytes(some.tiles, 1, tileRows);
-    return { ...some, table };
-  };
-  // Most blocks lie within a part, and have their products and tables in common.
-  const products = new Map<string, readonly ReturnType<typeof withTable>[]>();
-  const blockOf = (tiles: Range) => {
-    const ends = endsIn(tiling, tiles);
-    const key = String(ends);
-    if (!products.has(key)) products.set(key, productsOf(side, ends).map(withTable));
-    return { tiles, products: products.get(key)! };
-  };
-  const weights = output + block * outputBytes;
+/** The algorithm that computes a convolution by a transform. */
+export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
   return {
-    ...{ side, tiling, channelsIn, channelsOut, panels, sums, input, inputBytes, output, outputBytes },
-    chunks: parts(channelsIn, chunk),
-    blocks: parts(count, block).map(blockOf),
-    products: [...products.values()].flat(),
-    /** Where the tiles are, then of each of the products what f32_conv2d reads. */
-    tableBytes: tableEnd,
-    /** Null where the constant has been transformed. */
-    weights: isHeld ? null : weights,
-    bytes: weights + (isHeld ? 0 : weightCount(side) * panels * panelBytes(channelsIn, 1)),
-  };
-}
-
-/** `count` in parts of `size`, of which the last may be smaller. */
-function parts(count: number, size: number): readonly Range[] {
-  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
-    first: i * size,
-    count: Math.min(size, count - i * size),
-  }));
-}
-
-/** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
-function skewed(bytes: number): number {
-  return bytes % 4096 === 0 ? bytes + 64 : bytes;
-}
-
-function winograd(name: string, side: Points): Algorithm<Conv2dAttrs> {
-  return {
-    name,
+    name: transform.name,
     addsInPlace: true,
 
-    fits({ inputs, output, attrs }) {
-      const { kernelHeight, kernelWidth, out } = weightSizes(attrs);
-      const { stride, dilation, groups } = attrs;
+    prepare(site) {
+      const { inputs, output, attrs, engine } = site;
+      if (!fits(site, transform)) return null;
       const channels = channelsOf(inputs[0]!);
-      const step = side === STRIDED ? 2 : 1;
-      const isSquare = kernelHeight === 3 && kernelWidth === 3 && dilation[0] === dilation[1];
-      return (
-        isSquare &&
-        (side !== PAIRS || isPairs(inputs[0]!, output, attrs)) &&
-        stride[0] === step &&
-        stride[1] === step &&
-        (step === 1 || dilation[0] === 1) &&
-        // A tile reaches over up to seven dilations, whose pixels are counted in 32 bits.
-        dilation[0] <= MOST / 8 &&
-        groups === 1 &&
-        channels % 4 === 0 &&
-        channels >= 16 &&
-        out >= 16
-      );
-    },
-
-    work(site) {
-      const { inputs, output, attrs } = site;
-      const tiling = tilingOf(output, attrs.dilation[0], side);
-      let products = 0;
-      for (let point = 0; point < side ** 2; point++) products += tilesOf(side, tiling.ends, point).count;
-      const [channelsIn, channelsOut] = [channelsOf(inputs[0]!), channelsOf(output)];
-      const weights = holdsPoints(site, side) ? 0 : weightCount(side) * channelsIn * channelsOut;
+      const tiling = tilingOf(output, attrs.dilation[0], transform);
+      const plain = gemmConstants(site);
+      const pretransformed = isPretransformed(site, transform, tiling);
+      const constants = pretransformed ? { ...plain, weights: pointsConstant(attrs.weight, transform) } : plain;
+      const memory = scratchOf(site, transform, tiling, pretransformed);
+      let made: Schedule | null = null;
+      const schedule = () => (made ??= scheduleOf(transform, tiling, memory, engine.tileRows));
       return {
-        macs: products * channelsIn * channelsOut,
-        transformed: tiling.count * side ** 2 * (channelsIn + channelsOut) + weights,
+        work: workOf(transform, tiling, { channels, channelsOut: channelsOf(output), pretransformed }),
+        constants: listOf(constants),
+        workspace: {
+          // The schedule is made where a plan wants the algorithm, and not where the algorithm's cost is asked for.
+          get tableBytes() {
+            return schedule().tableBytes;
+          },
+          scratchBytes: memory.bytes,
+          zeroBytes: channels * 4,
+        },
+        steps(binding) {
+          const call: Call = {
+            site,
+            transform,
+            memory,
+            schedule: schedule(),
+            binding,
+            weights: binding.addressOf(constants.weights),
+            bias: binding.addressOf(constants.bias),
+            epilogue: writeEpilogue(binding, site.epilogue, constants.norm, binding.residual),
+          };
+          writeTables(call, tiling);
+          return [...weightPhases(call), ...call.schedule.blocks.flatMap((block) => blockPhases(call, block))];
+        },
       };
-    },
-
-    constants(site) {
-      const [panels, ...vectors] = gemmConstants(site);
-      return [holdsPoints(site, side) ? pointsConstant(site.attrs.weight, side) : panels!, ...vectors];
-    },
-
-    workspace(site) {
-      const schedule = scheduleOf(site, side);
-      return {
-        tableBytes: schedule.tableBytes,
-        scratchBytes: schedule.bytes,
-        zeroBytes: channelsOf(site.inputs[0]!) * 4,
-      };
-    },
-
-    bind(binding, attrs) {
-      const { inputs, output } = binding;
-      const schedule = scheduleOf({ ...binding, inputs: [inputs[0]!.shape], output: output.shape, attrs }, side);
-      const { chunks, blocks } = schedule;
-      writeTables(binding, schedule);
-      const phases = weightPhases(binding, schedule);
-      for (const { tiles, products } of blocks) {
-        for (const channels of chunks) {
-          phases.push(
-            inputPhase(binding, attrs, schedule, channels, tiles),
-            products.flatMap((some) => productSteps(binding, schedule, channels, some)),
-          );
-        }
-        phases.push(outputPhase(binding, attrs, schedule, tiles));
-      }
-      return phases;
     },
   };
 }
 
-/** Writes where the tiles are, and the rows of the products. */
-function writeTables({ kernels, engine, scratch, table }: Binding, schedule: Schedule): void {
-  const { tiling, products, input, inputBytes } = schedule;
-  writeTiles(tiling, kernels.memory, table);
-  for (const { tile, tiles, table: offset } of products) {
-    kernels.f32_conv2d_table(
-      ...([1, 1, tiles, 1, tiles, 1, 1, 1, 1, 0, 0, 1, 1, engine.tileRows, 0] as const),
-      ...([scratch + input + tile * inputBytes, inputBytes, 0, table + offset] as const),
-    );
-  }
-}
-
-/** Where the constant isn't transformed, it is. */
-function weightPhases({ engine, constants, scratch }: Binding, schedule: Schedule): Phase[] {
-  const { side, channelsIn, panels, weights } = schedule;
-  if (weights === null) return [];
-  const transform = ranges(panels, engine.threads).map(({ first, count }, i) =>
-    stepOf(
-      'f32_winograd_weights',
-      ...([side, channelsIn, panels, count, constants[0]! + first * panelBytes(channelsIn, 9)] as const),
-      ...([scratch + i * TRANSFORM_BYTES, scratch + weights + first * panelBytes(channelsIn, 1)] as const),
-    ),
-  );
-  return [transform];
-}
-
-/** Some tiles as the threads share them, with what each has of the scratch memory. */
-function partsOf({ engine, scratch, table }: Binding, tiles: Range) {
-  return ranges(tiles.count, engine.threads).map(({ first, count }, i) => {
-    const part = [count, table + (tiles.first + first) * TILE_BYTES] as const;
-    return { tiles: part, at: first, own: scratch + i * TRANSFORM_BYTES };
-  });
-}
-
-/** The transforms of some channels of a block's input. */
-function inputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, channels: Range, tiles: Range): Phase {
-  const { scratch, zeros } = binding;
-  const { side, input, inputBytes } = schedule;
-  const x = binding.inputs[0]!;
-  const { height, width } = imageSizes(x.shape);
-  const [dilation] = attrs.dilation;
-  // Of pairs nothing around is read.
-  const around = side === PAIRS ? dilation : 0;
-  return partsOf(binding, tiles).map(({ tiles, at, own }) =>
-    stepOf(
-      'f32_winograd_input',
-      ...([side, channels.count, height, width] as const),
-      ...([attrs.padding.top - around, attrs.padding.left - around, dilation, ...tiles] as const),
-      ...([x.address + channels.first * 4, x.pixelBytes, zeros, own] as const),
-      ...([scratch + input + at * inputBytes, inputBytes] as const),
-    ),
+/**
+ * True where a transform computes a convolution: 3×3, without groups, of enough channels, with the transform's stride.
+ */
+function fits({ inputs, output, attrs }: Conv2dSite, { stride, isSurrounded }: Transform): boolean {
+  const { kernelHeight, kernelWidth, out } = weightSizes(attrs);
+  const { dilation, groups } = attrs;
+  const channels = channelsOf(inputs[0]!);
+  return (
+    kernelHeight === 3 &&
+    kernelWidth === 3 &&
+    groups === 1 &&
+    channels % 4 === 0 &&
+    channels >= LEAST_CHANNELS &&
+    out >= LEAST_CHANNELS &&
+    attrs.stride[0] === stride &&
+    attrs.stride[1] === stride &&
+    dilation[0] === dilation[1] &&
+    (stride === 1 || dilation[0] === 1) &&
+    // A tile reaches over up to seven dilations, whose pixels are counted in 32 bits.
+    dilation[0] <= MOST / 8 &&
+    (!isSurrounded || hasOneTileSubGrids(inputs[0]!, output, attrs))
   );
 }
 
-/** Products of a block, a group for each point, which add to those of the channels before. */
-function productSteps(binding: Binding, schedule: Schedule, channels: Range, products: Schedule['products'][0]): Phase {
-  const { engine, constants, scratch } = binding;
-  const { channelsIn, channelsOut, panels, weights, outputBytes } = schedule;
-  // f32_conv2d takes each group's weights to lie where those of the groups before end.
-  const skipped = (products.weight - products.point) * panels * panelBytes(channelsIn, 1);
-  return gemmPhase(
-    {
-      rows: products.tiles,
-      firstGroup: products.point,
-      groups: products.points,
-      channelsIn: channels.count,
-      channelsOut,
-      taps: 1,
-      sums: channels.first > 0,
-      blockTiles: products.tiles,
-      table: binding.table + products.table,
-      weights: (weights === null ? constants[0]! : scratch + weights) + channels.first * panelBytes(1, 1) + skipped,
-      panelBytes: panelBytes(channelsIn, 1),
-      weightStorage: 'f32',
-      scratch: scratch + schedule.sums,
-      out: scratch + schedule.output + products.tile * outputBytes,
-      outBytes: outputBytes,
-      bias: 0,
-      epilogue: NO_EPILOGUE_ARGUMENTS,
-      cut: 'panels',
-    },
-    engine,
-  );
-}
-
-/** The way back of a block's products to output pixels. */
-function outputPhase(binding: Binding, attrs: Conv2dAttrs, schedule: Schedule, tiles: Range): Phase {
-  const { output, constants, scratch } = binding;
-  const { side, outputBytes } = schedule;
-  const { height, width } = imageSizes(output.shape);
-  return partsOf(binding, tiles).map(({ tiles, at, own }) =>
-    stepOf(
-      'f32_winograd_output',
-      ...([side, channelsOf(output.shape), height, width, attrs.dilation[0], ...tiles] as const),
-      ...([scratch + schedule.output + at * outputBytes, outputBytes, own, output.address, output.pixelBytes] as const),
-      attrs.bias ? constants[1]! : 0,
-      ...epilogueArguments(binding),
-    ),
-  );
-}
-
-/** True where each sub-grid has at most 2×2 pixels, each in its place. */
-function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Conv2dAttrs): boolean {
-  const [input, { height, width }] = [imageSizes(x), imageSizes(output)];
+/** True where each sub-grid has at most 2×2 pixels, and each output pixel lies where its input pixel does. */
+function hasOneTileSubGrids(x: Shape, output: Shape, { dilation: [dilation], padding }: Conv2dAttrs): boolean {
+  const input = imageSizes(x);
+  const { height, width } = imageSizes(output);
   return (
     padding.top === dilation &&
     padding.left === dilation &&
@@ -302,55 +152,323 @@ function isPairs(x: Shape, output: Shape, { dilation: [dilation], padding }: Con
 }
 
 /**
- * True where a weight is held in the transform's points, and not transformed in each run. With many tiles their products take so long that
- * transforming the weight takes a tenth of it at most, and what it would grow to isn't worth holding. A Toeplitz product's doesn't grow.
+ * True where a weight is transformed once, when it is packed, and not in each run. With many tiles their products take
+ * so long that transforming the weight takes a tenth of that at most, and what the weight would grow to isn't worth
+ * holding. The weight of a Toeplitz product doesn't grow. A weight that is stored as f16 is transformed once as well,
+ * since the transform reads float32.
  */
-function holdsPoints({ output, attrs, weightStorage }: Layer, side: Points): boolean {
-  return side === PAIRS || weightStorage === 'f16' || tilingOf(output, attrs.dilation[0], side).count < MANY_TILES;
+function isPretransformed({ weightStorage }: Conv2dSite, { isSurrounded }: Transform, { count }: Tiling): boolean {
+  return isSurrounded || weightStorage === 'f16' || count < MANY_TILES;
+}
+
+/** What the algorithm does, for the cost model. */
+function workOf(
+  transform: Transform,
+  { count, ends }: Tiling,
+  { channels, channelsOut, pretransformed }: { channels: number; channelsOut: number; pretransformed: boolean },
+) {
+  const points = transform.side ** 2;
+  let products = 0;
+  for (let point = 0; point < points; point++) products += tilesOf(transform, ends, point).count;
+  const weights = pretransformed ? 0 : weightCount(transform) * channels * channelsOut;
+  return {
+    macs: products * channels * channelsOut,
+    transformed: count * points * (channels + channelsOut) + weights,
+  };
+}
+
+/** Sizes of the matrices, and where they lie in the scratch memory. */
+interface Scratch {
+  readonly channelsIn: number;
+  /** Whole vectors. */
+  readonly channelsOut: number;
+  /** Tiles of a block: whole tiles of the GEMM in all blocks but the last. */
+  readonly blockTiles: number;
+  /** Input channels of a chunk. */
+  readonly chunk: number;
+  /** The offset of the products' own scratch memory. */
+  readonly gemm: number;
+  /** The offset of a block's transformed input, `inputBytes` from tile to tile: [tile][point][channel]. */
+  readonly input: number;
+  readonly inputBytes: number;
+  /** The offset of a block's products, `productBytes` from tile to tile: [tile][point][channel]. */
+  readonly products: number;
+  readonly productBytes: number;
+  /** The offset of the transformed weight; null where the constant is transformed. */
+  readonly weights: number | null;
+  /** Bytes of it all, the threads' own at the start. */
+  readonly bytes: number;
+}
+
+/** Where a site's matrices lie. */
+function scratchOf(
+  { inputs, output, engine }: Conv2dSite,
+  transform: Transform,
+  { count }: Tiling,
+  pretransformed: boolean,
+): Scratch {
+  const { threads, tileRows } = engine;
+  const points = transform.side ** 2;
+  const channelsIn = channelsOf(inputs[0]!);
+  const channelsOut = vectorBytes(channelsOf(output)) / 4;
+  const chunk = Math.min(channelsIn, MAX_CHUNK);
+  // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
+  const mostTiles = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
+  const blocks = Math.ceil(count / mostTiles);
+  const blockTiles = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
+  const inputBytes = skewed(points * chunk * 4);
+  const productBytes = skewed(points * channelsOut * 4);
+  const gemm = threads * THREAD_BYTES;
+  const input = gemm + gemmScratchBytes({ channelsIn: chunk, taps: 1, weightStorage: 'f32' }, engine);
+  const products = input + blockTiles * inputBytes;
+  const weights = products + blockTiles * productBytes;
+  const weightBytes = weightCount(transform) * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
+  return {
+    ...{ channelsIn, channelsOut, blockTiles, chunk, gemm, input, inputBytes, products, productBytes },
+    weights: pretransformed ? null : weights,
+    bytes: pretransformed ? weights : weights + weightBytes,
+  };
+}
+
+/** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
+function skewed(bytes: number): number {
+  return bytes % 4096 === 0 ? bytes + 64 : bytes;
+}
+
+/** Products with the offset of what f32_conv2d reads of them in the table. */
+interface TabledProducts extends Products {
+  readonly table: number;
+}
+
+/** Tiles that go through all three steps together. */
+interface Block {
+  readonly tiles: Range;
+  readonly products: readonly TabledProducts[];
+}
+
+/** What is computed in which order: blocks of tiles, of each chunks of input channels. */
+interface Schedule {
+  readonly chunks: readonly Range[];
+  readonly blocks: readonly Block[];
+  /** The products of all blocks, each once. */
+  readonly products: readonly TabledProducts[];
+  /** Where the tiles are, then what f32_conv2d reads of each of the products. */
+  readonly tableBytes: number;
+}
+
+/** Most blocks lie within one grid of tiles. Those have equal products, which are kept once. */
+function scheduleOf(
+  transform: Transform,
+  tiling: Tiling,
+  { channelsIn, chunk, blockTiles }: Scratch,
+  tileRows: number,
+): Schedule {
+  let end = tiling.count * TILE_BYTES;
+  const known = new Map<string, readonly TabledProducts[]>();
+  const blocks = segments(tiling.count, blockTiles).map((tiles) => {
+    const ends = endsIn(tiling, tiles);
+    const key = String(ends);
+    let products = known.get(key);
+    if (!products) {
+      products = productsOf(transform, ends).map((some) => {
+        const table = end;
+        end += tableBytes(some.tiles, 1, tileRows);
+        return { ...some, table };
+      });
+      known.set(key, products);
+    }
+    return { tiles, products };
+  });
+  return { chunks: segments(channelsIn, chunk), blocks, products: [...known.values()].flat(), tableBytes: end };
+}
+
+/** One bound convolution: what the phases below are made of. */
+interface Call {
+  readonly site: Conv2dSite;
+  readonly transform: Transform;
+  readonly memory: Scratch;
+  readonly schedule: Schedule;
+  readonly binding: Binding;
+  /** Addresses of the constants, and of the epilogue's record. */
+  readonly weights: number;
+  readonly bias: number;
+  readonly epilogue: number;
+}
+
+/** Writes where the tiles are, and the addresses of the products' rows. */
+function writeTables({ site, memory, schedule, binding }: Call, tiling: Tiling): void {
+  const { kernels, scratch, table } = binding;
+  writeTiles(tiling, kernels.memory, table);
+  for (const { tile, tiles, table: offset } of schedule.products) {
+    // A row of tiles is an image of one row, which a window of one pixel passes over.
+    const rows = f32_conv2d_table({
+      ...{ images: 1, height: 1, width: tiles, outHeight: 1, outWidth: tiles },
+      ...{ kernelHeight: 1, kernelWidth: 1, strideHeight: 1, strideWidth: 1, top: 0, left: 0 },
+      ...{ dilationHeight: 1, dilationWidth: 1, tileRows: site.engine.tileRows, skips: 0 },
+      x: scratch + memory.input + tile * memory.inputBytes,
+      pixelBytes: memory.inputBytes,
+      zeros: 0,
+      table: table + offset,
+    });
+    runStep(kernels, rows);
+  }
+}
+
+/** The transform of the weight, where the constant isn't transformed: the threads share its panels. */
+function weightPhases({ site, transform, memory, binding, weights }: Call): readonly Phase[] {
+  const { channelsIn, weights: to } = memory;
+  if (to === null) return [];
+  const panels = panelsOf(memory.channelsOut);
+  const phase = ranges(panels, site.engine.threads).map(({ first, count }, thread) =>
+    f32_winograd_weights({
+      points: transform.side,
+      channels: channelsIn,
+      panels,
+      count,
+      weight: weights + first * panelBytes(channelsIn, 9),
+      scratch: binding.scratch + thread * THREAD_BYTES,
+      out: binding.scratch + to + first * panelBytes(channelsIn, 1),
+    }),
+  );
+  return [phase];
+}
+
+/** All phases of a block: for each chunk of channels the transforms of the input, then products; and the way back. */
+function blockPhases(call: Call, { tiles, products }: Block): readonly Phase[] {
+  const chunks = call.schedule.chunks.flatMap((channels) => [
+    inputPhase(call, tiles, channels),
+    products.flatMap((some) => productSteps(call, some, channels)),
+  ]);
+  return [...chunks, outputPhase(call, tiles)];
+}
+
+/** The tiles of a block as the threads share them. */
+function sharesOf({ site, binding }: Call, tiles: Range) {
+  return ranges(tiles.count, site.engine.threads).map(({ first, count }, thread) => ({
+    /** The first of them, counted from the block's. */
+    first,
+    count,
+    /** Where it stands where they are. */
+    tiles: binding.table + (tiles.first + first) * TILE_BYTES,
+    scratch: binding.scratch + thread * THREAD_BYTES,
+  }));
+}
+
+/** The transforms of some channels of a block's input. */
+function inputPhase(call: Call, tiles: Range, channels: Range): Phase {
+  const { site, transform, memory, binding } = call;
+  const { padding, dilation } = site.attrs;
+  const x = binding.inputs[0]!;
+  const { height, width } = imageSizes(x.shape);
+  // Of what surrounds a tile of a Toeplitz product nothing is read.
+  const unread = transform.isSurrounded ? dilation[0] : 0;
+  return sharesOf(call, tiles).map(({ first, ...share }) =>
+    f32_winograd_input({
+      points: transform.side,
+      channels: channels.count,
+      height,
+      width,
+      top: padding.top - unread,
+      left: padding.left - unread,
+      dilation: dilation[0],
+      ...share,
+      x: x.address + channels.first * 4,
+      pixelBytes: x.pixelBytes,
+      zeros: binding.zeros,
+      out: binding.scratch + memory.input + first * memory.inputBytes,
+      tileBytes: memory.inputBytes,
+    }),
+  );
+}
+
+/** Products of a block, a group for each point. They add to the products of the channels before. */
+function productSteps({ site, memory, binding, weights }: Call, products: TabledProducts, channels: Range): Phase {
+  const { channelsIn, channelsOut, productBytes } = memory;
+  const { scratch, table } = binding;
+  const first = memory.weights === null ? weights : scratch + memory.weights;
+  // f32_conv2d takes a group's weights to follow those of the group before. Where points share a weight, they don't.
+  const skippedGroups = products.weight - products.point;
+  const skipped = skippedGroups * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
+  return gemmPhase(
+    {
+      rows: products.tiles,
+      firstGroup: products.point,
+      groups: products.points,
+      channelsIn: channels.count,
+      channelsOut,
+      taps: 1,
+      sums: channels.first > 0,
+      blockTiles: products.tiles,
+      table: table + products.table,
+      weights: first + channels.first * panelBytes(1, 1) + skipped,
+      panelBytes: panelBytes(channelsIn, 1),
+      weightStorage: 'f32',
+      scratch: scratch + memory.gemm,
+      out: scratch + memory.products + products.tile * productBytes,
+      outBytes: productBytes,
+      bias: 0,
+      epilogue: 0,
+      cut: 'panels',
+    },
+    site.engine,
+  );
+}
+
+/** The way back of a block's products to output pixels. */
+function outputPhase(call: Call, tiles: Range): Phase {
+  const { site, transform, memory, binding, bias, epilogue } = call;
+  const { output } = binding;
+  const { height, width } = imageSizes(output.shape);
+  return sharesOf(call, tiles).map(({ first, ...share }) =>
+    f32_winograd_output({
+      points: transform.side,
+      tile: transform.tile,
+      channels: channelsOf(output.shape),
+      outHeight: height,
+      outWidth: width,
+      dilation: site.attrs.dilation[0],
+      ...share,
+      m: binding.scratch + memory.products + first * memory.productBytes,
+      tileBytes: memory.productBytes,
+      out: output.address,
+      outBytes: output.pixelBytes,
+      bias,
+      epilogue,
+    }),
+  );
 }
 
 /** A weight in the transform's points, packed for the products. */
-function pointsConstant(weight: Parameter, side: Points): Constant {
+function pointsConstant(weight: Parameter, transform: Transform): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
   const row = channelsIn * 9;
   const step = stagedChannels(row);
   const staged = stagedBytes(Math.min(step, channelsOut) * row);
-  const panels = Math.ceil(channelsOut / 8);
-  const panel = panelBytes(channelsIn, 1);
-  const mostPanels = Math.ceil(Math.min(step, channelsOut) / 8);
+  const panels = panelsOf(channelsOut);
+  const packedBytes = panelsOf(Math.min(step, channelsOut)) * panelBytes(channelsIn, 9);
   return {
     owner: weight,
-    form: `winograd ${side}`,
-    bytes: weightCount(side) * panels * panel,
+    form: transform.name,
+    bytes: weightCount(transform) * panels * panelBytes(channelsIn, 1),
     weight,
-    scratchBytes: staged + mostPanels * panel * 9 + WEIGHT_SCRATCH_BYTES,
+    scratchBytes: staged + packedBytes + WINOGRAD_WEIGHT_BYTES,
     write({ kernels, address, scratch, valuesOf }) {
       const values = valuesOf(weight);
       const packed = scratch + staged;
-      for (let n = 0; n < channelsOut; n += step) {
-        const count = Math.min(step, channelsOut - n);
-        stage(kernels, values, n * row, count * row, scratch);
-        kernels.f32_pack_conv2d(count, channelsIn, 9, scratch, packed);
-        kernels.f32_winograd_weights(
-          ...([side, channelsIn, panels, Math.ceil(count / 8), packed] as const),
-          ...([packed + mostPanels * panel * 9, address + (n / 8) * panel] as const),
-        );
+      for (const { first, count } of segments(channelsOut, step)) {
+        stage(kernels, values, { first: first * row, count: count * row }, scratch);
+        runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps: 9, weight: scratch, out: packed }));
+        const points = f32_winograd_weights({
+          points: transform.side,
+          channels: channelsIn,
+          panels,
+          count: panelsOf(count),
+          weight: packed,
+          scratch: packed + packedBytes,
+          out: address + (first / PANEL) * panelBytes(channelsIn, 1),
+        });
+        runStep(kernels, points);
       }
     },
   };
 }
-
-/** F(2×2, 3×3): 2.25 times fewer multiplications. */
-export const winograd2 = winograd('winograd-2x2', 4);
-
-/** F(3×3, 3×3): 3.24 times fewer multiplications. */
-export const winograd3 = winograd('winograd-3x3', 5);
-
-/** F(4×4, 3×3): 4 times fewer multiplications. */
-export const winograd4 = winograd('winograd-4x4', 6);
-
-/** Stride 2 by tiles of 3×3 outputs: 1.65 times fewer multiplications. */
-export const winogradStrided = winograd('winograd-3x3-s2', STRIDED);
-
-/** Sub-grids of at most 2×2 pixels, as dilations of half an image have them: 9 multiplications where 16 taps aren't padding. */
-export const toeplitz2 = winograd('toeplitz-2x2', PAIRS);

@@ -1,7 +1,7 @@
 /** Sliding windows: the shape rules that convolution and pooling share. */
 
-import { describe, ShapeError, ValueError } from '../errors.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import { describe, ShapeError, ValueError } from '../../errors.ts';
+import { formatShape, type Shape } from '../../tensor/shape.ts';
 
 /** Height, then width. */
 export type Pair = readonly [height: number, width: number];
@@ -32,7 +32,23 @@ export const MOST = 2 ** 31 - 1;
 /** The window of a kernel of one pixel. */
 export const ONE_PIXEL: Window = { kernelSize: [1, 1], stride: [1, 1], padding: NO_SIDES, dilation: [1, 1] };
 
-/** `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers from `least` to {@link MOST} */
+/** A window's numbers by the names that kernels have for them. */
+export function windowArguments({ kernelSize, stride, padding, dilation }: Window) {
+  return {
+    kernelHeight: kernelSize[0],
+    kernelWidth: kernelSize[1],
+    strideHeight: stride[0],
+    strideWidth: stride[1],
+    ...padding,
+    dilationHeight: dilation[0],
+    dilationWidth: dilation[1],
+  };
+}
+
+/**
+ * `[height, width]` of a number or pair. @throws {@link ValueError} where it isn't one of whole numbers from `least` to
+ * {@link MOST}
+ */
 export function toPair(name: string, value: number | readonly number[], least: number): Pair {
   const pair = typeof value === 'number' ? [value, value] : value;
   if (!Array.isArray(pair) || pair.length !== 2 || ![...pair].every((v) => Number.isSafeInteger(v) && v >= least)) {
@@ -59,10 +75,12 @@ export function toSides(name: string, padding: number | readonly number[] | Side
 }
 
 /**
- * The number of windows in height and width: floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1, or ceil with
- * `ceilMode`, where a last window that would start in the far padding is dropped, and the first may be larger than the image.
+ * The number of windows in height and width: floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1, or ceil
+ * with `ceilMode`, where a last window that would start in the far padding is dropped, and the first may be larger than
+ * the image.
  *
- * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, a window doesn't fit into the padded image, or that is larger than kernels can count
+ * @throws {@link ShapeError} where x isn't `[N, C, H, W]`, a window doesn't fit into the padded image, or that is
+ *   larger than kernels can count
  * @see torch.nn.functional.max_pool2d
  */
 export function windowCounts(name: string, x: Shape, window: Window): Pair {

@@ -1,0 +1,99 @@
+/**
+ * Algorithms: ways to compute an op by kernels. An algorithm is prepared once for a site, an application of the op with
+ * its shapes. What it prepares says what it costs and needs, and gives the kernel calls once addresses are known.
+ */
+
+import type { Shape } from '../../tensor/shape.ts';
+import type { Kernels } from '../../wasm/kernels.gen.ts';
+import type { Phase } from '../../wasm/step.ts';
+import type { Epilogue } from '../rules/epilogue.ts';
+import type { Constant } from './constant.ts';
+import type { Slot } from './slot.ts';
+
+/** What is known of the engine that will run a plan. No result depends on it. */
+export interface Engine {
+  /** Rows of a convolution's tile that the engine keeps in registers. */
+  readonly tileRows: number;
+  /** Threads that share a step's work. */
+  readonly threads: number;
+  /**
+   * True where taps are to have the same bits on every engine. Then `tileRows` has a fixed value, and every NaN is
+   * written as 0x7fc00000.
+   */
+  readonly deterministic: boolean;
+}
+
+/**
+ * How the packed weights of convolutions and linear layers lie in memory; depthwise and Winograd's are always float32.
+ */
+export type WeightStorage = 'f32' | 'f16';
+
+/** One application of an op: its shapes don't depend on what else is computed. */
+export interface Site<A> {
+  /** Shapes of the op's own inputs. A residual isn't among them. */
+  readonly inputs: readonly Shape[];
+  readonly output: Shape;
+  readonly attrs: A;
+  readonly epilogue: Epilogue;
+  readonly engine: Engine;
+  readonly weightStorage: WeightStorage;
+}
+
+/** What an algorithm does, for the cost model. */
+export interface Work {
+  /** Multiply-accumulates in a register tile. */
+  readonly macs: number;
+  /** Floats that pass through a transform on their way in or out. */
+  readonly transformed: number;
+}
+
+/** Bytes that a node needs beside its values. */
+export interface Workspace {
+  /** A table that lives as long as the plan is bound. */
+  readonly tableBytes: number;
+  /** Scratch memory for the node's steps alone. */
+  readonly scratchBytes: number;
+  /** Zero bytes that the node reads as padding. */
+  readonly zeroBytes: number;
+}
+
+/** All addresses of one node. */
+export interface Binding {
+  readonly kernels: Kernels;
+  /** The op's own inputs; a residual isn't among them. */
+  readonly inputs: readonly Slot[];
+  readonly output: Slot;
+  readonly residual: Slot | null;
+  readonly table: number;
+  readonly scratch: number;
+  readonly zeros: number;
+  /** {@link EPILOGUE_BYTES} for the record that tells kernels of an epilogue. */
+  readonly record: number;
+  /** The address of one of {@link Prepared.constants}; 0 for null, which stands for none. */
+  addressOf(constant: Constant | null): number;
+}
+
+/** An algorithm that is ready for one site. */
+export interface Prepared {
+  /** What it does; nothing worth weighing, where absent. */
+  readonly work?: Work;
+  /** What has to be packed. */
+  readonly constants?: readonly (Constant | null)[];
+  /** What it needs beside its values; nothing, where absent. */
+  readonly workspace?: Workspace;
+  /** The kernel calls that compute the site on the bound addresses. What they read of tables is written at once. */
+  steps(binding: Binding): readonly Phase[];
+}
+
+/** A way to compute an op. */
+export interface Algorithm<A> {
+  /** For reports, and to ask for it. */
+  readonly name: string;
+  /**
+   * True where the output may lie where the residual does: each of its elements is read just before the output's is
+   * written.
+   */
+  readonly addsInPlace?: boolean;
+  /** What the algorithm does at a site; null where it can't be used there. */
+  prepare(site: Site<A>): Prepared | null;
+}

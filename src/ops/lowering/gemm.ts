@@ -1,0 +1,284 @@
+/**
+ * The indirect GEMM that convolution and linear layers share: its constants, its table and its steps
+ * (assembly/conv2d.ts).
+ */
+
+import { ValueError } from '../../errors.ts';
+import type { Parameter } from '../../tensor/parameter.ts';
+import { numel } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { PANEL, PARTIAL_BYTES } from '../../wasm/kernels.gen.ts';
+import { type Phase, runStep } from '../../wasm/step.ts';
+import { f32_conv2d, f32_conv2d_table, f32_pack_conv2d, f32_to_f16 } from '../../wasm/steps.gen.ts';
+import { type Window, windowArguments } from '../rules/window.ts';
+import type { Binding, Engine, Site, WeightStorage } from './algorithm.ts';
+import { biasConstant, type Constant } from './constant.ts';
+import { ranges } from './cut.ts';
+import { type NormConstants, normConstants } from './epilogue.ts';
+import { channelsOf, pixelsOf, type Slot } from './slot.ts';
+import { stage, stagedBytes, stagedChannels } from './stage.ts';
+
+/** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
+const BLOCK_BYTES = 384 * 1024;
+
+/**
+ * Products of a sum that are added up one after the other. A sum of more products goes in several such runs, so that an
+ * error grows with a run's length and the number of runs: see f32_conv2d for the bound. Runs twice as long would take
+ * no less time.
+ */
+const RUN = 256;
+
+/** What a convolution and a linear layer have both. */
+interface Weighted {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+}
+
+/** What a convolution or linear layer multiplies by and adds. */
+export interface GemmConstants {
+  readonly weights: Constant;
+  readonly bias: Constant | null;
+  readonly norm: NormConstants;
+}
+
+/** A layer's constants: the weight's panels, the bias, the norm's scale and shift. */
+export function gemmConstants(
+  { attrs: { weight, bias }, epilogue, weightStorage }: Site<Weighted>,
+  groups = 1,
+): GemmConstants {
+  const form = { channels: weight.shape[0]!, groups, panel: PANEL };
+  return {
+    weights: panelConstant(weight, weightStorage, groups),
+    bias: biasConstant(bias, form),
+    norm: normConstants(epilogue.norm, form),
+  };
+}
+
+/** The constants as a list, for a plan. */
+export function listOf({ weights, bias, norm }: GemmConstants): readonly (Constant | null)[] {
+  return [weights, bias, norm.scale, norm.shift];
+}
+
+/**
+ * A convolution's or linear layer's weight `[out, in / groups, taps]` in panels of eight output channels, each group's
+ * by themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even. Values that rounding
+ * makes infinite are refused.
+ */
+function panelConstant(weight: Parameter, storage: WeightStorage, groups: number): Constant {
+  const [out, channelsIn] = weight.shape as [number, number];
+  const taps = numel(weight.shape.slice(2));
+  const channelsOut = out / groups;
+  const row = channelsIn * taps;
+  const step = stagedChannels(row);
+  const staged = stagedBytes(Math.min(step, channelsOut) * row);
+  const floats = panelsOf(Math.min(step, channelsOut)) * PANEL * row;
+  return {
+    owner: weight,
+    form: `panels ${groups} ${storage}`,
+    bytes: groups * panelsOf(channelsOut) * panelBytes(channelsIn, taps, storage),
+    weight,
+    scratchBytes: staged + (storage === 'f16' ? floats * 4 : 0),
+    write({ kernels, address, scratch, valuesOf, nameOf }) {
+      const values = valuesOf(weight);
+      let to = address;
+      for (let g = 0; g < groups; g++) {
+        for (let n = 0; n < channelsOut; n += step) {
+          const count = Math.min(step, channelsOut - n);
+          const panels = panelsOf(count);
+          const packed = storage === 'f16' ? scratch + staged : to;
+          stage(kernels, values, { first: (g * channelsOut + n) * row, count: count * row }, scratch);
+          runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps, weight: scratch, out: packed }));
+          if (storage === 'f16' && runStep(kernels, f32_to_f16({ count: panels * PANEL * row, x: packed, out: to }))) {
+            throw overflow(values, nameOf(weight));
+          }
+          to += panels * panelBytes(channelsIn, taps, storage);
+        }
+      }
+    },
+  };
+}
+
+/** Finite weights from here on would be infinite as binary16s. */
+const HALF_LIMIT = 65520;
+
+/** The error that says which weight has values that no binary16 stands for. */
+function overflow(values: Tensor, name: string): ValueError {
+  const value = values.float().data.find((v) => Number.isFinite(v) && Math.abs(v) >= HALF_LIMIT);
+  return new ValueError(
+    `compile: expected weights below ${HALF_LIMIT} for weightStorage 'f16', got ${value} in ${name}; compile with weightStorage 'f32'`,
+  );
+}
+
+/** Panels of so many output channels. */
+export function panelsOf(channelsOut: number): number {
+  return Math.ceil(channelsOut / PANEL);
+}
+
+/** Bytes of a panel of eight output channels. */
+export function panelBytes(channelsIn: number, taps: number, storage: WeightStorage = 'f32'): number {
+  return channelsIn * taps * PANEL * (storage === 'f16' ? 2 : 4);
+}
+
+/** What a GEMM does with its sums' terms. */
+interface Terms {
+  readonly channelsIn: number;
+  readonly taps: number;
+  readonly weightStorage: WeightStorage;
+}
+
+/** Bytes of scratch memory that a GEMM takes in all threads. */
+export function gemmScratchBytes(terms: Terms, { threads }: Engine): number {
+  return threads * (f16Bytes(terms) + partialBytes(terms));
+}
+
+/** Bytes of a thread's panel of float32, where weights are stored as f16. */
+function f16Bytes({ channelsIn, taps, weightStorage }: Terms): number {
+  return weightStorage === 'f16' ? panelBytes(channelsIn, taps) : 0;
+}
+
+/** Bytes of what a thread's sums come to before their last run. */
+function partialBytes({ channelsIn, taps }: Terms): number {
+  return channelsIn * taps > RUN ? PARTIAL_BYTES : 0;
+}
+
+/** Tiles in a block whose rows read so many input bytes each. */
+export function blockTilesOf(rowBytes: number, tileRows: number): number {
+  return Math.max(1, Math.floor(BLOCK_BYTES / (rowBytes * tileRows)));
+}
+
+/** Bytes of f32_conv2d's table. */
+export function tableBytes(rows: number, taps: number, tileRows: number): number {
+  return Math.ceil(rows / tileRows) * tileRows * taps * 4;
+}
+
+/** One indirect GEMM: see f32_conv2d. */
+export interface Gemm {
+  readonly rows: number;
+  readonly groups: number;
+  /** The first of them; 0 where absent. Weights, `out` and the rows' channels begin with group 0. */
+  readonly firstGroup?: number;
+  /** Of one group. */
+  readonly channelsIn: number;
+  readonly channelsOut: number;
+  readonly taps: number;
+  /** True to add to what is there. */
+  readonly sums?: boolean;
+  readonly blockTiles: number;
+  readonly table: number;
+  readonly weights: number;
+  readonly panelBytes: number;
+  readonly weightStorage: WeightStorage;
+  /** {@link gemmScratchBytes} for as many threads as share it. */
+  readonly scratch: number;
+  readonly out: number;
+  readonly outBytes: number;
+  readonly bias: number;
+  /** The address of the epilogue's record; 0 for none. */
+  readonly epilogue: number;
+  /** What threads share: tiles, or panels where they are more, unless given. */
+  readonly cut?: 'tiles' | 'panels';
+}
+
+/** A GEMM shared by threads. */
+export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
+  const { rows, groups, channelsIn, channelsOut, taps, sums = false, firstGroup = 0 } = gemm;
+  const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, epilogue } = gemm;
+  const ofF16 = f16Bytes(gemm);
+  const ofPartial = partialBytes(gemm);
+  const tiles = Math.ceil(rows / tileRows);
+  const panels = groups * panelsOf(channelsOut);
+  const firstPanel = firstGroup * panelsOf(channelsOut);
+  const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
+  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, thread) => {
+    const last = first + count;
+    const scratch = gemm.scratch + thread * (ofF16 + ofPartial);
+    const share =
+      cut === 'tiles'
+        ? { firstTile: first, lastTile: last, firstPanel, lastPanel: firstPanel + panels }
+        : { firstTile: 0, lastTile: tiles, firstPanel: firstPanel + first, lastPanel: firstPanel + last };
+    return f32_conv2d({
+      rows,
+      channelsIn,
+      channelsOut,
+      taps,
+      tileRows,
+      blockTiles,
+      ...share,
+      run: RUN,
+      sums: Number(sums),
+      table,
+      weights,
+      panelBytes: bytes,
+      wide: ofF16 && scratch,
+      partial: ofPartial && scratch + ofF16,
+      out,
+      outBytes,
+      bias,
+      epilogue,
+    });
+  });
+}
+
+/** A convolution as one GEMM over the pixels that its window reaches. */
+export interface Convolution {
+  /** What the window slides over. */
+  readonly x: Slot;
+  readonly window: Window;
+  readonly engine: Engine;
+  readonly weightStorage: WeightStorage;
+  readonly constants: GemmConstants;
+  /** The address of the epilogue's record; 0 for none. */
+  readonly epilogue: number;
+}
+
+/**
+ * A convolution's GEMM. The table of what the window reaches is written at once: zeros in the padding, or, for sums
+ * that are added to, nothing for tiles that lie in it.
+ *
+ * @param differences from the plain one: dense pixels, one group, the constants as they are
+ */
+export function convolutionPhase(
+  binding: Binding,
+  { x, window, engine, weightStorage, constants, epilogue }: Convolution,
+  differences: Partial<Gemm> = {},
+): Phase {
+  const { kernels, output, scratch, zeros } = binding;
+  const taps = window.kernelSize[0] * window.kernelSize[1];
+  const channelsIn = differences.channelsIn ?? channelsOf(x.shape);
+  const gemm: Gemm = {
+    rows: pixelsOf(output.shape),
+    groups: 1,
+    channelsIn,
+    channelsOut: channelsOf(output.shape),
+    taps,
+    blockTiles: blockTilesOf(x.pixelBytes, engine.tileRows),
+    table: binding.table,
+    weights: binding.addressOf(constants.weights),
+    panelBytes: panelBytes(channelsIn, taps, weightStorage),
+    weightStorage,
+    scratch,
+    out: output.address,
+    outBytes: output.pixelBytes,
+    bias: binding.addressOf(constants.bias),
+    epilogue,
+    ...differences,
+  };
+  const [images, , height = 1, width = 1] = x.shape as [number, number, number?, number?];
+  const [, , outHeight = 1, outWidth = 1] = output.shape;
+  const table = f32_conv2d_table({
+    images,
+    height,
+    width,
+    outHeight,
+    outWidth,
+    ...windowArguments(window),
+    tileRows: engine.tileRows,
+    skips: Number(gemm.sums ?? false),
+    x: x.address,
+    pixelBytes: x.pixelBytes,
+    zeros,
+    table: gemm.table,
+  });
+  runStep(kernels, table);
+  return gemmPhase(gemm, engine);
+}

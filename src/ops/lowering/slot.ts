@@ -1,0 +1,38 @@
+/** Slots: where a value lies in WASM memory. */
+
+import type { Shape } from '../../tensor/shape.ts';
+import { LANES } from '../../wasm/kernels.gen.ts';
+
+/** Where a value lies in WASM memory: channels-last, pixels `pixelBytes` apart, rows and images dense. */
+export interface Slot {
+  readonly address: number;
+  /** PyTorch's shape: `[N, C, H, W]`, or `[N, C]` for N pixels. */
+  readonly shape: Shape;
+  readonly pixelBytes: number;
+}
+
+/** Channels of a pixel. */
+export function channelsOf(shape: Shape): number {
+  return shape[1]!;
+}
+
+/** Pixels of all images: N·H·W, or N for `[N, C]`. */
+export function pixelsOf(shape: Shape): number {
+  return shape[0]! * (shape[2] ?? 1) * (shape[3] ?? 1);
+}
+
+/** Bytes from pixel to pixel in a slot of its own: whole vectors of four floats. */
+export function pixelBytesOf(shape: Shape): number {
+  return vectorBytes(channelsOf(shape));
+}
+
+/** Bytes of so many floats as whole vectors of four. */
+export function vectorBytes(floats: number): number {
+  return Math.ceil(floats / LANES) * LANES * 4;
+}
+
+/** The sizes of `[N, C, H, W]` by their names. */
+export function imageSizes(shape: Shape) {
+  const [images, channels, height, width] = shape as [number, number, number, number];
+  return { images, channels, height, width };
+}
