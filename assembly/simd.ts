@@ -4,8 +4,8 @@
  */
 
 /**
- * c + a·b on four lanes: one rounding in the relaxed binary, two in the simd binary. The product comes first in both: so one binary can be made
- * of the other in fewer bytes (scripts/difference.mjs).
+ * c + a·b on four lanes: one rounding in the relaxed binary, two in the simd binary. The product comes first in both:
+ * so one binary can be made of the other in fewer bytes (scripts/difference.mjs).
  */
 // @ts-ignore: decorator
 @inline

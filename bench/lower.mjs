@@ -72,7 +72,7 @@ export function lower(program, names) {
     const { norm, residual } = epilogue;
     const read = inputs.map(indexOf);
     const residualInput = residual ? /** @type {number} */ (read.pop()) : null;
-    const own = op.joins?.(given);
+    const own = op.asEpiloguePart?.(given);
     const isActivation = own?.kind === 'activation';
     const activation = activationOf(isActivation ? own.activation : epilogue.activation);
     const sums = residualInput === null ? indexOf(output) : newValue(output.shape);

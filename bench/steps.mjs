@@ -24,19 +24,27 @@ export function compiledSteps(module, shape, options) {
     const { op, inputs, output } = node;
     const algorithms = op.algorithms.map((algorithm) => ({
       ...algorithm,
-      /** @type {typeof algorithm.bind} */
-      bind(binding, attrs) {
-        const phases = algorithm.bind(binding, attrs);
-        const calls = callsOf(binding.kernels, phases);
-        const run = () => {
-          for (const call of calls) call();
-        };
-        const kernel = /** @type {any} */ (attrs)?.weight?.shape.slice(2).join('×') ?? '';
+      /** @type {typeof algorithm.prepare} */
+      prepare(site) {
+        const prepared = algorithm.prepare(site);
+        if (!prepared) return null;
+        const { steps: stepsOf } = prepared;
+        const kernel = /** @type {any} */ (site.attrs)?.weight?.shape.slice(2).join('×') ?? '';
         const [from, to] = [inputs[0], output].map((value) => value.shape.slice(1).join('×'));
-        const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`];
-        const label = name.filter(Boolean).join(' ');
-        steps.push({ op: op.name, algorithm: algorithm.name, name: label, macs: macsOf(node), run });
-        return phases;
+        const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`].filter(Boolean).join(' ');
+        return {
+          ...prepared,
+          /** @type {typeof stepsOf} */
+          steps(binding) {
+            const phases = stepsOf(binding);
+            const calls = callsOf(binding.kernels, phases);
+            const run = () => {
+              for (const call of calls) call();
+            };
+            steps.push({ op: op.name, algorithm: algorithm.name, name, macs: macsOf(node), run });
+            return phases;
+          },
+        };
       },
     }));
     return { ...node, op: { ...op, algorithms } };
