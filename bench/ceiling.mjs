@@ -1,6 +1,7 @@
 /**
  * The machine's ceiling: what V8's code reaches on twelve accumulators in registers, without a load. Nothing in WASM SIMD
- * computes more a second, so kernels are measured as a share of it.
+ * computes more a second, so kernels are measured as a share of it. The module is written as bytes: each engine's process makes it, and
+ * binaryen, 13 MB of JavaScript, would be loaded there for a few opcodes.
  */
 
 import { cpuMs, warmUp } from './measure.mjs';

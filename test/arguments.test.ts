@@ -21,8 +21,8 @@ import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
 import { Upsample } from '../src/nn/upsampling.ts';
 import { Parameter } from '../src/tensor/parameter.ts';
 import { Tensor, tensor, zeros } from '../src/tensor/tensor.ts';
-import { thrown } from './nn/support.ts';
 import { fillParameters } from './support/generator.ts';
+import { thrown } from './support/thrown.ts';
 
 /** Whatever a JavaScript program may hand over by mistake. */
 const ANYTHING: readonly unknown[] = [

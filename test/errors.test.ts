@@ -1,8 +1,12 @@
+/**
+ * What a message says of a value that came: in a few words, whatever the value is, and never by an error of its own.
+ */
+
 import { describe, expect, it } from 'vitest';
 import * as errors from '../src/errors.ts';
 import * as index from '../src/index.ts';
 import { zeros } from '../src/tensor/tensor.ts';
-import { thrown } from './nn/support.ts';
+import { thrown } from './support/thrown.ts';
 
 it('a broken invariant says that it is a bug, and is no LayertapError', () => {
   errors.assert(true, 'sizes agree');

@@ -16,7 +16,7 @@ import { AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
 import { Upsample } from '../src/nn/upsampling.ts';
 import { withDefaults } from '../src/options.ts';
 import { zeros } from '../src/tensor/tensor.ts';
-import { thrown } from './nn/support.ts';
+import { thrown } from './support/thrown.ts';
 
 type Take = (options: any) => unknown;
 

@@ -134,7 +134,7 @@ function chunk(type, data) {
 }
 
 /**
- * PNG's checksum. Node has its own since 20.15.
+ * PNG's checksum. Node has its own, zlib.crc32, since 20.15; this package runs on 20.9.
  *
  * @param {Uint8Array} bytes
  */

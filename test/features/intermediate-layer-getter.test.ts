@@ -25,8 +25,9 @@ import { Upsample } from '../../src/nn/upsampling.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { numel } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { ChildrenOf, noise, smallest, TinyResNet, thrown } from '../nn/support.ts';
+import { ChildrenOf, noise, smallest, TinyResNet } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
 
 const CHILDREN = ['conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2', 'layer3', 'layer4', 'avgpool', 'fc'];
 const THERE_IS = CHILDREN.map((name) => `"${name}"`).join(', ');

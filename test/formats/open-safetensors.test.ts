@@ -1,3 +1,8 @@
+/**
+ * Files that are opened and read tensor by tensor: from bytes, Blobs, handles, streams and over HTTP; what is
+ * refused, and what memory is taken.
+ */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { open, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,5 @@
+/** safetensors from bytes and back: the format's rules, each broken once, and what the message says. */
+
 import { describe, expect, it } from 'vitest';
 import {
   MAX_SAFETENSORS_HEADER_BYTES,
@@ -9,6 +11,7 @@ import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import type { Dtype } from '../../src/tensor/dtype.ts';
 import { arrayOf, DTYPES } from '../../src/tensor/dtype.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { thrown } from '../support/thrown.ts';
 
 const ALL_DTYPES =
   'BOOL, F4, F6_E2M3, F6_E3M2, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, I16, U16, F16, BF16, ' +
@@ -27,15 +30,6 @@ function file(header: string | Uint8Array, dataBytes = 0): Uint8Array {
 /** One tensor's member of a header. */
 function entry(name: string, dtype: string, shape: readonly unknown[], begin: unknown, end: unknown): string {
   return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`;
-}
-
-function thrown(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return String(error);
-  }
-  return 'nothing thrown';
 }
 
 /** What reading a file with this header says after `FormatError: safetensors: `. */

@@ -1,3 +1,5 @@
+/** safetensors files that are changed at random: each is read, or refused by an error of layertap. */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError } from '../../src/errors.ts';

@@ -1,10 +1,13 @@
+/** Images from and to interleaved pixels, and what is no image. */
+
 import { describe, expect, it } from 'vitest';
 import { allocate, imageFromRgb, imageFromRgba, imageToRgba } from '../../src/image/image.ts';
 import { imageClassification, semanticSegmentation } from '../../src/image/presets.ts';
 import { centerCrop, resize } from '../../src/image/resize.ts';
 import { toTensor } from '../../src/image/to-tensor.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
-import { synthetic, thrown } from './synthetic.ts';
+import { thrown } from '../support/thrown.ts';
+import { synthetic } from './synthetic.ts';
 
 describe('imageFromRgba', () => {
   it('drops alpha without blending', () => {

@@ -1,3 +1,5 @@
+/** Presets against torchvision's: which pixels a network gets. */
+
 import { describe, expect, it } from 'vitest';
 import { imageFromRgb } from '../../src/image/image.ts';
 import {
@@ -9,7 +11,8 @@ import {
 } from '../../src/image/presets.ts';
 import { centerCrop, resize } from '../../src/image/resize.ts';
 import { normalize, toTensor } from '../../src/image/to-tensor.ts';
-import { expectSame, goldens, synthetic, thrown } from './synthetic.ts';
+import { thrown } from '../support/thrown.ts';
+import { expectSame, goldens, synthetic } from './synthetic.ts';
 
 const presets = { imageClassification, semanticSegmentation };
 

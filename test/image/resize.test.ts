@@ -1,7 +1,10 @@
+/** Resizing and cropping against Pillow's and torchvision's, bit for bit. */
+
 import { describe, expect, it } from 'vitest';
 import { type Image, imageFromRgb } from '../../src/image/image.ts';
 import { centerCrop, type ImageSize, resize } from '../../src/image/resize.ts';
-import { expectSame, goldens, synthetic, thrown } from './synthetic.ts';
+import { thrown } from '../support/thrown.ts';
+import { expectSame, goldens, synthetic } from './synthetic.ts';
 
 /** The goldens' `[width, height]`, or the one number. */
 function sizeOf(to: number | [width: number, height: number]): number | ImageSize {

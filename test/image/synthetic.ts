@@ -72,13 +72,3 @@ export function expectSame(values: Uint8Array | Float32Array, golden: Summary): 
   expect(golden.samples!.map((_, i) => values[i * golden.step!])).toEqual(golden.samples);
   expect(createHash('sha256').update(bytes).digest('hex')).toBe(golden.sha256);
 }
-
-/** The message and class of what `run` throws. */
-export function thrown(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return String(error);
-  }
-  return 'nothing thrown';
-}

@@ -1,9 +1,12 @@
+/** Between images and tensors: layout, scale, rounding and normalising. */
+
 import { describe, expect, it } from 'vitest';
 import { imageFromRgb } from '../../src/image/image.ts';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../../src/image/presets.ts';
 import { normalize, toImage, toTensor } from '../../src/image/to-tensor.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { expectSame, goldens, synthetic, thrown } from './synthetic.ts';
+import { thrown } from '../support/thrown.ts';
+import { expectSame, goldens, synthetic } from './synthetic.ts';
 
 const levels = imageFromRgb(
   Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)),

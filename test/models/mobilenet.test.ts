@@ -1,10 +1,12 @@
+/** MobileNet v2 and v3: torchvision's options, refusals and shapes. Their numbers are the goldens' business. */
+
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../../src/graph/graph.ts';
 import { makeDivisible } from '../../src/models/blocks.ts';
 import { InvertedResidual, MobileNetV2 } from '../../src/models/mobilenetv2.ts';
 import { MobileNetV3, mobilenet_v3_large } from '../../src/models/mobilenetv3.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
-import { thrown } from '../nn/support.ts';
+import { thrown } from '../support/thrown.ts';
 
 describe('MobileNetV2', () => {
   it("refuses settings in torchvision's words", () => {

@@ -1,3 +1,5 @@
+/** ResNet and its blocks: torchvision's options, refusals and shapes. Their numbers are the goldens' business. */
+
 import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import {
@@ -12,8 +14,9 @@ import {
 } from '../../src/models/resnet.ts';
 import { FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
-import { noise, thrown } from '../nn/support.ts';
+import { noise } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
 
 const both = [false, true];
 const eight = both.flatMap((a) => both.flatMap((b) => both.map((c) => [a, b, c] as const)));

@@ -1,3 +1,5 @@
+/** FCN and DeepLab v3: heads, options and sizes. Their numbers are the goldens' business. */
+
 import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
@@ -7,8 +9,9 @@ import { SimpleSegmentationModel } from '../../src/models/segmentation.ts';
 import { FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { interpolate } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
-import { noise, TinyResNet, thrown } from '../nn/support.ts';
+import { noise, TinyResNet } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
 
 const backbone = (layers: Record<string, string>) => new IntermediateLayerGetter(new TinyResNet(), layers);
 const x = noise('x', [1, 3, 45, 37]);

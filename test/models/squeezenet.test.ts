@@ -1,8 +1,11 @@
+/** SqueezeNet: versions, options and the least image. Its numbers are the goldens' business. */
+
 import { expect, it } from 'vitest';
 import { Graph } from '../../src/graph/graph.ts';
 import { SqueezeNet, squeezenet1_0 } from '../../src/models/squeezenet.ts';
-import { noise, thrown } from '../nn/support.ts';
+import { noise } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
 
 it('knows two versions', () => {
   expect(thrown(() => new SqueezeNet('2_0'))).toBe(

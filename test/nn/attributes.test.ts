@@ -18,7 +18,8 @@ import { linear } from '../../src/ops/linear.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
-import { noise, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise } from './support.ts';
 
 const x = noise('x', [1, 4, 9, 11]);
 const other = noise('other', [2, 4, 12, 7]);

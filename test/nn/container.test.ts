@@ -1,9 +1,11 @@
+/** Containers as PyTorch has them: order, names, indices, and what is refused. */
+
 import { describe, expect, it } from 'vitest';
 import { ReLU } from '../../src/nn/activation.ts';
 import { ModuleDict, ModuleList, Sequential } from '../../src/nn/container.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
-import { thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
 
 const [a, b, c] = [new ReLU(), new Identity(), new ReLU()];
 

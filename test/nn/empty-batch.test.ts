@@ -15,7 +15,8 @@ import { ThreadPool } from '../../src/threads/index.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
 import { fillParameters } from '../support/generator.ts';
 import { opCases, programOf } from '../support/op-cases.ts';
-import { noise, TinyResNet, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise, TinyResNet } from './support.ts';
 
 const EMPTY = [0, 3, 65, 47];
 const x = noise('x', [2, 3, 65, 47]);

@@ -15,7 +15,8 @@ import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts
 import { Upsample } from '../../src/nn/upsampling.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { noise, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise } from './support.ts';
 
 describe('printing', () => {
   // The right column is PyTorch 1.13's.

@@ -1,3 +1,5 @@
+/** Module as PyTorch has it: hierarchy, state dicts, hooks, flags and printing. */
+
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
 import { ReLU } from '../../src/nn/activation.ts';
@@ -11,7 +13,8 @@ import { StateDict } from '../../src/nn/state-dict.ts';
 import { Buffer, Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
-import { noise, TinyResNet, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise, TinyResNet } from './support.ts';
 
 /** The README's block. */
 class Block extends Module {

@@ -13,7 +13,8 @@ import { Module } from '../../src/nn/module.ts';
 import { Buffer, Parameter } from '../../src/tensor/parameter.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
-import { noise, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise } from './support.ts';
 
 const names = (module: Module<any>) => [...module.namedChildren()].map(([name]) => name);
 

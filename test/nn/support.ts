@@ -64,16 +64,6 @@ export class ChildrenOf extends Module<Map<string, Value>> {
   }
 }
 
-/** `ShapeError: …`, what `run` throws. */
-export function thrown(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return String(error);
-  }
-  return 'nothing thrown';
-}
-
 /** The smallest value of a tensor. */
 export function smallest(x: Tensor | undefined): number {
   return (x!.data as Float32Array).reduce((a, b) => Math.min(a, b), Infinity);

@@ -12,7 +12,8 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { fillParameters } from '../support/generator.ts';
-import { noise, thrown } from './support.ts';
+import { thrown } from '../support/thrown.ts';
+import { noise } from './support.ts';
 
 const [a, b, c, d] = [new ReLU(), new Identity(), new ReLU6(), new ReLU()];
 

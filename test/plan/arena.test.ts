@@ -1,3 +1,5 @@
+/** Places in the arena: buffers that live at the same time never overlap, and others share. */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ALIGNMENT, aligned, type Lifetime, packArena } from '../../src/plan/arena.ts';

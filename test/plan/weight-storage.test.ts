@@ -11,9 +11,10 @@ import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import type { Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
-import { noise, thrown } from '../nn/support.ts';
+import { noise } from '../nn/support.ts';
 import { fillParameters } from '../support/generator.ts';
 import { programOf } from '../support/programs.ts';
+import { thrown } from '../support/thrown.ts';
 
 const x = noise('x', [1, 4, 9, 8]);
 

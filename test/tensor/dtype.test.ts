@@ -1,3 +1,5 @@
+/** Numbers of 16 bits, to and from float32: every pattern, and every rounding. */
+
 import { describe, expect, it } from 'vitest';
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
 

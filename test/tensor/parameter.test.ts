@@ -1,7 +1,9 @@
+/** Parameters: which values they take, and what they know before they have some. */
+
 import { describe, expect, it } from 'vitest';
 import { Buffer, Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
-import { thrown } from '../nn/support.ts';
+import { thrown } from '../support/thrown.ts';
 
 describe('Parameter', () => {
   it('knows its shape and size before it has values, and allocates none', () => {

@@ -1,7 +1,9 @@
+/** Tensors: what they are made of, what is refused, and conversions. */
+
 import { describe, expect, it } from 'vitest';
 import { DTYPES } from '../../src/tensor/dtype.ts';
 import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
-import { thrown } from '../nn/support.ts';
+import { thrown } from '../support/thrown.ts';
 
 describe('Tensor', () => {
   it('has a shape, a dtype, its elements and their number', () => {

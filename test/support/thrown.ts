@@ -1,0 +1,11 @@
+/** What tests of refusals share. */
+
+/** The class and message of what `run` throws, as in `ShapeError: …`. */
+export function thrown(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return String(error);
+  }
+  return 'nothing thrown';
+}
