@@ -46,7 +46,7 @@ export function checkedAsyncOptions<O extends { readonly signal?: unknown; reado
 }
 
 /** A module's child in a plan: computed when the first `nodes` nodes are. */
-interface Part {
+interface Segment {
   readonly child: string;
   readonly nodes: number;
 }
@@ -63,7 +63,7 @@ export interface Recording<Output> {
 interface Entry {
   readonly plan: Plan;
   readonly output: unknown;
-  readonly parts: readonly Part[];
+  readonly segments: readonly Segment[];
   /** Modules that ran although they aren't below the root, and what they were. */
   readonly strangers: readonly Watchable[];
   readonly dependencies: readonly unknown[];
@@ -173,7 +173,7 @@ export class Execution<Out> {
    * The children that ran, in the order in which they completed. What comes between two of them belongs to the later
    * one.
    */
-  #partsOf(graph: Graph, { nodes }: Program): Part[] {
+  #segmentsOf(graph: Graph, { nodes }: Program): Segment[] {
     // A node may run earlier than it was traced.
     const until = (position: number) => nodes.reduce((last, node, i) => (node.position < position ? i + 1 : last), 0);
     return [...this.#root.namedChildren()]
@@ -240,8 +240,8 @@ export class Execution<Out> {
       whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
       resized: (others) => programOf(others, recording),
     });
-    const parts = this.#partsOf(graph, plan.program);
-    return { plan, output, parts, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
+    const segments = this.#segmentsOf(graph, plan.program);
+    return { plan, output, segments, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
   }
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
@@ -303,13 +303,13 @@ function outputsOf({ plan, output }: Entry, tensors: readonly Tensor<Float32Arra
 }
 
 /** What tells `onProgress` how far a plan's first nodes are. */
-function progressOf({ plan, parts }: Entry, onProgress: (progress: Progress) => void): (nodes: number) => void {
+function progressOf({ plan, segments }: Entry, onProgress: (progress: Progress) => void): (nodes: number) => void {
   const macs = plan.program.nodes.map(macsOf);
   const sum = (nodes: number) => macs.slice(0, nodes).reduce((total, one) => total + one, 0);
   const total = sum(macs.length);
   return (nodes) => {
-    const part = parts.find((part) => part.nodes >= nodes) ?? parts.at(-1);
-    onProgress({ child: part?.child ?? '', done: sum(nodes), total });
+    const segment = segments.find((segment) => segment.nodes >= nodes) ?? segments.at(-1);
+    onProgress({ child: segment?.child ?? '', done: sum(nodes), total });
   };
 }
 

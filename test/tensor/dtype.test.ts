@@ -1,4 +1,4 @@
-/** Numbers of 16 bits, to and from float32: every pattern, and every rounding. */
+/** Numbers of 16 bits, to and from float32: every half, and how what lies between two is rounded. */
 
 import { describe, expect, it } from 'vitest';
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
