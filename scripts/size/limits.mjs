@@ -20,10 +20,12 @@ const shipment = (name, names, entry, limit) => ({
 const getter = (entry, limit) =>
   shipment('ResNet-18 getter', '{ IntermediateLayerGetter, loadSafetensors, resnet18 }', entry, limit);
 
+// The aim is 45 kB for the first. Checks of arguments, runs that may meet, and exact long sums came on top of what fitted it;
+// the limits keep what there is now from growing.
 export default [
-  getter('index.js', '45 kB'),
+  getter('index.js', '49 kB'),
   // Two whole binaries: one can't be made of the other where compiling is forbidden.
-  getter('index.workerd.js', '49 kB'),
-  getter('index.edge-light.js', '45 kB'),
+  getter('index.workerd.js', '58 kB'),
+  getter('index.edge-light.js', '46 kB'),
   shipment('everything', '*', 'index.js', '70 kB'),
 ];
