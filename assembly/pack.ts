@@ -1,6 +1,6 @@
 /**
- * Orders weights as the kernels read them. Run once for each weight while a plan is compiled; almost everything here is
- * scalar.
+ * Numbers in another order, or as binary16s. Weights are packed once, before the first run. Inputs, taps and images
+ * that get a border are copied in every run.
  */
 
 import { widenHalves } from "./simd";

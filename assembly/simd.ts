@@ -1,6 +1,7 @@
 /**
- * The instruction set: what differs between the simd and the relaxed binary, and the few lane moves that
- * several kernels need. The only file that asks for a feature; everything here is inlined.
+ * The instruction set: multiply-adds as the simd and the relaxed binary have them, the few lane moves that several
+ * kernels need, and binary16s. Everything but {@link widenHalves} is inlined. Two more things differ between the
+ * binaries: the rows of the largest tile (conv2d/tiles.ts), and the path of one pixel by itself (conv2d.ts).
  */
 
 /**

@@ -75,6 +75,17 @@ describe('links', () => {
     for (const page of shown.slice(1)) expect(links).toContain(`/blob/main/${page}`);
   });
 
+  it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('and names of files in %s are of files that there are', (page) => {
+    const named = [...readFileSync(page, 'utf8').matchAll(/`([\w./-]+\.(?:ts|mjs|py|json))`/g)].map(
+      ([, name]) => name!,
+    );
+    const files = ['src', 'assembly', 'scripts', 'test', 'bench'].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+    );
+    expect(named.length).toBeGreaterThan(2);
+    expect(named.filter((name) => !files.some((file) => `/${file}`.endsWith(`/${name}`)))).toEqual([]);
+  });
+
   it('of the table of differences are tests', () => {
     const tests = [...readFileSync('docs/pytorch.md', 'utf8').matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path!);
     expect(tests.length).toBeGreaterThan(15);

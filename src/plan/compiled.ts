@@ -11,6 +11,6 @@ export interface Compiled {
   readonly memoryBytes: number;
   /** Bytes of packed weights. */
   readonly constantBytes: number;
-  /** What each step of the plan that ran last computes and how, in order; none before the first run. */
+  /** What each node of the plan that ran last computes and how, in order; none before the first run. */
   readonly steps: readonly StepReport[];
 }

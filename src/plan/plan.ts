@@ -39,7 +39,7 @@ export interface PlanOptions {
   readonly bytePrice?: number;
 }
 
-/** One step of a plan, as reports show it. */
+/** One node of a plan, as reports show it. The kernel calls that compute it are steps of their own. */
 export interface StepReport {
   /** The op's name, as PyTorch's. */
   readonly op: string;
@@ -48,7 +48,7 @@ export interface StepReport {
   readonly shape: Shape;
   /** Multiply-accumulates of the op, whatever the algorithm needs. */
   readonly macs: number;
-  /** Bytes of the step's packed weights and vectors. */
+  /** Bytes of the node's packed weights and vectors. */
   readonly weightBytes: number;
 }
 
@@ -138,7 +138,7 @@ export class Plan {
     this.blockBytes = arenaStart + this.arenaBytes + OVERREAD_BYTES;
   }
 
-  /** What each step computes and how, in order of execution. */
+  /** What each node computes and how, in order of execution. */
   get steps(): readonly StepReport[] {
     return this.#layout.placed.map(({ node, algorithm, constants }) => ({
       op: node.op.name,
