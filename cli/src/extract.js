@@ -100,7 +100,8 @@ export async function extract(options) {
       heatmaps: maps.map((map) => map.path),
     },
     lines: [
-      `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} (weights read in ${msText(weightsMs)})`,
+      `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
+        `(weights read in ${msText(weightsMs)})`,
       ...table(tapped.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
       `wrote ${path} (${bytesText(bytes.length)})`,
       ...maps.map((map) => `wrote ${map.path}`),

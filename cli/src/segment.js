@@ -107,7 +107,8 @@ export async function segment(options) {
       scoresOutput: scoresPath ?? null,
     },
     lines: [
-      `segmented ${shapeText(input.shape)} with ${options.model} and the ${binary} binary in ${msText(runMs)} (weights read in ${msText(weightsMs)})`,
+      `segmented ${shapeText(input.shape)} with ${options.model} and the ${binary} binary in ${msText(runMs)} ` +
+        `(weights read in ${msText(weightsMs)})`,
       ...classes.map((found) => `  class ${found.class}: ${share(found.pixels)}`),
       `wrote ${output} (${width} x ${height} pixels)`,
       ...files

@@ -5,7 +5,9 @@ import { IntermediateLayerGetter, openSafetensors, semanticSegmentation } from '
 import { digitsNetwork } from './digits/network.mjs';
 import { decodeImage } from './image.mjs';
 
-/** @returns {Promise<(bytes: Uint8Array) => Promise<Float32Array>>} a function from an image file's bytes to 64 numbers */
+/**
+ * @returns {Promise<(bytes: Uint8Array) => Promise<Float32Array>>} a function from an image file's bytes to 64 numbers
+ */
 export async function createEmbedding() {
   // The backbone alone is kept of the network, and read from the file of the whole network's weights.
   const getter = new IntermediateLayerGetter(digitsNetwork(), { 'backbone.layer4': 'out' });

@@ -1,6 +1,6 @@
 /**
- * IntermediateLayerGetter: a model cut after the last layer that is asked for. It behaves as torchvision's does, and takes
- * dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
+ * IntermediateLayerGetter: a model cut after the last layer that is asked for. It behaves as torchvision's does, and
+ * takes dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
 import { describe, listed, ShapeError, ValueError } from '../errors.ts';
@@ -51,9 +51,9 @@ export interface FeatureInfo {
  *     const getter = new IntermediateLayerGetter(resnet50(), { layer4: 'out', layer3: 'aux' });
  *     const features = getter.forward(x); // Map { 'aux' → Tensor, 'out' → Tensor }
  *
- * Children after the last requested one are dropped, those before are shared with the model. Right only where the model's own
- * `forward` runs its children in that order: functional steps between them are lost. The whole model's weights can be loaded as they
- * are, since the keys of dropped children are ignored:
+ * Children after the last requested one are dropped, those before are shared with the model. Right only where the
+ * model's own `forward` runs its children in that order: functional steps between them are lost. The whole model's
+ * weights can be loaded as they are, since the keys of dropped children are ignored:
  *
  *     await getter.loadStateDictAsync(await openSafetensors(url)); // reads the kept children's bytes alone
  *
@@ -66,7 +66,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   readonly #dropped: readonly string[];
 
   /**
-   * @param returnLayers keys are direct children or dotted paths below them (`layer3.5`); of two layers with one name, the
+   * @param returnLayers keys are direct children or dotted paths below them (`layer3.5`); of two layers with one name,
+   *   the
    * last executed wins; without any, the first child is kept
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
@@ -100,10 +101,11 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   }
 
   /**
-   * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of another
-   * module's `forward`, it records them.
+   * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of
+   * another module's `forward`, it records them.
    *
-   * @throws {@link ValueError} where `only` names a feature that isn't returned, or the child that holds a layer doesn't run it
+   * @throws {@link ValueError} where `only` names a feature that isn't returned, or the child that holds a layer
+   *   doesn't run it
    */
   override forward(x: Tensor, options?: ForwardOptions): Map<FeatureName, Tensor<Float32Array>>;
   override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
@@ -120,8 +122,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   }
 
   /**
-   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop after each stretch of some
-   * milliseconds' work. All work is on this thread: see {@link callAsync}.
+   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop after each
+   * stretch of some milliseconds' work. All work is on this thread: see {@link callAsync}.
    *
    *     const features = await getter.forwardAsync(x, { signal, onProgress: ({ child, done, total }) => … });
    *
@@ -143,7 +145,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   }
 
   /**
-   * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are needed.
+   * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are
+   * needed.
    *
    * @param inputShape `[N, C, H, W]`
    * @throws {@link ValueError} where a feature is a Map or an array
@@ -155,7 +158,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       ![...inputShape].every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
     ) {
       throw new ShapeError(
-        `IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${describe(inputShape)}`,
+        'IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, ' +
+          `got ${describe(inputShape)}`,
       );
     }
     const graph = new Graph([inputShape]);
@@ -165,7 +169,8 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
         throw new ValueError(
-          `IntermediateLayerGetter: expected features that are single tensors, got ${describe(value)} for "${paths.get(name)}"`,
+          `IntermediateLayerGetter: expected features that are single tensors, got ${describe(value)} ` +
+            `for "${paths.get(name)}"`,
         );
       }
       const { shape } = value;
@@ -269,7 +274,8 @@ function layersOf(returnLayers: ReturnLayers): Map<string, FeatureName> {
 }
 
 /**
- * @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once, with the children
+ * @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once, with
+ *   the children
  * of the level that is wrong
  */
 function checkLayers(
@@ -296,7 +302,8 @@ function checkLayers(
         )}`,
   );
   throw new ValueError(
-    `return_layers are not present in model: ${problems.slice(0, 8).join(', ')}; ${there.join('; ')}${model.pathHint(missing)}`,
+    `return_layers are not present in model: ${problems.slice(0, 8).join(', ')}; ${there.join('; ')}` +
+      model.pathHint(missing),
   );
 }
 

@@ -246,13 +246,13 @@ export class Execution<Out> {
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
   #checkValues(plan: Plan, shapes: readonly Shape[]): void {
-    const lost = new Set(this.model.lost(plan).map(({ weight }) => weight!));
+    const lost = new Set(this.model.weights.lost(plan).map(({ weight }) => weight!));
     const packed = new Set(plan.constants.flatMap(({ weight }) => (weight && !lost.has(weight) ? weight : [])));
     const missing = new Set(parametersOf(plan.program).filter((state) => !state.hasValues && !packed.has(state)));
     for (const state of parametersOf(plan.program)) state.checkAttached();
     if (missing.size === 0) return;
     const name = this.#root.constructor.name;
-    if ([...missing].every((state) => lost.has(state) && this.model.holds(state))) {
+    if ([...missing].every((state) => lost.has(state) && this.model.weights.holds(state))) {
       throw new StateDictError(
         `${name}: expected weights packed for an input of ${shapes.map(formatShape).join(' and ')}, ` +
           `got them packed for ${this.#packedFor.map(formatShape).join(' and ')}; ` +

@@ -135,15 +135,16 @@ export function matchStateDict(
     }
   }
   const ignored = new Set<string>();
-  const dropped = new Set<string>();
+  const dropped: string[] = [];
   const order = new Map<string, number>();
   for (const { path, ignoredKeys, droppedKeys } of module.modules) {
     order.set(path, order.size);
     for (const key of ignoredKeys) ignored.add(join(path, key));
-    if (strict) for (const key of droppedKeys) dropped.add(join(path, key));
+    if (strict) for (const key of droppedKeys) dropped.push(join(path, key));
   }
+  const isDropped = (key: string) => dropped.some((one) => (one.endsWith('.') ? key.startsWith(one) : key === one));
   const unexpectedKeys = [...given.keys()]
-    .filter((key) => !used.has(key) && !ignored.has(key) && !isAmong(key, dropped))
+    .filter((key) => !used.has(key) && !ignored.has(key) && !isDropped(String(key)))
     .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
   const problems = mismatches.slice(0, MOST_PROBLEMS);
   if (mismatches.length > MOST_PROBLEMS) problems.push(`and ${mismatches.length - MOST_PROBLEMS} more like these.`);
@@ -258,17 +259,6 @@ async function collect(
     );
   }
   return kept;
-}
-
-/** True where a key is one of these, or below one that ends in a dot. */
-function isAmong(key: unknown, dropped: ReadonlySet<string>): boolean {
-  if (dropped.size === 0) return false;
-  const text = String(key);
-  if (dropped.has(text)) return true;
-  for (let dot = text.indexOf('.'); dot >= 0; dot = text.indexOf('.', dot + 1)) {
-    if (dropped.has(text.slice(0, dot + 1))) return true;
-  }
-  return false;
 }
 
 /** The longest of the paths that a key is below; '' is one of them. */

@@ -31,8 +31,8 @@ import { hierarchy } from './repr.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
 /**
- * A module, whatever `forward` returns. Not `Module<unknown>`: what a child returns goes into the next one's `call` as it is, and
- * only a container's user knows what it holds.
+ * A module, whatever `forward` returns. Not `Module<unknown>`: what a child returns goes into the next one's `call` as
+ * it is, and only a container's user knows what it holds.
  */
 export type AnyModule = Module<any>;
 

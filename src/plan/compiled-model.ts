@@ -38,7 +38,7 @@ export class CompiledModel implements Compiled {
   readonly engine: Engine;
   readonly #options: CheckedOptions;
   readonly #instance: Instance;
-  readonly #weights: WeightMemory;
+  readonly weights: WeightMemory;
   readonly #runs: Runs;
   #bound: Plan | null = null;
 
@@ -57,7 +57,7 @@ export class CompiledModel implements Compiled {
     const instance = given ?? (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic));
     const threads = givenThreads ?? pool?.threads ?? 1;
     this.#instance = instance;
-    this.#weights = new WeightMemory(instance.kernels, nameOf);
+    this.weights = new WeightMemory(instance.kernels, nameOf);
     this.#runs = new Runs({
       instance,
       pool: pool ?? null,
@@ -71,11 +71,11 @@ export class CompiledModel implements Compiled {
   }
 
   get memoryBytes(): number {
-    return this.#weights.memoryBytes;
+    return this.weights.memoryBytes;
   }
 
   get constantBytes(): number {
-    return this.#weights.constantBytes;
+    return this.weights.constantBytes;
   }
 
   get steps(): readonly StepReport[] {
@@ -130,22 +130,10 @@ export class CompiledModel implements Compiled {
   #bind(plan: Plan, valuesOf: ValuesOf): void {
     if (this.#bound === plan) return;
     this.#bound = null;
-    this.#weights.provide(plan, valuesOf);
-    const constant = (wanted: Constant) => this.#weights.addressOf(wanted)!;
-    plan.bind({ kernels: this.#instance.kernels, base: this.#weights.end, constant });
+    this.weights.provide(plan, valuesOf);
+    const constant = (wanted: Constant) => this.weights.addressOf(wanted)!;
+    plan.bind({ kernels: this.#instance.kernels, base: this.weights.end, constant });
     this.#bound = plan;
-  }
-
-  /**
-   * The constants of a plan that can't be written any more: their weights' values are gone, and were packed otherwise.
-   */
-  lost(plan: Plan): readonly Constant[] {
-    return this.#weights.lost(plan);
-  }
-
-  /** True where a weight was packed as it arrived. */
-  holds(weight: Parameter): boolean {
-    return this.#weights.holds(weight);
   }
 
   /**
@@ -154,6 +142,6 @@ export class CompiledModel implements Compiled {
    * @throws {@link MemoryError} where that takes more than the budget, or than the host gives
    */
   reserve(plans: readonly Plan[]): Holding {
-    return this.#weights.reserve(plans, this.#options.memoryBudgetBytes);
+    return this.weights.reserve(plans, this.#options.memoryBudgetBytes);
   }
 }

@@ -31,8 +31,9 @@ export interface Pool {
   /** A new instance of a binary, whose memory all threads share. */
   instantiate(binary: Binary): Instance;
   /**
-   * Runs a stretch when all before it have ended; threads that died are replaced before. From `begin` to `end` no one else may touch the
-   * memory. Between them is no turn of the event loop, unless a thread keeps the others waiting for long.
+   * Runs a stretch when all before it have ended; threads that died are replaced before. From `begin` to `end` no one
+   * else may touch the memory. Between them is no turn of the event loop, unless a thread keeps the others waiting for
+   * long.
    *
    * @throws ThreadError where a thread dies meanwhile, as a rejection
    */

@@ -1,6 +1,7 @@
 /**
- * The runs of one compiled model. Its memory holds the values of one run at a time: asynchronous runs queue, and a synchronous one
- * finishes the one under way first. What is computed is noted in the very job that computes it, so that whoever comes in between finds it.
+ * The runs of one compiled model. Its memory holds the values of one run at a time: asynchronous runs queue, and a
+ * synchronous one finishes the one under way first. What is computed is noted in the very job that computes it, so that
+ * whoever comes in between finds it.
  */
 
 import { ThreadError } from '../errors.ts';
@@ -73,10 +74,11 @@ export class Runs {
   }
 
   /**
-   * Runs a plan in stretches ({@link Plan.stopAfter}), with a turn of the event loop between them, after all runs that were asked for before;
-   * with the values that the plan's parameters have now, whatever they are set to meanwhile.
+   * Runs a plan in stretches ({@link Plan.stopAfter}), with a turn of the event loop between them, after all runs that
+   * were asked for before; with the values that the plan's parameters have now, whatever they are set to meanwhile.
    *
-   * @throws the signal's reason, once it is aborted: at once while the run waits for others, otherwise when its stretch ends
+   * @throws the signal's reason, once it is aborted: at once while the run waits for others, otherwise when its stretch
+   *   ends
    */
   runAsync(
     plan: Plan,
@@ -149,15 +151,18 @@ export class Runs {
     if (!run) return;
     if (run.isOnThreads) {
       throw new ThreadError(
-        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; await that, or use the ' +
-          'asynchronous form',
+        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; ' +
+          'await that, or use the asynchronous form',
       );
     }
     if (run.signal?.aborted) this.#underWay = null;
     else this.#compute(run, run.plan.program.nodes.length);
   }
 
-  /** Computes a run's nodes up to the first `nodes` on this thread. What goes wrong is that run's failure, not its caller's. */
+  /**
+   * Computes a run's nodes up to the first `nodes` on this thread. What goes wrong is that run's failure, not its
+   * caller's.
+   */
   #compute(run: Run, nodes: number): void {
     try {
       run.plan.compute(run.nodes, nodes);

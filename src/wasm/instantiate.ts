@@ -43,9 +43,10 @@ export function chooseBinary(deterministic = false): Binary {
 }
 
 /**
- * Gives layertap its kernels where a host forbids compiling them and isn't known by an export condition, or is by `edge-light` and
- * has relaxed SIMD: the module of `layertap/kernels.wasm`, of `layertap/kernels.relaxed.wasm`, or of both in two calls. From then on
- * only given binaries are chosen: `relaxed` where it was given, `simd` for `{ deterministic: true }`. Models that are compiled already keep theirs.
+ * Gives layertap its kernels where a host forbids compiling them and isn't known by an export condition, or is by
+ * `edge-light` and has relaxed SIMD: the module of `layertap/kernels.wasm`, of `layertap/kernels.relaxed.wasm`, or of
+ * both in two calls. From then on only given binaries are chosen: `relaxed` where it was given, `simd` for `{
+ * deterministic: true }`. Models that are compiled already keep theirs.
  *
  *     import kernels from 'layertap/kernels.wasm'; // however the host imports a WebAssembly.Module
  *     setModule(kernels);

@@ -1,4 +1,6 @@
-/** One test for each row I1 to I22 of torchvision's contract, the models that the getter is right for, and what it adds. */
+/**
+ * One test for each row I1 to I22 of torchvision's contract, the models that the getter is right for, and what it adds.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { ValueError } from '../../src/errors.ts';
