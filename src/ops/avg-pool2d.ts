@@ -3,10 +3,9 @@
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { f32_avgpool2d } from '../wasm/steps.gen.ts';
-import { bands } from './lowering/cut.ts';
-import { imageSizes } from './lowering/slot.ts';
+import { poolPhase } from './lowering/pool.ts';
 import type { Op } from './op.ts';
-import { type Window, windowArguments, windowCounts } from './rules/window.ts';
+import { type Window, windowCounts } from './rules/window.ts';
 
 /** Attributes of {@link avgPool2d}; dilation is 1. */
 export interface AvgPool2dAttrs extends Window {
@@ -55,29 +54,12 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
     {
       name: 'direct',
       prepare: ({ attrs, engine }) => ({
-        steps({ inputs: [x], output }) {
-          const { images, channels, height, width } = imageSizes(x!.shape);
-          const out = imageSizes(output.shape);
-          const steps = bands(images, out.height, engine.threads).map((band) => {
-            const pixel = (band.image * out.height + band.row) * out.width;
-            return f32_avgpool2d({
-              images: band.images,
-              channels,
-              height,
-              width,
-              outHeight: band.rows,
-              outWidth: out.width,
-              ...windowArguments(attrs),
-              top: attrs.padding.top - band.row * attrs.stride[0],
-              countIncludePad: Number(attrs.countIncludePad),
-              divisorOverride: attrs.divisorOverride ?? 0,
-              x: x!.address + band.image * height * width * x!.pixelBytes,
-              pixelBytes: x!.pixelBytes,
-              out: output.address + pixel * output.pixelBytes,
-              outBytes: output.pixelBytes,
-            });
-          });
-          return [steps];
+        steps(binding) {
+          const divisors = {
+            countIncludePad: Number(attrs.countIncludePad),
+            divisorOverride: attrs.divisorOverride ?? 0,
+          };
+          return [poolPhase(binding, attrs, engine, (args) => f32_avgpool2d({ ...args, ...divisors }))];
         },
       }),
     },
