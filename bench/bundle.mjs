@@ -16,7 +16,8 @@ export function writeFloats(file, values) {
 /** @param {string} file @returns {Float32Array<ArrayBuffer>} */
 export function readFloats(file) {
   const { buffer, byteOffset, byteLength } = readFileSync(file);
-  return new Float32Array(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength / 4);
+  const floats = new Float32Array(buffer, byteOffset, byteLength / 4);
+  return /** @type {Float32Array<ArrayBuffer>} */ (floats);
 }
 
 /** @param {string} folder @returns {Lowered} */

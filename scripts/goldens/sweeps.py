@@ -1,13 +1,14 @@
 """Writes test/sweeps/*.json: thousands of layers, their options drawn at random, and what PyTorch computes.
 
-A line is a case: [arguments, options, input shapes, data, result]. The result is "error" where PyTorch raises, or
-[shape, samples, sum, sum of absolute values, numbers of NaN, ∞ and −∞, magnitudes]. Sums are of the finite values. Samples
-are at the places that `places` gives. Magnitudes are the largest and the sum of Σ|term| over the outputs, for layers that
-add products up; null for others.
+A file says what PyTorch calls the layer or function, and by how much layertap's results may be off (`BoundRule` in
+test/support/named.ts). Then it has a line for each case: [arguments, options, input shapes, data, result]. The result
+is "error" where PyTorch raises, or [shape, samples, sum, sum of absolute values, numbers of NaN, ∞ and −∞,
+magnitudes]. Sums are of the finite values. Samples are at the places that `places` gives. Magnitudes are the largest
+and the sum of Σ|term| over the outputs, where the bound asks for them; null for others.
 
-All is computed in float64 and rounded once, so that other roundings are layertap's alone. But resizing
-is computed in float32, since its coordinates are. Inputs and parameters come from the generator, keyed by the layer's name and the line's
-number. What differs on purpose is drawn as well; test/sweeps/differences.ts names it.
+All is computed in float64 and rounded once, so that other roundings are layertap's alone. But resizing is computed in
+float32, since its coordinates are. Inputs and parameters come from the generator, keyed by the layer's name and the
+line's number. What differs on purpose is drawn as well; test/sweeps/differences.ts names it.
 
 Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/sweeps.py
 """
@@ -15,13 +16,13 @@ Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 script
 import json
 import math
 import random
+import sys
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torchvision.ops import FrozenBatchNorm2d
 
-from generator import ROOT, parameter, snake_case, uniform
+from generator import ROOT, parameter, uniform
+from named import module_of
 
 DATA = ["noise", "constant", "ramp", "positive", "negative", "specials"]
 SPECIALS = np.array([np.nan, np.inf, -np.inf, -0.0, 6.0])
@@ -61,52 +62,26 @@ def places(key, count):
     return [0, count - 1, *(uniform(f"{key}.places", 2) * count).astype(int).tolist()]
 
 
-def magnitude(layer, module, x):
-    """Σ|term| of each output, or None for layers that don't add products up."""
-    x = torch.nan_to_num(x, 0, 0, 0).abs()
-    if layer in ("AvgPool2d", "AdaptiveAvgPool2d"):
-        return module(x).abs()
-    if layer in ("Conv2d", "Linear"):
-        for p in module.parameters():
-            p.data.abs_()
-        return module(x)
-    if layer in ("BatchNorm2d", "FrozenBatchNorm2d"):
-        one = torch.ones(x.shape[1], dtype=x.dtype)
-        weight = (one if module.weight is None else module.weight).abs()
-        bias = (0 * one if module.bias is None else module.bias).abs()
-        scale = weight / (module.running_var + module.eps).sqrt()
-        column = lambda v: v.reshape(1, -1, 1, 1)
-        return x * column(scale) + column(module.running_mean.abs() * scale + bias)
-    return None
+def magnitude(module, inputs):
+    """Σ|term| of each output: what the module gives for absolute inputs and parameters. Means are subtracted."""
+    state = module.state_dict()
+    for name, tensor in state.items():
+        if tensor.is_floating_point():
+            state[name] = -tensor.abs() if name.endswith("running_mean") else tensor.abs()
+    module.load_state_dict(state)
+    return module(*(torch.nan_to_num(x, 0, 0, 0).abs() for x in inputs)).abs()
 
 
-class Function(torch.nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
-
-
-LAYERS = {
-    "FrozenBatchNorm2d": FrozenBatchNorm2d,
-    "add": lambda: Function(lambda a, b: a + b),
-    "mul": lambda: Function(lambda a, b: a * b),
-    "cat": lambda: Function(lambda *tensors: torch.cat(tensors, 1)),
-}
-
-
-def result_of(layer, key, case):
+def result_of(sweep, key, case):
     args, options, shapes, kind = case
+    bound = sweep["bound"]
     try:
-        make = LAYERS.get(layer) or getattr(torch.nn, layer)
         # PyTorch takes some pairs as tuples only.
         args = [tuple(arg) if isinstance(arg, list) else arg for arg in args]
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        module = fill(make(*args, **snake_case(options)), key, kind)
+        module = fill(module_of(sweep["torch"], args, options, sweep.get("takes")), key, kind)
         inputs = [values(kind, f"{key}.input{i}", shape) for i, shape in enumerate(shapes)]
-        if layer != "Upsample":
+        if sweep.get("computed") != "in float32":
             module = module.double()
             inputs = [x.double() for x in inputs]
         with torch.no_grad():
@@ -115,7 +90,8 @@ def result_of(layer, key, case):
             at = places(key, y.numel()) if y.numel() else []
             samples = [short(v) for v in y.reshape(-1)[at].tolist()]
             special = [int(n) for n in (torch.isnan(y).sum(), torch.isposinf(y).sum(), torch.isneginf(y).sum())]
-            size = magnitude(layer, module, inputs[0])
+            counts_terms = bound != "none" and ("sumOf" in bound or bound["of"] == "terms")
+            size = magnitude(module, inputs) if counts_terms else None
     except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, AssertionError):
         return "error"
     sizes = None if size is None or not size.numel() else [above(size.max().item()), above(size.sum().item())]
@@ -386,41 +362,63 @@ def concatenation(d):
     shapes = [[shape[0], d.channels(), *shape[2:]] for _ in range(d.between(1, 4))]
     if d.chance(0.15) and len(shape) == 4:
         shapes[-1][d.pick([0, 2, 3])] += 1
-    return [[], {}, shapes, d.data()]
+    return [[1], {}, shapes, d.data()]
 
 
+SUM = {"sumOf": "products"}
+# The kernels' promise: runs of 16 pixels in float32, which are added up in float64. Then one rounding on each side.
+MEAN = {"roundings": 18, "of": "terms"}
+# The scale, the mean's product with it, the shift, the product, the sum; and PyTorch's result.
+NORM = {"roundings": 6, "of": "terms"}
+# A value passes six roundings on each side: its two weights, products and sums. The coordinates are the same.
+BILINEAR = {"roundings": 12, "of": "|x|", "where": {"mode": "bilinear"}}
+# A sum, a product and a quotient; and PyTorch's result.
+RAMP = {"roundings": 4, "of": "1 or |x|"}
+# Within 4 ulp, of which each is two units; and PyTorch's result.
+CURVE = {"roundings": 9, "of": "1 or |x|"}
+
+NN = "torch.nn."
+
+# How many cases, what draws one, and what the file says beside them. Where no name is given, it is torch.nn's.
 SWEEPS = {
-    "Conv2d": (1300, conv2d),
-    "MaxPool2d": (600, max_pool2d),
-    "AvgPool2d": (600, avg_pool2d),
-    "AdaptiveAvgPool2d": (450, adaptive_avg_pool2d),
-    "Upsample": (1200, upsample),
-    "Linear": (250, linear),
-    "BatchNorm2d": (130, batch_norm),
-    "FrozenBatchNorm2d": (90, norm),
-    **{name: (60, activation) for name in ["ReLU", "ReLU6", "Hardswish", "Hardsigmoid", "Sigmoid", "SiLU"]},
-    "Identity": (20, activation),
-    "Dropout": (30, dropout),
-    "Flatten": (40, flatten),
-    "add": (70, two),
-    "mul": (90, product),
-    "cat": (90, concatenation),
+    "Conv2d": (1300, conv2d, {"bound": SUM}),
+    "MaxPool2d": (600, max_pool2d, {}),
+    "AvgPool2d": (600, avg_pool2d, {"bound": MEAN}),
+    "AdaptiveAvgPool2d": (450, adaptive_avg_pool2d, {"bound": MEAN}),
+    "Upsample": (1200, upsample, {"bound": BILINEAR, "computed": "in float32"}),
+    "Linear": (250, linear, {"bound": SUM}),
+    "BatchNorm2d": (130, batch_norm, {"bound": NORM}),
+    "FrozenBatchNorm2d": (90, norm, {"torch": "torchvision.ops.FrozenBatchNorm2d", "bound": NORM}),
+    **{name: (60, activation, {}) for name in ["ReLU", "ReLU6"]},
+    **{name: (60, activation, {"bound": RAMP}) for name in ["Hardswish", "Hardsigmoid"]},
+    **{name: (60, activation, {"bound": CURVE}) for name in ["Sigmoid", "SiLU"]},
+    "Identity": (20, activation, {}),
+    "Dropout": (30, dropout, {}),
+    "Flatten": (40, flatten, {}),
+    "add": (70, two, {"torch": "torch.add"}),
+    "mul": (90, product, {"torch": "torch.mul"}),
+    "cat": (90, concatenation, {"torch": "torch.cat", "takes": "a list"}),
 }
 
 
 def main():
+    """Remakes all sweeps, or those that the command line names."""
     torch.set_num_threads(1)
-    for layer, (count, draw) in SWEEPS.items():
+    for layer in sys.argv[1:] or SWEEPS:
+        count, draw, own = SWEEPS[layer]
+        sweep = {"torch": NN + layer, "bound": "none", **own}
         d = Draw(layer)
         cases = []
         while len(cases) < count:
             case = draw(d)
-            result = result_of(layer, f"{layer} {len(cases)}", case)
+            result = result_of(sweep, f"{layer} {len(cases)}", case)
             # Most of what PyTorch refuses is refused for the same few reasons.
             if result != "error" or d.chance(0.35):
                 cases.append([*case, result])
+        head = json.dumps(sweep, ensure_ascii=False)[:-1]
         lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
-        (ROOT / f"test/sweeps/{layer}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        text = f'{head}, "cases": [\n{lines}\n]}}\n'
+        (ROOT / f"test/sweeps/{layer}.json").write_text(text, encoding="utf-8")
         print(f"  {layer}: {count} cases, {sum(case[-1] == 'error' for case in cases)} errors", flush=True)
 
 

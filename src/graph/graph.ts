@@ -5,9 +5,8 @@
 
 import { describe, ValueError } from '../errors.ts';
 import type { Op } from '../ops/op.ts';
-import { type Epilogue, NO_EPILOGUE, type Norm } from '../ops/rules/epilogue.ts';
-import type { Window } from '../ops/rules/window.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import { type Epilogue, NO_EPILOGUE, parametersOfNorm } from '../ops/rules/epilogue.ts';
+import type { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 
 /** An edge of a graph: the shape of a tensor that a run will compute. A module's `forward` runs on values. */
@@ -115,15 +114,11 @@ export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = 
 
 /** The parameters that a program reads, each once, in order of execution. */
 export function parametersOf(program: Program): readonly Parameter[] {
-  const found = new Set<Parameter>();
-  const collect = (attrs: object | null) => {
-    for (const value of Object.values(attrs ?? {})) if (value instanceof Parameter) found.add(value);
-  };
-  for (const { attrs, epilogue } of program.nodes) {
-    collect(attrs as object | null);
-    collect(epilogue.norm as Norm | null);
-  }
-  return [...found];
+  const all = program.nodes.flatMap(({ op, attrs, epilogue: { norm } }) => [
+    ...(op.parameters?.(attrs) ?? []),
+    ...(norm ? parametersOfNorm(norm) : []),
+  ]);
+  return [...new Set(all)].filter((parameter) => parameter !== null);
 }
 
 /** Multiply-accumulates of each node. */
@@ -137,14 +132,16 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
   );
 }
 
-/** How many of the input's rows one row of each value stands for: the product of strides, or of ratios where an op resizes. */
+/**
+ * How many of the input's rows one row of each value stands for: the product of what ops declare, or of ratios where an
+ * op declares nothing.
+ */
 export function reductionsOf({ inputs, nodes }: Program): ReadonlyMap<Value, number> {
   const reductions = new Map(inputs.map((value) => [value, 1]));
   const rowsOf = ({ shape }: Value) => shape[2] ?? 1;
-  for (const { attrs, inputs, output } of nodes) {
+  for (const { op, attrs, inputs, output } of nodes) {
     const [x] = inputs as [Value];
-    const stride = (attrs as Partial<Window> | null)?.stride?.[0];
-    reductions.set(output, reductions.get(x)! * (stride ?? rowsOf(x) / rowsOf(output)));
+    reductions.set(output, reductions.get(x)! * (op.reduction?.(attrs) ?? rowsOf(x) / rowsOf(output)));
   }
   return reductions;
 }

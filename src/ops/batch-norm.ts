@@ -6,12 +6,13 @@ import { PANEL } from '../wasm/kernels.gen.ts';
 import { affinePhase } from './lowering/affine.ts';
 import { normConstants, writeEpilogue } from './lowering/epilogue.ts';
 import type { Op } from './op.ts';
-import { NO_EPILOGUE, type Norm, referenceEpilogue } from './rules/epilogue.ts';
+import { NO_EPILOGUE, type Norm, parametersOfNorm, referenceEpilogue } from './rules/epilogue.ts';
 
 /** @see torch.nn.functional.batch_norm */
 export const batchNorm: Op<Norm> = {
   name: 'batch_norm',
   acceptsInEpilogue: ['residual', 'activation'],
+  parameters: parametersOfNorm,
   asEpiloguePart: (norm) => ({ kind: 'norm', norm }),
 
   inferShape([x], { runningVar }) {

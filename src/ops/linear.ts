@@ -21,6 +21,7 @@ export interface LinearAttrs {
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
   acceptsInEpilogue: ['norm', 'residual', 'activation'],
+  parameters: ({ weight, bias }) => [weight, bias],
 
   inferShape([x], { weight }) {
     const [out, features] = weight.shape as [number, number];

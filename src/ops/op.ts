@@ -3,6 +3,7 @@
  * it by kernels. A module imports the ops that it uses; nothing lists them.
  */
 
+import type { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Algorithm } from './lowering/algorithm.ts';
@@ -16,6 +17,10 @@ export interface Op<A> {
   inferShape(inputs: readonly Shape[], attrs: A): Shape;
   /** The output, by plain loops: the specification of every kernel. Sums are in float64. */
   reference(inputs: readonly Tensor<Float32Array>[], attrs: A): Tensor<Float32Array>;
+  /** The parameters that it reads; none where absent. */
+  parameters?(attrs: A): readonly (Parameter | null)[];
+  /** How many of the input's rows one row of the output stands for, where sizes alone don't tell: a stride. */
+  reduction?(attrs: A): number;
   /** Multiply-accumulates; none where absent. */
   macs?(inputs: readonly Shape[], output: Shape, attrs: A): number;
   /** The parts of an epilogue that the op's kernels can apply. */

@@ -6,6 +6,7 @@ import { loadSafetensors } from '../../src/formats/safetensors-read.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
@@ -23,6 +24,15 @@ function expectGolden(opCase: OpCase, actual: Tensor<Float32Array>, algorithm?: 
 
 it('has a golden for each case, each under its own name', () => {
   expect([...goldens.keys()].sort()).toEqual(opCases.map(({ name }) => name).sort());
+});
+
+it('declares all parameters of its attributes, so that they are loaded, watched and counted', () => {
+  for (const opCase of opCases) {
+    for (const { op, attrs } of programOf(opCase).nodes) {
+      const among = Object.values(attrs ?? {}).filter((value) => value instanceof Parameter);
+      expect(op.parameters?.(attrs).filter(Boolean) ?? [], op.name).toEqual(among);
+    }
+  }
 });
 
 describe("a reference gives PyTorch's result", () => {

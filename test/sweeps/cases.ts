@@ -1,13 +1,13 @@
 /** The sweeps' cases as modules with their inputs, and by how much a result may be off. The Python side is scripts/goldens/sweeps.py. */
 
 import { readFileSync } from 'node:fs';
-import type { Value } from '../../src/graph/graph.ts';
-import * as layers from '../../src/index.ts';
-import { Module } from '../../src/nn/module.ts';
+import { Graph, macsOf } from '../../src/graph/graph.ts';
+import type { Module } from '../../src/nn/module.ts';
 import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { generatedParameter, generatedTensor } from '../support/generator.ts';
-import { largest, roundingBound, sumBound } from '../support/tolerance.ts';
+import { type BoundRule, boundBy, moduleOf as moduleNamed, type Named } from '../support/named.ts';
+import { largest } from '../support/tolerance.ts';
 
 type Kind = 'noise' | 'constant' | 'ramp' | 'positive' | 'negative' | 'specials';
 type Sample = number | 'nan' | 'inf' | '-inf';
@@ -26,9 +26,15 @@ export interface Expected {
   readonly magnitudes: readonly [largest: number, sum: number] | null;
 }
 
+/** What a sweep's file says of all its cases. */
+interface Sweep extends Omit<Named, 'args' | 'options'> {
+  readonly layer: string;
+  readonly bound: BoundRule;
+}
+
 /** A line of a sweep. */
 export interface SweepCase {
-  readonly layer: string;
+  readonly sweep: Sweep;
   /** What inputs and parameters are generated from. */
   readonly key: string;
   readonly args: readonly any[];
@@ -39,32 +45,21 @@ export interface SweepCase {
   readonly expected: Expected | null;
 }
 
-const FUNCTIONS: Readonly<Record<string, (inputs: readonly Value[]) => Value>> = {
-  add: ([a, b]) => layers.functional.add(a!, b!),
-  mul: ([a, b]) => layers.functional.mul(a!, b!),
-  cat: (inputs) => layers.functional.cat(inputs),
-};
-
-/** A functional form as a module. */
-class Functional extends Module {
-  readonly #record: (inputs: readonly Value[]) => Value;
-
-  constructor(record: (inputs: readonly Value[]) => Value) {
-    super();
-    this.#record = record;
-  }
-
-  forward(...inputs: Value[]): Value {
-    return this.#record(inputs);
-  }
-}
-
 /** The cases of a layer's file. */
 export function casesOf(layer: string): SweepCase[] {
-  const lines = JSON.parse(readFileSync(new URL(`${layer}.json`, import.meta.url), 'utf8')) as any[][];
-  return lines.map(([args, options, inputs, kind, result], i) => {
-    const key = `${layer} ${i}`;
-    return { layer, key, args, options, inputs, kind, expected: result === 'error' ? null : expectedOf(result) };
+  const { cases, ...named } = JSON.parse(readFileSync(new URL(`${layer}.json`, import.meta.url), 'utf8'));
+  const sweep: Sweep = { layer, ...named };
+  return (cases as any[][]).map(([args, options, inputs, kind, result], i) => {
+    const expected = result === 'error' ? null : expectedOf(result);
+    return {
+      sweep,
+      key: `${layer} ${i}`,
+      args: args!,
+      options,
+      inputs: inputs as Shape[],
+      kind,
+      expected,
+    } as SweepCase;
   });
 }
 
@@ -74,12 +69,9 @@ function expectedOf([shape, samples, sum, absoluteSum, specials, magnitudes]: an
   return { shape, samples: samples.map(read), sum, absoluteSum, specials, magnitudes };
 }
 
-/** The layer with its parameters. @throws what its constructor does */
-export function moduleOf({ layer, key, args, options, kind }: SweepCase): Module {
-  const record = FUNCTIONS[layer];
-  if (record) return new Functional(record);
-  const Layer = (layers as any)[layer] as new (...args: unknown[]) => Module;
-  const module = new Layer(...args, ...(Object.keys(options).length > 0 ? [options] : []));
+/** The layer or function, with its parameters. @throws what a layer's constructor does */
+export function moduleOf({ sweep, key, args, options, kind }: SweepCase): Module {
+  const module = moduleNamed({ ...sweep, args, options });
   const isOneSigned = kind === 'constant' || kind === 'positive' || kind === 'negative';
   const keys = [...module.stateShapes()].filter(([name]) => name !== 'num_batches_tracked');
   module.loadStateDict(
@@ -124,46 +116,21 @@ export interface Bound {
 }
 
 /**
- * The bound of a case: layertap's own roundings and PyTorch's one, since that computed in float64, but for resizing. Zero for what only moves
- * or compares numbers, or rounds once.
+ * The bound of a case, as its sweep says it: layertap's own roundings and PyTorch's one, since that computed in float64, but
+ * for resizing.
  */
-export function boundOf({ layer, args, options, expected }: SweepCase, inputs: readonly Tensor<Float32Array>[]): Bound {
-  const { magnitudes, shape } = expected!;
-  const ofParts = (bound: (magnitude: number) => number): Bound => {
-    const [largest, sum] = magnitudes ?? [0, 0];
-    return { each: bound(largest), sum: bound(sum) };
-  };
-  const ofAll = (each: number): Bound => ({ each, sum: numel(shape) * each });
-  switch (layer) {
-    case 'Conv2d': {
-      const [channels, , kernel] = args;
-      const taps = Array.isArray(kernel) ? kernel[0] * kernel[1] : kernel * kernel;
-      return ofParts((magnitude) => sumBound((channels / (options.groups ?? 1)) * taps + 1, magnitude));
-    }
-    case 'Linear':
-      return ofParts((magnitude) => sumBound(args[0] + 1, magnitude));
-    case 'AvgPool2d':
-    case 'AdaptiveAvgPool2d':
-      // The kernels' promise: runs of 16 pixels in float32, which are added up in float64. Then one rounding on each side.
-      return ofParts((magnitude) => roundingBound(18, magnitude));
-    case 'BatchNorm2d':
-    case 'FrozenBatchNorm2d':
-      // The scale, the mean's product with it, the shift, the product, the sum; and PyTorch's result.
-      return ofParts((magnitude) => roundingBound(6, magnitude));
-    case 'Upsample': {
-      if (options.mode !== 'bilinear') return ofAll(0);
-      // A value passes six roundings on each side: its two weights, products and sums. The coordinates are the same.
-      return ofAll(roundingBound(12, largest(inputs[0]!)));
-    }
-    case 'Hardswish':
-    case 'Hardsigmoid':
-      // A sum, a product and a quotient; and PyTorch's result.
-      return ofAll(roundingBound(4, Math.max(1, ...inputs.map(largest))));
-    case 'Sigmoid':
-    case 'SiLU':
-      // Within 4 ulp, of which each is two units; and PyTorch's result.
-      return ofAll(roundingBound(9, Math.max(1, ...inputs.map(largest))));
-    default:
-      return ofAll(0);
-  }
+export function boundOf(of: SweepCase, module: Module, inputs: readonly Tensor<Float32Array>[]): Bound {
+  const { magnitudes, shape } = of.expected!;
+  const graph = new Graph(of.inputs);
+  const bound = boundBy(of.sweep.bound, {
+    options: of.options,
+    products: () => {
+      const { nodes, taps } = graph.program([module.call(...graph.inputs)]);
+      return nodes.reduce((sum, node) => sum + macsOf(node), 0) / Math.max(1, numel(taps[0]!.shape));
+    },
+    largest: () => inputs.reduce((most, x) => Math.max(most, largest(x)), 0),
+  });
+  const [most, sum] = magnitudes ?? [0, 0];
+  const each = bound(() => most);
+  return { each, sum: magnitudes ? bound(() => sum) : numel(shape) * each };
 }

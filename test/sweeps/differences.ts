@@ -22,17 +22,17 @@ export const differences: readonly Difference[] = [
   {
     words: '`add` and `mul` of one shape',
     in: 'errors',
-    applies: ({ layer, inputs: [a, b] }) => (layer === 'add' || layer === 'mul') && String(a) !== String(b),
+    applies: ({ sweep: { layer }, inputs: [a, b] }) => (layer === 'add' || layer === 'mul') && String(a) !== String(b),
   },
   {
     words: '| an adaptive pool of output size 0 |',
     in: 'errors',
-    applies: ({ layer, args }) => layer === 'AdaptiveAvgPool2d' && [args[0]].flat().includes(0),
+    applies: ({ sweep: { layer }, args }) => layer === 'AdaptiveAvgPool2d' && [args[0]].flat().includes(0),
   },
   {
     words: 'infinities in a 3×3 convolution',
     in: 'plan',
-    applies: ({ layer, kind }, algorithm = '') =>
+    applies: ({ sweep: { layer }, kind }, algorithm = '') =>
       layer === 'Conv2d' && kind === 'specials' && /^(winograd|toeplitz)/.test(algorithm),
   },
 ];

@@ -82,7 +82,7 @@ function outcomeOf(of: SweepCase): Outcome {
   if (!of.expected) return { ...right, refusal: `${described(of)}: computed` };
   const graph = new Graph(of.inputs);
   const [specified] = interpret(graph.program([module.call(...graph.inputs)]), inputs);
-  const bound = boundOf(of, inputs);
+  const bound = boundOf(of, module, inputs);
   const reference = wrongWith(of, specified!, bound);
   const algorithm = module.compiled!.steps[0]?.algorithm;
   const plan = differs('plan', of, algorithm)

@@ -21,6 +21,8 @@ import { winograd } from './winograd.ts';
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
   acceptsInEpilogue: ['norm', 'residual', 'activation'],
+  parameters: ({ weight, bias }) => [weight, bias],
+  reduction: ({ stride }) => stride[0],
   algorithms: [depthwise, rows, ...TRANSFORMS.map(winograd), splitTaps, indirect],
 
   inferShape([x], attrs) {

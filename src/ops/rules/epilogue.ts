@@ -16,6 +16,11 @@ export interface Norm {
   readonly eps: number;
 }
 
+/** The parameters that a norm is made of. */
+export function parametersOfNorm({ weight, bias, runningMean, runningVar }: Norm): readonly (Parameter | null)[] {
+  return [weight, bias, runningMean, runningVar];
+}
+
 /** An activation that kernels apply: a clamp (ReLU is 0 to ∞, ReLU6 0 to 6) or one of PyTorch's curves by its name. */
 export type Activation =
   | { readonly kind: 'clamp'; readonly min: number; readonly max: number }
