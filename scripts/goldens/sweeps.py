@@ -331,6 +331,12 @@ def activation(d):
     return [[], {}, [shape], d.data()]
 
 
+def prelu(d):
+    case = activation(d)
+    channels = case[2][0][1]
+    return [[], d.options(numParameters=(0.6, lambda: channels + d.pick([0, 0, 0, 1])), init=(0.2, lambda: 0.5)), *case[2:]]
+
+
 def flatten(d):
     shape = d.image()
     return [[], {}, [shape if d.chance(0.8) else shape[:2]], d.data()]
@@ -392,6 +398,7 @@ SWEEPS = {
     **{name: (60, activation, {}) for name in ["ReLU", "ReLU6"]},
     **{name: (60, activation, {"bound": RAMP}) for name in ["Hardswish", "Hardsigmoid"]},
     **{name: (60, activation, {"bound": CURVE}) for name in ["Sigmoid", "SiLU"]},
+    "PReLU": (70, prelu, {}),
     "Identity": (20, activation, {}),
     "Dropout": (30, dropout, {}),
     "Flatten": (40, flatten, {}),

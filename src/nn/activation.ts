@@ -1,8 +1,9 @@
 /** Activations. `inplace` is kept for printing: a plan never overwrites a value that is still read. */
 
 import type { Value } from '../graph/graph.ts';
-import { flag, withDefaults } from '../options.ts';
-import { hardsigmoid, hardswish, relu, relu6, sigmoid, silu } from './functional.ts';
+import { finite, flag, whole, withDefaults } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import { hardsigmoid, hardswish, prelu, relu, relu6, sigmoid, silu } from './functional.ts';
 import { Module } from './module.ts';
 
 /** Options of activations. */
@@ -67,6 +68,36 @@ export class Hardsigmoid extends InplaceActivation {
 export class SiLU extends InplaceActivation {
   forward(x: Value): Value {
     return silu(x);
+  }
+}
+
+/** Options of {@link PReLU}, with PyTorch's defaults. */
+export interface PReLUOptions {
+  /** 1 for one slope for all channels, otherwise the number of channels. */
+  readonly numParameters?: number;
+  /** All slopes until a state dict is loaded; 0.25 unless given. */
+  readonly init?: number;
+}
+
+/** x, and x·weight where x is negative. @see torch.nn.PReLU */
+export class PReLU extends Module {
+  /** `[numParameters]` */
+  weight: Parameter;
+  numParameters: number;
+
+  constructor(options: PReLUOptions = {}) {
+    super();
+    const { numParameters, init } = withDefaults('PReLU', options, { numParameters: 1, init: 0.25 });
+    this.numParameters = whole('PReLU: numParameters', numParameters);
+    this.weight = new Parameter([numParameters], { fill: finite('PReLU: init', init) });
+  }
+
+  forward(x: Value): Value {
+    return prelu(x, this.weight);
+  }
+
+  protected override extraRepr(): string {
+    return `num_parameters=${this.numParameters}`;
   }
 }
 

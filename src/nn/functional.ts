@@ -17,7 +17,9 @@ import { flatten as flattenOp } from '../ops/flatten.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { mul as mulOp } from '../ops/mul.ts';
+import { prelu as preluOp } from '../ops/prelu.ts';
 import type { Pair } from '../ops/rules/window.ts';
+import { Parameter } from '../tensor/parameter.ts';
 import {
   type AvgPool2dOptions,
   type InterpolateOptions,
@@ -59,6 +61,19 @@ export function sigmoid(x: Value): Value {
 /** x / (1 + e⁻ˣ), within 4 ulp. */
 export function silu(x: Value): Value {
   return record(siluOp, [x], null);
+}
+
+/**
+ * x, and x·weight where x is negative.
+ *
+ * @param weight one slope, or one for each channel
+ * @throws {@link ShapeError} for another number of slopes
+ */
+export function prelu(x: Value, weight: Parameter): Value {
+  if (!(weight instanceof Parameter)) {
+    throw new ValueError(`prelu: expected weight as a Parameter, got ${describe(weight)}`);
+  }
+  return record(preluOp, [x], { weight });
 }
 
 /** a·b; both of one shape, or `b` of `[N, C, 1, 1]`. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import * as layertap from '../../src/index.ts';
-import { ReLU, ReLU6 } from '../../src/nn/activation.ts';
+import { PReLU, ReLU, ReLU6 } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Dropout } from '../../src/nn/dropout.ts';
@@ -56,6 +56,8 @@ describe('printing', () => {
     [new ReLU({ inplace: true }), 'ReLU(inplace=True)'],
     [new ReLU6(), 'ReLU6()'],
     [new ReLU6({ inplace: true }), 'ReLU6(inplace=True)'],
+    [new PReLU(), 'PReLU(num_parameters=1)'],
+    [new PReLU({ numParameters: 8 }), 'PReLU(num_parameters=8)'],
     [new Linear(3, 4), 'Linear(in_features=3, out_features=4, bias=True)'],
     [new Linear(3, 4, { bias: false }), 'Linear(in_features=3, out_features=4, bias=False)'],
     [new BatchNorm2d(4), 'BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)'],
@@ -213,6 +215,13 @@ describe('other layers', () => {
     for (const norm of [new BatchNorm2d(4), new FrozenBatchNorm2d(4)]) {
       expect(thrown(() => shapeOf(norm, [2, 4]))).toBe('ShapeError: expected 4D input (got 2D input)');
     }
+    expect(thrown(() => shapeOf(new PReLU({ numParameters: 3 }), [2, 5, 4, 4]))).toBe(
+      'ShapeError: Mismatch of parameter numbers and input channel size. Found parameter numbers = 3 and ' +
+        'channel size = 5; prelu: got x [2, 5, 4, 4]',
+    );
+    expect(thrown(() => functional.prelu(new Graph([[1, 2]]).inputs[0]!, 0.25 as never))).toBe(
+      'ValueError: prelu: expected weight as a Parameter, got 0.25',
+    );
     expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
       'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, 4], got [3, 5]',
     );
