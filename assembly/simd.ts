@@ -6,7 +6,7 @@
 
 /**
  * c + a·b on four lanes: one rounding in the relaxed binary, two in the simd binary. The product comes first in both:
- * so one binary can be made of the other in fewer bytes (scripts/difference.mjs).
+ * so the binaries are alike, and compress better together.
  */
 // @ts-ignore: decorator
 @inline

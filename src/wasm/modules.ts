@@ -4,8 +4,9 @@
  */
 
 import { UnsupportedError } from '../errors.ts';
-import { relaxedBytes, relaxedDifference, simd } from './binaries.gen.ts';
+import { streams } from './binaries.gen.ts';
 import type { Binary } from './binary.ts';
+import { joined } from './streams.ts';
 
 /** The binary that was validated last, until it is compiled: to decode takes longer than to compile. */
 let validated: { readonly binary: Binary; readonly bytes: Uint8Array<ArrayBuffer> } | null = null;
@@ -39,11 +40,11 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
 
 /** A binary's bytes, a new copy of them. */
 export function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
-  const bytes = decoded(simd);
-  return binary === 'simd' ? bytes : applied(decoded(relaxedDifference), fused(bytes), relaxedBytes);
+  const odd = Number(binary === 'relaxed');
+  return joined(streams.filter((_, i) => i % 2 === odd).map(decoded));
 }
 
-/** The bytes of scripts/text.mjs' text: characters stand for numbers from `#` on, 91 more after `!`, 182 more after a space. */
+/** The bytes of scripts/text.mjs' text: a character stands for a number below 91, for 91 more after `!`, for 182 more after a space. */
 export function decoded(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   let length = 0;
@@ -54,59 +55,7 @@ export function decoded(text: string): Uint8Array<ArrayBuffer> {
       more = (34 - code) * 91;
       code = text.charCodeAt(++i);
     }
-    bytes[length++] = (code === 126 ? 92 : code) - 38 + more;
+    bytes[length++] = (((code === 126 ? 92 : code) - 5) % 91) - 3 + more;
   }
   return bytes.slice(0, length);
-}
-
-/** scripts/difference.mjs' guess at the relaxed binary: f32x4.mul before local.get is left out, f32x4.add after that is relaxed_madd. */
-export function fused(simd: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(simd);
-  let length = 0;
-  let products = 0;
-  for (let at = 0; at < simd.length; at++) {
-    const opcode = simd[at] === 0xfd && simd[at + 2] === 1 ? simd[at + 1] : 0;
-    if (opcode === 0xe6 && simd[at + 3] === 0x20) {
-      products++;
-      at += 2;
-    } else if (opcode === 0xe4 && products > 0) {
-      products--;
-      bytes.set([0xfd, 0x85, 2], length);
-      length += 3;
-      at += 2;
-    } else {
-      bytes[length++] = simd[at]!;
-    }
-  }
-  return bytes.subarray(0, length);
-}
-
-/** What scripts/difference.mjs took apart: new bytes and copies from another binary in turns. */
-export function applied(difference: Uint8Array, from: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let read = 0;
-  let written = 0;
-  let next = 0;
-  const number = (): number => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = difference[read++]!;
-      value |= (byte & 127) << shift;
-      if (byte < 128) return value;
-    }
-  };
-  for (;;) {
-    const fresh = number();
-    bytes.set(difference.subarray(read, read + fresh), written);
-    read += fresh;
-    written += fresh;
-    next += fresh;
-    if (written === length) return bytes;
-    const copied = number();
-    const distance = number();
-    next += distance % 2 === 0 ? distance / 2 : -(distance + 1) / 2;
-    bytes.set(from.subarray(next, next + copied), written);
-    written += copied;
-    next += copied;
-  }
 }
