@@ -73,7 +73,7 @@ export function lower(program, names) {
     const read = inputs.map(indexOf);
     const residualInput = residual ? /** @type {number} */ (read.pop()) : null;
     const own = op.asEpiloguePart?.(given);
-    const isActivation = own?.kind === 'activation';
+    const isActivation = own !== undefined && 'activation' in own;
     const activation = activationOf(isActivation ? own.activation : epilogue.activation);
     const sums = residualInput === null ? indexOf(output) : newValue(output.shape);
     /** @type {LoweredNode} */

@@ -43,12 +43,12 @@ function callsIn(/** @type {ts.Node} */ value) {
 }
 
 /**
- * TypeScript with each value of a top-level constant, and of a class's static field, marked as pure where it computes something: a call as it is,
- * else in a function that is called. No line moves.
+ * TypeScript with each value of a top-level constant marked as pure where it computes something: a call as it is, else in a function that is
+ * called. No line moves.
  *
  * @param {string} text @param {string} file its name, for errors
  * @returns {string}
- * @throws {Error} where a statement does something while the file loads
+ * @throws {Error} where a statement does something while the file loads, as a class with a static field does: it is assigned
  */
 export function marked(text, file) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
@@ -70,7 +70,8 @@ export function marked(text, file) {
         const isStatic =
           ts.isPropertyDeclaration(member) &&
           member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword);
-        if (isStatic) mark(member.initializer);
+        if (isStatic && member.initializer)
+          throw new Error(`${file}: expected a static getter, got the static field ${member.name.getText()}`);
       }
     } else if (!isDeclaration(statement)) {
       throw new Error(

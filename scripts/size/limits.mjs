@@ -22,9 +22,9 @@ const getter = (entry, limit) =>
 
 // The aim is 45 kB for the first.
 export default [
-  getter('index.js', '47 kB'),
+  getter('index.js', '46 kB'),
   // Two whole binaries: one can't be made of the other where compiling is forbidden.
-  getter('index.workerd.js', '58 kB'),
-  getter('index.edge-light.js', '46 kB'),
+  getter('index.workerd.js', '57 kB'),
+  getter('index.edge-light.js', '45 kB'),
   shipment('everything', '*', 'index.js', '67 kB'),
 ];

@@ -5,6 +5,7 @@ import { referenceEpilogue } from '../ops/rules/epilogue.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Program, Value } from './graph.ts';
+import { referenceOf } from './references.ts';
 
 /** The most bytes of one value: a WebAssembly memory's, since no plan has room for more. */
 const MAX_BYTES = 2 ** 32;
@@ -26,7 +27,7 @@ export function interpret(program: Program, inputs: readonly Tensor<Float32Array
   for (const { op, attrs, inputs, epilogue, output } of program.nodes) {
     const read = inputs.map((x) => tensors.get(x)!);
     const residual = epilogue.residual ? read.pop()! : null;
-    tensors.set(output, referenceEpilogue(op.reference(read, attrs), epilogue, residual));
+    tensors.set(output, referenceEpilogue(referenceOf(op)(read, attrs), epilogue, residual));
   }
   return program.taps.map((tap) => tensors.get(tap)!);
 }

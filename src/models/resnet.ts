@@ -47,7 +47,10 @@ const conv1x1 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 1
 
 /** Two 3×3 convolutions and a shortcut. @see torchvision.models.resnet.BasicBlock */
 export class BasicBlock extends Module {
-  static readonly expansion = 1;
+  static get expansion(): number {
+    return 1;
+  }
+
   conv1: Conv2d;
   bn1: Module;
   relu: ReLU;
@@ -84,7 +87,10 @@ export class BasicBlock extends Module {
 
 /** 1×1, 3×3 (strided) and 1×1 convolutions and a shortcut. @see torchvision.models.resnet.Bottleneck */
 export class Bottleneck extends Module {
-  static readonly expansion = 4;
+  static get expansion(): number {
+    return 4;
+  }
+
   conv1: Conv2d;
   bn1: Module;
   conv2: Conv2d;

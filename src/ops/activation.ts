@@ -3,14 +3,13 @@
 import { affinePhase } from './lowering/affine.ts';
 import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
 import type { Op } from './op.ts';
-import { type Activation, NO_EPILOGUE, referenceEpilogue } from './rules/epilogue.ts';
+import type { Activation } from './rules/epilogue.ts';
 
 function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): Op<A> {
   return {
     name,
-    asEpiloguePart: (attrs) => ({ kind: 'activation', activation: activationOf(attrs) }),
+    asEpiloguePart: (attrs) => ({ activation: activationOf(attrs) }),
     inferShape: ([x]) => x!,
-    reference: ([x], attrs) => referenceEpilogue(x!, { ...NO_EPILOGUE, activation: activationOf(attrs) }, null),
     algorithms: [
       {
         name: 'direct',

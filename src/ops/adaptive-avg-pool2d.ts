@@ -6,7 +6,7 @@ import { Tensor } from '../tensor/tensor.ts';
 import { f32_adaptive_avgpool2d } from '../wasm/steps.gen.ts';
 import { channelRanges } from './lowering/cut.ts';
 import { imageSizes } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 
 /** Attributes of {@link adaptiveAvgPool2d}; null keeps the input's size. */
 export interface AdaptiveAvgPool2dAttrs {
@@ -22,24 +22,6 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
       throw new ShapeError(`adaptive_avg_pool2d: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
     }
     return [x![0]!, x![1]!, outputSize[0] ?? x![2]!, outputSize[1] ?? x![3]!];
-  },
-
-  reference([x], attrs) {
-    const shape = adaptiveAvgPool2d.inferShape([x!.shape], attrs);
-    const [height, width] = x!.shape.slice(2) as [number, number];
-    const [outHeight, outWidth] = shape.slice(2) as [number, number];
-    const y = new Float32Array(numel(shape));
-    for (let i = 0; i < y.length; i++) {
-      const ox = i % outWidth;
-      const oy = Math.floor(i / outWidth) % outHeight;
-      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
-      const [y0, y1] = [Math.floor((oy * height) / outHeight), Math.ceil(((oy + 1) * height) / outHeight)];
-      const [x0, x1] = [Math.floor((ox * width) / outWidth), Math.ceil(((ox + 1) * width) / outWidth)];
-      let sum = 0;
-      for (let iy = y0; iy < y1; iy++) for (let ix = x0; ix < x1; ix++) sum += x!.data[plane + iy * width + ix]!;
-      y[i] = sum / ((y1 - y0) * (x1 - x0));
-    }
-    return new Tensor(y, shape);
   },
 
   algorithms: [
@@ -68,4 +50,23 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
       }),
     },
   ],
+};
+
+/** {@link adaptiveAvgPool2d} by plain loops. */
+export const referenceAdaptiveAvgPool2d: Reference<AdaptiveAvgPool2dAttrs> = ([x], attrs) => {
+  const shape = adaptiveAvgPool2d.inferShape([x!.shape], attrs);
+  const [height, width] = x!.shape.slice(2) as [number, number];
+  const [outHeight, outWidth] = shape.slice(2) as [number, number];
+  const y = new Float32Array(numel(shape));
+  for (let i = 0; i < y.length; i++) {
+    const ox = i % outWidth;
+    const oy = Math.floor(i / outWidth) % outHeight;
+    const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+    const [y0, y1] = [Math.floor((oy * height) / outHeight), Math.ceil(((oy + 1) * height) / outHeight)];
+    const [x0, x1] = [Math.floor((ox * width) / outWidth), Math.ceil(((ox + 1) * width) / outWidth)];
+    let sum = 0;
+    for (let iy = y0; iy < y1; iy++) for (let ix = x0; ix < x1; ix++) sum += x!.data[plane + iy * width + ix]!;
+    y[i] = sum / ((y1 - y0) * (x1 - x0));
+  }
+  return new Tensor(y, shape);
 };

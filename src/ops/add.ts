@@ -6,13 +6,12 @@ import { affinePhase } from './lowering/affine.ts';
 import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
 import type { Slot } from './lowering/slot.ts';
 import type { Op } from './op.ts';
-import { NO_EPILOGUE, referenceEpilogue } from './rules/epilogue.ts';
 
 /** @see torch.add */
 export const add: Op<null> = {
   name: 'add',
   acceptsInEpilogue: ['activation'],
-  asEpiloguePart: () => ({ kind: 'residual' }),
+  asEpiloguePart: () => ({ residual: true }),
 
   inferShape([a, b]) {
     if (!sameShape(a!, b!)) {
@@ -20,8 +19,6 @@ export const add: Op<null> = {
     }
     return a!;
   },
-
-  reference: ([a, b]) => referenceEpilogue(a!, { ...NO_EPILOGUE, residual: true }, b!),
 
   algorithms: [
     {

@@ -6,14 +6,14 @@ import { PANEL } from '../wasm/kernels.gen.ts';
 import { affinePhase } from './lowering/affine.ts';
 import { normConstants, writeEpilogue } from './lowering/epilogue.ts';
 import type { Op } from './op.ts';
-import { NO_EPILOGUE, type Norm, parametersOfNorm, referenceEpilogue } from './rules/epilogue.ts';
+import { type Norm, parametersOfNorm } from './rules/epilogue.ts';
 
 /** @see torch.nn.functional.batch_norm */
 export const batchNorm: Op<Norm> = {
   name: 'batch_norm',
   acceptsInEpilogue: ['residual', 'activation'],
   parameters: parametersOfNorm,
-  asEpiloguePart: (norm) => ({ kind: 'norm', norm }),
+  asEpiloguePart: (norm) => ({ norm }),
 
   inferShape([x], { runningVar }) {
     const channels = runningVar.shape[0]!;
@@ -23,7 +23,6 @@ export const batchNorm: Op<Norm> = {
     return x!;
   },
 
-  reference: ([x], norm) => referenceEpilogue(x!, { ...NO_EPILOGUE, norm }, null),
   algorithms: [
     {
       name: 'direct',

@@ -7,7 +7,7 @@ import type { Step } from '../wasm/step.ts';
 import { f32_copy } from '../wasm/steps.gen.ts';
 import { ranges } from './lowering/cut.ts';
 import { channelsOf, pixelsOf } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 
 /** @see torch.cat with dim=1 */
 export const cat: Op<null> = {
@@ -23,23 +23,6 @@ export const cat: Op<null> = {
       );
     }
     return first.map((size, i) => (i === 1 ? inputs.reduce((sum, x) => sum + x[1]!, 0) : size));
-  },
-
-  reference(inputs) {
-    const shape = cat.inferShape(
-      inputs.map((x) => x.shape),
-      null,
-    );
-    const out = new Float32Array(numel(shape));
-    let at = 0;
-    for (let n = 0; n < shape[0]!; n++) {
-      for (const { data } of inputs) {
-        const run = data.length / shape[0]!;
-        out.set(data.subarray(n * run, (n + 1) * run), at);
-        at += run;
-      }
-    }
-    return new Tensor(out, shape);
   },
 
   algorithms: [
@@ -72,4 +55,22 @@ export const cat: Op<null> = {
       }),
     },
   ],
+};
+
+/** {@link cat} by plain loops. */
+export const referenceCat: Reference<null> = (inputs) => {
+  const shape = cat.inferShape(
+    inputs.map((x) => x.shape),
+    null,
+  );
+  const out = new Float32Array(numel(shape));
+  let at = 0;
+  for (let n = 0; n < shape[0]!; n++) {
+    for (const { data } of inputs) {
+      const run = data.length / shape[0]!;
+      out.set(data.subarray(n * run, (n + 1) * run), at);
+      at += run;
+    }
+  }
+  return new Tensor(out, shape);
 };

@@ -5,7 +5,7 @@ import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { f32_nhwc_to_nchw } from '../wasm/steps.gen.ts';
 import { pixelsOf } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 
 /** @see torch.flatten with start_dim=1 */
 export const flatten: Op<null> = {
@@ -17,8 +17,6 @@ export const flatten: Op<null> = {
     }
     return [x![0]!, numel(x!.slice(1))];
   },
-
-  reference: ([x]) => new Tensor(x!.data, flatten.inferShape([x!.shape], null)),
 
   algorithms: [
     {
@@ -42,3 +40,6 @@ export const flatten: Op<null> = {
     },
   ],
 };
+
+/** {@link flatten} by plain loops. */
+export const referenceFlatten: Reference<null> = ([x]) => new Tensor(x!.data, flatten.inferShape([x!.shape], null));

@@ -6,7 +6,7 @@ import { Tensor } from '../tensor/tensor.ts';
 import { f32_resize2d_bilinear, f32_resize2d_nearest } from '../wasm/steps.gen.ts';
 import { channelRanges } from './lowering/cut.ts';
 import { imageSizes } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 
 /** Attributes of {@link interpolate}: one of size and scale factor is given. */
 export interface InterpolateAttrs {
@@ -44,30 +44,6 @@ export const interpolate: Op<InterpolateAttrs> = {
     return [images, channels, outHeight, outWidth];
   },
 
-  reference([x], attrs) {
-    const shape = interpolate.inferShape([x!.shape], attrs);
-    const [height, width] = x!.shape.slice(2) as [number, number];
-    const [outHeight, outWidth] = shape.slice(2) as [number, number];
-    const rows = sources(x!.shape, outHeight, 0, attrs);
-    const columns = sources(x!.shape, outWidth, 1, attrs);
-    const y = new Float32Array(numel(shape));
-    for (let i = 0; i < y.length; i++) {
-      const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
-      const row = rows[Math.floor(i / outWidth) % outHeight]!;
-      const column = columns[i % outWidth]!;
-      const at = (iy: number) => {
-        const line = plane + iy * width;
-        return x!.data[line + column.from]! * (1 - column.weight) + x!.data[line + column.to]! * column.weight;
-      };
-      // Not weighted where nothing is mixed: 0 times an infinite neighbour would be NaN.
-      y[i] =
-        attrs.mode === 'nearest'
-          ? x!.data[plane + row.from * width + column.from]!
-          : at(row.from) * (1 - row.weight) + at(row.to) * row.weight;
-    }
-    return new Tensor(y, shape);
-  },
-
   algorithms: [
     {
       name: 'direct',
@@ -99,6 +75,31 @@ export const interpolate: Op<InterpolateAttrs> = {
       }),
     },
   ],
+};
+
+/** {@link interpolate} by plain loops. */
+export const referenceInterpolate: Reference<InterpolateAttrs> = ([x], attrs) => {
+  const shape = interpolate.inferShape([x!.shape], attrs);
+  const [height, width] = x!.shape.slice(2) as [number, number];
+  const [outHeight, outWidth] = shape.slice(2) as [number, number];
+  const rows = sources(x!.shape, outHeight, 0, attrs);
+  const columns = sources(x!.shape, outWidth, 1, attrs);
+  const y = new Float32Array(numel(shape));
+  for (let i = 0; i < y.length; i++) {
+    const plane = Math.floor(i / (outWidth * outHeight)) * height * width;
+    const row = rows[Math.floor(i / outWidth) % outHeight]!;
+    const column = columns[i % outWidth]!;
+    const at = (iy: number) => {
+      const line = plane + iy * width;
+      return x!.data[line + column.from]! * (1 - column.weight) + x!.data[line + column.to]! * column.weight;
+    };
+    // Not weighted where nothing is mixed: 0 times an infinite neighbour would be NaN.
+    y[i] =
+      attrs.mode === 'nearest'
+        ? x!.data[plane + row.from * width + column.from]!
+        : at(row.from) * (1 - row.weight) + at(row.to) * row.weight;
+  }
+  return new Tensor(y, shape);
 };
 
 /**

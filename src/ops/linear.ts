@@ -6,7 +6,7 @@ import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { writeEpilogue } from './lowering/epilogue.ts';
 import { convolutionPhase, gemmConstants, gemmScratchBytes, listOf, tableBytes } from './lowering/gemm.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 import { ONE_PIXEL } from './rules/window.ts';
 
 /** Attributes of {@link linear}. */
@@ -39,23 +39,6 @@ export const linear: Op<LinearAttrs> = {
 
   macs: (_inputs, output, { weight }) => output[0]! * weight.numel(),
 
-  reference([x], attrs) {
-    const shape = linear.inferShape([x!.shape], attrs);
-    const [rows, out] = shape as [number, number];
-    const features = attrs.weight.shape[1]!;
-    const w = attrs.weight.values();
-    const b = attrs.bias?.values();
-    const y = new Float32Array(rows * out);
-    for (let n = 0; n < rows; n++) {
-      for (let o = 0; o < out; o++) {
-        let sum = b ? b[o]! : 0;
-        for (let i = 0; i < features; i++) sum += x!.data[n * features + i]! * w[o * features + i]!;
-        y[n * out + o] = sum;
-      }
-    }
-    return new Tensor(y, shape);
-  },
-
   algorithms: [
     {
       name: 'gemm',
@@ -80,4 +63,22 @@ export const linear: Op<LinearAttrs> = {
       },
     },
   ],
+};
+
+/** {@link linear} by plain loops. */
+export const referenceLinear: Reference<LinearAttrs> = ([x], attrs) => {
+  const shape = linear.inferShape([x!.shape], attrs);
+  const [rows, out] = shape as [number, number];
+  const features = attrs.weight.shape[1]!;
+  const w = attrs.weight.values();
+  const b = attrs.bias?.values();
+  const y = new Float32Array(rows * out);
+  for (let n = 0; n < rows; n++) {
+    for (let o = 0; o < out; o++) {
+      let sum = b ? b[o]! : 0;
+      for (let i = 0; i < features; i++) sum += x!.data[n * features + i]! * w[o * features + i]!;
+      y[n * out + o] = sum;
+    }
+  }
+  return new Tensor(y, shape);
 };

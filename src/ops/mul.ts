@@ -6,7 +6,7 @@ import { Tensor } from '../tensor/tensor.ts';
 import { f32_mul } from '../wasm/steps.gen.ts';
 import { channelRanges } from './lowering/cut.ts';
 import { channelsOf, pixelsOf, type Slot } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 
 /** @see torch.mul; the second factor may be `[N, C, 1, 1]` */
 export const mul: Op<null> = {
@@ -20,14 +20,6 @@ export const mul: Op<null> = {
       );
     }
     return a!;
-  },
-
-  reference([a, b]) {
-    const run = a!.numel() / b!.numel();
-    return new Tensor(
-      a!.data.map((v, i) => v * b!.data[Math.floor(i / run)]!),
-      a!.shape,
-    );
   },
 
   algorithms: [
@@ -58,4 +50,13 @@ export const mul: Op<null> = {
       }),
     },
   ],
+};
+
+/** {@link mul} by plain loops. */
+export const referenceMul: Reference<null> = ([a, b]) => {
+  const run = a!.numel() / b!.numel();
+  return new Tensor(
+    a!.data.map((v, i) => v * b!.data[Math.floor(i / run)]!),
+    a!.shape,
+  );
 };

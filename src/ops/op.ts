@@ -1,13 +1,13 @@
 /**
- * What an operator is: a shape rule, a reference in plain TypeScript that specifies it, and the algorithms that compute
- * it by kernels. A module imports the ops that it uses; nothing lists them.
+ * What an operator is: a shape rule, and the algorithms that compute it by kernels. A reference in plain TypeScript
+ * specifies it. A module imports the ops that it uses; nothing lists them.
  */
 
 import type { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Algorithm } from './lowering/algorithm.ts';
-import type { EpiloguePart } from './rules/epilogue.ts';
+import type { EPILOGUE_ORDER, EpiloguePart } from './rules/epilogue.ts';
 
 /** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
 export interface Op<A> {
@@ -15,8 +15,6 @@ export interface Op<A> {
   readonly name: string;
   /** The output's shape. Every check of shapes is here, with its message. */
   inferShape(inputs: readonly Shape[], attrs: A): Shape;
-  /** The output, by plain loops: the specification of every kernel. Sums are in float64. */
-  reference(inputs: readonly Tensor<Float32Array>[], attrs: A): Tensor<Float32Array>;
   /** The parameters that it reads; none where absent. */
   parameters?(attrs: A): readonly (Parameter | null)[];
   /** How many of the input's rows one row of the output stands for, where sizes alone don't tell: a stride. */
@@ -24,7 +22,7 @@ export interface Op<A> {
   /** Multiply-accumulates; none where absent. */
   macs?(inputs: readonly Shape[], output: Shape, attrs: A): number;
   /** The parts of an epilogue that the op's kernels can apply. */
-  readonly acceptsInEpilogue?: readonly EpiloguePart['kind'][];
+  readonly acceptsInEpilogue?: readonly (typeof EPILOGUE_ORDER)[number][];
   /** The op as a part of the epilogue of the node before it. */
   asEpiloguePart?(attrs: A): EpiloguePart;
   /** True where the op does nothing but place its inputs side by side in its output's channels. */
@@ -32,3 +30,9 @@ export interface Op<A> {
   /** The ways to compute it. A plan takes the cheapest of those that fit; one of them always does. */
   readonly algorithms: readonly Algorithm<A>[];
 }
+
+/**
+ * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that only
+ * who imports `interpret` ships references: graph/references.ts lists them.
+ */
+export type Reference<A> = (inputs: readonly Tensor<Float32Array>[], attrs: A) => Tensor<Float32Array>;

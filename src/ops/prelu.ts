@@ -9,7 +9,7 @@ import { affinePhase } from './lowering/affine.ts';
 import { vectorConstant } from './lowering/constant.ts';
 import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
 import { channelsOf, pixelBytesOf, pixelsOf } from './lowering/slot.ts';
-import type { Op } from './op.ts';
+import type { Op, Reference } from './op.ts';
 import { NO_EPILOGUE } from './rules/epilogue.ts';
 
 /** Attributes of {@link prelu}. */
@@ -35,16 +35,6 @@ export const prelu: Op<PReLUAttrs> = {
       );
     }
     return x!;
-  },
-
-  reference([x], { weight }) {
-    const slopes = weight.values();
-    const plane = numel(x!.shape.slice(2));
-    const slope = (i: number) => slopes[slopes.length === 1 ? 0 : Math.floor(i / plane) % slopes.length]!;
-    return new Tensor(
-      x!.data.map((v, i) => (v > 0 ? v : v * slope(i))),
-      x!.shape,
-    );
   },
 
   algorithms: [
@@ -84,4 +74,15 @@ export const prelu: Op<PReLUAttrs> = {
       },
     },
   ],
+};
+
+/** {@link prelu} by plain loops. */
+export const referencePrelu: Reference<PReLUAttrs> = ([x], { weight }) => {
+  const slopes = weight.values();
+  const plane = numel(x!.shape.slice(2));
+  const slope = (i: number) => slopes[slopes.length === 1 ? 0 : Math.floor(i / plane) % slopes.length]!;
+  return new Tensor(
+    x!.data.map((v, i) => (v > 0 ? v : v * slope(i))),
+    x!.shape,
+  );
 };

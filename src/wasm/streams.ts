@@ -3,13 +3,15 @@
  * than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts it together.
  */
 
-/** What a byte is: a part of an instruction, a local's number, an address' offset, a whole number, a constant vector, or anything else. */
+/** What a byte is: a part of an instruction, an address' offset, a whole number, a constant vector, or anything else. */
 const INSTRUCTIONS = 0;
-export const LOCALS = 1;
 const OFFSETS = 2;
 const INTEGERS = 3;
 const VECTORS = 4;
 const OTHERS = 5;
+
+/** And a local's number. */
+export const LOCALS = 1;
 
 /** How many streams there are. */
 export const STREAMS = 6;

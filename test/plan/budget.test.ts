@@ -151,7 +151,6 @@ describe('a memory budget', () => {
     const op: Op<null> = {
       name: 'huge',
       inferShape: ([x]) => x!,
-      reference: ([x]) => x!,
       algorithms: [
         {
           name: 'direct',

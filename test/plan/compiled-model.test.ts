@@ -157,7 +157,6 @@ describe('runs', () => {
     const op: Op<null> = {
       name: 'long',
       inferShape: ([x]) => x!,
-      reference: ([x]) => x!,
       algorithms: [{ name: 'direct', prepare: () => ({ steps: () => Array(300_000).fill([step]) }) }],
     };
     const graph = new Graph([[1, 4]]);

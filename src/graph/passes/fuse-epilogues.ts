@@ -3,7 +3,7 @@
  * the epilogue's one order, so that no value changes by a bit.
  */
 
-import { EPILOGUE_ORDER, type Epilogue, type EpiloguePart, NO_EPILOGUE } from '../../ops/rules/epilogue.ts';
+import { EPILOGUE_ORDER, type EpiloguePart, NO_EPILOGUE } from '../../ops/rules/epilogue.ts';
 import type { Node, Program, Value } from '../graph.ts';
 
 /** The same program with nodes joined into the epilogues of the nodes before them. */
@@ -33,24 +33,19 @@ export function fuseEpilogues(program: Program): Program {
     const at = node.inputs.reduce((last, x) => Math.max(last, positions.get(x) ?? -1), -1);
     const before = nodes[at];
     if (!before || taps.has(before.output) || uses.get(before.output) !== 1) return -1;
-    return takes(before, part.kind) ? at : -1;
+    return takes(before, part) ? at : -1;
   }
 }
 
-/** True where the node's op applies parts of this kind, and none of its epilogue's parts comes at or after it. */
-function takes({ op, epilogue }: Node, kind: EpiloguePart['kind']): boolean {
-  const later = EPILOGUE_ORDER.slice(EPILOGUE_ORDER.indexOf(kind));
-  return later.every((part) => !epilogue[part]) && op.acceptsInEpilogue?.includes(kind) === true;
+/** True where the node's op applies such a part, and none of its epilogue's parts comes at or after it. */
+function takes({ op, epilogue }: Node, part: EpiloguePart): boolean {
+  const at = EPILOGUE_ORDER.findIndex((kind) => kind in part);
+  const isLast = EPILOGUE_ORDER.slice(at).every((kind) => !epilogue[kind]);
+  return isLast && op.acceptsInEpilogue?.includes(EPILOGUE_ORDER[at]!) === true;
 }
 
 function joined(before: Node, node: Node): Node {
-  const part = node.op.asEpiloguePart!(node.attrs);
   const others = node.inputs.filter((x) => x !== before.output);
-  const epilogue: Epilogue =
-    part.kind === 'norm'
-      ? { ...before.epilogue, norm: part.norm }
-      : part.kind === 'residual'
-        ? { ...before.epilogue, residual: true }
-        : { ...before.epilogue, activation: part.activation };
+  const epilogue = { ...before.epilogue, ...node.op.asEpiloguePart!(node.attrs) };
   return { ...before, inputs: [...before.inputs, ...others], epilogue, output: node.output };
 }

@@ -7,7 +7,7 @@
 import { ShapeError } from '../../errors.ts';
 import { formatShape, numel } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
-import type { Op } from '../op.ts';
+import type { Op, Reference } from '../op.ts';
 import { windowCounts } from '../rules/window.ts';
 import { type Conv2dAttrs, windowOf } from './attrs.ts';
 import { depthwise } from './depthwise.ts';
@@ -43,40 +43,41 @@ export const conv2d: Op<Conv2dAttrs> = {
   macs(_inputs, output, { weight }) {
     return (numel(output) * weight.numel()) / weight.shape[0]!;
   },
+};
 
-  reference([x], attrs) {
-    const { weight, bias, stride, padding, dilation, groups } = attrs;
-    const shape = conv2d.inferShape([x!.shape], attrs);
-    const [images, out, outHeight, outWidth] = shape as [number, number, number, number];
-    const [, channels, height, width] = x!.shape as [number, number, number, number];
-    const [, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
-    const w = weight.values();
-    const b = bias?.values();
-    const y = new Float32Array(numel(shape));
-    let at = 0;
-    for (let n = 0; n < images; n++) {
-      for (let o = 0; o < out; o++) {
-        const first = n * channels + Math.floor(o / (out / groups)) * inGroup;
-        for (let oy = 0; oy < outHeight; oy++) {
-          for (let ox = 0; ox < outWidth; ox++) {
-            let sum = b ? b[o]! : 0;
-            for (let c = 0; c < inGroup; c++) {
-              for (let ky = 0; ky < kernelHeight; ky++) {
-                const iy = oy * stride[0] - padding.top + ky * dilation[0];
-                if (iy < 0 || iy >= height) continue;
-                for (let kx = 0; kx < kernelWidth; kx++) {
-                  const ix = ox * stride[1] - padding.left + kx * dilation[1];
-                  if (ix < 0 || ix >= width) continue;
-                  const weightAt = ((o * inGroup + c) * kernelHeight + ky) * kernelWidth + kx;
-                  sum += x!.data[((first + c) * height + iy) * width + ix]! * w[weightAt]!;
-                }
+/** {@link conv2d} by plain loops. */
+export const referenceConv2d: Reference<Conv2dAttrs> = ([x], attrs) => {
+  const { weight, bias, stride, padding, dilation, groups } = attrs;
+  const shape = conv2d.inferShape([x!.shape], attrs);
+  const [images, out, outHeight, outWidth] = shape as [number, number, number, number];
+  const [, channels, height, width] = x!.shape as [number, number, number, number];
+  const [, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+  const w = weight.values();
+  const b = bias?.values();
+  const y = new Float32Array(numel(shape));
+  let at = 0;
+  for (let n = 0; n < images; n++) {
+    for (let o = 0; o < out; o++) {
+      const first = n * channels + Math.floor(o / (out / groups)) * inGroup;
+      for (let oy = 0; oy < outHeight; oy++) {
+        for (let ox = 0; ox < outWidth; ox++) {
+          let sum = b ? b[o]! : 0;
+          for (let c = 0; c < inGroup; c++) {
+            for (let ky = 0; ky < kernelHeight; ky++) {
+              const iy = oy * stride[0] - padding.top + ky * dilation[0];
+              if (iy < 0 || iy >= height) continue;
+              for (let kx = 0; kx < kernelWidth; kx++) {
+                const ix = ox * stride[1] - padding.left + kx * dilation[1];
+                if (ix < 0 || ix >= width) continue;
+                const weightAt = ((o * inGroup + c) * kernelHeight + ky) * kernelWidth + kx;
+                sum += x!.data[((first + c) * height + iy) * width + ix]! * w[weightAt]!;
               }
             }
-            y[at++] = sum;
           }
+          y[at++] = sum;
         }
       }
     }
-    return new Tensor(y, shape);
-  },
+  }
+  return new Tensor(y, shape);
 };

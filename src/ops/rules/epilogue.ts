@@ -44,10 +44,7 @@ export const NO_EPILOGUE: Epilogue = { norm: null, residual: false, activation: 
 export const EPILOGUE_ORDER = ['norm', 'residual', 'activation'] as const;
 
 /** One part of an {@link Epilogue}. */
-export type EpiloguePart =
-  | { readonly kind: 'norm'; readonly norm: Norm }
-  | { readonly kind: 'residual' }
-  | { readonly kind: 'activation'; readonly activation: Activation };
+export type EpiloguePart = { readonly norm: Norm } | { readonly residual: true } | { readonly activation: Activation };
 
 /** A parameter's values as float32. */
 export type ValuesOf = (state: Parameter) => Float32Array;
@@ -87,7 +84,7 @@ export function referenceActivation(activation: Activation, v: number): number {
   }
 }
 
-/** Applies an epilogue to what an op's reference returned. */
+/** Applies an epilogue to what an op's reference returned, by plain loops. */
 export function referenceEpilogue(
   x: Tensor<Float32Array>,
   epilogue: Epilogue,
