@@ -18,14 +18,14 @@ export function withDefaults<O extends object, D extends Readonly<Record<keyof O
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new ValueError(`${name}: expected options as an object { ${known.join(', ')} }, got ${describe(options)}`);
   }
-  const unknown = Object.keys(options).filter((option) => !Object.hasOwn(defaults, option));
-  if (unknown.length > 0) {
-    throw new ValueError(
-      `${name}: expected options of ${known.join(', ')}, got ${unknown.map((option) => describe(option)).join(', ')}`,
-    );
+  const filled: Record<string, unknown> = { ...defaults };
+  const unknown: string[] = [];
+  for (const [option, value] of Object.entries(options)) {
+    if (!Object.hasOwn(defaults, option)) unknown.push(describe(option));
+    else if (value !== undefined) filled[option] = value;
   }
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) } as never;
+  if (unknown.length === 0) return filled as never;
+  throw new ValueError(`${name}: expected options of ${known.join(', ')}, got ${unknown.join(', ')}`);
 }
 
 /** The largest whole number that a kernel takes. */

@@ -16,44 +16,54 @@ export interface Piece {
 export class PieceReader {
   readonly #pieces: AsyncGenerator<Piece>;
   readonly #keepsPieces: boolean;
+  readonly #onBytes: (count: number) => void;
   #piece: Piece = { begin: 0, bytes: new Uint8Array(0) };
+  /** What has come of the bytes that were asked for last. */
+  #data: Uint8Array | null = null;
+  #filled = 0;
 
-  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean) {
+  /** @param onBytes called with how many bytes of those that were asked for have come */
+  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean, onBytes: (count: number) => void) {
     this.#pieces = pieces;
     this.#keepsPieces = keepsPieces;
+    this.#onBytes = onBytes;
+  }
+
+  /** How many of the bytes that were asked for last have come; 0 once they were given. */
+  get filled(): number {
+    return this.#filled;
   }
 
   /**
    * The bytes from `begin` up to `end`: a view where they came in one piece that stays, otherwise in the memory that is
-   * given, if any is. Fewer where the pieces end.
+   * given, if any is. Null where they go on in the next piece: ask for them again after {@link advance}.
    */
-  async take(
-    begin: number,
-    end: number,
-    onBytes: (count: number) => void,
-    memory: Memory | undefined,
-  ): Promise<Uint8Array> {
+  take({ begin, end }: { readonly begin: number; readonly end: number }, memory?: Memory): Uint8Array | null {
     const length = end - begin;
-    let data: Uint8Array | null = null;
-    let filled = 0;
-    while (filled < length) {
-      const { begin: at, bytes } = this.#piece;
-      const part = bytes.subarray(within(bytes, begin + filled - at), within(bytes, end - at));
-      if (part.length === 0) {
-        const { done, value } = await this.#pieces.next();
-        if (done) break;
-        this.#piece = value;
-        continue;
-      }
-      onBytes(part.length);
+    const { begin: at, bytes } = this.#piece;
+    const part = bytes.subarray(within(bytes, begin + this.#filled - at), within(bytes, end - at));
+    if (part.length > 0) {
+      this.#onBytes(part.length);
       if (part.length === length && this.#keepsPieces) return part;
-      const needed = filled + part.length;
-      data ??= memory?.(length) ?? new Uint8Array(Math.min(length, Math.max(TRUSTED_BYTES, needed)));
+      const needed = this.#filled + part.length;
+      let data = this.#data ?? memory?.(length) ?? new Uint8Array(Math.min(length, Math.max(TRUSTED_BYTES, needed)));
       if (needed > data.length) data = grown(data, Math.min(length, Math.max(2 * data.length, needed)));
-      data.set(part, filled);
-      filled = needed;
+      data.set(part, this.#filled);
+      this.#data = data;
+      this.#filled = needed;
     }
-    return data?.subarray(0, filled) ?? new Uint8Array(0);
+    if (this.#filled < length) return null;
+    const whole = this.#data?.subarray(0, length) ?? new Uint8Array(0);
+    this.#data = null;
+    this.#filled = 0;
+    return whole;
+  }
+
+  /** Goes on to the next piece, once it has come; false where there is none. */
+  async advance(): Promise<boolean> {
+    const { done, value } = await this.#pieces.next();
+    if (!done) this.#piece = value;
+    return !done;
   }
 
   /** Ends the reading. */

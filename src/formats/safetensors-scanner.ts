@@ -50,19 +50,20 @@ export class HeaderScanner {
     const text = this.#text;
     this.#take('"', expected);
     const begin = this.#at;
-    let escapes = false;
+    let end = text.indexOf('"', begin);
+    const simple = text.slice(begin, end);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON's strings have none
+    if (end >= 0 && !/[\0-\x1f\\]/.test(simple)) {
+      this.#at = end + 1;
+      return simple;
+    }
     for (;;) {
       const unit = text.charCodeAt(this.#at);
       if (unit === 0x22) break;
       if (Number.isNaN(unit) || unit < 0x20) throw this.#unexpected('the rest of a string');
-      if (unit === 0x5c) {
-        escapes = true;
-        this.#at++;
-      }
-      this.#at++;
+      this.#at += unit === 0x5c ? 2 : 1;
     }
-    const end = this.#at++;
-    if (!escapes) return text.slice(begin, end);
+    end = this.#at++;
     const literal = text.slice(begin - 1, end + 1);
     try {
       const value: string = JSON.parse(literal);

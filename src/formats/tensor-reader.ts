@@ -71,6 +71,13 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
     names: Iterable<string>,
     options: ReadTensorsOptions = {},
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
+    for await (const batch of this.batches(names, options)) yield* batch;
+  }
+
+  async *batches(
+    names: Iterable<string>,
+    options: ReadTensorsOptions = {},
+  ): AsyncGenerator<Iterable<readonly [string, Tensor]>, void, void> {
     const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
     const { signal, onProgress, memory } = withDefaults(`${this.#caller}: reading`, options, defaults);
     checkSignal(this.#caller, signal);
@@ -79,23 +86,32 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
     const wanted = this.#wanted(names);
     const totalBytes = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
     const pieces = this.#pieces(wanted, signal, memory ? reusedMemory() : undefined);
-    const bytes = new PieceReader(pieces, this.#origin.keepsPieces);
     let loadedBytes = 0;
     const onBytes = (count: number) => {
       loadedBytes += count;
       onProgress?.({ loadedBytes, totalBytes });
     };
-    try {
-      for (const [name, info] of wanted) {
+    const bytes = new PieceReader(pieces, this.#origin.keepsPieces, onBytes);
+    const format = this.#format;
+    let next = 0;
+    function* whole(): Generator<readonly [string, Tensor], void, void> {
+      for (; next < wanted.length; next++) {
+        const [name, info] = wanted[next]!;
         signal?.throwIfAborted();
-        const data = await bytes.take(info.begin, info.end, onBytes, memory && ((length) => memory(name, length)));
-        if (data.length < info.end - info.begin) {
-          throw new FormatError(
-            `${this.#format.name}: tensor ${quote(name)} ends at byte ${info.end}, ` +
-              `got the file's end at byte ${info.begin + data.length}`,
-          );
-        }
-        yield [name, this.#format.decode(name, info, data)];
+        const data = bytes.take(info, memory && ((length) => memory(name, length)));
+        if (!data) return;
+        yield [name, format.decode(name, info, data)];
+      }
+    }
+    try {
+      for (;;) {
+        yield whole();
+        if (next === wanted.length) break;
+        if (await bytes.advance()) continue;
+        const [name, { begin, end }] = wanted[next]!;
+        throw new FormatError(
+          `${format.name}: tensor ${quote(name)} ends at byte ${end}, got the file's end at byte ${begin + bytes.filled}`,
+        );
       }
       if (wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
     } finally {

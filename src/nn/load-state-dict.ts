@@ -232,7 +232,7 @@ async function collect(
   const kept = new Map<Parameter, Tensor>();
   const waiting = new Map([...wanted].map(([state, { path }]) => [path, state]));
   const names = [...waiting.keys()];
-  for await (const [name, tensor] of file.stream(names, options)) {
+  const take = (name: string, tensor: Tensor) => {
     options.signal?.throwIfAborted();
     const state = waiting.get(name);
     if (!state) {
@@ -247,9 +247,14 @@ async function collect(
       );
     }
     waiting.delete(name);
-    if (!arrived(state, tensor)) continue;
+    if (!arrived(state, tensor)) return;
     const own = options.memory ? new Tensor(tensor.data.slice(), shape, tensor.dtype) : tensor;
     kept.set(state, shaped(own, state));
+  };
+  if (file.batches) {
+    for await (const batch of file.batches(names, options)) for (const [name, tensor] of batch) take(name, tensor);
+  } else {
+    for await (const [name, tensor] of file.stream(names, options)) take(name, tensor);
   }
   options.signal?.throwIfAborted();
   if (waiting.size > 0) {

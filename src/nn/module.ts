@@ -257,75 +257,87 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
-  *namedChildren(): Iterable<[name: string, child: AnyModule]> {
-    const seen = new Set<unknown>();
+  namedChildren(): Iterable<[name: string, child: AnyModule]> {
+    const children = new Map<AnyModule, string>();
     for (const [name, member] of this.members()) {
-      if (!(member instanceof Module) || seen.has(member)) continue;
-      seen.add(member);
-      yield [name, member];
+      if (member instanceof Module && !children.has(member)) children.set(member, name);
     }
+    return Array.from(children, ([child, name]) => [name, child]);
   }
 
   /** Direct children. */
-  *children(): Iterable<AnyModule> {
-    for (const [, child] of this.namedChildren()) yield child;
+  children(): Iterable<AnyModule> {
+    return Array.from(this.namedChildren(), ([, child]) => child);
   }
 
   /**
    * This module and all below it, each once, with dotted paths; this one's is ''. @see torch.nn.Module.named_modules
    */
-  *namedModules(prefix = '', seen: Set<unknown> = new Set()): Iterable<[path: string, module: AnyModule]> {
-    if (seen.has(this)) return;
-    seen.add(this);
-    yield [prefix, this];
-    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name), seen);
+  namedModules(prefix = ''): Iterable<[path: string, module: AnyModule]> {
+    const paths = new Map<AnyModule, string>();
+    this.#eachOnce(prefix, paths);
+    return Array.from(paths, ([module, path]) => [path, module]);
+  }
+
+  #eachOnce(path: string, paths: Map<AnyModule, string>): void {
+    if (paths.has(this)) return;
+    paths.set(this, path);
+    this.#members.registered.forEach((member, name) => {
+      if (member instanceof Module) member.#eachOnce(join(path, name), paths);
+    });
   }
 
   /** This module and all below it, each once. */
-  *modules(): Iterable<AnyModule> {
-    for (const [, module] of this.namedModules()) yield module;
+  modules(): Iterable<AnyModule> {
+    return Array.from(this.namedModules(), ([, module]) => module);
   }
 
   /** Parameters of this module and all below it, each once, with dotted paths. @see torch.nn.Module.named_parameters */
-  *namedParameters(): Iterable<[path: string, parameter: Parameter]> {
-    yield* distinct(this.namedState(), (state) => !(state instanceof Buffer));
+  namedParameters(): Iterable<[path: string, parameter: Parameter]> {
+    return distinct(this.namedState(), (state) => !(state instanceof Buffer));
   }
 
   /** Parameters of this module and all below it. */
-  *parameters(): Iterable<Parameter> {
-    for (const [, parameter] of this.namedParameters()) yield parameter;
+  parameters(): Iterable<Parameter> {
+    return Array.from(this.namedParameters(), ([, parameter]) => parameter);
   }
 
   /** Buffers of this module and all below it, each once, with dotted paths. @see torch.nn.Module.named_buffers */
-  *namedBuffers(): Iterable<[path: string, buffer: Buffer]> {
-    yield* distinct(this.namedState(), (state) => state instanceof Buffer);
+  namedBuffers(): Iterable<[path: string, buffer: Buffer]> {
+    return distinct(this.namedState(), (state) => state instanceof Buffer);
   }
 
   /** Buffers of this module and all below it. */
-  *buffers(): Iterable<Buffer> {
-    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  buffers(): Iterable<Buffer> {
+    return Array.from(this.namedBuffers(), ([, buffer]) => buffer);
   }
 
   /**
    * Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each of its
    * names.
+   *
+   * @param into what they are added to: a generator within a generator makes garbage for each level that an item passes
    */
-  protected *namedState(prefix = ''): Iterable<[path: string, state: Parameter]> {
-    const members = [...this.members()];
-    for (const isBuffer of [false, true]) {
-      for (const [name, member] of members) {
-        if (member instanceof Parameter && member instanceof Buffer === isBuffer) yield [join(prefix, name), member];
-      }
-    }
-    for (const [name, member] of members) if (member instanceof Module) yield* member.namedState(join(prefix, name));
+  protected namedState(prefix = '', into: [path: string, state: Parameter][] = []): readonly [string, Parameter][] {
+    const { registered } = this.#members;
+    const buffers: typeof into = [];
+    registered.forEach((member, name) => {
+      if (member instanceof Parameter) (member instanceof Buffer ? buffers : into).push([join(prefix, name), member]);
+    });
+    for (const buffer of buffers) into.push(buffer);
+    registered.forEach((member, name) => {
+      if (member instanceof Module) member.namedState(join(prefix, name), into);
+    });
+    return into;
   }
 
   /** This module and all below it, a shared one under each of its names. */
-  protected *everyModule(prefix = ''): Iterable<[path: string, module: AnyModule]> {
-    yield [prefix, this];
-    for (const [name, member] of this.members()) {
-      if (member instanceof Module) yield* member.everyModule(join(prefix, name));
-    }
+  protected everyModule(prefix = '', into: [path: string, module: AnyModule][] = []): readonly [string, AnyModule][] {
+    into.push([prefix, this]);
+    this.#members.registered.forEach((member, name) => {
+      if (member instanceof Module) member.everyModule(join(prefix, name), into);
+    });
+    return into;
   }
 
   /** Keys below this module that a state dict needn't hold. */
@@ -564,14 +576,11 @@ function isHeldIn(part: object, content: unknown, depth = 0): boolean {
 }
 
 /** Each state once, under its first name. */
-function* distinct(
-  named: Iterable<[string, Parameter]>,
+function distinct(
+  named: readonly [string, Parameter][],
   filter: (state: Parameter) => boolean,
-): Iterable<[string, Parameter]> {
-  const seen = new Set<Parameter>();
-  for (const [path, state] of named) {
-    if (!filter(state) || seen.has(state)) continue;
-    seen.add(state);
-    yield [path, state];
-  }
+): [path: string, state: Parameter][] {
+  const paths = new Map<Parameter, string>();
+  for (const [path, state] of named) if (filter(state) && !paths.has(state)) paths.set(state, path);
+  return Array.from(paths, ([state, path]) => [path, state]);
 }

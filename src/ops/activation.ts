@@ -1,7 +1,7 @@
 /** Activations, element by element: clamping, which is also ReLU and ReLU6, and PyTorch's curves. A NaN stays. */
 
 import { affinePhase } from './lowering/affine.ts';
-import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
+import { writeEpilogue } from './lowering/epilogue.ts';
 import type { Op } from './op.ts';
 import type { Activation } from './rules/epilogue.ts';
 
@@ -15,7 +15,7 @@ function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): 
         name: 'direct',
         prepare: ({ attrs, engine }) => ({
           steps(binding) {
-            const epilogue = writeEpilogue(binding, { activation: activationOf(attrs) }, NO_NORM, null);
+            const epilogue = writeEpilogue(binding, { activation: activationOf(attrs) }, null, null);
             return [affinePhase(binding.inputs[0]!, binding.output, epilogue, engine)];
           },
         }),

@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
 import { affinePhase } from './lowering/affine.ts';
-import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
+import { writeEpilogue } from './lowering/epilogue.ts';
 import type { Slot } from './lowering/slot.ts';
 import type { Op } from './op.ts';
 
@@ -26,7 +26,7 @@ export const add: Op<null> = {
       prepare: ({ epilogue, engine }) => ({
         steps(binding) {
           const [a, b] = binding.inputs as [Slot, Slot];
-          return [affinePhase(a, binding.output, writeEpilogue(binding, epilogue, NO_NORM, b), engine)];
+          return [affinePhase(a, binding.output, writeEpilogue(binding, epilogue, null, b), engine)];
         },
       }),
     },

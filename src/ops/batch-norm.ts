@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import { formatShape } from '../tensor/shape.ts';
 import { PANEL } from '../wasm/kernels.gen.ts';
 import { affinePhase } from './lowering/affine.ts';
-import { normConstants, writeEpilogue } from './lowering/epilogue.ts';
+import { normConstant, writeEpilogue } from './lowering/epilogue.ts';
 import type { Op } from './op.ts';
 import { type Norm, parametersOfNorm } from './rules/epilogue.ts';
 
@@ -28,11 +28,11 @@ export const batchNorm: Op<Norm> = {
       name: 'direct',
       prepare({ attrs: norm, epilogue, engine }) {
         // The vectors are in panels, as in a convolution's epilogue, so that one packing serves both.
-        const constants = normConstants(norm, { channels: norm.runningVar.shape[0]!, groups: 1, panel: PANEL });
+        const constant = normConstant(norm, { channels: norm.runningVar.shape[0]!, groups: 1, panel: PANEL });
         return {
-          constants: [constants.scale, constants.shift],
+          constants: [constant],
           steps(binding) {
-            const record = writeEpilogue(binding, epilogue, constants, binding.residual);
+            const record = writeEpilogue(binding, epilogue, constant, binding.residual);
             return [affinePhase(binding.inputs[0]!, binding.output, record, engine)];
           },
         };

@@ -7,10 +7,10 @@ import { Tensor } from '../tensor/tensor.ts';
 import { EPILOGUE_BYTES, LANES } from '../wasm/kernels.gen.ts';
 import { affinePhase } from './lowering/affine.ts';
 import { vectorConstant } from './lowering/constant.ts';
-import { NO_NORM, writeEpilogue } from './lowering/epilogue.ts';
+import { writeEpilogue } from './lowering/epilogue.ts';
 import { channelsOf, pixelBytesOf, pixelsOf } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
-import { NO_EPILOGUE } from './rules/epilogue.ts';
+import { NO_EPILOGUE, type ValuesOf } from './rules/epilogue.ts';
 
 /** Attributes of {@link prelu}. */
 export interface PReLUAttrs {
@@ -44,14 +44,18 @@ export const prelu: Op<PReLUAttrs> = {
       prepare({ output, attrs: { weight }, engine }) {
         const channels = channelsOf(output);
         const form = { channels, groups: 1, panel: LANES };
-        const scale = vectorConstant(weight, `slopes ${channels}`, form, (of) => {
+        // Slopes as a norm's scale, and zeros as its shift.
+        const vectors = (of: ValuesOf) => {
           const slopes = of(weight);
-          return slopes.length === 1 ? new Float32Array(channels).fill(slopes[0]!) : slopes;
-        });
-        const shift = vectorConstant(weight, `zeros ${channels}`, form, () => new Float32Array(channels));
+          return [
+            slopes.length === 1 ? new Float32Array(channels).fill(slopes[0]!) : slopes,
+            new Float32Array(channels),
+          ];
+        };
+        const slopes = vectorConstant(weight, `slopes ${channels}`, form, vectors, 2);
         const pixelBytes = pixelBytesOf(output);
         return {
-          constants: [scale, shift],
+          constants: [slopes],
           workspace: {
             tableBytes: 2 * EPILOGUE_BYTES,
             scratchBytes: pixelsOf(output) * pixelBytes,
@@ -62,9 +66,9 @@ export const prelu: Op<PReLUAttrs> = {
             const x = binding.inputs[0]!;
             const negative = { address: scratch, shape: output.shape, pixelBytes };
             const [lower, upper] = [below, above].map((clamp, i) =>
-              writeEpilogue({ ...binding, record: table + i * EPILOGUE_BYTES }, clamp, NO_NORM, null),
+              writeEpilogue({ ...binding, record: table + i * EPILOGUE_BYTES }, clamp, null, null),
             ) as [number, number];
-            const sum = writeEpilogue(binding, NO_EPILOGUE, { scale, shift }, output);
+            const sum = writeEpilogue(binding, NO_EPILOGUE, slopes, output);
             return [
               [...affinePhase(x, negative, lower, engine), ...affinePhase(x, output, upper, engine)],
               affinePhase(negative, output, sum, engine),

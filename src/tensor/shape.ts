@@ -14,7 +14,7 @@ export function checkShape(name: string, shape: unknown): void {
 /** The product of all sizes: 1 for a scalar's `[]`. */
 export function numel(shape: Shape): number {
   let n = 1;
-  for (const size of shape) n *= size;
+  for (let axis = 0; axis < shape.length; axis++) n *= shape[axis]!;
   return n;
 }
 

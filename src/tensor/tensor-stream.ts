@@ -35,4 +35,12 @@ export interface TensorStream {
    * @param names keys of {@link tensors}
    */
   stream(names: Iterable<string>, options?: ReadTensorsOptions): AsyncIterable<readonly [name: string, tensor: Tensor]>;
+  /**
+   * As {@link stream}, but those that have come together together, each batch to be used up before the next one: a turn for each of
+   * hundreds of small tensors takes longer than to read them. A file that gives its tensors one by one leaves it out.
+   */
+  batches?(
+    names: Iterable<string>,
+    options?: ReadTensorsOptions,
+  ): AsyncIterable<Iterable<readonly [name: string, tensor: Tensor]>>;
 }

@@ -8,7 +8,7 @@ import { f32_dwconv2d, f32_nchw_to_nhwc } from '../../wasm/steps.gen.ts';
 import type { Algorithm } from '../lowering/algorithm.ts';
 import { biasConstant, type Constant } from '../lowering/constant.ts';
 import { bands } from '../lowering/cut.ts';
-import { normConstants, writeEpilogue } from '../lowering/epilogue.ts';
+import { normConstant, writeEpilogue } from '../lowering/epilogue.ts';
 import { imageSizes, vectorBytes } from '../lowering/slot.ts';
 import { stage, stagedBytes } from '../lowering/stage.ts';
 import { windowArguments } from '../rules/window.ts';
@@ -23,9 +23,9 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
     const form = { channels: attrs.groups, groups: 1, panel: LANES };
     const weights = weightConstant(attrs.weight);
     const bias = biasConstant(attrs.bias, form);
-    const norm = normConstants(epilogue.norm, form);
+    const norm = normConstant(epilogue.norm, form);
     return {
-      constants: [weights, bias, norm.scale, norm.shift],
+      constants: [weights, bias, norm],
       steps(binding) {
         const { output, addressOf } = binding;
         const x = binding.inputs[0]!;

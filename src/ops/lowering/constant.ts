@@ -52,29 +52,37 @@ function vectorLength({ channels, groups, panel }: VectorForm): number {
   return groups * Math.ceil(channels / groups / panel) * panel;
 }
 
-/** A constant of one number for each channel, zero where the form pads. */
+/**
+ * A constant of one number for each channel, zero where the form pads; of `count` vectors, one after the other.
+ *
+ * @param vectors the values of each
+ */
 export function vectorConstant(
   owner: object,
   label: string,
   form: VectorForm,
-  values: (of: ValuesOf) => ArrayLike<number>,
+  vectors: (of: ValuesOf) => readonly Float32Array[],
+  count = 1,
 ): Constant {
   const length = vectorLength(form);
   return {
     owner,
     form: `${label} ${form.groups}x${form.panel}`,
-    bytes: length * 4,
+    bytes: count * length * 4,
     write({ kernels, address, valuesOf }) {
-      const out = new Float32Array(kernels.memory.buffer, address, length).fill(0);
+      const out = new Float32Array(kernels.memory.buffer, address, count * length).fill(0);
       const channels = form.channels / form.groups;
-      const run = length / form.groups;
-      const from = values((state) => valuesOf(state).float().data);
-      for (let c = 0; c < form.channels; c++) out[Math.floor(c / channels) * run + (c % channels)] = from[c]!;
+      vectors((state) => valuesOf(state).float().data).forEach((from, vector) => {
+        for (let group = 0; group < form.groups; group++) {
+          const values = from.subarray(group * channels, (group + 1) * channels);
+          out.set(values, vector * length + (group * length) / form.groups);
+        }
+      });
     },
   };
 }
 
 /** A bias in its form; null where there is none. */
 export function biasConstant(bias: Parameter | null, form: VectorForm): Constant | null {
-  return bias && vectorConstant(bias, 'bias', form, (of) => of(bias));
+  return bias && vectorConstant(bias, 'bias', form, (of) => [of(bias)]);
 }

@@ -1,29 +1,21 @@
 /**
- * How kernels are told of an epilogue: batch norm's constants, and a record in memory whose address a kernel takes
+ * How kernels are told of an epilogue: batch norm's constant, and a record in memory whose address a kernel takes
  * (`Epilogue` of assembly/epilogue.ts).
  */
 
 import { CLAMP, EPILOGUE_BYTES, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
-import { type Activation, type Epilogue, type Norm, scaleAndShift } from '../rules/epilogue.ts';
+import { type Activation, type Epilogue, type Norm, scaleAndShift, type ValuesOf } from '../rules/epilogue.ts';
 import type { Binding } from './algorithm.ts';
 import { type Constant, type VectorForm, vectorConstant } from './constant.ts';
 
-/** Batch norm as two constants; nulls where there is no norm. */
-export interface NormConstants {
-  readonly scale: Constant | null;
-  readonly shift: Constant | null;
-}
-
-/** The constants of no norm. */
-export const NO_NORM: NormConstants = { scale: null, shift: null };
-
-/** Scale and shift of a norm, in the form that the kernel reads. */
-export function normConstants(norm: Norm | null, form: VectorForm): NormConstants {
-  if (!norm) return NO_NORM;
-  return {
-    scale: vectorConstant(norm.runningVar, `scale ${norm.eps}`, form, (of) => scaleAndShift(norm, of).scale),
-    shift: vectorConstant(norm.runningVar, `shift ${norm.eps}`, form, (of) => scaleAndShift(norm, of).shift),
+/** Scale and, behind it, shift of a norm, in the form that the kernel reads; null where there is no norm. */
+export function normConstant(norm: Norm | null, form: VectorForm): Constant | null {
+  if (!norm) return null;
+  const vectors = (of: ValuesOf) => {
+    const { scale, shift } = scaleAndShift(norm, of);
+    return [scale, shift];
   };
+  return vectorConstant(norm.runningVar, `norm ${norm.eps}`, form, vectors, 2);
 }
 
 /** What kernels know an activation by. */
@@ -38,18 +30,20 @@ const ACTIVATION_CODES: Readonly<Record<Activation['kind'], number>> = {
 /**
  * Writes the record that tells kernels of an epilogue, and returns its address.
  *
- * @param norm the constants of the epilogue's norm
+ * @param norm the constant of the epilogue's norm
  * @param residual what is added; null for nothing
  */
 export function writeEpilogue(
   { kernels, record, addressOf }: Binding,
   { activation }: Pick<Epilogue, 'activation'>,
-  { scale, shift }: NormConstants,
+  norm: Constant | null,
   residual: Binding['residual'],
 ): number {
   const isClamp = activation?.kind === 'clamp';
   const view = new DataView(kernels.memory.buffer, record, EPILOGUE_BYTES);
-  const words = [addressOf(scale), addressOf(shift), residual?.address ?? 0, residual?.pixelBytes ?? 0];
+  const scale = addressOf(norm);
+  const shift = norm ? scale + norm.bytes / 2 : 0;
+  const words = [scale, shift, residual?.address ?? 0, residual?.pixelBytes ?? 0];
   [...words, activation ? ACTIVATION_CODES[activation.kind] : CLAMP].forEach((word, i) => {
     view.setUint32(i * 4, word, true);
   });

@@ -14,7 +14,7 @@ import { type Window, windowArguments } from '../rules/window.ts';
 import type { Binding, Engine, Site, WeightStorage } from './algorithm.ts';
 import { biasConstant, type Constant } from './constant.ts';
 import { ranges } from './cut.ts';
-import { type NormConstants, normConstants } from './epilogue.ts';
+import { normConstant } from './epilogue.ts';
 import { channelsOf, pixelsOf, type Slot } from './slot.ts';
 import { stage, stagedBytes, stagedChannels } from './stage.ts';
 
@@ -38,7 +38,7 @@ interface Weighted {
 export interface GemmConstants {
   readonly weights: Constant;
   readonly bias: Constant | null;
-  readonly norm: NormConstants;
+  readonly norm: Constant | null;
 }
 
 /** A layer's constants: the weight's panels, the bias, the norm's scale and shift. */
@@ -50,13 +50,13 @@ export function gemmConstants(
   return {
     weights: panelConstant(weight, weightStorage, groups),
     bias: biasConstant(bias, form),
-    norm: normConstants(epilogue.norm, form),
+    norm: normConstant(epilogue.norm, form),
   };
 }
 
 /** The constants as a list, for a plan. */
 export function listOf({ weights, bias, norm }: GemmConstants): readonly (Constant | null)[] {
-  return [weights, bias, norm.scale, norm.shift];
+  return [weights, bias, norm];
 }
 
 /**
