@@ -27,7 +27,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const force = process.argv.includes('--force');
 /** The binaries that ship, and their names in the package. */
-const shipped = { simd: 'dist/kernels.wasm', relaxed: 'dist/kernels.relaxed.wasm' };
+const shipped = { simd: 'dist/kernels.wasm', relaxed: 'dist/kernels.relaxed.wasm', both: 'dist/kernels.both.wasm' };
 
 const targets = Object.keys(JSON.parse(readFileSync('asconfig.json', 'utf8')).targets);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -47,7 +47,7 @@ const isStale = (outputs, inputs) => {
 
 const self = 'scripts/build.mjs';
 const kernelSources = filesIn('assembly').filter((file) => file.endsWith('.ts'));
-const binaries = targets.map((target) => `build/${target}.wasm`);
+const binaries = [...targets, 'both'].map((target) => `build/${target}.wasm`);
 const generated = ['kernels', 'steps', 'binaries'].map((name) => `src/wasm/${name}.gen.ts`);
 
 if (
@@ -59,7 +59,7 @@ if (
       'package.json',
       self,
       'src/wasm/streams.ts',
-      ...['kernel-bindings', 'shrink', 'streams', 'text'].map((name) => `scripts/${name}.mjs`),
+      ...['both', 'kernel-bindings', 'shrink', 'streams', 'text'].map((name) => `scripts/${name}.mjs`),
     ],
   )
 ) {
@@ -71,7 +71,8 @@ if (
       process.exit(1);
     }
   }
-  run('scripts/shrink.mjs', ...Object.keys(shipped).map((target) => `build/${target}.wasm`));
+  run('scripts/shrink.mjs', 'build/simd.wasm', 'build/relaxed.wasm');
+  run('scripts/both.mjs', 'build/simd.wasm', 'build/relaxed.wasm', 'build/both.wasm');
   targets.forEach(label);
   const bindings = kernelBindings(kernelSources, version, self);
   for (const [name, text] of Object.entries(bindings)) writeFileSync(`src/wasm/${name}`, text);

@@ -41,7 +41,7 @@ const modules = shipped.filter((file) => file.endsWith('.js'));
 const inlined = loadedWith('dist/index.js');
 
 describe.each([
-  { condition: 'workerd', has: 'both binaries', files: ['kernels.relaxed.wasm?module', 'kernels.wasm?module'] },
+  { condition: 'workerd', has: 'both binaries as one file', files: ['kernels.both.wasm?module'] },
   { condition: 'edge-light', has: 'the plain binary alone', files: ['kernels.wasm?module'] },
 ])('the entry for $condition', ({ condition, has, files }) => {
   const loaded = loadedWith(`dist/index.${condition}.js`);
@@ -265,6 +265,7 @@ describe('package.json', () => {
 
   it('ships both binaries, labelled', () => {
     expect(readdirSync('dist').filter((file) => file.endsWith('.wasm'))).toEqual([
+      'kernels.both.wasm',
       'kernels.relaxed.wasm',
       'kernels.wasm',
     ]);

@@ -23,8 +23,8 @@ const getter = (entry, limit) =>
 // The aim is 45 kB for the first.
 export default [
   getter('index.js', '46 kB'),
-  // Two whole binaries: one can't be made of the other where compiling is forbidden.
-  getter('index.workerd.js', '57 kB'),
+  // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
+  getter('index.workerd.js', '48.5 kB'),
   getter('index.edge-light.js', '45 kB'),
   shipment('everything', '*', 'index.js', '67 kB'),
 ];

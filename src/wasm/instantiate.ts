@@ -6,7 +6,7 @@
 import { MemoryError, ValueError } from '../errors.ts';
 import type { Binary } from './binary.ts';
 import { type Kernels, VERSION } from './kernels.gen.ts';
-import { isRunnable, moduleOf } from './modules.ts';
+import { isRunnable, kernelsOf, moduleOf } from './modules.ts';
 
 /** An instance of the kernels with a memory of its own. */
 export interface Instance {
@@ -85,7 +85,7 @@ function binaryOf(module: WebAssembly.Module): Binary {
 export function instantiate(binary: Binary): Instance {
   const module = modules.get(binary) ?? moduleOf(binary);
   modules.set(binary, module);
-  return { binary, kernels: kernelsIn(module, newMemory()) };
+  return { binary, kernels: kernelsOf(binary, kernelsIn(module, newMemory())) };
 }
 
 /** The kernels of a module, on a memory. */

@@ -7,6 +7,7 @@
 import { assert } from '../errors.ts';
 import simd from '../kernels.wasm?module';
 import type { Binary } from './binary.ts';
+import type { Kernels } from './kernels.gen.ts';
 
 /** Whether a binary is here. */
 export function isRunnable(binary: Binary): boolean {
@@ -17,4 +18,9 @@ export function isRunnable(binary: Binary): boolean {
 export function moduleOf(binary: Binary): WebAssembly.Module {
   assert(binary === 'simd', 'only a binary that runs is chosen');
   return simd;
+}
+
+/** A binary's kernels among an instance's exports: all of them. */
+export function kernelsOf(_binary: Binary, exports: Kernels): Kernels {
+  return exports;
 }

@@ -6,6 +6,7 @@
 import { UnsupportedError } from '../errors.ts';
 import { streams } from './binaries.gen.ts';
 import type { Binary } from './binary.ts';
+import type { Kernels } from './kernels.gen.ts';
 import { joined } from './streams.ts';
 
 /** The binary that was validated last, until it is compiled: to decode takes longer than to compile. */
@@ -58,4 +59,9 @@ export function decoded(text: string): Uint8Array<ArrayBuffer> {
     bytes[length++] = (((code === 126 ? 92 : code) - 5) % 91) - 3 + more;
   }
   return bytes.slice(0, length);
+}
+
+/** A binary's kernels among an instance's exports: all of them. */
+export function kernelsOf(_binary: Binary, exports: Kernels): Kernels {
+  return exports;
 }

@@ -6,10 +6,9 @@ import { Miniflare } from 'miniflare';
 
 const [worker, dist] = process.argv.slice(2);
 const modules = { 'bundle/worker.mjs': { type: 'esm', contents: readFileSync(worker, 'utf8') } };
-// The worker imports '../kernels.wasm?module'.
-for (const name of ['kernels.wasm', 'kernels.relaxed.wasm']) {
-  modules[`${name}?module`] = { type: 'wasm', contents: new Uint8Array(readFileSync(join(dist, name))) };
-}
+// The worker imports '../kernels.both.wasm?module'.
+const both = 'kernels.both.wasm';
+modules[`${both}?module`] = { type: 'wasm', contents: new Uint8Array(readFileSync(join(dist, both))) };
 const manifest = { mainModule: 'bundle/worker.mjs', modules };
 const config = { name: 'layertap', compatibilityDate: '2026-01-01', manifest };
 const miniflare = new Miniflare({ host: '127.0.0.1', cf: false, workers: [{ config }] });

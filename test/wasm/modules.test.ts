@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { streamsOf } from '../../scripts/streams.mjs';
 import { textOf } from '../../scripts/text.mjs';
 import { streams } from '../../src/wasm/binaries.gen.ts';
+import { kernelsOf } from '../../src/wasm/both.ts';
 import { decoded, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
 import { joined } from '../../src/wasm/streams.ts';
 
@@ -105,6 +106,33 @@ describe('the first use', () => {
     const relaxed = streams.filter((_, i) => i % 2 === 1);
     expect(texts).toEqual(new Set(relaxed));
     expect(characters).toBe(relaxed.join('').length);
+  });
+});
+
+describe('the file with both binaries', () => {
+  const both = new WebAssembly.Module(bytesOf('dist/kernels.both.wasm'));
+
+  it.each(['simd', 'relaxed'] as const)('has the kernels of %s, to the bit', (binary) => {
+    const file = binary === 'simd' ? 'dist/kernels.wasm' : 'dist/kernels.relaxed.wasm';
+    const alone = fresh.kernelsIn(new WebAssembly.Module(bytesOf(file)), fresh.newMemory());
+    const kernels = kernelsOf(binary, fresh.kernelsIn(both, fresh.newMemory()));
+    expect(Object.keys(alone).filter((name) => !(name in kernels))).toEqual([]);
+    // x·scale + shift, once and twice rounded.
+    const [record, scale, shift, x, out] = [1024, 2048, 2064, 4096, 8192];
+    const results = [alone, kernels].map((of) => {
+      const { buffer } = of.memory;
+      new Int32Array(buffer, record, 2).set([scale, shift]);
+      new Float32Array(buffer, record + 20, 2).set([-Infinity, Infinity]);
+      new Float32Array(buffer, scale, 8).fill(1 / 3, 0, 4).fill(-0.1, 4);
+      new Float32Array(buffer, x, 400).set(Array.from({ length: 400 }, (_, i) => i / 7));
+      of.f32_affine(0, 100, 4, x, 16, out, 16, record);
+      return new Float32Array(buffer, out, 400).slice();
+    });
+    const once = Array.from({ length: 400 }, (_, i) =>
+      Math.fround(Math.fround(i / 7) * Math.fround(1 / 3) + Math.fround(-0.1)),
+    );
+    expect(results[1]).toEqual(results[0]);
+    expect(results[1]!.every((y, i) => y === once[i])).toBe(binary === 'relaxed');
   });
 });
 
