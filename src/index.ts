@@ -14,6 +14,7 @@ export {
   UnsupportedError,
   ValueError,
 } from './errors.ts';
+export * from './features/feature-extractor.ts';
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/open-safetensors.ts';
 export {
@@ -56,6 +57,7 @@ export type { AsyncOptions, Progress } from './nn/execution.ts';
 export * from './nn/flatten.ts';
 export * as functional from './nn/functional.ts';
 export * from './nn/functional.ts';
+export * from './nn/layer.ts';
 export * from './nn/linear.ts';
 export type { IncompatibleKeys, LoadStateDictAsyncOptions } from './nn/load-state-dict.ts';
 export * from './nn/module.ts';

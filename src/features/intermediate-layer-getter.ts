@@ -3,46 +3,37 @@
  * takes dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ShapeError, ValueError } from '../errors.ts';
-import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
-import { prune } from '../graph/passes/prune.ts';
+import { describe, listed, ValueError } from '../errors.ts';
+import { Graph, type Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
-import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/execution.ts';
+import type { AsyncOptions } from '../nn/execution.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
-import { withDefaults } from '../options.ts';
+import { callable, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { numel, type Shape } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { numbered } from './deviations.ts';
+import { type FeatureInfo, type FeatureName, type ForwardOptions, layersOf, type ReturnLayers, Taps } from './taps.ts';
 
-/** What a feature is returned as. */
-export type FeatureName = string | number;
+export type { ChildName, FeatureInfo, FeatureName, ForwardOptions, ReturnLayers } from './taps.ts';
 
-/** Layers and the names of their features: a Map, entries, or a plain object. */
-export type ReturnLayers =
-  | ReadonlyMap<string, FeatureName>
-  | Iterable<readonly [string, FeatureName]>
-  | Readonly<Record<string, FeatureName>>;
-
-/** Options of {@link IntermediateLayerGetter.forward}. */
-export interface ForwardOptions {
-  /** The features to return, all unless given; what follows the last of them isn't run. */
-  readonly only?: readonly FeatureName[];
+/** Options of {@link IntermediateLayerGetter}. */
+export interface GetterOptions {
+  /**
+   * Called once, at the first run, where a feature isn't what the model's own forward gives: console.warn unless given.
+   * With null nothing is looked for.
+   */
+  readonly onWarning?: ((message: string) => void) | null;
 }
 
-/** What a feature will be for an input shape. */
-export interface FeatureInfo {
-  readonly name: FeatureName;
+/** A feature that isn't what the model's own forward gives. */
+export interface Deviation<Name extends FeatureName = FeatureName> {
+  readonly name: Name;
   /** The path of its layer. */
   readonly module: string;
-  readonly shape: Shape;
-  readonly channels: number;
-  /** How many of the input's rows one of the feature's stands for, by the strides between them: 8, 16, 32. */
-  readonly reduction: number;
-  /** Multiply-accumulates from the input to this feature. */
-  readonly macs: number;
-  /** Bytes of the feature as float32. */
-  readonly bytes: number;
+  /** What makes the difference: the end of a sentence that begins with the layer. */
+  readonly reason: string;
 }
 
 /**
@@ -52,30 +43,42 @@ export interface FeatureInfo {
  *     const features = getter.forward(x); // Map { 'aux' → Tensor, 'out' → Tensor }
  *
  * Children after the last requested one are dropped, those before are shared with the model. Right only where the
- * model's own `forward` runs its children in that order: functional steps between them are lost. The whole model's
- * weights can be loaded as they are, since the keys of dropped children are ignored:
+ * model's own `forward` runs its children in that order: functional steps between them are lost. {@link deviations}
+ * says where, and {@link createFeatureExtractor} gives the model's own values. The whole model's weights can be loaded
+ * as they are, since the keys of dropped children are ignored:
  *
  *     await getter.loadStateDictAsync(await openSafetensors(url)); // reads the kept children's bytes alone
  *
+ * @typeParam Name the features' names
  * @see torchvision.models._utils.IntermediateLayerGetter
  */
-export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>> {
-  /** The requested paths and their features' names, as given. */
-  readonly returnLayers: ReadonlyMap<string, FeatureName>;
+export class IntermediateLayerGetter<
+  Name extends FeatureName = FeatureName,
+  Model extends AnyModule = AnyModule,
+> extends ModuleDict<Map<Name, Value>> {
+  readonly #taps: Taps<any>;
   /** The model's keys that are not the kept children's, as {@link droppedKeys} writes them. */
   readonly #dropped: readonly string[];
+  /** The model, until its own forward was compared: it holds the dropped children. */
+  #model: AnyModule | null;
+  #deviations: readonly Deviation<Name>[] = [];
+  #onWarning: ((message: string) => void) | null;
 
   /**
    * @param returnLayers keys are direct children or dotted paths below them (`layer3.5`); of two layers with one name,
-   *   the
-   * last executed wins; without any, the first child is kept
+   *   the last executed wins; without any, the first child is kept
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
-  constructor(model: AnyModule, returnLayers: ReturnLayers) {
+  constructor(model: Model, returnLayers: ReturnLayers<Name, Model>, options: GetterOptions = {}) {
     if (!(model instanceof Module)) {
       throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${describe(model)}`);
     }
-    const layers = layersOf(returnLayers);
+    const expected = 'IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries';
+    const layers = layersOf<Name>(expected, returnLayers);
+    const { onWarning } = withDefaults('IntermediateLayerGetter', options, {
+      onWarning: (message: string) => console.warn(message),
+    });
+    if (onWarning) callable('IntermediateLayerGetter: onWarning', onWarning);
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);
     const wanted = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
@@ -86,9 +89,19 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       if (wanted.size === 0) break;
     }
     super(kept);
-    this.returnLayers = layers;
+    this.#taps = new Taps('IntermediateLayerGetter', layers, (x, some, isRun) => {
+      if (isRun) this.#warn(x.shape);
+      return this.#trace(x, some);
+    });
     const before = model instanceof IntermediateLayerGetter ? model.droppedKeys() : [];
     this.#dropped = [...droppedOf(model, new Set(kept.map(([name]) => name))), ...before];
+    this.#model = model;
+    this.#onWarning = onWarning;
+  }
+
+  /** The requested paths and their features' names, as given. */
+  get returnLayers(): ReadonlyMap<string, Name> {
+    return this.#taps.layers;
   }
 
   /** The keys of dropped children, unless a child of that name was added since. */
@@ -107,18 +120,13 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @throws {@link ValueError} where `only` names a feature that isn't returned, or the child that holds a layer
    *   doesn't run it
    */
-  override forward(x: Tensor, options?: ForwardOptions): Map<FeatureName, Tensor<Float32Array>>;
-  override forward(x: Value, options?: ForwardOptions): Map<FeatureName, Value>;
-  override forward(x: Tensor | Value, options: ForwardOptions = {}): Map<FeatureName, any> {
-    const { only } = withDefaults('forward', options, { only: undefined });
-    const layers = this.#subset(only);
-    if (!(x instanceof Tensor) && !graphOf(x)) {
-      throw new ValueError(`IntermediateLayerGetter: expected a Tensor or a Value, got ${describe(x)}`);
-    }
-    if (x instanceof Tensor) {
-      return this.execution().run([x], this.#recording(layers));
-    }
-    return this.#trace(x, layers).features;
+  override forward<Only extends Name = Name>(
+    x: Tensor,
+    options?: ForwardOptions<Only>,
+  ): Map<Only, Tensor<Float32Array>>;
+  override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
+  override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
+    return this.#taps.forward(x, options, () => this.execution());
   }
 
   /**
@@ -130,18 +138,11 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @param x a tensor that doesn't change until the call ends
    * @returns a promise, rejected with the signal's reason where it was aborted; the getter stays usable
    */
-  async forwardAsync(
+  async forwardAsync<Only extends Name = Name>(
     x: Tensor,
-    options: ForwardOptions & AsyncOptions = {},
-  ): Promise<Map<FeatureName, Tensor<Float32Array>>> {
-    const defaults = { only: undefined, onProgress: undefined, signal: undefined };
-    const { only, ...known } = withDefaults('forwardAsync', options, defaults);
-    checkedAsyncOptions(known, 'forwardAsync');
-    if (!(x instanceof Tensor)) {
-      throw new ValueError(`IntermediateLayerGetter: expected a Tensor, got ${describe(x)}`);
-    }
-    const layers = this.#subset(only);
-    return this.execution().runAsync([x], known, this.#recording(layers));
+    options: ForwardOptions<Only> & AsyncOptions = {},
+  ): Promise<Map<Only, Tensor<Float32Array>>> {
+    return this.#taps.forwardAsync(x, options, () => this.execution()) as Promise<Map<any, Tensor<Float32Array>>>;
   }
 
   /**
@@ -151,68 +152,66 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
    * @param inputShape `[N, C, H, W]`
    * @throws {@link ValueError} where a feature is a Map or an array
    */
-  featureInfo(inputShape: Shape): FeatureInfo[] {
-    const isShape = Array.isArray(inputShape) && inputShape.length === 4;
-    if (
-      !isShape ||
-      ![...inputShape].every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
-    ) {
-      throw new ShapeError(
-        'IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, ' +
-          `got ${describe(inputShape)}`,
-      );
-    }
-    const graph = new Graph([inputShape]);
-    const { features, paths } = this.#trace(graph.inputs[0]!, this.returnLayers);
-    this.strangersIn(graph, parametersOf(graph.program([])));
-    const reductions = reductionsOf(graph.program([]));
-    return [...features].map(([name, value]) => {
-      if (!(value instanceof Value)) {
-        throw new ValueError(
-          `IntermediateLayerGetter: expected features that are single tensors, got ${describe(value)} ` +
-            `for "${paths.get(name)}"`,
-        );
-      }
-      const { shape } = value;
-      const { nodes } = prune(graph.program([value]));
-      return {
-        name,
-        module: paths.get(name)!,
-        shape,
-        channels: shape[1]!,
-        reduction: Math.max(1, Math.round(reductions.get(value)!)),
-        macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
-        bytes: numel(shape) * 4,
-      };
+  featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
+    const deviating = new Set(this.deviations(inputShape).map(({ name }) => name));
+    return this.#taps.info(inputShape, this, deviating);
+  }
+
+  /**
+   * The features that aren't what the model's own forward gives, as ResNet's `fc` without the flattening before it. The
+   * model is traced once, at the first call of this function, of {@link featureInfo} or of {@link forward}, and what is
+   * found then stays: the getter lets go of the model, and so of the dropped children's weights. Nothing is computed.
+   *
+   * @param inputShape `[N, C, H, W]`
+   */
+  deviations(inputShape: Shape): readonly Deviation<Name>[] {
+    this.#taps.graphFor(inputShape);
+    return this.#compared(inputShape);
+  }
+
+  #compared(inputShape: Shape): readonly Deviation<Name>[] {
+    const model = this.#model;
+    if (!model) return this.#deviations;
+    this.#model = null;
+    const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
+    own.watch = models.watch = { isQuiet: true };
+    const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
+    const isPart = problemOf(() => model.forward(models.inputs[0])) !== '';
+    const numbersOf = numbered([own, models]);
+    this.#deviations = [...this.returnLayers].flatMap(([module, name]) => {
+      const layer = this.#layerOf(module) ?? this;
+      const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];
+      const reason = !modelsValue
+        ? "isn't run by the model's forward"
+        : !value
+          ? `can't take what runs before it: ${problem}`
+          : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
+      // What a forward that failed didn't come to isn't known.
+      return reason && (modelsValue || !isPart) ? { name, module, reason } : [];
     });
+    return this.#deviations;
   }
 
-  /** The layers of the features that `only` names: all unless given. */
-  #subset(only: readonly FeatureName[] | null | undefined): ReadonlyMap<string, FeatureName> {
-    if (only === undefined || only === null) return this.returnLayers;
-    if (!Array.isArray(only)) {
-      throw new ValueError(
-        `IntermediateLayerGetter: expected only as an array of features' names, got ${describe(only)}`,
-      );
-    }
-    const names = new Set(this.returnLayers.values());
-    const unknown = [...only].filter((name) => !names.has(name));
-    if (unknown.length > 0) {
-      throw new ValueError(
-        `IntermediateLayerGetter: expected only to name features of ${listed(names, 24)}, got ${listed(unknown)}`,
-      );
-    }
-    return new Map([...this.returnLayers].filter(([, name]) => only.includes(name)));
+  /** At the first run, warns of what deviates. */
+  #warn(inputShape: Shape): void {
+    const onWarning = this.#onWarning;
+    this.#onWarning = null;
+    const deviations = onWarning ? this.#compared(inputShape) : [];
+    if (deviations.length === 0) return;
+    const layers = deviations.map(({ module, reason }) => `"${module}" (it ${reason})`).join(', ');
+    onWarning!(
+      `IntermediateLayerGetter: expected the values of the model's forward, got others for ${layers}; ` +
+        'createFeatureExtractor gives its own',
+    );
   }
 
-  /** What is recorded for the features of these layers. */
-  #recording(layers: ReadonlyMap<string, FeatureName>): Recording<Map<FeatureName, Value>> {
-    const name = JSON.stringify([...layers]);
-    return { name, record: ([value]) => this.#trace(value!, layers).features };
+  /** The module of a path below the kept children, null where it was taken away. */
+  #layerOf(path: string): AnyModule | null {
+    return this.has(path.split('.')[0]!) ? this.getSubmodule(path) : null;
   }
 
-  /** Records the children up to the last of `layers`; features and their paths in order of execution. */
-  #trace(x: Value, layers: ReadonlyMap<string, FeatureName>) {
+  /** Runs the children up to the last of `layers`. */
+  #run(x: Value, layers: ReadonlyMap<string, Name>): void {
     const children = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
     let y: any = x;
     for (const [name, child] of this.items()) {
@@ -220,10 +219,18 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
       children.delete(name);
       if (children.size === 0) break;
     }
+  }
+
+  /** Records the children up to the last of `layers`; features and their paths in order of execution. */
+  #trace(x: Value, layers: ReadonlyMap<string, Name>) {
+    this.#run(x, layers);
     const modules = new Map<object, string>();
-    for (const path of layers.keys()) if (this.has(path.split('.')[0]!)) modules.set(this.getSubmodule(path), path);
-    const features = new Map<FeatureName, Value>();
-    const paths = new Map<FeatureName, string>();
+    for (const path of layers.keys()) {
+      const layer = this.#layerOf(path);
+      if (layer) modules.set(layer, path);
+    }
+    const features = new Map<Name, Value>();
+    const paths = new Map<Name, string>();
     const graph = graphOf(x)!;
     for (const module of graph.completed) {
       const path = modules.get(module);
@@ -242,35 +249,26 @@ export class IntermediateLayerGetter extends ModuleDict<Map<FeatureName, Value>>
   }
 }
 
+/** What `run` throws, as a text; empty where it throws nothing. */
+function problemOf(run: () => void): string {
+  try {
+    run();
+    return '';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /** A model's keys that aren't those of the kept children; those of a child end in a dot. */
 function droppedOf(model: AnyModule, kept: ReadonlySet<string>): string[] {
   const members = [...model.members()].filter(([name]) => !kept.has(name));
-  // A child that the model was built without, such as an auxiliary head, is a property that is null.
-  const absent = Object.keys(model).filter((name) => Reflect.get(model, name) === null);
   const own = members.map(([name, member]) => (member instanceof Parameter ? name : `${name}.`));
-  return [...own, ...absent.map((name) => `${name}.`)];
+  return [...own, ...absentIn(model)];
 }
 
-/** @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers} */
-function layersOf(returnLayers: ReturnLayers): Map<string, FeatureName> {
-  const expected = 'IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries';
-  const isObject = typeof returnLayers === 'object' && returnLayers !== null;
-  const entries: readonly unknown[] = !isObject
-    ? [null]
-    : Symbol.iterator in returnLayers
-      ? [...returnLayers]
-      : Object.entries(returnLayers);
-  if (!entries.every((entry) => Array.isArray(entry) && entry.length === 2)) {
-    throw new ValueError(`${expected}, got ${describe(returnLayers)}`);
-  }
-  const layers = new Map(entries as [string, FeatureName][]);
-  for (const [layer, name] of layers) {
-    if (typeof name === 'string' || typeof name === 'number') continue;
-    throw new ValueError(
-      `${expected}, with strings or numbers as features, got ${describe(name)} for ${describe(layer)}`,
-    );
-  }
-  return layers;
+/** What the keys of children begin with that the model was built without, such as an auxiliary head. */
+export function absentIn(model: AnyModule): string[] {
+  return Object.keys(model).flatMap((name) => (Reflect.get(model, name) === null ? `${name}.` : []));
 }
 
 /**

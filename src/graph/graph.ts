@@ -40,8 +40,24 @@ export interface Program {
   readonly taps: readonly Value[];
 }
 
+/** Who is told of a trace while it goes on. */
+export interface Watch {
+  /** True where hooks aren't to run, since the trace is for a look alone. */
+  readonly isQuiet?: boolean;
+  /** A module begins to run. */
+  enter?(module: object): void;
+  /** A module returned. */
+  complete?(module: object, output: unknown): void;
+  /** A module ends, because it returned or threw. */
+  exit?(module: object): void;
+  /** A function of that name was applied. */
+  apply?(name: string, output: Value): void;
+}
+
 /** What a trace records into. */
 export class Graph {
+  /** @internal */
+  watch: Watch | null = null;
   readonly inputs: readonly Value[];
   readonly #nodes: Node[] = [];
   readonly #completed = new Map<object, { readonly output: unknown; readonly position: number }>();
@@ -56,33 +72,35 @@ export class Graph {
   }
 
   /** Records an op and returns its output. @throws ShapeError as the op's shape rule does */
-  record<A>(op: Op<A>, inputs: readonly Value[], attrs: A): Value {
+  record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
     const shape = op.inferShape(
       inputs.map((x) => x.shape),
       attrs,
     );
     const output = new Value(this, Object.freeze([...shape]));
     this.#nodes.push({ op, attrs, inputs, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
+    this.watch?.apply?.(name, output);
     return output;
   }
 
-  /** Remembers what a module returned; of several calls, the last. */
+  /** Remembers what a module returned first, and where it ended last. */
   complete(module: object, output: unknown): void {
-    this.#completed.delete(module);
-    this.#completed.set(module, { output, position: this.#nodes.length });
+    const first = this.#completed.get(module) ?? { output };
+    this.#completed.set(module, { output: first.output, position: this.#nodes.length });
+    this.watch?.complete?.(module, output);
   }
 
-  /** What a module returned while tracing, or undefined where it wasn't called. */
+  /** What a module returned first while tracing, or undefined where it wasn't called. */
   outputOf(module: object): unknown {
     return this.#completed.get(module)?.output;
   }
 
-  /** How many nodes had been recorded when a module returned, or undefined where it wasn't called. */
+  /** How many nodes had been recorded when a module returned for the last time, or undefined where it wasn't called. */
   positionOf(module: object): number | undefined {
     return this.#completed.get(module)?.position;
   }
 
-  /** Modules in the order in which they completed. */
+  /** Modules in the order in which they completed first. */
   get completed(): Iterable<object> {
     return this.#completed.keys();
   }
@@ -109,7 +127,7 @@ export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = 
     }
     if (x.graph !== graph) throw new ValueError(`${name}: expected values of one trace, got values of two`);
   }
-  return graph!.record(op, inputs, attrs);
+  return graph!.record(op, inputs, attrs, name);
 }
 
 /** The parameters that a program reads, each once, in order of execution. */

@@ -7,6 +7,7 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { mul } from '../nn/functional.ts';
+import { Layer } from '../nn/layer.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { callable, whole, withDefaults } from '../options.ts';
@@ -64,10 +65,15 @@ export class Conv2dNormActivation extends Sequential {
     super(conv, norm(outChannels), ...(activationLayer ? [activationLayer()] : []));
     this.outChannels = outChannels;
   }
+
+  /** As all modules of torchvision.ops. */
+  override isLeaf(): boolean {
+    return true;
+  }
 }
 
 /** Multiplies each channel by a number between 0 and 1 that all channels' means decide. @see torchvision.ops.SqueezeExcitation */
-export class SqueezeExcitation extends Module {
+export class SqueezeExcitation extends Layer {
   avgpool: AdaptiveAvgPool2d;
   fc1: Conv2d;
   fc2: Conv2d;

@@ -4,7 +4,7 @@ import type { Value } from '../graph/graph.ts';
 import { finite, flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { hardsigmoid, hardswish, prelu, relu, relu6, sigmoid, silu } from './functional.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 
 /** Options of activations. */
 export interface ActivationOptions {
@@ -12,7 +12,7 @@ export interface ActivationOptions {
 }
 
 /** What activations with the option `inplace` share. */
-abstract class InplaceActivation extends Module {
+abstract class InplaceActivation extends Layer {
   inplace: boolean;
 
   constructor(options: ActivationOptions = {}) {
@@ -80,7 +80,7 @@ export interface PReLUOptions {
 }
 
 /** x, and x·weight where x is negative. @see torch.nn.PReLU */
-export class PReLU extends Module {
+export class PReLU extends Layer {
   /** `[numParameters]` */
   weight: Parameter;
   numParameters: number;
@@ -102,7 +102,7 @@ export class PReLU extends Module {
 }
 
 /** 1 / (1 + e⁻ˣ). @see torch.nn.Sigmoid */
-export class Sigmoid extends Module {
+export class Sigmoid extends Layer {
   forward(x: Value): Value {
     return sigmoid(x);
   }

@@ -5,7 +5,7 @@ import { record, Value } from '../graph/graph.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
 import { finite, flag, whole, withDefaults } from '../options.ts';
 import { Buffer, Parameter } from '../tensor/parameter.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { bool, float } from './repr.ts';
 
 /** Options of {@link BatchNorm2d}, with PyTorch's defaults. */
@@ -29,7 +29,7 @@ function normalized(norm: BatchNorm2d | FrozenBatchNorm2d, x: Value): Value {
 }
 
 /** Batch norm over the channels of `[N, C, H, W]`. @see torch.nn.BatchNorm2d */
-export class BatchNorm2d extends Module {
+export class BatchNorm2d extends Layer {
   weight: Parameter | null;
   bias: Parameter | null;
   running_mean: Buffer;
@@ -73,7 +73,7 @@ export class BatchNorm2d extends Module {
 }
 
 /** Batch norm whose statistics and affine parameters are all buffers. @see torchvision.ops.FrozenBatchNorm2d */
-export class FrozenBatchNorm2d extends Module {
+export class FrozenBatchNorm2d extends Layer {
   weight: Buffer;
   bias: Buffer;
   running_mean: Buffer;

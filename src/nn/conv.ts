@@ -6,7 +6,7 @@ import { conv2d } from '../ops/conv2d/conv2d.ts';
 import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { tuple } from './repr.ts';
 
 /** Zeros around the image: a number, `[height, width]`, each side for itself, or 'same' / 'valid'. */
@@ -22,7 +22,7 @@ export interface Conv2dOptions {
 }
 
 /** 2-D convolution. Attributes may be set at any time: the next call computes with them. @see torch.nn.Conv2d */
-export class Conv2d extends Module {
+export class Conv2d extends Layer {
   /** `[outChannels, inChannels / groups, height, width]` */
   weight: Parameter;
   bias: Parameter | null;

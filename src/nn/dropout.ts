@@ -3,11 +3,11 @@
 import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { flag, withDefaults } from '../options.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { bool, float } from './repr.ts';
 
 /** Returns what it gets, as PyTorch's does in eval mode. @see torch.nn.Dropout */
-export class Dropout extends Module {
+export class Dropout extends Layer {
   p: number;
   inplace: boolean;
 

@@ -234,12 +234,12 @@ export class Execution<Out> {
     const graph = new Graph(shapes);
     const output = recording.record(graph.inputs);
     const program = graph.program(valuesOf(output));
-    const strangers = this.#root.strangersIn(graph, parametersOf(program));
     const isWhole = recording === this.#whole;
     const plan = this.model.plan(program, {
       whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
       resized: (others) => programOf(others, recording),
     });
+    const strangers = this.#root.strangersIn(graph, parametersOf(plan.program));
     const segments = this.#segmentsOf(graph, plan.program);
     return { plan, output, segments, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
   }

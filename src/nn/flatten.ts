@@ -3,10 +3,10 @@
 import type { Value } from '../graph/graph.ts';
 import { whole } from '../options.ts';
 import { flatten } from './functional.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 
 /** `[N, C·H·W]` of `[N, C, H, W]`. @see torch.nn.Flatten */
-export class Flatten extends Module {
+export class Flatten extends Layer {
   startDim: number;
 
   constructor(startDim = 1) {

@@ -4,11 +4,11 @@ import { record, type Value } from '../graph/graph.ts';
 import { linear } from '../ops/linear.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { bool } from './repr.ts';
 
 /** x·Wᵀ + b on `[N, inFeatures]`. @see torch.nn.Linear */
-export class Linear extends Module {
+export class Linear extends Layer {
   /** `[outFeatures, inFeatures]` */
   weight: Parameter;
   bias: Parameter | null;
@@ -35,7 +35,7 @@ export class Linear extends Module {
 }
 
 /** Returns what it gets. @see torch.nn.Identity */
-export class Identity extends Module {
+export class Identity extends Layer {
   forward(x: Value): Value {
     return x;
   }

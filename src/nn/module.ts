@@ -58,13 +58,18 @@ export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[],
 export abstract class Module<Out = Value> extends Registered {
   /** PyTorch's flag: true until `eval()`. It is kept for `train` and `eval`; no computation depends on it. */
   training = true;
+  /**
+   * Whether the module is one node of a model, so that nodes inside of it have no names. It isn't unless a class says so:
+   * {@link Layer}s are, as torch.nn's are.
+   */
+  isLeaf?(): boolean;
   /** What state_dict's metadata says of this class. */
   protected get version(): number {
     return 1;
   }
 
   readonly #members: Members;
-  readonly #hooks = new Map<object, ForwardHook<Out>>();
+  readonly #hooks = new Map<object, ForwardHook<any>>();
   #execution: Execution<Out> | null = null;
   #options: CompileOptions = {};
 
@@ -91,10 +96,18 @@ export abstract class Module<Out = Value> extends Registered {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
       return this.execution().run(inputs);
     }
-    let output = this.forward(...inputs);
-    for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
-    graphOf(inputs)?.complete(this, output);
-    return output;
+    const graph = graphOf(inputs);
+    graph?.watch?.enter?.(this);
+    try {
+      let output = this.forward(...inputs);
+      if (!graph?.watch?.isQuiet) {
+        for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
+      }
+      graph?.complete(this, output);
+      return output;
+    } finally {
+      graph?.watch?.exit?.(this);
+    }
   }
 
   /**
@@ -212,7 +225,7 @@ export abstract class Module<Out = Value> extends Registered {
   /**
    * @internal Children, parameters and buffers in the order of their registration; null where a child was taken away.
    */
-  members(): Iterable<[name: string, member: Member]> {
+  members(): ReadonlyMap<string, Member> {
     return this.#members.registered;
   }
 
@@ -282,7 +295,7 @@ export abstract class Module<Out = Value> extends Registered {
   #eachOnce(path: string, paths: Map<AnyModule, string>): void {
     if (paths.has(this)) return;
     paths.set(this, path);
-    this.#members.registered.forEach((member, name) => {
+    this.members().forEach((member, name) => {
       if (member instanceof Module) member.#eachOnce(join(path, name), paths);
     });
   }
@@ -313,12 +326,12 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each of its
-   * names.
+   * @internal Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each
+   *   of its names.
    *
    * @param into what they are added to: a generator within a generator makes garbage for each level that an item passes
    */
-  protected namedState(prefix = '', into: [path: string, state: Parameter][] = []): readonly [string, Parameter][] {
+  namedState(prefix = '', into: [path: string, state: Parameter][] = []): readonly [string, Parameter][] {
     const { registered } = this.#members;
     const buffers: typeof into = [];
     registered.forEach((member, name) => {
@@ -331,8 +344,8 @@ export abstract class Module<Out = Value> extends Registered {
     return into;
   }
 
-  /** This module and all below it, a shared one under each of its names. */
-  protected everyModule(prefix = '', into: [path: string, module: AnyModule][] = []): readonly [string, AnyModule][] {
+  /** @internal This module and all below it, a shared one under each of its names. */
+  everyModule(prefix = '', into: [path: string, module: AnyModule][] = []): readonly [string, AnyModule][] {
     into.push([prefix, this]);
     this.#members.registered.forEach((member, name) => {
       if (member instanceof Module) member.everyModule(join(prefix, name), into);

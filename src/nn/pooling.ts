@@ -3,7 +3,7 @@
 import type { Value } from '../graph/graph.ts';
 import type { Pair, Sides } from '../ops/rules/window.ts';
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from './functional.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
 import {
   type AvgPool2dOptions,
@@ -21,7 +21,7 @@ const printed = (value: unknown): string =>
     : scalarOrTuple(value as number | Pair);
 
 /** The largest value of each window. @see torch.nn.MaxPool2d */
-export class MaxPool2d extends Module {
+export class MaxPool2d extends Layer {
   kernelSize: number | Pair;
   stride: number | Pair;
   padding: number | Pair | Sides;
@@ -51,7 +51,7 @@ export class MaxPool2d extends Module {
 }
 
 /** The mean of each window. @see torch.nn.AvgPool2d */
-export class AvgPool2d extends Module {
+export class AvgPool2d extends Layer {
   kernelSize: number | Pair;
   stride: number | Pair;
   padding: number | Pair | Sides;
@@ -82,7 +82,7 @@ export class AvgPool2d extends Module {
 }
 
 /** Means over windows that cover the image. @see torch.nn.AdaptiveAvgPool2d */
-export class AdaptiveAvgPool2d extends Module {
+export class AdaptiveAvgPool2d extends Layer {
   outputSize: OutputSize;
 
   constructor(outputSize: OutputSize) {

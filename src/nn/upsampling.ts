@@ -3,12 +3,12 @@
 import type { Value } from '../graph/graph.ts';
 import type { Pair } from '../ops/rules/window.ts';
 import { interpolate } from './functional.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { float, tuple } from './repr.ts';
 import { type InterpolateOptions, resolveInterpolate } from './resolve.ts';
 
 /** The image in another size. @see torch.nn.Upsample */
-export class Upsample extends Module {
+export class Upsample extends Layer {
   size: number | Pair | undefined;
   scaleFactor: number | Pair | undefined;
   mode: 'nearest' | 'bilinear';

@@ -80,6 +80,7 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
         reduction: 2,
         macs: 1_397_088,
         bytes: 206_976,
+        deviates: false,
       },
       expect.objectContaining({ name: 'features.4', layer: 'features.4', shape: [1, 40, 7, 9], reduction: 16 }),
     ]);

@@ -2,7 +2,7 @@
  * One test for each row I1 to I22 of torchvision's contract, the models that the getter is right for, and what it adds.
  */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ValueError } from '../../src/errors.ts';
 import {
   type FeatureName,
@@ -553,9 +553,11 @@ describe('beyond torchvision: dotted paths', () => {
     expect(packed).toBeLessThan(whole.compiled!.constantBytes - 2 * 16 * 16 * 9 * 4 + 1);
   });
 
-  it('of a module that runs several times in one forward, the last output is the feature', () => {
-    const features = getter({ 'layer1.0.relu': 'relu', 'layer1.0': 'block' }).forward(x);
-    expect(features.get('relu')).toEqual(features.get('block'));
+  it('of a module that runs several times in one forward, the first output is the feature', () => {
+    const features = getter({ 'layer1.0.bn1': 'norm', 'layer1.0.relu': 'relu', 'layer1.0': 'block' }).forward(x);
+    expect([...features.keys()]).toEqual(['norm', 'relu', 'block']);
+    const expected = [...features.get('norm')!.data].map((value) => Math.max(value, 0));
+    expect([...features.get('relu')!.data]).toEqual(expected);
   });
 
   it('refuses a module under its second name, as for direct children', () => {
@@ -582,6 +584,127 @@ describe('beyond torchvision: dotted paths', () => {
   });
 });
 
+describe("where the model's own forward does more than run its children in a row", () => {
+  const image = noise('x', [1, 3, 16, 16]);
+  const layers = { relu: 'c1', fc: 'logits' };
+
+  /** A getter, and what it warns of. */
+  function warned<Name extends FeatureName>(of: Module<any>, returnLayers: ReturnLayers<Name>) {
+    const warnings: string[] = [];
+    const onWarning = (message: string) => void warnings.push(message);
+    return { features: new IntermediateLayerGetter(of, returnLayers, { onWarning }), warnings };
+  }
+
+  /** Normalises before, pools between, adds around, and leaves a child out. */
+  class Odd extends Module {
+    readonly conv = fillParameters(new Conv2d(3, 4, 1));
+    readonly unused = new ReLU();
+    readonly next = fillParameters(new Conv2d(4, 4, 1));
+    readonly last = new ReLU();
+    forward(value: Value): Value {
+      const y = this.conv.call(value);
+      return this.last.call(add(this.next.call(y), y));
+    }
+  }
+
+  it("tells the features that aren't the model's own, and why", () => {
+    const { features } = warned(new Odd(), { conv: 0, unused: 1, next: 2, last: 3 });
+    expect(features.deviations([1, 3, 8, 8])).toEqual([
+      { name: 1, module: 'unused', reason: "isn't run by the model's forward" },
+      { name: 2, module: 'next', reason: "gets another input from the model's forward" },
+      { name: 3, module: 'last', reason: "gets another input from the model's forward" },
+    ]);
+    expect(features.featureInfo([1, 3, 8, 8]).map(({ deviates }) => deviates)).toEqual([false, true, true, true]);
+  });
+
+  it('says so where the children in a row do not fit each other', () => {
+    const { features } = warned(new ResNet(BasicBlock, [1, 1, 1, 1]), layers);
+    expect(features.deviations(image.shape)).toEqual([
+      {
+        name: 'logits',
+        module: 'fc',
+        reason:
+          "can't take what runs before it: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): " +
+          'expected x of shape [N, 512], got [1, 512, 1, 1]; is a flatten missing before it?',
+      },
+    ]);
+  });
+
+  it('warns once, at the first run', async () => {
+    const { features, warnings } = warned(new Odd(), { next: 'y' });
+    features.featureInfo(image.shape);
+    expect(warnings).toEqual([]);
+    features.forward(image);
+    features.forward(noise('x', [1, 3, 8, 8]));
+    await features.forwardAsync(image);
+    expect(warnings).toEqual([
+      'IntermediateLayerGetter: expected the values of the model\'s forward, got others for "next" ' +
+        "(it gets another input from the model's forward); createFeatureExtractor gives its own",
+    ]);
+    const nested = warned(new Odd(), { next: 'y' });
+    features.call(new Graph([image.shape]).inputs[0]!);
+    nested.features.call(new Graph([image.shape]).inputs[0]!);
+    expect(nested.warnings).toEqual(warnings);
+  });
+
+  it('warns on the console unless told otherwise', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    new IntermediateLayerGetter(new Odd(), { next: 'y' }, { onWarning: null }).forward(image);
+    new IntermediateLayerGetter(new Odd(), { conv: 'y' }).forward(image);
+    expect(warn).not.toHaveBeenCalled();
+    new IntermediateLayerGetter(new Odd(), { next: 'y' }).forward(image);
+    expect(warn).toHaveBeenCalledTimes(1);
+    warn.mockRestore();
+    expect(thrown(() => new IntermediateLayerGetter(new Odd(), {}, { onWarning: 'log' as never }))).toBe(
+      'ValueError: IntermediateLayerGetter: onWarning: expected a function, got "log"',
+    );
+  });
+
+  it('finds nothing where the model computes the same by other means', () => {
+    class Same extends Module {
+      readonly conv = fillParameters(new Conv2d(3, 4, 1));
+      readonly drop = new Identity();
+      readonly relu = new ReLU();
+      readonly next = fillParameters(new Conv2d(4, 4, 1));
+      forward(value: Value): Value {
+        return this.next.call(relu(this.conv.call(value)));
+      }
+    }
+    expect(warned(new Same(), { next: 'y' }).features.deviations(image.shape)).toEqual([]);
+    expect(warned(new Same(), { relu: 'y' }).features.deviations(image.shape)).toHaveLength(1);
+  });
+
+  it('tells apart two layers of the same options, and knows nothing of what a failing forward did not come to', () => {
+    class Twice extends Module {
+      readonly a = fillParameters(new Conv2d(3, 3, 1));
+      readonly b = fillParameters(new Conv2d(3, 3, 1));
+      readonly c = new ReLU();
+      forward(value: Value): Value {
+        return this.c.call(this.a.call(this.b.call(value)));
+      }
+    }
+    expect(warned(new Twice(), { c: 'y' }).features.deviations(image.shape)).toHaveLength(1);
+    class Failing extends Twice {
+      override forward(value: Value): Value {
+        this.a.call(value);
+        throw new Error('too small');
+      }
+    }
+    expect(warned(new Failing(), { a: 'x', c: 'y' }).features.deviations(image.shape)).toEqual([]);
+    expect(warned(new ModuleDict({ a: new ReLU() }), { a: 'x' }).features.deviations(image.shape)).toEqual([]);
+  });
+
+  it('runs no hooks for it, and refuses a shape that no image has', () => {
+    const network = fillParameters(new TinyResNet());
+    const ran: string[] = [];
+    for (const [name, child] of network.namedChildren()) child.registerForwardHook(() => void ran.push(name));
+    const { features } = warned(network, { bn1: 'x' });
+    expect(features.deviations(image.shape)).toEqual([]);
+    expect(ran).toEqual([]);
+    expect(thrown(() => features.deviations([3, 32, 32]))).toContain('expected an input of shape [N, C, H, W]');
+  });
+});
+
 describe('beyond torchvision: featureInfo', () => {
   it("knows ResNet-50's features without weights", () => {
     const layers = { conv1: 'c', layer1: 1, layer2: 2, layer3: 'aux', layer4: 'out', 'layer2.3.conv2': 'inner' };
@@ -597,7 +720,7 @@ describe('beyond torchvision: featureInfo', () => {
     ] as const;
     expect(info).toEqual(
       rows.map(([name, module, shape, channels, reduction, macs]) => {
-        return { name, module, shape, channels, reduction, macs, bytes: numel(shape) * 4 };
+        return { name, module, shape, channels, reduction, macs, bytes: numel(shape) * 4, deviates: false };
       }),
     );
   });

@@ -145,7 +145,7 @@ describe('runs', () => {
     const getter = small();
     const x = generatedTensor('input', [1, 3, 20, 20], 2);
     const all = getter.forward(x);
-    for (const only of [['aux'], ['out'], [], ['out', 'aux']]) {
+    for (const only of [['aux'], ['out'], [], ['out', 'aux']] as const) {
       const features = getter.forward(x, { only });
       expect([...features.keys()].sort()).toEqual([...only].sort());
       for (const [name, { data }] of features) expect(data).toEqual(all.get(name)!.data);

@@ -1,0 +1,342 @@
+/**
+ * createFeatureExtractor: any layer of a model, or any node between layers, as the model's own forward computes it. It
+ * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
+ */
+
+import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { Graph, parametersOf, type Value } from '../graph/graph.ts';
+import { prune } from '../graph/passes/prune.ts';
+import type { AsyncOptions } from '../nn/execution.ts';
+import type { Member } from '../nn/members.ts';
+import { type AnyModule, Module } from '../nn/module.ts';
+import { valuesOf } from '../nn/output.ts';
+import { withDefaults } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { absentIn } from './intermediate-layer-getter.ts';
+import { type NamedNode, NodeNames } from './node-names.ts';
+import {
+  type ChildName,
+  type FeatureInfo,
+  type FeatureName,
+  type ForwardOptions,
+  layersOf,
+  type ReturnLayers,
+  Taps,
+  type Traced,
+} from './taps.ts';
+
+/** Options of {@link getGraphNodeNames}. */
+export interface NodeNamesOptions {
+  /**
+   * What the model is traced with to find its nodes: unless given `[1, C, 224, 224]` with the channels C of the first
+   * convolution's weight, or `[1, C]` where a linear layer comes first.
+   */
+  readonly inputShape?: Shape;
+}
+
+/** Options of {@link createFeatureExtractor}. */
+export interface FeatureExtractorOptions<Nodes> extends NodeNamesOptions {
+  /** The nodes, which are features by their own names; or nodes with the names of their features. */
+  readonly returnNodes: Nodes;
+}
+
+/** The names of the features of a list of nodes, or of nodes with names. */
+export type NamesIn<Nodes> = Extract<
+  Nodes extends readonly string[]
+    ? Nodes[number]
+    : Nodes extends ReadonlyMap<string, infer Name> | Iterable<readonly [string, infer Name]>
+      ? Name
+      : Nodes[keyof Nodes],
+  FeatureName
+>;
+
+/**
+ * A module that returns what some nodes of a model give, as the model's own `forward` computes them:
+ *
+ *     const extractor = createFeatureExtractor(resnet50(), { returnNodes: { 'layer3.2.add': 'sum', fc: 'logits' } });
+ *     const features = extractor.forward(x); // Map { 'sum' → Tensor, 'logits' → Tensor }
+ *
+ * A node is a layer by its path or a function by its name after its module's path; {@link getGraphNodeNames} lists
+ * them. A path that several nodes begin with stands for the last of them. A layer that runs again is `relu_1` the second
+ * time. Besides, any module inside of a layer such as Conv2dNormActivation can be named by its path. Of two nodes with
+ * one feature's name, the earlier one is returned.
+ *
+ * @throws {@link ValueError} for a node that isn't there, with what there is
+ * @see torchvision.models.feature_extraction.create_feature_extractor
+ */
+export function createFeatureExtractor<
+  Model extends AnyModule,
+  const Nodes extends readonly (ChildName<Model> | (string & {}))[] | ReturnLayers<FeatureName, Model>,
+>(model: Model, options: FeatureExtractorOptions<Nodes>): FeatureExtractor<NamesIn<Nodes>> {
+  const defaults = { returnNodes: undefined, inputShape: undefined };
+  const { returnNodes, inputShape } = withDefaults('createFeatureExtractor', options, defaults);
+  checkModel('createFeatureExtractor', model);
+  const isList = Array.isArray(returnNodes) && returnNodes.every((node) => typeof node === 'string');
+  const layers = layersOf<NamesIn<Nodes>>(
+    'createFeatureExtractor: expected returnNodes as an array of nodes, { node: feature }, a Map or entries',
+    isList ? returnNodes.map((node) => [node, node]) : returnNodes,
+  );
+  return new FeatureExtractor(model, layers, inputShape ?? usualShape(model));
+}
+
+/**
+ * The names of a model's nodes, in the order in which its `forward` runs them, as torchvision's function of that name
+ * gives them for eval mode. Nodes that only compute shapes have none, nor have parameters.
+ *
+ * @see torchvision.models.feature_extraction.get_graph_node_names
+ */
+export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = {}): string[] {
+  const { inputShape } = withDefaults('getGraphNodeNames', options, { inputShape: undefined });
+  checkModel('getGraphNodeNames', model);
+  return traced('getGraphNodeNames', model, inputShape ?? usualShape(model)).names.nodes.map(({ name }) => name);
+}
+
+/**
+ * What {@link createFeatureExtractor} returns. The model's modules are shared, and `forward` runs the model's own: what
+ * changes in the model, changes here. Children and state are those that the nodes need; a layer that they don't need
+ * isn't computed, packed or read from a file. The whole model's weights can be loaded as they are.
+ *
+ * @typeParam Name the features' names
+ */
+export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Module<Map<Name, Value>> {
+  readonly #model: AnyModule;
+  readonly #taps: Taps<any>;
+  readonly #inputShape: Shape;
+  /** For each node asked for, the name of the one that it stands for. */
+  readonly #nodes = new Map<string, string>();
+  #kept: Kept | null = null;
+
+  /** @internal */
+  constructor(model: AnyModule, layers: ReadonlyMap<string, Name>, inputShape: Shape) {
+    super();
+    this.#model = model;
+    this.#inputShape = inputShape;
+    this.#taps = new Taps('FeatureExtractor', layers, (x, some) => this.#trace(x, some));
+    const { names } = traced('createFeatureExtractor', model, inputShape);
+    for (const query of layers.keys()) {
+      const node = nodeOf(names, query);
+      if (node) this.#nodes.set(query, node.name);
+    }
+    const missing = [...layers.keys()].filter((query) => !this.#nodes.has(query));
+    if (missing.length > 0) throw missingNodes(model, names, missing);
+  }
+
+  /** The requested nodes and their features' names, as given. */
+  get returnNodes(): ReadonlyMap<string, Name> {
+    return this.#taps.layers;
+  }
+
+  /**
+   * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of
+   * another module's `forward`, it records them.
+   *
+   * @throws {@link ValueError} where `only` names a feature that isn't returned, or a node doesn't run for this shape
+   */
+  override forward<Only extends Name = Name>(
+    x: Tensor,
+    options?: ForwardOptions<Only>,
+  ): Map<Only, Tensor<Float32Array>>;
+  override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
+  override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
+    return this.#taps.forward(x, options, () => this.execution());
+  }
+
+  /**
+   * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop after each
+   * stretch of some milliseconds' work. All work is on this thread: see {@link callAsync}.
+   *
+   * @param x a tensor that doesn't change until the call ends
+   * @returns a promise, rejected with the signal's reason where it was aborted; the extractor stays usable
+   */
+  async forwardAsync<Only extends Name = Name>(
+    x: Tensor,
+    options: ForwardOptions<Only> & AsyncOptions = {},
+  ): Promise<Map<Only, Tensor<Float32Array>>> {
+    return this.#taps.forwardAsync(x, options, () => this.execution()) as Promise<Map<any, Tensor<Float32Array>>>;
+  }
+
+  /**
+   * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are
+   * needed.
+   *
+   * @param inputShape `[N, C, H, W]`
+   * @throws {@link ValueError} where a feature is a Map or an array
+   */
+  featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
+    return this.#taps.info(inputShape, this, new Set());
+  }
+
+  /** @internal Those of the model that a feature needs. */
+  override members(): ReadonlyMap<string, Member> {
+    const { children, states } = this.#needed();
+    const isNeeded = (member: Member) => (member instanceof Parameter ? states.has(member) : children.has(member));
+    return new Map([...this.#model.members()].filter(([, member]) => isNeeded(member)));
+  }
+
+  override getSubmodule(path: string): AnyModule {
+    return path === '' ? this : this.#model.getSubmodule(path);
+  }
+
+  /** @internal Those of the model that a feature needs. */
+  override namedState(prefix = '', into: [path: string, state: Parameter][] = []): readonly [string, Parameter][] {
+    const { states } = this.#needed();
+    for (const named of this.#model.namedState(prefix)) if (states.has(named[1])) into.push([...named]);
+    return into;
+  }
+
+  /** @internal The model's besides: how its state dict is read is its own. */
+  override everyModule(prefix = '', into: [path: string, module: AnyModule][] = []): readonly [string, AnyModule][] {
+    into.push([prefix, this]);
+    return this.#model.everyModule(prefix, into);
+  }
+
+  /** All of the model's keys that no feature needs. */
+  protected override droppedKeys(): readonly string[] {
+    const own = new Set([...this.namedState()].map(([path]) => path));
+    const others = [...this.#model.stateShapes().keys()].filter((key) => !own.has(key));
+    return [...others, ...absentIn(this.#model)];
+  }
+
+  /** @internal */
+  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    return this.#model.everyDependency(holds);
+  }
+
+  /** @internal */
+  override strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly AnyModule[] {
+    return this.#model.strangersIn(graph, parameters);
+  }
+
+  /** What the features need of the model as it is. */
+  #needed(): Kept {
+    const all = [...this.#model.namedParameters(), ...this.#model.namedBuffers()].map(([, state]) => state);
+    const kept = this.#kept;
+    if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
+    const { graph, names } = traced('FeatureExtractor', this.#model, this.#inputShape);
+    const nodes = [...this.#nodes.values()].flatMap((name) => nodeOf(names, name) ?? []);
+    const program = prune(graph.program(nodes.flatMap(({ output }) => valuesOf(output))));
+    const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
+    const read = new Set(parametersOf(program));
+    const states = new Set<Parameter>();
+    for (const module of this.#model.modules()) {
+      const own = [...module.members()].flatMap(([, member]) => (member instanceof Parameter ? member : []));
+      if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
+    }
+    const children = new Set<unknown>();
+    for (const child of this.#model.children()) {
+      const output = graph.outputOf(child);
+      const isNeeded = output !== undefined && valuesOf(output).some((value) => values.has(value));
+      if (isNeeded || [...child.parameters(), ...child.buffers()].some((state) => states.has(state)))
+        children.add(child);
+    }
+    this.#kept = { all, states, children };
+    return this.#kept;
+  }
+
+  /** Records the model's own forward; features and their nodes in order of execution. */
+  #trace(x: Value, layers: ReadonlyMap<string, Name>): Traced<Name> {
+    const wanted = new Map([...layers.keys()].map((query) => [query, this.#nodes.get(query)!]));
+    const { graph } = x;
+    const outer = graph.watch;
+    const names = new NodeNames(this.#model, [x], outer);
+    graph.watch = names;
+    try {
+      this.#model.call(x);
+    } catch (error) {
+      // What follows the last node may need a larger input, and isn't computed.
+      const isDone = [...wanted.values()].every((name) => nodeOf(names, name)?.name === name);
+      if (!(error instanceof ShapeError && isDone)) throw error;
+    } finally {
+      graph.watch = outer;
+    }
+    const found = [...wanted].map(([query, name]) => ({ query, name, node: nodeOf(names, name) }));
+    const lost = found.filter(({ node, name }) => node?.name !== name);
+    if (lost.length > 0) {
+      throw new ValueError(
+        `FeatureExtractor: expected every requested node to run, got no output of ${listed(lost.map(({ name }) => name))}`,
+      );
+    }
+    const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
+    // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.
+    const ordered = [...found].sort((a, b) => places.get(b.node)! - places.get(a.node)!);
+    const outputs = new Map<Name, Value>();
+    const paths = new Map<Name, string>();
+    for (const { query, node } of ordered) {
+      const name = layers.get(query)!;
+      outputs.set(name, node!.output as Value);
+      paths.set(name, query);
+    }
+    return { features: new Map([...outputs].reverse()), paths };
+  }
+}
+
+/** What the features need of a model with all of these parameters and buffers. */
+interface Kept {
+  readonly all: readonly Parameter[];
+  readonly states: ReadonlySet<Parameter>;
+  readonly children: ReadonlySet<unknown>;
+}
+
+/** @throws {@link ValueError} where it is no module */
+function checkModel(name: string, model: unknown): void {
+  if (!(model instanceof Module)) throw new ValueError(`${name}: expected a Module, got ${describe(model)}`);
+}
+
+/** The input that a model most probably takes. */
+function usualShape(model: AnyModule): Shape {
+  const first = [...model.parameters()].find(({ shape }) => shape.length > 1)?.shape;
+  return first?.length === 2 ? [1, first[1]!] : [1, first?.[1] ?? 3, 224, 224];
+}
+
+/** A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes. */
+function traced(
+  name: string,
+  model: AnyModule,
+  inputShape: Shape,
+): { readonly graph: Graph; readonly names: NodeNames } {
+  const graph = new Graph([inputShape]);
+  const names = new NodeNames(model, graph.inputs, null);
+  graph.watch = names;
+  try {
+    model.call(graph.inputs[0]);
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    throw new ShapeError(
+      `${name}: expected a model that takes an input of ${describe(inputShape)}, got "${error.message}"; ` +
+        'give the shape of an input that it takes as inputShape',
+    );
+  }
+  return { graph, names };
+}
+
+/** The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one. */
+function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
+  return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
+}
+
+/** The error for nodes that aren't there: in torchvision's words first, then with those of the deepest level that is. */
+function missingNodes(model: AnyModule, names: NodeNames, missing: readonly string[]): ValueError {
+  const all = [...names.nodes.map(({ name }) => name), ...names.modules.keys()];
+  const below = (level: string) => {
+    const prefix = level === '' ? '' : `${level}.`;
+    return new Set(all.flatMap((name) => (name.startsWith(prefix) ? name.slice(prefix.length).split('.')[0]! : [])));
+  };
+  const levels = new Set(
+    missing.map((query) => {
+      let level = query;
+      do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
+      while (level !== '' && below(level).size === 0);
+      return level;
+    }),
+  );
+  const there = [...levels].map((level) =>
+    level === ''
+      ? `its nodes are ${listed(below(level), 24)}`
+      : `the nodes of ${describe(level)} are ${listed(below(level), 24)}`,
+  );
+  return new ValueError(
+    `createFeatureExtractor: node: ${listed(missing)} is not present in model; ${there.join('; ')}${model.pathHint(missing)}`,
+  );
+}

@@ -1,0 +1,79 @@
+/**
+ * Names of a trace's nodes, as torchvision gives them: a leaf module's path, or a function's name after the path of the
+ * module that applies it; and `_1`, `_2` where a name comes again.
+ *
+ * @see torchvision.models.feature_extraction.NodePathTracer
+ */
+
+import type { Value, Watch } from '../graph/graph.ts';
+import type { AnyModule } from '../nn/module.ts';
+
+/** A node of a model: what a leaf module or a function returned. */
+export interface NamedNode {
+  readonly name: string;
+  readonly output: unknown;
+}
+
+/** Names the nodes of a model while it is traced. */
+export class NodeNames implements Watch {
+  /** The nodes in the order in which they ran, the inputs first. */
+  readonly nodes: NamedNode[] = [];
+  /** Modules that aren't nodes, as they returned first: those inside of leaves, and those that consist of nodes. */
+  readonly modules = new Map<string, NamedNode>();
+  readonly #paths: ReadonlyMap<object, string>;
+  readonly #outer: Watch | null;
+  /** The modules that run now, the outermost first. */
+  readonly #running: AnyModule[] = [];
+  /** The last suffix of each name. */
+  readonly #suffixes = new Map<string, number>();
+
+  /** @param outer who watches the same trace from further out */
+  constructor(model: AnyModule, inputs: readonly Value[], outer: Watch | null) {
+    this.#paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
+    this.#outer = outer;
+    for (const input of inputs) this.#add('x', input);
+  }
+
+  get isQuiet(): boolean {
+    return this.#outer?.isQuiet ?? false;
+  }
+
+  enter(module: AnyModule): void {
+    this.#running.push(module);
+    this.#outer?.enter?.(module);
+  }
+
+  complete(module: AnyModule, output: unknown): void {
+    const path = this.#paths.get(module);
+    const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
+    if (path && isNode) this.#add(path, output);
+    else if (path && !this.modules.has(path)) this.modules.set(path, { name: path, output });
+    this.#outer?.complete?.(module, output);
+  }
+
+  exit(module: AnyModule): void {
+    this.#running.pop();
+    this.#outer?.exit?.(module);
+  }
+
+  apply(name: string, output: Value): void {
+    const inner = [...this.#running].reverse().find((module) => this.#paths.has(module));
+    const path = inner && this.#paths.get(inner);
+    if (!this.#running.some((module) => this.#isLeaf(module))) this.#add(path ? `${path}.${name}` : name, output);
+    this.#outer?.apply?.(name, output);
+  }
+
+  /** The model itself is none, nor a module that isn't below it and so has no path to be named by. */
+  #isLeaf(module: AnyModule): boolean {
+    return Boolean(this.#paths.get(module) && module.isLeaf?.());
+  }
+
+  #add(qualifiedName: string, output: unknown): void {
+    // torchvision takes a number at a name's end for a suffix, so a leaf `conv_2` is `conv`.
+    const base = /^(.+)_\d+$/.exec(qualifiedName)?.[1] ?? qualifiedName;
+    const last = this.#suffixes.get(base);
+    const name = last === undefined ? base : `${base}_${last + 1}`;
+    this.#suffixes.set(name, 0).set(base, last === undefined ? 0 : last + 1);
+    this.nodes.push({ name, output });
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * What IntermediateLayerGetter and FeatureExtractor share: names of features, subsets of them, runs and reports. How a
+ * model is run up to its features is each one's own.
+ */
+
+import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
+import { prune } from '../graph/passes/prune.ts';
+import { type AsyncOptions, checkedAsyncOptions, type Execution, type Recording } from '../nn/execution.ts';
+import type { AnyModule } from '../nn/module.ts';
+import { graphOf } from '../nn/output.ts';
+import { withDefaults } from '../options.ts';
+import { numel, type Shape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+
+/** What a feature is returned as. */
+export type FeatureName = string | number;
+
+/** The names of a model's direct children, in so far as its type tells. */
+export type ChildName<Model> = {
+  [K in keyof Model & string]: NonNullable<Model[K]> extends AnyModule ? K : never;
+}[keyof Model & string];
+
+/** Layers and the names of their features: a Map, entries, or a plain object. */
+export type ReturnLayers<Name extends FeatureName = FeatureName, Model = AnyModule> =
+  | ReadonlyMap<string, Name>
+  | Iterable<readonly [string, Name]>
+  | (Readonly<Record<string, Name>> & { readonly [K in ChildName<Model>]?: Name });
+
+/** Options of a getter's or an extractor's `forward`. */
+export interface ForwardOptions<Name extends FeatureName = FeatureName> {
+  /** The features to return, all unless given; what none of them needs isn't run. */
+  readonly only?: readonly Name[];
+}
+
+/** What a feature will be for an input shape. */
+export interface FeatureInfo<Name extends FeatureName = FeatureName> {
+  readonly name: Name;
+  /** The path of its layer, or the name of its node. */
+  readonly module: string;
+  readonly shape: Shape;
+  readonly channels: number;
+  /** How many of the input's rows one of the feature's stands for, by the strides between them: 8, 16, 32. */
+  readonly reduction: number;
+  /** Multiply-accumulates from the input to this feature. */
+  readonly macs: number;
+  /** Bytes of the feature as float32. */
+  readonly bytes: number;
+  /** True where the model's own forward gives another value: see {@link IntermediateLayerGetter.deviations}. */
+  readonly deviates: boolean;
+}
+
+/** @internal Features and the paths that they come from, in order of execution. */
+export interface Traced<Name> {
+  readonly features: Map<Name, Value>;
+  readonly paths: ReadonlyMap<Name, string>;
+}
+
+/** @internal Records what gives the features of some layers, for a run or for a report. */
+export type Trace<Name> = (x: Value, layers: ReadonlyMap<string, Name>, isRun: boolean) => Traced<Name>;
+
+/** @internal The features that a module returns. */
+export class Taps<Name extends FeatureName> {
+  readonly layers: ReadonlyMap<string, Name>;
+  readonly #owner: string;
+  readonly #trace: Trace<Name>;
+
+  constructor(owner: string, layers: ReadonlyMap<string, Name>, trace: Trace<Name>) {
+    this.layers = layers;
+    this.#owner = owner;
+    this.#trace = trace;
+  }
+
+  /** The features of a tensor, computed, or of a value, recorded. */
+  forward(x: Tensor | Value, options: ForwardOptions<Name>, execution: () => Execution<any>): Map<Name, any> {
+    const { only } = withDefaults('forward', options, { only: undefined });
+    const layers = this.#subset(only);
+    if (x instanceof Tensor) return execution().run([x], this.#recording(layers));
+    if (graphOf(x)) return this.#trace(x, layers, true).features;
+    throw new ValueError(`${this.#owner}: expected a Tensor or a Value, got ${describe(x)}`);
+  }
+
+  /** The features of a tensor, with turns of the event loop. */
+  async forwardAsync(
+    x: Tensor,
+    options: ForwardOptions<Name> & AsyncOptions,
+    execution: () => Execution<any>,
+  ): Promise<Map<Name, any>> {
+    const defaults = { only: undefined, onProgress: undefined, signal: undefined };
+    const { only, ...known } = withDefaults('forwardAsync', options, defaults);
+    checkedAsyncOptions(known, 'forwardAsync');
+    if (!(x instanceof Tensor)) throw new ValueError(`${this.#owner}: expected a Tensor, got ${describe(x)}`);
+    const layers = this.#subset(only);
+    return execution().runAsync([x], known, this.#recording(layers));
+  }
+
+  /**
+   * What each feature will be.
+   *
+   * @param root whose parameters must be all that are read
+   * @param deviating the names of features that aren't the model's own
+   */
+  info(inputShape: Shape, root: AnyModule, deviating: ReadonlySet<Name>): FeatureInfo<Name>[] {
+    const graph = this.graphFor(inputShape);
+    const { features, paths } = this.#trace(graph.inputs[0]!, this.layers, false);
+    root.strangersIn(graph, parametersOf(graph.program([])));
+    const reductions = reductionsOf(graph.program([]));
+    return [...features].map(([name, value]) => {
+      if (!(value instanceof Value)) {
+        throw new ValueError(
+          `${this.#owner}: expected features that are single tensors, got ${describe(value)} for "${paths.get(name)}"`,
+        );
+      }
+      const { shape } = value;
+      const { nodes } = prune(graph.program([value]));
+      return {
+        name,
+        module: paths.get(name)!,
+        shape,
+        channels: shape[1]!,
+        reduction: Math.max(1, Math.round(reductions.get(value)!)),
+        macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
+        bytes: numel(shape) * 4,
+        deviates: deviating.has(name),
+      };
+    });
+  }
+
+  /** An empty graph for an input. @throws {@link ShapeError} where none has that shape */
+  graphFor(inputShape: Shape): Graph {
+    const isShape = Array.isArray(inputShape) && inputShape.length === 4;
+    if (
+      !isShape ||
+      ![...inputShape].every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
+    ) {
+      throw new ShapeError(
+        `${this.#owner}: expected an input of shape [N, C, H, W] in which no axis but N is empty, ` +
+          `got ${describe(inputShape)}`,
+      );
+    }
+    return new Graph([inputShape]);
+  }
+
+  /** The layers of the features that `only` names: all unless given. */
+  #subset(only: readonly Name[] | null | undefined): ReadonlyMap<string, Name> {
+    if (only === undefined || only === null) return this.layers;
+    if (!Array.isArray(only)) {
+      throw new ValueError(`${this.#owner}: expected only as an array of features' names, got ${describe(only)}`);
+    }
+    const names = new Set(this.layers.values());
+    const unknown = [...only].filter((name) => !names.has(name));
+    if (unknown.length > 0) {
+      throw new ValueError(
+        `${this.#owner}: expected only to name features of ${listed(names, 24)}, got ${listed(unknown)}`,
+      );
+    }
+    return new Map([...this.layers].filter(([, name]) => only.includes(name)));
+  }
+
+  /** What is recorded for the features of these layers. */
+  #recording(layers: ReadonlyMap<string, Name>): Recording<Map<Name, Value>> {
+    const name = JSON.stringify([...layers]);
+    return { name, record: ([value]) => this.#trace(value!, layers, true).features };
+  }
+}
+
+/**
+ * Layers and the names of their features.
+ *
+ * @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers}
+ */
+export function layersOf<Name extends FeatureName>(expected: string, given: unknown): Map<string, Name> {
+  const isObject = typeof given === 'object' && given !== null;
+  const entries: readonly unknown[] = !isObject
+    ? [null]
+    : Symbol.iterator in given
+      ? [...(given as Iterable<unknown>)]
+      : Object.entries(given);
+  if (!entries.every((entry) => Array.isArray(entry) && entry.length === 2)) {
+    throw new ValueError(`${expected}, got ${describe(given)}`);
+  }
+  const layers = new Map(entries as [string, Name][]);
+  for (const [layer, name] of layers) {
+    if (typeof name === 'string' || typeof name === 'number') continue;
+    throw new ValueError(
+      `${expected}, with strings or numbers as features, got ${describe(name)} for ${describe(layer)}`,
+    );
+  }
+  return layers;
+}

@@ -1,0 +1,438 @@
+/**
+ * createFeatureExtractor: torchvision's semantics, its agreement with the getter bit for bit, and that what no feature
+ * needs isn't computed, stored, packed or read. Expected orders and names were printed by torchvision.
+ */
+
+import { describe, expect, it } from 'vitest';
+import {
+  createFeatureExtractor,
+  type FeatureExtractorOptions,
+  getGraphNodeNames,
+} from '../../src/features/feature-extractor.ts';
+import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import { Graph, type Value } from '../../src/graph/graph.ts';
+import { Conv2dNormActivation } from '../../src/models/blocks.ts';
+import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
+import { ReLU } from '../../src/nn/activation.ts';
+import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
+import { Sequential } from '../../src/nn/container.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { add, flatten, maxPool2d, relu, sigmoid } from '../../src/nn/functional.ts';
+import { Identity, Linear } from '../../src/nn/linear.ts';
+import { type AnyModule, Module } from '../../src/nn/module.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
+import { noise, smallest, TinyResNet } from '../nn/support.ts';
+import { fillParameters } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
+
+const model = fillParameters(new TinyResNet());
+const x = noise('input', [2, 3, 33, 47]);
+const extractor = <const Node extends string>(...nodes: readonly Node[]) =>
+  createFeatureExtractor(model, { returnNodes: nodes });
+
+/** A model whose forward does more than run its children. */
+class Branches extends Module {
+  readonly conv_1 = new Conv2d(3, 4, 1);
+  readonly conv_2 = new Conv2d(4, 4, 1);
+  readonly act = new ReLU();
+  readonly sequence = new Sequential(new Identity(), new ReLU());
+  readonly again = this.act;
+  readonly sub = new Sub();
+  readonly unused = new ReLU();
+
+  forward(image: Value): Value {
+    let y = this.again.call(this.conv_2.call(this.act.call(this.conv_1.call(image))));
+    y = this.act.call(relu(this.sequence.call(y)));
+    y = this.sub.call(this.sub.call(y));
+    return add(relu(y), y);
+  }
+}
+
+/** Computes something that it doesn't return. */
+class Sub extends Module {
+  forward(image: Value): Value {
+    const y = relu(image);
+    sigmoid(y);
+    return y;
+  }
+}
+
+describe('getGraphNodeNames', () => {
+  it('names leaves by their paths, functions by their names, and what comes again by a number, as torchvision does', () => {
+    expect(getGraphNodeNames(new Branches())).toEqual([
+      ...['x', 'conv', 'act', 'conv_1', 'act_1', 'sequence.0', 'sequence.1', 'relu', 'act_2'],
+      ...['sub.relu', 'sub.sigmoid', 'sub.relu_1', 'sub.sigmoid_1', 'relu_1', 'add'],
+    ]);
+  });
+
+  it('finds the input that a model takes by its first weight, or is given it', () => {
+    class Flat extends Module {
+      readonly conv = new Conv2d(1, 2, 1);
+      readonly fc = new Linear(2 * 8 * 8, 3);
+      forward(image: Value): Value {
+        return this.fc.call(flatten(this.conv.call(image)));
+      }
+    }
+    expect(getGraphNodeNames(new Sequential(new Conv2d(1, 2, 3)))).toEqual(['x', '0']);
+    expect(getGraphNodeNames(new Sequential(new Linear(5, 2)))).toEqual(['x', '0']);
+    expect(getGraphNodeNames(new Sequential(new ReLU()))).toEqual(['x', '0']);
+    expect(getGraphNodeNames(new Conv2d(3, 4, 1))).toEqual(['x', 'conv2d']);
+    expect(getGraphNodeNames(new Flat(), { inputShape: [1, 1, 8, 8] })).toEqual(['x', 'conv', 'flatten', 'fc']);
+    expect(thrown(() => getGraphNodeNames(new Flat()))).toBe(
+      'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got "linear: mat1 and mat2 ' +
+        'shapes cannot be multiplied (1x100352 and 128x3): expected x of shape [N, 128], got [1, 100352]"; ' +
+        'give the shape of an input that it takes as inputShape',
+    );
+  });
+
+  it("goes on after a module threw that its caller caught, and passes on the model's other errors", () => {
+    class Catching extends Module {
+      readonly bad = new Conv2d(7, 1, 1);
+      readonly good = new ReLU();
+      forward(image: Value): Value {
+        try {
+          return this.bad.call(image);
+        } catch {
+          return relu(this.good.call(image));
+        }
+      }
+    }
+    const network = new Catching();
+    expect(getGraphNodeNames(network, { inputShape: [1, 3, 8, 8] })).toEqual(['x', 'good', 'relu']);
+    network.good.registerForwardHook(() => {
+      throw new Error("a hook's own");
+    });
+    expect(thrown(() => getGraphNodeNames(network, { inputShape: [1, 3, 8, 8] }))).toBe("Error: a hook's own");
+  });
+});
+
+describe('agrees with the getter bit for bit', () => {
+  it.each([
+    ['ResNet', model, 'fc'],
+    ['MobileNetV3', fillParameters(mobilenet_v3_small()), 'classifier'],
+  ] as const)('on every module that runs, but for the head, of %s', (_, network: AnyModule, head) => {
+    const graph = new Graph([x.shape]);
+    network.call(graph.inputs[0]);
+    const paths = [...network.namedModules()]
+      .filter(([path, module]) => path && !path.startsWith(head) && graph.outputOf(module))
+      .map(([path]) => path);
+    expect(paths.length).toBeGreaterThan(50);
+    const getter = new IntermediateLayerGetter(
+      network,
+      paths.map((path) => [path, path] as const),
+    );
+    const features = createFeatureExtractor(network, { returnNodes: paths }).forward(x);
+    expect(getter.deviations(x.shape)).toEqual([]);
+    for (const [path, feature] of getter.forward(x)) expect(features.get(path), String(path)).toEqual(feature);
+  });
+
+  it('and in reports, but for what the getter deviates in', () => {
+    const layers = { 'layer1.0.conv2': 'a', layer2: 'b', layer4: 'c' };
+    const info = createFeatureExtractor(model, { returnNodes: layers }).featureInfo(x.shape);
+    expect(info).toEqual(new IntermediateLayerGetter(model, layers).featureInfo(x.shape));
+  });
+});
+
+describe("the model's own forward", () => {
+  it('gives what lies between and behind its children', () => {
+    const features = extractor('avgpool', 'flatten', 'fc').forward(x);
+    expect(features.get('fc')).toEqual(model.call(x));
+    expect(features.get('flatten')!.shape).toEqual([2, 32]);
+    expect(features.get('flatten')!.data).toEqual(features.get('avgpool')!.data);
+  });
+
+  it('gives sums before the activation', () => {
+    const features = extractor('layer1.0.bn2', 'maxpool', 'layer1.0.downsample.1', 'layer1.0.add', 'layer1.0').forward(
+      x,
+    );
+    const [norm, short, sum, block] = ['layer1.0.bn2', 'layer1.0.downsample.1', 'layer1.0.add', 'layer1.0'].map(
+      (name) => features.get(name as 'maxpool')!.data,
+    );
+    expect([...sum!]).toEqual([...norm!].map((value, i) => Math.fround(value + short![i]!)));
+    expect([...block!]).toEqual([...sum!].map((value) => Math.max(value, 0)));
+  });
+
+  it('runs a module again under a number', () => {
+    const features = extractor('layer1.0.bn1', 'layer1.0.relu', 'layer1.0.relu_1', 'layer1.0').forward(x);
+    expect([...features.keys()]).toEqual(['layer1.0.bn1', 'layer1.0.relu', 'layer1.0', 'layer1.0.relu_1']);
+    expect(features.get('layer1.0.relu_1')).toEqual(features.get('layer1.0'));
+    const norm = features.get('layer1.0.bn1')!;
+    expect(smallest(norm)).toBeLessThan(0);
+    expect([...features.get('layer1.0.relu')!.data]).toEqual([...norm.data].map((value) => Math.max(value, 0)));
+  });
+
+  it('gives the input itself', () => {
+    expect(extractor('x').forward(x)).toEqual(new Map([['x', x]]));
+  });
+
+  it('of a path that is no node the last node below it, returned or not', () => {
+    const network = fillParameters(new Branches());
+    const features = createFeatureExtractor(network, { returnNodes: ['sub', 'sub.sigmoid_1'] }).forward(x);
+    expect(features.get('sub')).toEqual(features.get('sub.sigmoid_1'));
+  });
+
+  it('modules inside of a leaf by their paths', () => {
+    const network = fillParameters(
+      new Sequential(new Conv2dNormActivation(3, 4, { activationLayer: () => new ReLU() })),
+    );
+    const features = createFeatureExtractor(network, { returnNodes: ['0', '0.0', '0.1', '0.2'] });
+    expect([...features.forward(x).keys()].sort()).toEqual(['0', '0.0', '0.1', '0.2']);
+    expect(features.forward(x).get('0')).toEqual(features.forward(x).get('0.2'));
+    const [conv, norm] = [...(network.at(0) as Sequential)] as [Conv2d, BatchNorm2d];
+    expect(features.forward(x).get('0.1')).toEqual(norm.call(conv.call(x) as Tensor));
+    expect(getGraphNodeNames(network)).toEqual(['x', '0']);
+  });
+
+  it('is followed: hooks, attributes and new modules of the model change the features', () => {
+    const network = fillParameters(new TinyResNet());
+    const features = createFeatureExtractor(network, { returnNodes: { bn1: 'norm', fc: 'logits' } });
+    const before = features.forward(x);
+    const remove = network.bn1.registerForwardHook((_module, _inputs, output) => relu(output));
+    expect(smallest(features.forward(x).get('norm'))).toBe(0);
+    remove();
+    expect(features.forward(x)).toEqual(before);
+    (network as { fc: Linear }).fc = fillParameters(new Linear(32, 3));
+    expect(features.forward(x).get('logits')).toEqual(network.call(x));
+    expect(features.stateShapes().get('fc.weight')).toEqual([3, 32]);
+  });
+});
+
+describe('names and order', () => {
+  it('is a list, a Map, entries or an object', () => {
+    const expected = new Map([['layer1', extractor('layer1').forward(x).get('layer1')]]);
+    for (const returnNodes of [
+      ['layer1'],
+      new Map([['layer1', 'layer1']]),
+      [['layer1', 'layer1']],
+      { layer1: 'layer1' },
+    ]) {
+      const features = createFeatureExtractor(model, { returnNodes } as FeatureExtractorOptions<string[]>);
+      expect(features.forward(x)).toEqual(expected);
+    }
+  });
+
+  it('is that of execution; of two nodes with one name the earlier one stays, in the place of the later one', () => {
+    const keys = (returnNodes: Record<string, string>) => [
+      ...createFeatureExtractor(model, { returnNodes }).forward(x).keys(),
+    ];
+    expect(keys({ layer4: 'out', layer3: 'aux' })).toEqual(['aux', 'out']);
+    expect(keys({ layer2: 'a', layer3: 'a', layer4: 'b' })).toEqual(['a', 'b']);
+    expect(keys({ layer1: 'a', layer2: 'b', layer4: 'a' })).toEqual(['b', 'a']);
+    const features = createFeatureExtractor(model, { returnNodes: { layer1: 'a', layer2: 'b', layer4: 'a' } });
+    expect(features.forward(x).get('a')!.shape[1]).toBe(8);
+    expect(features.featureInfo(x.shape).map(({ name, module }) => [name, module])).toEqual([
+      ['b', 'layer2'],
+      ['a', 'layer1'],
+    ]);
+  });
+
+  it('differs: two paths that end in one node both have its value', () => {
+    const features = createFeatureExtractor(model, { returnNodes: { layer1: 'a', 'layer1.1': 'b' } }).forward(x);
+    expect([...features.keys()]).toEqual(['b', 'a']);
+    expect(features.get('a')).toEqual(features.get('b'));
+    expect(smallest(features.get('b'))).toBe(0);
+  });
+
+  it('keeps numbers, and no request gives nothing', () => {
+    expect([
+      ...createFeatureExtractor(model, { returnNodes: { layer1: 0 } })
+        .forward(x)
+        .keys(),
+    ]).toEqual([0]);
+    const none = createFeatureExtractor(model, { returnNodes: {} });
+    expect(none.forward(x)).toEqual(new Map());
+    expect([...none.stateShapes()]).toEqual([]);
+  });
+});
+
+describe('what no feature needs', () => {
+  it("has no state, and the whole model's dict loads strictly", () => {
+    const network = new TinyResNet();
+    const features = createFeatureExtractor(network, { returnNodes: ['layer2.0.downsample.1'] });
+    const keys = [...features.stateShapes().keys()];
+    expect(keys.filter((key) => /^(layer[34]|fc|layer2\.1|layer2\.0\.(conv|bn))/.test(key))).toEqual([]);
+    expect(keys.slice(0, 3)).toEqual(['conv1.weight', 'bn1.weight', 'bn1.bias']);
+    expect(keys.at(-1)).toBe('layer2.0.downsample.1.num_batches_tracked');
+    const whole = model.stateDict();
+    expect(features.loadStateDict(whole)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(features.forward(x)).toEqual(extractor('layer2.0.downsample.1').forward(x));
+    expect(network.fc.weight.hasValues).toBe(false);
+    const one = tensor([1], [1]);
+    expect(thrown(() => features.loadStateDict(new Map([...whole, ['fc.scale', one]])))).toContain(
+      'Unexpected key(s) in state_dict: "fc.scale"',
+    );
+    whole.delete('conv1.weight');
+    expect(thrown(() => features.loadStateDict(whole))).toContain('Missing key(s) in state_dict: "conv1.weight"');
+    expect([...features.stateDict().keys()]).toEqual(keys);
+  });
+
+  it('has the state of the getter where both drop whole children, and its children', () => {
+    const getter = new IntermediateLayerGetter(new TinyResNet(), { layer2: 'x' });
+    const features = createFeatureExtractor(new TinyResNet(), { returnNodes: { layer2: 'x' } });
+    expect([...features.stateShapes()]).toEqual([...getter.stateShapes()]);
+    expect([...features.namedChildren()].map(([name]) => name)).toEqual([...getter.keys()]);
+    expect(String(features)).toBe(String(getter).replace('IntermediateLayerGetter', 'FeatureExtractor'));
+    expect(features.getSubmodule('layer2.0.conv1')).toBeInstanceOf(Conv2d);
+    expect(features.getSubmodule('')).toBe(features);
+  });
+
+  it('is not packed, a branch aside included', () => {
+    const bytes = (network: AnyModule, ...returnNodes: readonly string[]) => {
+      const features = createFeatureExtractor(network, { returnNodes });
+      features.forward(x);
+      return features.compiled!.constantBytes;
+    };
+    expect(bytes(model, 'layer2.0.downsample.1')).toBeLessThan(bytes(model, 'layer2.0'));
+    const getter = new IntermediateLayerGetter(model, { layer2: 'x' });
+    getter.forward(x);
+    expect(bytes(model, 'layer2')).toBe(getter.compiled!.constantBytes);
+  });
+
+  it('is not read from a file', async () => {
+    const whole = model.stateDict();
+    const asked: string[] = [];
+    const file: TensorStream = {
+      tensors: whole,
+      async *stream(names) {
+        for (const name of names) {
+          asked.push(name);
+          yield [name, whole.get(name)!] as const;
+        }
+      },
+    };
+    for (const options of [{}, { inputShapes: [x.shape] }]) {
+      asked.length = 0;
+      const features = createFeatureExtractor(new TinyResNet(), { returnNodes: ['layer1.0.add'] });
+      await features.loadStateDictAsync(file, options);
+      expect(asked.length).toBeGreaterThan(15);
+      expect(asked.filter((name) => !/^(conv1|bn1|layer1\.0)\./.test(name))).toEqual([]);
+      expect(features.forward(x)).toEqual(extractor('layer1.0.add').forward(x));
+    }
+  });
+
+  it('may not fit the input', () => {
+    class Deep extends Module {
+      readonly conv = fillParameters(new Conv2d(3, 4, 3));
+      readonly pool = new Sequential(new ReLU());
+      forward(image: Value): Value {
+        return maxPool2d(this.pool.call(this.conv.call(image)), 8);
+      }
+    }
+    const features = createFeatureExtractor(new Deep(), { returnNodes: ['conv', 'pool'] });
+    expect(features.forward(noise('x', [1, 3, 5, 5])).get('pool')!.shape).toEqual([1, 4, 3, 3]);
+    const all = createFeatureExtractor(new Deep(), { returnNodes: ['conv', 'max_pool2d'] });
+    expect(thrown(() => all.forward(noise('x', [1, 3, 5, 5])))).toContain('ShapeError: max_pool2d');
+    expect([...all.forward(noise('x', [1, 3, 5, 5]), { only: ['conv'] }).keys()]).toEqual(['conv']);
+  });
+
+  it("keeps a module's own parameters together", () => {
+    class Scaled extends Module {
+      readonly scale = new Parameter([1]);
+      readonly conv = new Conv2d(3, 4, 1);
+      forward(image: Value): Value {
+        return this.conv.call(image);
+      }
+    }
+    const keys = (...returnNodes: readonly string[]) => [
+      ...createFeatureExtractor(new Scaled(), { returnNodes }).stateShapes().keys(),
+    ];
+    expect(keys('conv')).toEqual(['conv.weight', 'conv.bias']);
+    expect(keys('x')).toEqual([]);
+  });
+});
+
+describe('runs as the getter does', () => {
+  const features = extractor('layer1.0.add', 'layer2', 'fc');
+
+  it('on subsets', () => {
+    const all = features.forward(x);
+    expect(features.forward(x, { only: ['layer2'] })).toEqual(new Map([['layer2', all.get('layer2')]]));
+    expect(thrown(() => features.forward(x, { only: ['c9' as 'fc'] }))).toBe(
+      'ValueError: FeatureExtractor: expected only to name features of "layer1.0.add", "layer2", "fc", got "c9"',
+    );
+    expect(features.call(x)).toEqual(all);
+  });
+
+  it('asynchronously, with progress and abort', async () => {
+    const seen: string[] = [];
+    const onProgress = ({ child, done, total }: { child: string; done: number; total: number }) => {
+      seen.push(child);
+      expect(done).toBe(total);
+    };
+    expect(await features.forwardAsync(x, { onProgress })).toEqual(features.forward(x));
+    expect(seen).toEqual(['fc']);
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(features.forwardAsync(x, { signal })).rejects.toThrow('enough');
+    expect(await features.callAsync(x)).toEqual(features.forward(x));
+  });
+
+  it('compiled with options', () => {
+    const deterministic = extractor('layer2').compile({ deterministic: true });
+    deterministic.forward(x);
+    expect(deterministic.compiled!.binary).toBe('simd');
+  });
+
+  it('inside of another module, and of another extractor', () => {
+    class Head extends Module {
+      readonly backbone = extractor('layer1.0.add', 'layer2');
+      readonly head = fillParameters(new Conv2d(16, 4, 1));
+      forward(image: Value): Value {
+        return this.head.call(this.backbone.forward(image).get('layer2')!);
+      }
+    }
+    const whole = new Head();
+    expect(whole.call(x)).toEqual(whole.head.call(features.forward(x).get('layer2')! as Tensor));
+    const outer = createFeatureExtractor(whole, { returnNodes: ['backbone.layer1.0.add', 'head'] });
+    expect(outer.forward(x).get('backbone.layer1.0.add')).toEqual(features.forward(x).get('layer1.0.add'));
+    expect(outer.forward(x).get('head')).toEqual(whole.call(x));
+  });
+});
+
+describe('bad input', () => {
+  const attempt = (returnNodes: unknown, of: unknown = model) =>
+    thrown(() => createFeatureExtractor(of as AnyModule, { returnNodes } as FeatureExtractorOptions<string[]>));
+
+  it('names the nodes that are not there, and those of the deepest level that is', () => {
+    expect(attempt(['layer1.0.conv9', 'layer1'])).toBe(
+      'ValueError: createFeatureExtractor: node: "layer1.0.conv9" is not present in model; the nodes of "layer1.0" are ' +
+        '"conv1", "bn1", "relu", "conv2", "bn2", "downsample", "add", "relu_1"',
+    );
+    expect(attempt(['layer4[0]', 'nope'])).toBe(
+      'ValueError: createFeatureExtractor: node: "layer4[0]", "nope" is not present in model; its nodes are "x", "conv1", ' +
+        '"bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten", "fc"; write "layer4.0"',
+    );
+  });
+
+  it('refuses what is no list of nodes, and no model', () => {
+    const expected =
+      'createFeatureExtractor: expected returnNodes as an array of nodes, { node: feature }, a Map or entries';
+    expect(attempt(undefined)).toBe(`ValueError: ${expected}, got undefined`);
+    expect(attempt('layer1')).toBe(`ValueError: ${expected}, got "layer1"`);
+    expect(attempt(['layer1', 3])).toBe(`ValueError: ${expected}, got ["layer1", 3]`);
+    expect(attempt({ layer1: true })).toBe(
+      `ValueError: ${expected}, with strings or numbers as features, got true for "layer1"`,
+    );
+    expect(attempt(['layer1'], {})).toBe('ValueError: createFeatureExtractor: expected a Module, got {}');
+    expect(thrown(() => getGraphNodeNames(null as never))).toBe(
+      'ValueError: getGraphNodeNames: expected a Module, got null',
+    );
+    expect(thrown(() => createFeatureExtractor(model, { return_nodes: [] } as never))).toBe(
+      'ValueError: createFeatureExtractor: expected options of returnNodes, inputShape, got "return_nodes"',
+    );
+  });
+
+  it("says when a node doesn't run for an input", () => {
+    class Sized extends Module {
+      readonly large = new ReLU();
+      forward(image: Value): Value {
+        return image.shape[2]! > 100 ? this.large.call(image) : relu(image);
+      }
+    }
+    const features = createFeatureExtractor(new Sized(), { returnNodes: ['large'] });
+    expect(thrown(() => features.forward(x))).toBe(
+      'ValueError: FeatureExtractor: expected every requested node to run, got no output of "large"',
+    );
+  });
+});
