@@ -1,4 +1,7 @@
-/** A model on disk, as each runtime loads it: written once by write-bundle.mjs, so that all compute with the same numbers. */
+/**
+ * A model on disk, as each runtime loads it: written once by write-bundle.mjs, so that all compute with the same
+ * numbers.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

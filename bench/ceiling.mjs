@@ -1,7 +1,7 @@
 /**
- * The machine's ceiling: what V8's code reaches on twelve accumulators in registers, without a load. Nothing in WASM SIMD
- * computes more a second, so kernels are measured as a share of it. The module is written as bytes: each engine's process makes it, and
- * binaryen, 13 MB of JavaScript, would be loaded there for a few opcodes.
+ * The machine's ceiling: what V8's code reaches on twelve accumulators in registers, without a load. Nothing in WASM
+ * SIMD computes more a second, so kernels are measured as a share of it. The module is written as bytes: each engine's
+ * process makes it, and binaryen, 13 MB of JavaScript, would be loaded there for a few opcodes.
  */
 
 import { cpuMs, warmUp } from './measure.mjs';
@@ -65,8 +65,8 @@ function registerLoop(fused) {
 }
 
 /**
- * What measures the register loop's GFLOP/s, by processor time: fused for the relaxed binary, a multiplication and an addition
- * for the plain one.
+ * What measures the register loop's GFLOP/s, by processor time: fused for the relaxed binary, a multiplication and an
+ * addition for the plain one.
  *
  * @param {import('../dist/index.js').Binary} binary
  * @returns {Promise<() => number>}

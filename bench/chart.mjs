@@ -1,6 +1,6 @@
 /**
- * A bar chart of whole models' times, as SVG: a panel for each model with a scale of its own, a bar for each runtime. Also by
- * itself, from a result's JSON: `node bench/chart.mjs FILE.json FILE.svg`.
+ * A bar chart of whole models' times, as SVG: a panel for each model with a scale of its own, a bar for each runtime.
+ * Also by itself, from a result's JSON: `node bench/chart.mjs FILE.json FILE.svg`.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';

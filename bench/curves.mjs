@@ -1,4 +1,7 @@
-/** The suite scale's two curves as SVG: milliseconds an image over the batch's size, and over an image's pixels. Both axes are linear, from 0. */
+/**
+ * The suite scale's two curves as SVG: milliseconds an image over the batch's size, and over an image's pixels. Both
+ * axes are linear, from 0.
+ */
 
 import { drawing, HEADER, label, MARGIN, milliseconds } from './svg.mjs';
 
@@ -8,7 +11,9 @@ import { drawing, HEADER, label, MARGIN, milliseconds } from './svg.mjs';
 /** Sizes in pixels. */
 const PLOT = { width: 320, height: 180, gap: 80, title: 24, ticks: 40 };
 
-/** @param {string} title @param {readonly Point[]} points @param {number} left @param {number} top @returns {string[]} */
+/**
+ * @param {string} title @param {readonly Point[]} points @param {number} left @param {number} top @returns {string[]}
+ */
 function plot(title, points, left, top) {
   const { width, height } = PLOT;
   const [most, slowest] = [Math.max(...points.map(([x]) => x)), Math.max(...points.map(([, ms]) => ms))];

@@ -1,4 +1,6 @@
-/** Engines: the Node that runs the benchmark, or others from bench/nodes, installed by the first run that asks for them. */
+/**
+ * Engines: the Node that runs the benchmark, or others from bench/nodes, installed by the first run that asks for them.
+ */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What the benchmarks look at beside the package's exports. The build makes dist/internals.js of it, which isn't published. */
+/**
+ * What the benchmarks look at beside the package's exports. The build makes dist/internals.js of it, which isn't
+ * published.
+ */
 
 export { fuseEpilogues } from '../src/graph/passes/fuse-epilogues.ts';
 export { prune } from '../src/graph/passes/prune.ts';

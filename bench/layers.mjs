@@ -24,7 +24,10 @@ function convolution(from, to, kernel, size, options = {}) {
   return { name, build: () => new Conv2d(from, to, kernel, { ...options, padding }), shape: [1, from, size, size] };
 }
 
-/** Layers of ResNet, DeepLab v3 and MobileNet v3, and last a projection of ResNet's and a grouped convolution of ResNeXt's. */
+/**
+ * Layers of ResNet, DeepLab v3 and MobileNet v3, and last a projection of ResNet's and a grouped convolution of
+ * ResNeXt's.
+ */
 export const LAYERS = [
   convolution(256, 64, 1, 56),
   convolution(64, 256, 1, 56),

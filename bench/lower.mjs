@@ -1,6 +1,6 @@
 /**
- * A traced program as other runtimes take it: batch norm folded into the weights before it, activations by their names, all else
- * node by node with its constants in one block of floats. No model is defined twice.
+ * A traced program as other runtimes take it: batch norm folded into the weights before it, activations by their names,
+ * all else node by node with its constants in one block of floats. No model is defined twice.
  */
 
 import { fuseEpilogues, scaleAndShift } from '../dist/internals.js';

@@ -65,8 +65,8 @@ export async function interleaved(runs, count) {
 }
 
 /**
- * This process's peak of resident memory. Where Linux tells, since it began: `maxRSS` counts what the process that started it
- * had, too.
+ * This process's peak of resident memory. Where Linux tells, since it began: `maxRSS` counts what the process that
+ * started it had, too.
  *
  * @returns {number}
  */
@@ -80,8 +80,8 @@ export function peakRssMB() {
 const CPU_TURNS = { count: 10, ms: 30 };
 
 /**
- * Processor time of a call in milliseconds, in the least disturbed of several turns: the time in which others had the CPU doesn't
- * count. For what stays on one thread, and after warming up.
+ * Processor time of a call in milliseconds, in the least disturbed of several turns: the time in which others had the
+ * CPU doesn't count. For what stays on one thread, and after warming up.
  *
  * @param {() => void} run @returns {number}
  */

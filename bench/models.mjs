@@ -4,9 +4,14 @@ import * as current from '../dist/index.js';
 import { prune } from '../dist/internals.js';
 
 /** @typedef {import('../dist/index.js').Module<any>} Module */
-/** @typedef {{ build: () => Module, shape: readonly number[], input?: import('../dist/index.js').Tensor<Float32Array> }} Model */
+/**
+ * @typedef {{ build: () => Module, shape: readonly number[], input?: import('../dist/index.js').Tensor<Float32Array> }}
+ * Model
+ */
 
-/** Those that aren't a torchvision builder at 224. @type {Readonly<Record<string, (layertap: typeof current) => Model>>} */
+/**
+ * Those that aren't a torchvision builder at 224. @type {Readonly<Record<string, (layertap: typeof current) => Model>>}
+ */
 const SPECIAL = {
   'getter-resnet50': ({ IntermediateLayerGetter, models }) => ({
     build: () => new IntermediateLayerGetter(models.resnet50(), { layer2: 'layer2', layer3: 'layer3' }),

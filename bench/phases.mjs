@@ -1,9 +1,10 @@
 /**
- * Where the milliseconds of a start go, in a plain process that does nothing else: `node bench/phases.mjs MODEL FOLDER` prints them as JSON for
- * the bundle in the folder (see bundle.mjs).
+ * Where the milliseconds of a start go, in a plain process that does nothing else: `node bench/phases.mjs MODEL FOLDER`
+ * prints them as JSON for the bundle in the folder (see bundle.mjs).
  *
- * import: the package, and its processor time, which others' work makes no longer; compile: decoding is the package's, this is what WebAssembly's constructors take; plan: the module, the file's header and
- * the plans, up to the first read of weights; read: waiting for weights with nothing else to do; pack: the rest of loading; first: the first run.
+ * import: the package, and its processor time, which others' work makes no longer; compile: decoding is the package's,
+ * this is what WebAssembly's constructors take; plan: the module, the file's header and the plans, up to the first read
+ * of weights; read: waiting for weights with nothing else to do; pack: the rest of loading; first: the first run.
  */
 
 import { readFileSync } from 'node:fs';

@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 const HAS_TASKSET = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 
-/** A command that may use one CPU, or those of a list, where the system can pin. @param {number | string} cpu @param {...string} command */
+/**
+ * A command that may use one CPU, or those of a list, where the system can pin. @param {number | string} cpu @param
+ * {...string} command
+ */
 export const pinned = (cpu, ...command) => (HAS_TASKSET ? ['taskset', '-c', String(cpu), ...command] : command);
 
 export class Process {
@@ -14,7 +17,10 @@ export class Process {
   /** @type {Promise<never>} */
   #exit;
 
-  /** @param {import("./engines.mjs").Engine} engine @param {number | string} cpu the only one, or a list, that it may use where the system can pin */
+  /**
+   * @param {import("./engines.mjs").Engine} engine @param {number | string} cpu the only one, or a list, that it may
+   * use where the system can pin
+   */
   constructor(engine, cpu) {
     const [command, ...args] = pinned(cpu, engine.path, CHILD);
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

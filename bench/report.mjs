@@ -4,19 +4,25 @@ import { spawnSync } from 'node:child_process';
 import { arch, cpus, platform, totalmem } from 'node:os';
 
 /**
- * One measurement. Suites add figures of their own. The time and the memory are null where a suite measures something else.
+ * One measurement. Suites add figures of their own. The time and the memory are null where a suite measures something
+ * else.
  *
- * @typedef {{
- *   suite: string, model: string, runtime: string, engine: string, binary: string, threads: number,
- *   medianMs: number | null, minMs: number | null, gflops: number | null, peakRssMB: number | null, maxAbsDiff: number | null,
+ * @typedef {{ suite: string, model: string, runtime: string, engine: string, binary: string, threads: number, medianMs:
+ *   number | null, minMs: number | null, gflops: number | null, peakRssMB: number | null, maxAbsDiff: number | null,
  *   [figure: string]: unknown,
  * }} Row
  * @typedef {Row & { medianMs: number, minMs: number, peakRssMB: number }} Timed a row with all of them
  */
 
-/** @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the bound, or at least */
+/**
+ * @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the
+ * bound, or at least
+ */
 /** @typedef {{ rows: Row[], checks: Check[] }} Result */
-/** @typedef {{ machine: ReturnType<typeof machine>, commit: string | null, date: string }} Source where figures come from */
+/**
+ * @typedef {{ machine: ReturnType<typeof machine>, commit: string | null, date: string }} Source where figures come
+ * from
+ */
 /** @typedef {Result & Source} Report */
 
 /** Where the figures were taken. */
@@ -41,7 +47,10 @@ function commit() {
 /** @param {Check} check A figure that is no number holds nothing. */
 export const holds = ({ value, bound, isLeast = false }) => (isLeast ? value >= bound : value <= bound);
 
-/** The columns of the tables: heading, key, and how a figure is written. @type {readonly [string, string, (value: any) => string][]} */
+/**
+ * The columns of the tables: heading, key, and how a figure is written. @type {readonly [string, string, (value: any)
+ * => string][]}
+ */
 const COLUMNS = [
   ['model', 'model', String],
   ['runtime', 'runtime', String],
@@ -88,13 +97,19 @@ export function sourceOf() {
   return { machine: machine(), commit: commit(), date: new Date().toISOString() };
 }
 
-/** A result with where it comes from; each row says it, too. @param {Source} source @param {Result} result @returns {Report} */
+/**
+ * A result with where it comes from; each row says it, too. @param {Source} source @param {Result} result @returns
+ * {Report}
+ */
 export function reportOf(source, { rows, checks }) {
   const { machine, commit } = source;
   return { ...source, rows: rows.map((row) => ({ ...row, machine: machine.cpu, commit })), checks };
 }
 
-/** One table for each suite, with the columns that it has figures for, then the checks. @param {Report} report @returns {string} */
+/**
+ * One table for each suite, with the columns that it has figures for, then the checks. @param {Report} report @returns
+ * {string}
+ */
 export function markdown({ rows, checks, machine: { cpu, cpus, memoryGB, platform }, commit, date }) {
   const source = `${cpu}, ${cpus} CPUs, ${memoryGB} GB, ${platform}; commit ${commit}; ${date.slice(0, 10)}`;
   const suites = [...new Set(rows.map(({ suite }) => suite))].map((suite) => {

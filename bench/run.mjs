@@ -1,5 +1,6 @@
 /**
- * The benchmarks: `npm run bench [-- SUITE …] [options]`. Each suite is a file in suites/, each runtime a file in peers/.
+ * The benchmarks: `npm run bench [-- SUITE …] [options]`. Each suite is a file in suites/, each runtime a file in
+ * peers/.
  *
  *     against X      the suite takes one argument: a commit, or a folder with a dist/, that this build is compared with
  *     --models A,B   models by torchvision's names, and those of models.mjs; each suite has its own unless given
@@ -10,7 +11,8 @@
  *     --json FILE    writes rows and checks; --markdown FILE the tables
  *     --chart FILE   draws the models' times as SVG; --curves FILE those of the suite scale
  *
- * Ends with 1 where a bound doesn't hold. Times on a shared machine are noisy, so bounds are on ratios of times in one run.
+ * Ends with 1 where a bound doesn't hold. Times on a shared machine are noisy, so bounds are on ratios of times in one
+ * run.
  */
 
 import { readdirSync, writeFileSync } from 'node:fs';
@@ -40,7 +42,10 @@ const filesOf = (folder) =>
     .filter((file) => file.endsWith('.mjs'))
     .map((file) => file.slice(0, -'.mjs'.length));
 
-/** @returns {{ suites: string[], files: Record<string, string | undefined>, context: Context }} @throws {Error} for a wrong argument */
+/**
+ * @returns {{ suites: string[], files: Record<string, string | undefined>, context: Context }} @throws {Error} for a
+ * wrong argument
+ */
 function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
   const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart', 'curves'];

@@ -8,8 +8,8 @@ import { inputOf, stateDictOf } from './weights.mjs';
 /** @typedef {{ op: string, algorithm: string, name: string, macs: number, run: () => void }} Step */
 
 /**
- * A module compiled for an input shape, and its steps in order. Running the steps in order is a run without the input's and
- * outputs' copies; each may run by itself on what the others left.
+ * A module compiled for an input shape, and its steps in order. Running the steps in order is a run without the input's
+ * and outputs' copies; each may run by itself on what the others left.
  *
  * @param {import('../dist/index.js').Module<any>} module @param {readonly number[]} shape
  * @param {import('../dist/index.js').CompileOptions} [options]

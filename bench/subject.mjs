@@ -6,8 +6,9 @@ import { nhwcToNchw } from './layout.mjs';
 import { median, peakRssMB, timed, warmUp } from './measure.mjs';
 
 /**
- * A model's files (see bundle.mjs), and how they are run: where `isResident`, the input stays in the runtime from run to run,
- * and outputs aren't copied out. `library` is the URL of another build of layertap, which is run in place of this one.
+ * A model's files (see bundle.mjs), and how they are run: where `isResident`, the input stays in the runtime from run
+ * to run, and outputs aren't copied out. `library` is the URL of another build of layertap, which is run in place of
+ * this one.
  *
  * @typedef {{ model: string, folder: string, threads: number, isResident?: boolean, library?: string }} Bundle
  */
@@ -25,10 +26,11 @@ export let subject;
 let outputs;
 
 /**
- * What a subject is, and how it came up: milliseconds of importing it, of everything to the model's being ready, and of the
- * first run, and the process's peak of memory by then.
+ * What a subject is, and how it came up: milliseconds of importing it, of everything to the model's being ready, and of
+ * the first run, and the process's peak of memory by then.
  *
- * @typedef {{ engine: string, binary: string, importMs: number, loadMs: number, firstMs: number, peakRssMB: number }} Description
+ * @typedef {{ engine: string, binary: string, importMs: number, loadMs: number, firstMs: number, peakRssMB: number }}
+ *   Description
  */
 
 /**
@@ -56,7 +58,10 @@ export async function load(runtime, bundle) {
   return { engine, binary: subject.binary, importMs, loadMs, firstMs, peakRssMB: peakRssMB() };
 }
 
-/** Writes the first run's outputs, NCHW, to the bundle as `<runtime>.<name>.bin`. @param {string} runtime @param {Bundle} bundle */
+/**
+ * Writes the first run's outputs, NCHW, to the bundle as `<runtime>.<name>.bin`. @param {string} runtime @param
+ * {Bundle} bundle
+ */
 export function save(runtime, { folder }) {
   const program = readProgram(folder);
   program.outputs.forEach(({ name, value }, i) => {

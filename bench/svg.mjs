@@ -27,7 +27,9 @@ const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`
  * @param {'start' | 'middle' | 'end'} [anchor]
  */
 export function label(x, y, text, name = '', anchor = 'start') {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${name}" text-anchor="${anchor}">${escaped(text)}</text>`;
+  return (
+    `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${name}" ` + `text-anchor="${anchor}">${escaped(text)}</text>`
+  );
 }
 
 /** Sizes in pixels: around the drawing, and from its top to the first element under heading and note. */
@@ -41,13 +43,16 @@ export const HEADER = 62;
  * @param {readonly string[]} elements @returns {string} SVG
  */
 export function drawing([width, height], heading, note, elements) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
+    `width="${width}" height="${height}" role="img">
 <title>${escaped(heading)}</title>
 <style>${STYLE}
 </style>
 ${[label(MARGIN, 28, heading, 'heading'), label(MARGIN, 46, note, 'note'), ...elements].join('\n')}
 </svg>
-`;
+`
+  );
 }
 
 /** @param {number} ms at least three digits */

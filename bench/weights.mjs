@@ -1,6 +1,7 @@
 /**
- * Weights and inputs without files: each element is a function of its state-dict key and its index, so every process and every
- * runtime computes with the same numbers. Scaled as Kaiming does, with running statistics that are far from 0 and 1.
+ * Weights and inputs without files: each element is a function of its state-dict key and its index, so every process
+ * and every runtime computes with the same numbers. Scaled as Kaiming does, with running statistics that are far from 0
+ * and 1.
  */
 
 import { Tensor } from '../dist/index.js';

@@ -13,12 +13,13 @@ import { PEERS } from './peers.mjs';
 import { inputOf, stateDictOf } from './weights.mjs';
 
 /**
- * Writes into `folder`: model.safetensors, program.json and constants.bin (see lower.mjs), input.bin, input-nhwc.bin, and
- * the files of the peers' formats.
+ * Writes into `folder`: model.safetensors, program.json and constants.bin (see lower.mjs), input.bin, input-nhwc.bin,
+ * and the files of the peers' formats.
  *
  * @param {string} folder @param {import('./models.mjs').Model} model @param {readonly string[]} peers
  * @param {{ isResident?: boolean }} [options] see subject.mjs
- * @returns {Promise<{ macs: number, outputs: string[], unsupported: Map<string, string> }>} and which formats can't say it
+ * @returns {Promise<{ macs: number, outputs: string[], unsupported: Map<string, string> }>} and which formats can't say
+ *   it
  */
 export async function writeBundle(folder, { build, shape, input = inputOf(shape) }, peers, options) {
   const module = build();

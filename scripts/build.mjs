@@ -1,6 +1,6 @@
 /**
- * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/ (bundle.mjs says how).
- * `--force` builds all.
+ * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/
+ * (bundle.mjs says how). `--force` builds all.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -113,8 +113,8 @@ function label(/** @type {string} */ target) {
 }
 
 /**
- * The two binaries that ship, as the text of their streams, so that importing the package needs neither a file nor a URL. A compressor finds
- * a stream of one in the same stream of the other, so these lie side by side.
+ * The two binaries that ship, as the text of their streams, so that importing the package needs neither a file nor a
+ * URL. A compressor finds a stream of one in the same stream of the other, so these lie side by side.
  */
 function inlinedBinaries() {
   const [simd, relaxed] = ['simd', 'relaxed'].map((name) => streamsOf(readFileSync(`build/${name}.wasm`)).map(textOf));

@@ -1,6 +1,7 @@
 /**
- * Writes dist/ from src/: each entry as one module, with what several of them need in chunks that they share, and source maps. An
- * import of many files takes ten times as long. Types are TypeScript's own, a file for each source that an entry's types lead to.
+ * Writes dist/ from src/: each entry as one module, with what several of them need in chunks that they share, and
+ * source maps. An import of many files takes ten times as long. Types are TypeScript's own, a file for each source that
+ * an entry's types lead to.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +24,10 @@ const ENTRIES = {
   internals: 'bench/internals.mjs',
 };
 
-/** Names of index.ts that are a module as a whole: such a module stays one of its own, so that bundlers drop what isn't used of it. */
+/**
+ * Names of index.ts that are a module as a whole: such a module stays one of its own, so that bundlers drop what isn't
+ * used of it.
+ */
 const NAMESPACES = { functional: 'src/nn/functional.ts', models: 'src/models/index.ts' };
 
 /** What a declaration imports, types by `import('./x.ts').X` included. */
@@ -75,7 +79,8 @@ export async function bundle(sources) {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
     if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/relaxed\.ts$|\/src\/index\.ts$/.test(file))
       return null;
-    // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the other.
+    // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the
+    // other.
     if (file.endsWith('/binaries.gen.ts')) return 'binaries';
     return condition ?? (twins.has(file) ? 'main' : 'common');
   };
@@ -92,17 +97,22 @@ export async function bundle(sources) {
   await write(worker, { codeSplitting: false });
 }
 
-/** Writes a bundle's files. @param {import('rolldown').RolldownBuild} bundled @param {import('rolldown').OutputOptions} options */
+/**
+ * Writes a bundle's files. @param {import('rolldown').RolldownBuild} bundled @param {import('rolldown').OutputOptions}
+ * options
+ */
 async function write(bundled, options) {
   const { output } = await bundled.write({ ...OUTPUT, ...options });
   await bundled.close();
   for (const { fileName, ...file } of output) {
     if (file.type !== 'chunk') continue;
     const code = file.code
-      // Behind the other imports, so that the binaries come first. The order changes nothing else: chunks do nothing while they load.
+      // Behind the other imports, so that the binaries come first. The order changes nothing else: chunks do nothing
+      // while they load.
       .replace(/^(import .*\bcommon\.js";\n)((?:import .*\n)+)/, '$2$1')
       .replace(/(?<=\bfrom ")dist:([^"]*)/g, (_, to) => relative(dirname(fileName), to).replace(/^(?!\.)/, './'))
-      // A single character beyond Latin-1 makes an engine keep, and scan, the whole file at two bytes a character. All stand in strings.
+      // A single character beyond Latin-1 makes an engine keep, and scan, the whole file at two bytes a character. All
+      // stand in strings.
       .replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
     if (code !== file.code) writeFileSync(join('dist', fileName), code);
   }
@@ -124,8 +134,8 @@ function twinsOf(/** @type {readonly string[]} */ sources) {
 }
 
 /**
- * Gives each condition its own modules: `x.ts?workerd` is x.ts, with imports of such files. So which binaries are used is told by imports
- * alone: nothing is registered while a file loads, and a bundler may drop what isn't used in all.
+ * Gives each condition its own modules: `x.ts?workerd` is x.ts, with imports of such files. So which binaries are used
+ * is told by imports alone: nothing is registered while a file loads, and a bundler may drop what isn't used in all.
  *
  * @param {ReadonlySet<string>} twins @returns {import('rolldown').Plugin}
  */
@@ -185,8 +195,9 @@ export function copyTypes(from, entries) {
 }
 
 /**
- * Copies the declarations that the benchmarks' entry leads to, so that its types are checked too. Those that users don't get are in
- * dist/internals/, which isn't published; the others are users', because a class that is declared twice would be two classes.
+ * Copies the declarations that the benchmarks' entry leads to, so that its types are checked too. Those that users
+ * don't get are in dist/internals/, which isn't published; the others are users', because a class that is declared
+ * twice would be two classes.
  *
  * @param {string} from @param {ReadonlySet<string>} published
  */

@@ -1,6 +1,6 @@
 /**
- * What `npm run typecheck` can't see: modules of packages with a lock file of their own, which only one command installs, and other
- * hosts' globals. Each is of any type.
+ * What `npm run typecheck` can't see: modules of packages with a lock file of their own, which only one command
+ * installs, and other hosts' globals. Each is of any type.
  */
 
 declare module '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';

@@ -1,6 +1,6 @@
 /**
- * Examples as a reader has them: copied out of the repository, with the packed tarballs installed. As a program, it runs a script of an
- * example's package: `node scripts/examples.mjs cloudflare-worker serve`.
+ * Examples as a reader has them: copied out of the repository, with the packed tarballs installed. As a program, it
+ * runs a script of an example's package: `node scripts/examples.mjs cloudflare-worker serve`.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -20,8 +20,8 @@ const RUNTIMES = ['@deno/linux-x64-glibc', '@oven/bun-linux-x64/bin'].map((path)
 export const EXAMPLES = readdirSync(join(root, 'examples'));
 
 /**
- * Calls `use` with a function that copies an example out of the repository, installs it as its README says, and returns the copy's
- * folder. All copies are removed in the end.
+ * Calls `use` with a function that copies an example out of the repository, installs it as its README says, and returns
+ * the copy's folder. All copies are removed in the end.
  *
  * @template T
  * @param {(copy: (name: string) => string) => T} use

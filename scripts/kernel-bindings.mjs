@@ -1,6 +1,6 @@
 /**
- * The TypeScript side of the kernel border, as text. The build writes it from the syntax of `assembly/`, so that a kernel's
- * arguments and the layout constants have one home.
+ * The TypeScript side of the kernel border, as text. The build writes it from the syntax of `assembly/`, so that a
+ * kernel's arguments and the layout constants have one home.
  */
 
 import { readFileSync } from 'node:fs';
@@ -76,7 +76,8 @@ function builderOf({ name, docs, parameters }) {
   const type = name.replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase());
   return [
     `/** The arguments of {@link ${name}}. */\nexport interface ${type} {\n${members}\n}`,
-    `${docs}\nexport const ${name} = /* @__PURE__ */ stepBuilder<${type}>(\n  '${name}',\n  '${parameters.join(' ')}',\n);`,
+    `${docs}\nexport const ${name} = /* @__PURE__ */ stepBuilder<${type}>(\n  '${name}',\n  ` +
+      `'${parameters.join(' ')}',\n);`,
   ].join('\n\n');
 }
 

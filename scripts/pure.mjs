@@ -1,6 +1,7 @@
 /**
- * Says to bundlers that what a file computes while it loads may be left out where nothing uses it. As files of their own modules are left out
- * whole, by `sideEffects` in package.json; as parts of one module each of their values has to say it.
+ * Says to bundlers that what a file computes while it loads may be left out where nothing uses it. As files of their
+ * own modules are left out whole, by `sideEffects` in package.json; as parts of one module each of their values has to
+ * say it.
  */
 
 import ts from 'typescript';
@@ -31,7 +32,10 @@ const isComputed = (/** @type {ts.Node} */ node) =>
 const computes = (/** @type {ts.Node} */ node) =>
   isComputed(node) || (!ts.isFunctionLike(node) && (ts.forEachChild(node, computes) ?? false));
 
-/** The calls that a value is made of, arguments of others included; null where it computes something else as well. @returns {ts.Node[] | null} */
+/**
+ * The calls that a value is made of, arguments of others included; null where it computes something else as well.
+ * @returns {ts.Node[] | null}
+ */
 function callsIn(/** @type {ts.Node} */ value) {
   // Not in TypeScript's own types, though it is exported.
   const node = /** @type {any} */ (ts).skipOuterExpressions(value);
@@ -43,12 +47,13 @@ function callsIn(/** @type {ts.Node} */ value) {
 }
 
 /**
- * TypeScript with each value of a top-level constant marked as pure where it computes something: a call as it is, else in a function that is
- * called. No line moves.
+ * TypeScript with each value of a top-level constant marked as pure where it computes something: a call as it is, else
+ * in a function that is called. No line moves.
  *
  * @param {string} text @param {string} file its name, for errors
  * @returns {string}
- * @throws {Error} where a statement does something while the file loads, as a class with a static field does: it is assigned
+ * @throws {Error} where a statement does something while the file loads, as a class with a static field does: it is
+ *   assigned
  */
 export function marked(text, file) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);

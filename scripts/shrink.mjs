@@ -1,6 +1,6 @@
 /**
- * Optimizes binaries in place once more, which leaves less of them: `node scripts/shrink.mjs FILE…`. In a process of its own, because asc
- * leaves settings of its own in Binaryen.
+ * Optimizes binaries in place once more, which leaves less of them: `node scripts/shrink.mjs FILE…`. In a process of
+ * its own, because asc leaves settings of its own in Binaryen.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,8 @@ const { SIMD128, RelaxedSIMD, BulkMemory, MutableGlobals, SignExt, NontrappingFP
 
 binaryen.setOptimizeLevel(3);
 binaryen.setShrinkLevel(0);
-// What is called from one place stays a function where it is large: engines replace its code by itself, and the binaries differ less.
+// What is called from one place stays a function where it is large: engines replace its code by itself, and the
+// binaries differ less.
 binaryen.setOneCallerInlineMaxSize(40);
 binaryen.setLowMemoryUnused(true); // asc's too: kernels' addresses begin beyond it
 for (const file of process.argv.slice(2)) {

@@ -1,6 +1,6 @@
 /**
- * Runs the soak of test/soak for a while, with other cases than `npm test` has: `npm run soak -- --minutes N --seed S`. It ends at the first
- * failure, which names the seed that begins with it; its log says how many of what were run.
+ * Runs the soak of test/soak for a while, with other cases than `npm test` has: `npm run soak -- --minutes N --seed S`.
+ * It ends at the first failure, which names the seed that begins with it; its log says how many of what were run.
  */
 
 import { parseArgs } from 'node:util';
@@ -13,7 +13,8 @@ const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 if (!(minutes > 0 && minutes <= 24 * 60) || !Number.isSafeInteger(seed) || Math.abs(seed) > 2 ** 31) {
   console.error(
-    `soak: expected --minutes above 0 and up to ${24 * 60}, and --seed as a whole number within ±2³¹, got ${values.minutes} and ${values.seed}`,
+    `soak: expected --minutes above 0 and up to ${24 * 60}, and --seed as a whole number within ±2³¹, got ` +
+      `${values.minutes} and ${values.seed}`,
   );
   process.exit(2);
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the tests of all examples, each copied out of the repository, with the packed tarballs installed, and those of the packed command
- * line: `npm run test:examples [-- NAME …]`, where `cli` names the command line.
+ * Runs the tests of all examples, each copied out of the repository, with the packed tarballs installed, and those of
+ * the packed command line: `npm run test:examples [-- NAME …]`, where `cli` names the command line.
  */
 
 import { spawnSync } from 'node:child_process';

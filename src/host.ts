@@ -1,6 +1,6 @@
 /**
- * The types of what Node, Deno and Bun have beside the web's globals, as far as layertap uses it. It is looked for when it is needed,
- * never imported: other hosts couldn't load such an import.
+ * The types of what Node, Deno and Bun have beside the web's globals, as far as layertap uses it. It is looked for when
+ * it is needed, never imported: other hosts couldn't load such an import.
  */
 
 /** A worker of `node:worker_threads`. */

@@ -1,4 +1,6 @@
-/** How arguments are taken: each is checked where it enters, once, so that nothing of a wrong type reaches the inside. */
+/**
+ * How arguments are taken: each is checked where it enters, once, so that nothing of a wrong type reaches the inside.
+ */
 
 import { describe, ValueError } from './errors.ts';
 
@@ -58,7 +60,10 @@ export function callable<F>(name: string, value: F): F {
   throw new ValueError(`${name}: expected a function, got ${got}`);
 }
 
-/** True for `'0'`, `'1'`, … up to 2³² − 2: the names that JavaScript puts first among an object's, whatever their order was. */
+/**
+ * True for `'0'`, `'1'`, … up to 2³² − 2: the names that JavaScript puts first among an object's, whatever their order
+ * was.
+ */
 export function isIndex(name: unknown): boolean {
   // Asked at each assignment: the first character tells it for most.
   return typeof name === 'string' && name.charCodeAt(0) < 0x3a && String(Number(name) >>> 0) === name;

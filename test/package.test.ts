@@ -1,4 +1,6 @@
-/** What the build makes of src/, and what the package promises of it: few modules without effects, source maps, types. */
+/**
+ * What the build makes of src/, and what the package promises of it: few modules without effects, source maps, types.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -84,7 +86,7 @@ describe('importing the package', () => {
     expect(streams.every((text) => binaries.includes(text))).toBe(true);
   });
 
-  it('reaches the binaries before any other code, so that they lie between no code and other code that is like it', () => {
+  it('reaches the binaries before any other code, so that they lie between no code that is alike', () => {
     /** Files in the order in which they are run, and bundlers put them. */
     const run: string[] = [];
     const visit = (file: string) => {

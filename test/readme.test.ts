@@ -186,7 +186,9 @@ describe("the README's numbers", () => {
     readonly speedup: number;
   }
 
-  /** What the table says of a model on a Node: layertap's row, the fastest peer's time over its, a peer's least memory. */
+  /**
+   * What the table says of a model on a Node: layertap's row, the fastest peer's time over its, a peer's least memory.
+   */
   function measured(model: string, node: number) {
     const all = rows.filter((row) => row.model === model && row.engine.startsWith(`node ${node}`));
     const own = all.find(({ runtime }) => runtime === 'layertap')!;

@@ -1,4 +1,7 @@
-/** onnxruntime-node: native code, with the CPU's widest vectors. What WebAssembly can't reach; never one of its runtimes. */
+/**
+ * onnxruntime-node: native code, with the CPU's widest vectors. What WebAssembly can't reach; never one of its
+ * runtimes.
+ */
 
 import ort from 'onnxruntime-node';
 import { sessionOf } from './onnx/session.mjs';

@@ -1,5 +1,6 @@
 /**
- * @tensorflow/tfjs-backend-wasm (XNNPACK), by tfjs's functional ops: fused where it fuses, NHWC throughout, each value disposed
+ * @tensorflow/tfjs-backend-wasm (XNNPACK), by tfjs's functional ops: fused where it fuses, NHWC throughout, each value
+ *   disposed
  * of after its last use.
  */
 

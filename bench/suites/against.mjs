@@ -1,6 +1,7 @@
 /**
- * This build against another one, `npm run bench -- against COMMIT` (or a folder that has a dist/): whole models, a process for each build,
- * on one CPU, run in turn, every other turn backwards. The bound is on the median of the ratios of neighbouring turns, by processor time.
+ * This build against another one, `npm run bench -- against COMMIT` (or a folder that has a dist/): whole models, a
+ * process for each build, on one CPU, run in turn, every other turn backwards. The bound is on the median of the ratios
+ * of neighbouring turns, by processor time.
  */
 
 import { builtFrom } from '../built.mjs';

@@ -1,4 +1,7 @@
-/** What V8's flags by `layertap/node` are worth where they do something: the same model without and with one, in two processes in turn. */
+/**
+ * What V8's flags by `layertap/node` are worth where they do something: the same model without and with one, in two
+ * processes in turn.
+ */
 
 import { enableRelaxedSimd, enableRevectorization } from '../../dist/node/index.js';
 import { median, medianRatio, peakRssMB, timed, warmUp } from '../measure.mjs';
@@ -63,7 +66,10 @@ function largestDifference(one, other) {
 /** @type {() => unknown} */
 let call;
 
-/** In a process of its own: compiles, and runs until the engine has settled. @param {string} name @param {Flag | null} flag */
+/**
+ * In a process of its own: compiles, and runs until the engine has settled. @param {string} name @param {Flag | null}
+ * flag
+ */
 export async function load(name, flag) {
   if (flag) FLAGS[flag]();
   const { build, shape } = modelOf(name);

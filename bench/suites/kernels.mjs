@@ -1,6 +1,6 @@
 /**
- * Single layers' kernels in one process: p50, p99, GFLOP/s, and their share of what the machine computes at most, by processor
- * time, both measured in turn.
+ * Single layers' kernels in one process: p50, p99, GFLOP/s, and their share of what the machine computes at most, by
+ * processor time, both measured in turn.
  */
 
 import { Bench } from 'tinybench';

@@ -1,7 +1,7 @@
 /**
- * Single layers in layertap and in its peers. A peer's time for a layer is the slope from a graph of one to a graph of several
- * such layers side by side, with the input resident and the outputs left where they are: what a call costs around them falls
- * out. layertap's is the time of the layer's kernels. Inputs are as after a ReLU.
+ * Single layers in layertap and in its peers. A peer's time for a layer is the slope from a graph of one to a graph of
+ * several such layers side by side, with the input resident and the outputs left where they are: what a call costs
+ * around them falls out. layertap's is the time of the layer's kernels. Inputs are as after a ReLU.
  */
 
 import { join } from 'node:path';
@@ -76,7 +76,10 @@ export async function run({ engines, peers, cpu, log }) {
   return { rows, checks: [] };
 }
 
-/** What a function of a suite returns in a process of its own. @param {string} suite @param {import('../engines.mjs').Engine} engine
+/**
+ * What a function of a suite returns in a process of its own.
+ *
+ * @param {string} suite @param {import('../engines.mjs').Engine} engine
  * @param {number} cpu @param {string} name @param {...unknown} args */
 async function inProcess(suite, engine, cpu, name, ...args) {
   const process = new Process(engine, cpu);

@@ -1,6 +1,7 @@
 /**
- * WASM memory over many runs of one input shape, and over many input shapes; and what a process takes whose weights come from a file
- * one by one: all of V8's memory for a getter that is to fit an isolate of 128 MB, and resident memory of whole models.
+ * WASM memory over many runs of one input shape, and over many input shapes; and what a process takes whose weights
+ * come from a file one by one: all of V8's memory for a getter that is to fit an isolate of 128 MB, and resident memory
+ * of whole models.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +35,8 @@ const BUDGET_MB = 120;
 /**
  * Networks whose weights are streamed. `isolate` is true where all of V8's memory is bounded.
  *
- * @type {Readonly<Record<string, { build(): any, shape: readonly number[], options: object, half: boolean, isolate: boolean }>>}
+ * @type {Readonly<Record<string, { build(): any, shape: readonly number[], options: object, half: boolean, isolate:
+ *   boolean }>>}
  */
 const STREAMED = {
   'getter resnet50 {layer4}, f16': {
@@ -110,7 +112,10 @@ export function write(name, file) {
   writeFileSync(file, saveSafetensors(new Map(tensors)));
 }
 
-/** The memory of a process that loads a network's weights one by one and runs it. @param {string} name @param {string} file */
+/**
+ * The memory of a process that loads a network's weights one by one and runs it. @param {string} name @param {string}
+ * file
+ */
 export async function streamed(name, file) {
   const { build, shape, options } = STREAMED[name];
   const module = build().compile(options);

@@ -1,7 +1,7 @@
 /**
- * Whole models in layertap and in its peers: a process for each, on one CPU, run in turn; same weights, same input, outputs
- * compared before timing. Bounds are on the time of the fastest WASM peer over layertap's, by processor time: on one CPU it is
- * the time of a run, less what others had the CPU meanwhile.
+ * Whole models in layertap and in its peers: a process for each, on one CPU, run in turn; same weights, same input,
+ * outputs compared before timing. Bounds are on the time of the fastest WASM peer over layertap's, by processor time:
+ * on one CPU it is the time of a run, less what others had the CPU meanwhile.
  */
 
 import { difference } from '../difference.mjs';
@@ -11,7 +11,10 @@ import { PEERS } from '../peers.mjs';
 import { Process } from '../process.mjs';
 import { withBundle } from '../write-bundle.mjs';
 
-/** The least that the fastest WASM peer's time over layertap's may be, by the engine. @type {Readonly<Record<string, Readonly<Record<string, number>>>>} */
+/**
+ * The least that the fastest WASM peer's time over layertap's may be, by the engine. @type {Readonly<Record<string,
+ * Readonly<Record<string, number>>>>}
+ */
 const BOUNDS = {
   resnet18: { 20: 2.4, 24: 2.2 },
   resnet50: { 20: 1.6, 24: 1.5 },

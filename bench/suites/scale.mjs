@@ -1,6 +1,6 @@
 /**
- * How a run's time grows with the images of a batch and with an image's pixels: the time of a multiply-accumulate relative to
- * that for one image of 224×224, both measured in turn. Nothing should grow faster than the work.
+ * How a run's time grows with the images of a batch and with an image's pixels: the time of a multiply-accumulate
+ * relative to that for one image of 224×224, both measured in turn. Nothing should grow faster than the work.
  */
 
 import { median, medianRatio, peakRssMB, timed, warmUp } from '../measure.mjs';

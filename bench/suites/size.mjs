@@ -1,6 +1,6 @@
 /**
- * What a page downloads for each runtime: a use that needs no more than the benchmark does, bundled and minified, and the WASM
- * files that it fetches, for an engine with relaxed SIMD.
+ * What a page downloads for each runtime: a use that needs no more than the benchmark does, bundled and minified, and
+ * the WASM files that it fetches, for an engine with relaxed SIMD.
  */
 
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,8 @@ import { gzipSync } from 'node:zlib';
 import { installPackage } from '../../scripts/with-package.mjs';
 
 /**
- * A use, the WASM files it fetches, and scripts that it loads beside itself, by their paths in bench/peers/node_modules.
+ * A use, the WASM files it fetches, and scripts that it loads beside itself, by their paths in
+ * bench/peers/node_modules.
  *
  * @type {Readonly<Record<string, { use: string, wasm?: readonly string[], scripts?: readonly string[] }>>}
  */

@@ -1,6 +1,6 @@
 /**
- * Cold starts: fresh processes, from the import of the runtime to the first result, with files in the system's cache; and the
- * most memory that a process has had by then.
+ * Cold starts: fresh processes, from the import of the runtime to the first result, with files in the system's cache;
+ * and the most memory that a process has had by then.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -12,12 +12,17 @@ import { PEERS } from '../peers.mjs';
 import { Process, pinned } from '../process.mjs';
 import { withBundle } from '../write-bundle.mjs';
 
-/** @typedef {{ starts: number, time?: { peer: string, bound: number }, memory?: number }} Subject bounds on layertap's over a peer's */
+/**
+ * @typedef {{ starts: number, time?: { peer: string, bound: number }, memory?: number }} Subject bounds on layertap's
+ * over a peer's
+ */
 
 /** The most milliseconds of processor time that importing may take in a plain process, on this kind of machine. */
 const IMPORT_MS = 15;
 
-/** Bounds on time over one peer's, and on memory over the leanest WASM peer's. @type {Readonly<Record<string, Subject>>} */
+/**
+ * Bounds on time over one peer's, and on memory over the leanest WASM peer's. @type {Readonly<Record<string, Subject>>}
+ */
 const SUBJECTS = {
   resnet50: { starts: 5, time: { peer: 'tfjs-wasm', bound: 0.5 }, memory: 0.6 },
   mobilenet_v3_large: { starts: 7, time: { peer: 'tfjs-wasm', bound: 0.75 } },
@@ -93,7 +98,10 @@ function phasesOf({ path }, cpu, model, folder) {
   return JSON.parse(stdout);
 }
 
-/** @param {string} model @param {string} runtime @param {import('../subject.mjs').Description[]} starts @param {number} maxAbsDiff */
+/**
+ * @param {string} model @param {string} runtime @param {import('../subject.mjs').Description[]} starts @param {number}
+ * maxAbsDiff
+ */
 function rowOf(model, runtime, starts, maxAbsDiff) {
   const total = (/** @type {import('../subject.mjs').Description} */ { importMs, loadMs, firstMs }) =>
     importMs + loadMs + firstMs;

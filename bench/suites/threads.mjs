@@ -1,4 +1,7 @@
-/** One thread against several, on all CPUs: asynchronous calls without a pool, with a pool of one thread, and of two and more. */
+/**
+ * One thread against several, on all CPUs: asynchronous calls without a pool, with a pool of one thread, and of two and
+ * more.
+ */
 
 import { availableParallelism } from 'node:os';
 import { ThreadPool } from '../../dist/threads/index.js';
@@ -38,7 +41,9 @@ export async function run({ engines, models, runs, log }) {
   return result;
 }
 
-/** In a process of its own. @param {string} name @param {number} count @returns {Promise<import('../report.mjs').Row[]>} */
+/**
+ * In a process of its own. @param {string} name @param {number} count @returns {Promise<import('../report.mjs').Row[]>}
+ */
 export async function measure(name, count) {
   const { build, shape } = modelOf(name);
   const x = inputOf(shape);

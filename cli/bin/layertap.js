@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `layertap`: loads the program, or says in one line why it can't (the core isn't built, packages are missing).
+ * The command `layertap`: loads the program, or says in one line why it can't (the core isn't built, packages are
+ * missing).
  */
 
 try {

@@ -87,7 +87,8 @@ function createProgram() {
   const preset = (/** @type {string} */ chosen) =>
     new Option(
       '--preset <name>',
-      'what is done to the photo: "imagenet" (resize 256, crop 224, normalise), "segmentation" (resize 520, normalise) ' +
+      'what is done to the photo: "imagenet" (resize 256, crop 224, normalise), "segmentation" (resize 520, ' +
+        'normalise) ' +
         `or "none" (scaled to 0..1 alone); ${chosen} unless given`,
     ).choices(Object.keys(PRESETS));
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');

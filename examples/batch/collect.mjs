@@ -1,4 +1,7 @@
-/** Writes all results into one safetensors file: `node collect.mjs FILE`. Names are the images' whole paths, values float32 [64]. */
+/**
+ * Writes all results into one safetensors file: `node collect.mjs FILE`. Names are the images' whole paths, values
+ * float32 [64].
+ */
 
 import { writeFile } from 'node:fs/promises';
 import { saveSafetensors, Tensor } from 'layertap';

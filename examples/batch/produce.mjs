@@ -1,6 +1,6 @@
 /**
- * Adds a job for each image below a folder whose content has no result yet: `node produce.mjs FOLDER`. Running it again adds what is
- * missing, and nothing twice.
+ * Adds a job for each image below a folder whose content has no result yet: `node produce.mjs FOLDER`. Running it again
+ * adds what is missing, and nothing twice.
  */
 
 import { readdir } from 'node:fs/promises';

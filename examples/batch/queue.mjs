@@ -1,7 +1,7 @@
 /**
- * The queue and the results, both in one Redis: what the producer, the workers and the status agree on. A job is one image, its id is made
- * of the image's content, and its result is stored under that id: a job that runs twice leaves one result, and so do two files of the same
- * content. Which file has which content is kept beside.
+ * The queue and the results, both in one Redis: what the producer, the workers and the status agree on. A job is one
+ * image, its id is made of the image's content, and its result is stored under that id: a job that runs twice leaves
+ * one result, and so do two files of the same content. Which file has which content is kept beside.
  */
 
 import { createHash } from 'node:crypto';
@@ -15,8 +15,8 @@ const RESULTS = 'layertap-results';
 const IMAGES = 'layertap-images-by-path';
 
 /**
- * A connection to the Redis at REDIS_URL. Where there is none at first, the program ends and says so; one that goes away later is
- * waited for as long as it takes, which BullMQ asks for.
+ * A connection to the Redis at REDIS_URL. Where there is none at first, the program ends and says so; one that goes
+ * away later is waited for as long as it takes, which BullMQ asks for.
  */
 export async function connect() {
   let wasUp = false;
@@ -112,7 +112,10 @@ export class Results {
     return this.#redis.hlen(RESULTS);
   }
 
-  /** All files and their results, null where there is none yet; a few at a time. @returns {AsyncGenerator<[file: string, values: Float32Array | null]>} */
+  /**
+   * All files and their results, null where there is none yet; a few at a time. @returns {AsyncGenerator<[file: string,
+   * values: Float32Array | null]>}
+   */
   async *entries() {
     const seen = new Set();
     let cursor = '0';

@@ -1,6 +1,6 @@
 /**
- * A worker: takes jobs until it is told to stop (SIGTERM, SIGINT), and finishes those that it has begun. One for each core;
- * killed in any way, its jobs go to the others when their locks have run out.
+ * A worker: takes jobs until it is told to stop (SIGTERM, SIGINT), and finishes those that it has begun. One for each
+ * core; killed in any way, its jobs go to the others when their locks have run out.
  */
 
 import { UnrecoverableError, Worker } from 'bullmq';
@@ -20,7 +20,8 @@ const worker = new Worker(
     const bytes = await readImage(data.file);
     // Another content's result must not be stored under this one's id.
     if (idOf(bytes) !== id) throw new UnrecoverableError('the file has changed since; produce again');
-    // The result is stored before the job is done: killed in between, it is computed again and stored in the same place.
+    // The result is stored before the job is done: killed in between, it is computed again and stored in the same
+    // place.
     await results.put(id, await embed(bytes));
   },
   {

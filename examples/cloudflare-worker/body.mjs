@@ -1,4 +1,7 @@
-/** A request's body, bounded in bytes, and in time by a least rate: who sends slower than that is cut off, and holds up nobody meanwhile. */
+/**
+ * A request's body, bounded in bytes, and in time by a least rate: who sends slower than that is cut off, and holds up
+ * nobody meanwhile.
+ */
 
 import { HttpError } from './failures.mjs';
 

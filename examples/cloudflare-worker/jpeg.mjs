@@ -1,4 +1,7 @@
-/** JPEG to RGB by mozjpeg in WebAssembly, whose module the host brings. Nothing is awaited, so nobody's image is in between. */
+/**
+ * JPEG to RGB by mozjpeg in WebAssembly, whose module the host brings. Nothing is awaited, so nobody's image is in
+ * between.
+ */
 
 import factory from '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 import { imageFromRgba } from 'layertap';

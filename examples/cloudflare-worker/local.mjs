@@ -9,8 +9,8 @@ import { createService } from './service.mjs';
 /**
  * The service over a weight file.
  *
- * @param {{ model?: string, weights?: string | URL, limits?: object, corsOrigin?: string }} options the digits network unless given; the
- *   origin in the environment's CORS_ORIGIN
+ * @param {{ model?: string, weights?: string | URL, limits?: object, corsOrigin?: string }} options the digits network
+ *   unless given; the origin in the environment's CORS_ORIGIN
  */
 export async function localService({
   model = 'digits',

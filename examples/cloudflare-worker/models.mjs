@@ -16,10 +16,10 @@ import { digitsNetwork } from './digits/network.mjs';
  * @property {(network: any, x: any) => Map<string, import('layertap').Tensor<Float32Array>>} features
  * @property {((network: any, x: any) => import('layertap').Tensor<Float32Array>) | null} scores of 2 to 256 classes at
  *   each pixel, for networks that segment
- * @property {readonly (readonly number[])[] | null} inputShapes that are known before: weights then go straight into WebAssembly
- *   memory, and are held once
- * @property {(size: { width: number, height: number }) => { width: number, height: number }} inputSize of the network's input for an
- *   image of that size; told before anything is decoded
+ * @property {readonly (readonly number[])[] | null} inputShapes that are known before: weights then go straight into
+ *   WebAssembly memory, and are held once
+ * @property {(size: { width: number, height: number }) => { width: number, height: number }} inputSize of the network's
+ *   input for an image of that size; told before anything is decoded
  * @property {number} maxInputPixels of the network's input: time and activations grow with it
  * @property {number} maxPixels of an image, for decoding it
  */

@@ -1,6 +1,7 @@
 /**
- * The network, loaded once for all requests. The first request that needs it loads it, within its own life; those that come meanwhile look
- * every few milliseconds by timers of their own, since on Workers nothing may be awaited that belongs to another request.
+ * The network, loaded once for all requests. The first request that needs it loads it, within its own life; those that
+ * come meanwhile look every few milliseconds by timers of their own, since on Workers nothing may be awaited that
+ * belongs to another request.
  */
 
 import { HttpError } from './failures.mjs';
@@ -13,8 +14,9 @@ const STALLED_MS = 30_000;
 /**
  * @template Network
  * @param {(onProgress: () => void) => Promise<Network>} load
- * @returns {{ get(context?: { waitUntil?(promise: Promise<unknown>): void }): Promise<Network>, drop(): void }} `get` throws an
- *   HttpError 503 where loading fails, to all who waited for it; the next one tries anew. `drop` forgets the network
+ * @returns {{ get(context?: { waitUntil?(promise: Promise<unknown>): void }): Promise<Network>, drop(): void }} `get`
+ *   throws an HttpError 503 where loading fails, to all who waited for it; the next one tries anew. `drop` forgets the
+ *   network
  */
 export function sharedNetwork(load) {
   /** @type {{ network: Network | null, error: HttpError | null, seen: number } | null} */

@@ -42,7 +42,10 @@ async function answer(incoming, outgoing) {
 
 const NO_REQUEST = 'expected a method and a path that fetch knows, got others';
 
-/** The request as fetch has it, or null where it can't be one. Its host is a fixed one: what a client calls this server is no matter. */
+/**
+ * The request as fetch has it, or null where it can't be one. Its host is a fixed one: what a client calls this server
+ * is no matter.
+ */
 function requestOf(incoming, signal) {
   const { method, headers, url } = incoming;
   const body = method === 'GET' || method === 'HEAD' ? null : bodyOf(incoming);

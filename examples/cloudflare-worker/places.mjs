@@ -1,7 +1,8 @@
 /**
- * Back-pressure: what all requests hold together, and a clear answer to those beyond. A request never waits for another one: on Workers a
- * promise that another request settles may stay pending for good, since a request whose client goes away ends without its `finally`. So
- * this is plain data, and each entry has a time after which its request counts as gone.
+ * Back-pressure: what all requests hold together, and a clear answer to those beyond. A request never waits for another
+ * one: on Workers a promise that another request settles may stay pending for good, since a request whose client goes
+ * away ends without its `finally`. So this is plain data, and each entry has a time after which its request counts as
+ * gone.
  */
 
 import { HttpError } from './failures.mjs';
@@ -28,7 +29,10 @@ export class Places {
     this.#now = now;
   }
 
-  /** A place for a request, until `leave` or, where the request goes away without it, until the time that `hold` last gave. */
+  /**
+   * A place for a request, until `leave` or, where the request goes away without it, until the time that `hold` last
+   * gave.
+   */
   enter() {
     const entry = { bytes: LEAST_BYTES, isReady: false, until: 0 };
     return {

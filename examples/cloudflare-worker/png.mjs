@@ -18,7 +18,8 @@ const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const SPARE_BYTES = 4096;
 
 /**
- * Returns nothing; fails a PNG whose data aren't as long as its size asks for. They are inflated in pieces, none of which is kept.
+ * Returns nothing; fails a PNG whose data aren't as long as its size asks for. They are inflated in pieces, none of
+ * which is kept.
  *
  * @param {Uint8Array} bytes
  * @param {{ width: number, height: number }} size from the header

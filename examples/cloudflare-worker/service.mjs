@@ -1,6 +1,6 @@
 /**
- * The service: an image comes by POST, features, an embedding or a mask go back. It knows `Request` and `Response`, and no
- * host: the host's module brings weights and a JPEG decoder (workerd.mjs, node.mjs, deno.mjs, bun.mjs).
+ * The service: an image comes by POST, features, an embedding or a mask go back. It knows `Request` and `Response`, and
+ * no host: the host's module brings weights and a JPEG decoder (workerd.mjs, node.mjs, deno.mjs, bun.mjs).
  */
 
 import { LayertapError, MemoryError, saveSafetensors } from 'layertap';
@@ -25,8 +25,8 @@ const PATHS = {
 /**
  * @typedef {object} Host
  * @property {string} model a name of models.mjs
- * @property {<T>(use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights opens and closes
- *   the weights around their use
+ * @property {<T>(use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights opens and
+ *   closes the weights around their use
  * @property {(bytes: Uint8Array) => import('layertap').Image} decodeJpeg
  * @property {Partial<typeof DEFAULT_LIMITS>} [limits]
  * @property {string | undefined} [corsOrigin] whose pages may read the answers, an origin or `*`; nobody's unless given
@@ -49,8 +49,8 @@ const DEFAULT_LIMITS = {
 const READY_MS = 60_000;
 
 /**
- * A function that answers requests. No request waits for another one: reading, loading and checking take turns, decoding and the network
- * run in one go, so one image at most is in memory as pixels.
+ * A function that answers requests. No request waits for another one: reading, loading and checking take turns,
+ * decoding and the network run in one go, so one image at most is in memory as pixels.
  *
  * @param {Host} host
  * @returns {(request: Request, context?: { waitUntil?(promise: Promise<unknown>): void }) => Promise<Response>}
@@ -189,7 +189,10 @@ function featuresAnswer(features, path, type) {
 
 const PART_BYTES = 65536;
 
-/** A body in parts, as the client takes them: workerd holds on to large bodies that come as a whole, and its memory grows by many of them. */
+/**
+ * A body in parts, as the client takes them: workerd holds on to large bodies that come as a whole, and its memory
+ * grows by many of them.
+ */
 function inParts(bytes) {
   let at = 0;
   return new ReadableStream({

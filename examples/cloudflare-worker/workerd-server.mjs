@@ -1,6 +1,6 @@
 /**
- * Bundles the worker as a deployment does and serves it by workerd, Cloudflare's runtime, on 127.0.0.1. As a program (`npm run serve`):
- * the digits network on port 8787.
+ * Bundles the worker as a deployment does and serves it by workerd, Cloudflare's runtime, on 127.0.0.1. As a program
+ * (`npm run serve`): the digits network on port 8787.
  */
 
 import { spawn } from 'node:child_process';
@@ -15,8 +15,9 @@ import workerd from 'workerd';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /**
- * An isolate of Cloudflare's has 128 MB, workerd itself no limit: 100 MiB for each WebAssembly memory, and for JavaScript's old objects
- * what then is left. Where they may be many, V8 hardly ever collects them, and what workerd holds for each in its own memory piles up.
+ * An isolate of Cloudflare's has 128 MB, workerd itself no limit: 100 MiB for each WebAssembly memory, and for
+ * JavaScript's old objects what then is left. Where they may be many, V8 hardly ever collects them, and what workerd
+ * holds for each in its own memory piles up.
  */
 const ISOLATE_FLAGS = ['--wasm-max-mem-pages=1600', '--max-old-space-size=24'];
 

@@ -2,8 +2,8 @@
  * The service on Cloudflare Workers and workerd. Bindings:
  *
  * - MODEL: a name of models.mjs; `digits` unless given
- * - one of WEIGHTS, static assets or a service that answer to /weights.safetensors; WEIGHTS_BUCKET, an R2 bucket with the key
- *   weights.safetensors; WEIGHTS_URL, a text
+ * - one of WEIGHTS, static assets or a service that answer to /weights.safetensors; WEIGHTS_BUCKET, an R2 bucket with
+ *   the key weights.safetensors; WEIGHTS_URL, a text
  * - CORS_ORIGIN: whose pages may read the answers, an origin or `*`; nobody's unless given
  */
 

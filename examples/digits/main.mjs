@@ -1,6 +1,6 @@
 /**
- * Taps and segments a scene of handwritten digits: prints what was tapped, and writes the mask and the heat maps of both features to a
- * folder, `out` unless given: `node main.mjs [FOLDER]`.
+ * Taps and segments a scene of handwritten digits: prints what was tapped, and writes the mask and the heat maps of
+ * both features to a folder, `out` unless given: `node main.mjs [FOLDER]`.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Checks the types of the packed tarball: by publint, by Are the types wrong?, and by compiling a user's lines under each way to
- * resolve modules, by the newest TypeScript and by the oldest that works.
+ * Checks the types of the packed tarball: by publint, by Are the types wrong?, and by compiling a user's lines under
+ * each way to resolve modules, by the newest TypeScript and by the oldest that works.
  */
 
 import { spawnSync } from 'node:child_process';

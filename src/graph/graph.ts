@@ -1,6 +1,6 @@
 /**
- * The graph that tracing records: values without data, and the nodes that make them, in order of execution. What it computes
- * is specified by interpret.ts; how fast, is the business of src/plan.
+ * The graph that tracing records: values without data, and the nodes that make them, in order of execution. What it
+ * computes is specified by interpret.ts; how fast, is the business of src/plan.
  */
 
 import { describe, ValueError } from '../errors.ts';
@@ -122,7 +122,8 @@ export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = 
   for (const x of inputs) {
     if (!(x instanceof Value)) {
       throw new ValueError(
-        `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, call the module: module.call(x)`,
+        `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
+          'call the module: module.call(x)',
       );
     }
     if (x.graph !== graph) throw new ValueError(`${name}: expected values of one trace, got values of two`);

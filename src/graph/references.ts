@@ -1,4 +1,7 @@
-/** What each op computes, by plain loops. A list apart from the ops, so that a bundle without `interpret` has none of these. */
+/**
+ * What each op computes, by plain loops. A list apart from the ops, so that a bundle without `interpret` has none of
+ * these.
+ */
 
 import { assert } from '../errors.ts';
 import { adaptiveAvgPool2d, referenceAdaptiveAvgPool2d } from '../ops/adaptive-avg-pool2d.ts';

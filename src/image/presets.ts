@@ -82,14 +82,14 @@ export function imageClassification(image: Image, options: ImageClassificationOp
 }
 
 /**
- * The input of a segmentation network, float32 `[1, 3, H, W]` with the shorter side at `resizeSize`: the image
- * resized, scaled to 0..1 and normalised, not cropped. Bit-equal to torchvision's preset on a PIL image.
+ * The input of a segmentation network, float32 `[1, 3, H, W]` with the shorter side at `resizeSize`: the image resized,
+ * scaled to 0..1 and normalised, not cropped. Bit-equal to torchvision's preset on a PIL image.
  *
  * @param options torchvision's, in camelCase
  * @throws {@link ValueError} where `resizeSize` isn't a whole number of at least 1, the result is beyond 2³¹ − 1 bytes,
  *   or the filter is unknown
- * @throws {@link MemoryError} where the host hasn't the memory, or the result is more than a network's memory holds: a side of a few pixels
- *   makes the other one huge
+ * @throws {@link MemoryError} where the host hasn't the memory, or the result is more than a network's memory holds: a
+ *   side of a few pixels makes the other one huge
  * @throws as {@link checkImage} and {@link normalize}
  * @see torchvision.transforms._presets.SemanticSegmentation
  */
@@ -114,7 +114,10 @@ export function semanticSegmentation(image: Image, options: SemanticSegmentation
   return normalize(toTensor(resized), mean, std);
 }
 
-/** Pixels of which a WebAssembly memory of 4 GiB holds a network's input: three planes, and pixels of four floats that are made of them. */
+/**
+ * Pixels of which a WebAssembly memory of 4 GiB holds a network's input: three planes, and pixels of four floats that
+ * are made of them.
+ */
 const MOST_PIXELS = Math.floor(2 ** 32 / (3 * 4 + 4 * 4));
 
 /** Fails what is no side of a picture. */

@@ -44,7 +44,9 @@ const FILTERS: Readonly<Record<InterpolationMode, Filter>> = {
   },
 };
 
-/** Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits. */
+/**
+ * Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits.
+ */
 const FRACTION_BITS = 22;
 const HALF = 1 << (FRACTION_BITS - 1);
 
@@ -113,7 +115,8 @@ export function resample(
 }
 
 /**
- * A region of the image, black where it reaches beyond the image's sides. The image itself where the region is all of it.
+ * A region of the image, black where it reaches beyond the image's sides. The image itself where the region is all of
+ * it.
  *
  * @param name the public function that was called, for messages
  */

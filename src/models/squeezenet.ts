@@ -95,7 +95,8 @@ export class SqueezeNet extends Module {
     const features = typeof version === 'string' && Object.hasOwn(FEATURES, version) ? FEATURES[version] : undefined;
     if (!features)
       throw new ValueError(
-        `Unsupported SqueezeNet version ${typeof version === 'string' ? cut(version) : describe(version)}: 1_0 or 1_1 expected`,
+        `Unsupported SqueezeNet version ${typeof version === 'string' ? cut(version) : describe(version)}: ` +
+          '1_0 or 1_1 expected',
       );
     this.features = new Sequential(...features());
     this.classifier = new Sequential(

@@ -68,7 +68,10 @@ export class BatchNorm2d extends Layer {
 
   protected override extraRepr(): string {
     const momentum = this.momentum === null ? 'None' : float(this.momentum);
-    return `${this.numFeatures}, eps=${float(this.eps)}, momentum=${momentum}, affine=${bool(this.weight !== null)}, track_running_stats=True`;
+    return (
+      `${this.numFeatures}, eps=${float(this.eps)}, momentum=${momentum}, affine=${bool(this.weight !== null)}, ` +
+      'track_running_stats=True'
+    );
   }
 }
 

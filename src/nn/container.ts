@@ -1,6 +1,6 @@
 /**
- * Containers: Sequential, ModuleList, ModuleDict. Their items are members without being properties, so no name clashes with a method;
- * a module that is assigned to a property of a container is an item, as in PyTorch.
+ * Containers: Sequential, ModuleList, ModuleDict. Their items are members without being properties, so no name clashes
+ * with a method; a module that is assigned to a property of a container is an item, as in PyTorch.
  */
 
 import { describe, KeyError, listed, UnsupportedError, ValueError } from '../errors.ts';
@@ -89,14 +89,20 @@ abstract class OrderedContainer extends Module<any> {
     return this;
   }
 
-  /** Removes the item at an index and returns it; all others are numbered anew. @throws {@link KeyError} where there is none */
+  /**
+   * Removes the item at an index and returns it; all others are numbered anew. @throws {@link KeyError} where there is
+   * none
+   */
   pop(index = -1): AnyModule {
     const item = this.at(index);
     this.delete(index);
     return item;
   }
 
-  /** Removes the item at an index; all others are numbered anew, as in PyTorch. @throws {@link KeyError} where there is none */
+  /**
+   * Removes the item at an index; all others are numbered anew, as in PyTorch. @throws {@link KeyError} where there is
+   * none
+   */
   delete(index: number): this {
     this.#nameAt(index);
     const items = [...this];
@@ -148,7 +154,8 @@ export class Sequential extends OrderedContainer {
   }
 
   /**
-   * A Sequential of the same modules from one index up to another, as an array's `slice`, under the names that they have here.
+   * A Sequential of the same modules from one index up to another, as an array's `slice`, under the names that they
+   * have here.
    *
    * @see torch.nn.Sequential, where it is `features[begin:end]`
    */
@@ -251,7 +258,8 @@ export class ModuleDict<Out = any> extends Module<Out> {
   /**
    * Adds or replaces items, from another ModuleDict, a Map, entries or a plain object.
    *
-   * @throws {@link ValueError} for a plain object with a name that is a whole number, since it doesn't keep the order of such names
+   * @throws {@link ValueError} for a plain object with a name that is a whole number, since it doesn't keep the order
+   *   of such names
    */
   update(items: ModuleDictItems): this {
     if (typeof items !== 'object' || items === null) {

@@ -1,6 +1,6 @@
 /**
- * How a module knows its members and their changes. JavaScript lists names like '0' first, whenever they were assigned, and tells nobody
- * of an assignment; so a module is a Proxy whose traps take notes. Reading isn't trapped.
+ * How a module knows its members and their changes. JavaScript lists names like '0' first, whenever they were assigned,
+ * and tells nobody of an assignment; so a module is a Proxy whose traps take notes. Reading isn't trapped.
  */
 
 import { describe, ValueError } from '../errors.ts';
@@ -36,7 +36,10 @@ export class Members implements ProxyHandler<object> {
     this.#version++;
   }
 
-  /** Whether `holds` is true of the attributes and of what arrays, Maps, Sets and plain objects among them hold, in order. */
+  /**
+   * Whether `holds` is true of the attributes and of what arrays, Maps, Sets and plain objects among them hold, in
+   * order.
+   */
   everyAttribute(holds: (part: unknown) => boolean): boolean {
     if (!holds(this.#version)) return false;
     if (!this.#contents) return true;
@@ -45,7 +48,8 @@ export class Members implements ProxyHandler<object> {
   }
 
   set(target: Record<PropertyKey, unknown>, name: PropertyKey, value: unknown, receiver: unknown): boolean {
-    // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody sees it.
+    // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody
+    // sees it.
     if (this.#hasAccessors || (name in target && !Object.hasOwn(target, name))) {
       this.#version++;
       return Reflect.set(target, name, value, receiver);

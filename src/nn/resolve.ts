@@ -80,7 +80,9 @@ function windowAttrs(
 /** A number for both axes, or one for each; null keeps an axis as it is. */
 export type OutputSize = number | readonly [number | null, number | null];
 
-/** An adaptive pooling's attributes, checked. It has no options. @throws {@link ValueError} where a size is out of range */
+/**
+ * An adaptive pooling's attributes, checked. It has no options. @throws {@link ValueError} where a size is out of range
+ */
 export function resolveAdaptiveAvgPool2d(name: string, outputSize: OutputSize) {
   const sizes: unknown = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
   if (!Array.isArray(sizes) || sizes.length !== 2) {

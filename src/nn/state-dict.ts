@@ -15,7 +15,10 @@ export type StateDictLike =
   | Iterable<readonly [string, Tensor]>
   | Readonly<Record<string, Tensor>>;
 
-/** The entries of a state dict as a Map. @throws {@link StateDictError} where it isn't one, with what may have been meant */
+/**
+ * The entries of a state dict as a Map. @throws {@link StateDictError} where it isn't one, with what may have been
+ * meant
+ */
 export function entriesOf(stateDict: StateDictLike): ReadonlyMap<string, unknown> {
   if (stateDict instanceof Map) return stateDict;
   const given = stateDict as Partial<Record<'tensors' | 'stream' | 'stateDict', unknown>> | null | undefined;

@@ -9,8 +9,9 @@ import { isRunnable } from '../wasm/modules.ts';
 const FIRST_MAJOR = 24;
 
 /**
- * Lets V8 make 256-bit code of the kernels, for the whole process: its experimental flag `--experimental-wasm-revectorize`. Results
- * keep their bits. It is off unless called, because it isn't always faster: `npm run bench -- flags` measures it.
+ * Lets V8 make 256-bit code of the kernels, for the whole process: its experimental flag
+ * `--experimental-wasm-revectorize`. Results keep their bits. It is off unless called, because it isn't always faster:
+ * `npm run bench -- flags` measures it.
  *
  * @throws {@link UnsupportedError} elsewhere than on Node 24 or newer on x64, and once kernels have been compiled
  */
@@ -24,9 +25,10 @@ export function enableRevectorization(): void {
 }
 
 /**
- * True, the relaxed binary with its fused multiply-adds being what runs from now on. Where the engine runs it anyway, nothing is done.
- * Node 20 is made to, for the whole process, by its V8 11.3's flag `--experimental-wasm-relaxed-simd`: experimental there, and on by
- * default since V8 11.4. Taps then have the relaxed binary's bits; `{ deterministic: true }` keeps the plain one's.
+ * True, the relaxed binary with its fused multiply-adds being what runs from now on. Where the engine runs it anyway,
+ * nothing is done. Node 20 is made to, for the whole process, by its V8 11.3's flag `--experimental-wasm-relaxed-simd`:
+ * experimental there, and on by default since V8 11.4. Taps then have the relaxed binary's bits; `{ deterministic: true
+ * }` keeps the plain one's.
  *
  * @throws {@link UnsupportedError} where neither is so, and once kernels have been compiled without it
  */

@@ -38,7 +38,8 @@ export const interpolate: Op<InterpolateAttrs> = {
     const [outHeight, outWidth] = size ?? [Math.floor(height * scaleFactor![0]), Math.floor(width * scaleFactor![1])];
     if (height < 1 || width < 1 || outHeight < 1 || outWidth < 1) {
       throw new ShapeError(
-        `interpolate: expected input and output of at least 1x1 pixels, got ${height}x${width} and ${outHeight}x${outWidth}`,
+        `interpolate: expected input and output of at least 1x1 pixels, got ${height}x${width} and ` +
+          `${outHeight}x${outWidth}`,
       );
     }
     return [images, channels, outHeight, outWidth];

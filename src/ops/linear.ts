@@ -29,7 +29,8 @@ export const linear: Op<LinearAttrs> = {
     if (last !== features) {
       const rows = numel(x!.slice(0, -1));
       throw new ShapeError(
-        `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${last} and ${features}x${out}): expected x of shape ` +
+        `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${last} and ${features}x${out}): ` +
+          'expected x of shape ' +
           `[N, ${features}], got ${formatShape(x!)}${x!.length > 2 ? '; is a flatten missing before it?' : ''}`,
       );
     }

@@ -16,7 +16,8 @@ export const mul: Op<null> = {
     const isPerChannel = a!.length === 4 && b!.length === 4 && sameShape(b!, [a![0]!, a![1]!, 1, 1]);
     if (!isPerChannel && !sameShape(a!, b!)) {
       throw new ShapeError(
-        `mul: expected two tensors of one shape, or the second of [N, C, 1, 1], got ${formatShape(a!)} and ${formatShape(b!)}`,
+        `mul: expected two tensors of one shape, or the second of [N, C, 1, 1], got ${formatShape(a!)} and ` +
+          `${formatShape(b!)}`,
       );
     }
     return a!;

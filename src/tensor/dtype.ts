@@ -51,7 +51,10 @@ export function arrayOf(dtype: Dtype): DataConstructor {
   return ARRAYS[dtype];
 }
 
-/** The dtype of an array's elements, where only one has that array: not of 16 bits; of 8 bits without a sign it is uint8. */
+/**
+ * The dtype of an array's elements, where only one has that array: not of 16 bits; of 8 bits without a sign it is
+ * uint8.
+ */
 export function dtypeOf(data: TensorData): Dtype | undefined {
   return data instanceof Uint16Array ? undefined : DTYPES.find((dtype) => data instanceof ARRAYS[dtype]);
 }
@@ -74,7 +77,10 @@ export function float16ToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The bits of the binary16 nearest to a number in float32, ties to even, as PyTorch's `half()`; overflow gives infinity. */
+/**
+ * The bits of the binary16 nearest to a number in float32, ties to even, as PyTorch's `half()`; overflow gives
+ * infinity.
+ */
 export function numberToFloat16(value: number): number {
   float[0] = value;
   const word = bits[0]!;

@@ -7,8 +7,8 @@ import { checkShape, formatShape, numel, type Shape, sameShape } from './shape.t
 import { Tensor } from './tensor.ts';
 
 /**
- * A learned tensor of a module, e.g. a weight. Constructing one allocates nothing: its values are `fill` where that is given
- * (as batch norm's ones and zeros), otherwise none until a state dict is loaded.
+ * A learned tensor of a module, e.g. a weight. Constructing one allocates nothing: its values are `fill` where that is
+ * given (as batch norm's ones and zeros), otherwise none until a state dict is loaded.
  */
 export class Parameter {
   readonly shape: Shape;

@@ -18,8 +18,8 @@ export interface ReadTensorsOptions {
   /** Called whenever bytes have arrived. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /**
-   * Gives memory that a tensor's values may be put into, instead of memory of their own. Once the next tensor is asked for, the one
-   * before isn't used any more: so the same memory may be given again.
+   * Gives memory that a tensor's values may be put into, instead of memory of their own. Once the next tensor is asked
+   * for, the one before isn't used any more: so the same memory may be given again.
    */
   readonly memory?: ((name: string, byteLength: number) => Uint8Array) | undefined;
 }
@@ -29,15 +29,16 @@ export interface TensorStream {
   /** All tensors by their names; `dtype` as the file's format spells it. Known before any of their values. */
   readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: Shape }>;
   /**
-   * The named tensors, each once, in any order. Nothing else is read. The iteration throws where the file ends early, changes, or
-   * `signal` is aborted (then with the signal's reason); leaving it early lets the source go.
+   * The named tensors, each once, in any order. Nothing else is read. The iteration throws where the file ends early,
+   * changes, or `signal` is aborted (then with the signal's reason); leaving it early lets the source go.
    *
    * @param names keys of {@link tensors}
    */
   stream(names: Iterable<string>, options?: ReadTensorsOptions): AsyncIterable<readonly [name: string, tensor: Tensor]>;
   /**
-   * As {@link stream}, but those that have come together together, each batch to be used up before the next one: a turn for each of
-   * hundreds of small tensors takes longer than to read them. A file that gives its tensors one by one leaves it out.
+   * As {@link stream}, but those that have come together together, each batch to be used up before the next one: a turn
+   * for each of hundreds of small tensors takes longer than to read them. A file that gives its tensors one by one
+   * leaves it out.
    */
   batches?(
     names: Iterable<string>,

@@ -13,8 +13,8 @@ export class Tensor<Data extends TensorData = TensorData> {
 
   /**
    * @param data as many elements as `shape` asks for, in the array that `dtype` uses
-   * @param dtype unless given, the array's: float32 of a Float32Array, int64 of a BigInt64Array, uint8 of a Uint8Array. A Uint16Array
-   *   holds float16 or bfloat16 and needs it
+   * @param dtype unless given, the array's: float32 of a Float32Array, int64 of a BigInt64Array, uint8 of a Uint8Array.
+   *   A Uint16Array holds float16 or bfloat16 and needs it
    * @throws {@link ShapeError} where a size isn't a whole number ≥ 0, or `data` has another length
    * @throws {@link DtypeError} where `data` isn't the array of `dtype`
    */

@@ -1,6 +1,6 @@
 /**
- * A generation of workers: begun together, ended together. The first that dies ends them all, since the others wait for it, and nothing of
- * theirs is used again: neither their control words nor what they had been told.
+ * A generation of workers: begun together, ended together. The first that dies ends them all, since the others wait for
+ * it, and nothing of theirs is used again: neither their control words nor what they had been told.
  */
 
 import { ThreadError } from '../errors.ts';
@@ -91,7 +91,8 @@ export class Generation {
   }
 
   async #endAll(): Promise<void> {
-    // Not all hosts tell when a worker that is ended has stopped. One that is among a run's phases leaves them at the end of its own.
+    // Not all hosts tell when a worker that is ended has stopped. One that is among a run's phases leaves them at the
+    // end of its own.
     fail(this.control);
     const isBusy = ({ number, isGone }: Member) => !isGone && isInside(this.control, number);
     while (this.#members.some(isBusy)) await nextTurn();

@@ -1,4 +1,7 @@
-/** What the threads of a pool tell each other: messages for what comes seldom, words of shared memory for what comes often. */
+/**
+ * What the threads of a pool tell each other: messages for what comes seldom, words of shared memory for what comes
+ * often.
+ */
 
 import type { Phase } from '../wasm/step.ts';
 
@@ -15,19 +18,25 @@ export type Message =
   | { readonly kind: 'run'; readonly id: number; readonly first: number; readonly last: number }
   | { readonly kind: 'drop'; readonly id: number };
 
-// Control words: how many phases have ended, how many threads have ended this one, whether a thread has failed; then for each thread
-// whether it is among a run's phases, where it may touch an instance's memory.
+// Control words: how many phases have ended, how many threads have ended this one, whether a thread has failed; then
+// for each thread whether it is among a run's phases, where it may touch an instance's memory.
 const ENDED = 0;
 const ARRIVED = 1;
 const FAILED = 2;
 const INSIDE = 3;
 
-/** The control words of so many threads. They live as long as all of those: once one has failed, no other may take its place. */
+/**
+ * The control words of so many threads. They live as long as all of those: once one has failed, no other may take its
+ * place.
+ */
 export function newControl(threads: number): Int32Array {
   return new Int32Array(new SharedArrayBuffer((INSIDE + threads) * 4));
 }
 
-/** How often a thread looks before it goes to sleep: some tens of microseconds, about what falling asleep and waking costs. */
+/**
+ * How often a thread looks before it goes to sleep: some tens of microseconds, about what falling asleep and waking
+ * costs.
+ */
 const LOOKS = 20_000;
 
 /**
@@ -51,7 +60,10 @@ export function hasEnded(control: Int32Array, phase: number, looks = LOOKS): boo
   return false;
 }
 
-/** Blocks this thread until a phase has ended, for some milliseconds at most: a failure in the moment before wakes nobody. */
+/**
+ * Blocks this thread until a phase has ended, for some milliseconds at most: a failure in the moment before wakes
+ * nobody.
+ */
 export function sleep(control: Int32Array, phase: number, mostMs: number): void {
   Atomics.wait(control, ENDED, phase, mostMs);
 }
@@ -67,7 +79,10 @@ export function hasFailed(control: Int32Array): boolean {
   return Atomics.load(control, FAILED) !== 0;
 }
 
-/** Says that a thread is among a run's phases. It asks {@link hasFailed} after that: either it sees a failure, or it is seen. */
+/**
+ * Says that a thread is among a run's phases. It asks {@link hasFailed} after that: either it sees a failure, or it is
+ * seen.
+ */
 export function enter(control: Int32Array, thread: number): void {
   Atomics.store(control, INSIDE + thread, 1);
 }

@@ -18,7 +18,9 @@ export function sharedModule(binary: Binary): WebAssembly.Module {
 
 const IMPORT_SECTION = 2;
 
-/** The import "env" "memory" of a memory with a maximum, and with one that is shared, as bytes of the import section. */
+/**
+ * The import "env" "memory" of a memory with a maximum, and with one that is shared, as bytes of the import section.
+ */
 const PLAIN = [...name('env'), ...name('memory'), 2, 1];
 const SHARED = [...PLAIN.slice(0, -1), 3];
 

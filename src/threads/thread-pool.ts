@@ -14,12 +14,16 @@ import { missingForThreads } from './spawn.ts';
 
 const MAX_THREADS = 64;
 
-/** How long the calling thread waits for the others before it looks, in a turn of the event loop, whether one has died. */
+/**
+ * How long the calling thread waits for the others before it looks, in a turn of the event loop, whether one has died.
+ */
 const PATIENCE_MS = 500;
 
 /** Options of {@link ThreadPool.create}. */
 export interface ThreadPoolOptions {
-  /** Where `layertap/threads/worker.js` is, for bundlers that don't follow `new URL('./worker.js', import.meta.url)`. */
+  /**
+   * Where `layertap/threads/worker.js` is, for bundlers that don't follow `new URL('./worker.js', import.meta.url)`.
+   */
   readonly worker?: URL;
 }
 
@@ -41,9 +45,9 @@ interface Shared {
  *     getter.compile({ pool });
  *     const features = await getter.forwardAsync(x);
  *
- * Asynchronous calls of a model that was compiled with a pool run on all its threads, the calling one included, with the same bits
- * as on one. Synchronous calls run on the calling thread alone. Several models may share a pool. In Node and Bun it doesn't keep the
- * process alive; elsewhere {@link close} it.
+ * Asynchronous calls of a model that was compiled with a pool run on all its threads, the calling one included, with
+ * the same bits as on one. Synchronous calls run on the calling thread alone. Several models may share a pool. In Node
+ * and Bun it doesn't keep the process alive; elsewhere {@link close} it.
  */
 export class ThreadPool implements Pool {
   readonly threads: number;
@@ -164,7 +168,10 @@ export class ThreadPool implements Pool {
     }
   }
 
-  /** Ends all workers; a call that they are in the midst of is rejected. Models that were compiled with the pool go on with synchronous calls. */
+  /**
+   * Ends all workers; a call that they are in the midst of is rejected. Models that were compiled with the pool go on
+   * with synchronous calls.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#generation?.fail(
@@ -189,7 +196,9 @@ export class ThreadPool implements Pool {
     }
   }
 
-  /** Waits for a phase to end, blocking this thread. Returns false where that takes too long, or a worker has failed. */
+  /**
+   * Waits for a phase to end, blocking this thread. Returns false where that takes too long, or a worker has failed.
+   */
   #wait(control: Int32Array, phase: number): boolean {
     const end = performance.now() + PATIENCE_MS;
     while (performance.now() < end && !hasFailed(control)) {

@@ -1,7 +1,8 @@
 /**
- * The plain binary alone, as a module that the host has compiled: for hosts that forbid compiling at run time, and whose engine isn't
- * known. They compile what is imported before any code runs, whether it is used or not; without relaxed SIMD (Next.js on Node 20), the
- * relaxed binary would keep everything from loading. `layertap/relaxed` and `setModule` bring it where it runs. Takes the place of modules.ts.
+ * The plain binary alone, as a module that the host has compiled: for hosts that forbid compiling at run time, and
+ * whose engine isn't known. They compile what is imported before any code runs, whether it is used or not; without
+ * relaxed SIMD (Next.js on Node 20), the relaxed binary would keep everything from loading. `layertap/relaxed` and
+ * `setModule` bring it where it runs. Takes the place of modules.ts.
  */
 
 import { assert } from '../errors.ts';

@@ -1,6 +1,7 @@
 /**
- * The binaries as modules: inlined in the code, decoded and compiled on first use. Where a host forbids compiling, the entry for
- * its export condition has modules.workerd.ts or modules.edge-light.ts in this file's place; the build sees to that.
+ * The binaries as modules: inlined in the code, decoded and compiled on first use. Where a host forbids compiling, the
+ * entry for its export condition has modules.workerd.ts or modules.edge-light.ts in this file's place; the build sees
+ * to that.
  */
 
 import { UnsupportedError } from '../errors.ts';
@@ -33,7 +34,8 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
   } catch (cause) {
     throw new UnsupportedError(
       `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +
-        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the ${binary} binary`,
+        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call ` +
+        `setModule with the ${binary} binary`,
       { cause },
     );
   }
@@ -45,7 +47,10 @@ export function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
   return joined(streams.filter((_, i) => i % 2 === odd).map(decoded));
 }
 
-/** The bytes of scripts/text.mjs' text: a character stands for a number below 91, for 91 more after `!`, for 182 more after a space. */
+/**
+ * The bytes of scripts/text.mjs' text: a character stands for a number below 91, for 91 more after `!`, for 182 more
+ * after a space.
+ */
 export function decoded(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   let length = 0;

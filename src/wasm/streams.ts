@@ -1,9 +1,12 @@
 /**
- * A binary taken apart into streams, each with what is alike: instructions, the locals that they name, … Streams compress a sixth better
- * than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts it together.
+ * A binary taken apart into streams, each with what is alike: instructions, the locals that they name, … Streams
+ * compress a sixth better than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts
+ * it together.
  */
 
-/** What a byte is: a part of an instruction, an address' offset, a whole number, a constant vector, or anything else. */
+/**
+ * What a byte is: a part of an instruction, an address' offset, a whole number, a constant vector, or anything else.
+ */
 const INSTRUCTIONS = 0;
 const OFFSETS = 2;
 const INTEGERS = 3;
@@ -87,7 +90,10 @@ export function walk(length: number, next: (stream: number) => number): void {
   }
 }
 
-/** The binary whose streams these are. A local stands there by its place among those used last, since one is often used again soon. */
+/**
+ * The binary whose streams these are. A local stands there by its place among those used last, since one is often used
+ * again soon.
+ */
 export function joined(streams: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(streams.reduce((length, stream) => length + stream.length, 0));
   const places = streams.map(() => 0);

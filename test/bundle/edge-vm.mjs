@@ -1,6 +1,7 @@
 /**
- * Runs a script in the edge runtime: `node edge-vm.mjs SCRIPT [BINARY …]`. The host compiles the binaries before any code runs, all of them,
- * and leaves them in globals, as Next.js does: one that the host's engine doesn't know stops everything.
+ * Runs a script in the edge runtime: `node edge-vm.mjs SCRIPT [BINARY …]`. The host compiles the binaries before any
+ * code runs, all of them, and leaves them in globals, as Next.js does: one that the host's engine doesn't know stops
+ * everything.
  */
 
 import { readFileSync } from 'node:fs';

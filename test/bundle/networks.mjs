@@ -1,9 +1,13 @@
 /**
- * Networks and values for probe.mjs, without files: each element is a function of its key and index, by whole numbers and square
- * roots alone, so it has the same bits in every engine. The generator is test/support/generator.ts', the goldens' weights are its.
+ * Networks and values for probe.mjs, without files: each element is a function of its key and index, by whole numbers
+ * and square roots alone, so it has the same bits in every engine. The generator is test/support/generator.ts', the
+ * goldens' weights are its.
  */
 
-/** Numbers in [0, 1) that belong to a key. @param {string} key @param {number} count @param {(u: number) => number} toValue */
+/**
+ * Numbers in [0, 1) that belong to a key. @param {string} key @param {number} count @param {(u: number) => number}
+ * toValue
+ */
 function spread(key, count, toValue) {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(key)) seed = Math.imul(seed ^ byte, 0x01000193);
@@ -45,8 +49,9 @@ export function fill(layertap, shapes) {
 }
 
 /**
- * A network of every algorithm and activation, at odd sizes: a stem, Winograd's convolutions, a residual, dilation beyond the image's
- * edge, groups, a depthwise convolution with squeeze and excitation, pooling, resizing, concatenation, a classifier.
+ * A network of every algorithm and activation, at odd sizes: a stem, Winograd's convolutions, a residual, dilation
+ * beyond the image's edge, groups, a depthwise convolution with squeeze and excitation, pooling, resizing,
+ * concatenation, a classifier.
  */
 export function everyKernel(layertap) {
   const { AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Hardsigmoid, Hardswish, Linear, MaxPool2d } = layertap;
@@ -106,7 +111,10 @@ export function everyKernel(layertap) {
   return network;
 }
 
-/** Two images of odd sizes: one of ordinary values, one with NaNs of several bits, infinities, zeros of both signs and denormals. */
+/**
+ * Two images of odd sizes: one of ordinary values, one with NaNs of several bits, infinities, zeros of both signs and
+ * denormals.
+ */
 export function oddInput(layertap) {
   const shape = [2, 3, 131, 97];
   const x = generatedTensor(layertap, 'odd', shape);

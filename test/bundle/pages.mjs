@@ -1,5 +1,6 @@
 /**
- * Pages with threads, as bundlers make them of page-threads.mjs in a user's project: each writes files beside it, and returns the page.
+ * Pages with threads, as bundlers make them of page-threads.mjs in a user's project: each writes files beside it, and
+ * returns the page.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,10 @@ import webpack from 'webpack';
 const ENTRY = 'page-threads.mjs';
 const withScript = (src) => `<!doctype html><title>layertap</title><script type="module" src="${src}"></script>`;
 
-/** esbuild doesn't follow `new URL('./worker.js', import.meta.url)`: the worker is an entry point of its own, which lands beside the page's. */
+/**
+ * esbuild doesn't follow `new URL('./worker.js', import.meta.url)`: the worker is an entry point of its own, which
+ * lands beside the page's.
+ */
 export async function pageByEsbuild(folder) {
   await build({
     absWorkingDir: folder,

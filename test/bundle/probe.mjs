@@ -1,6 +1,7 @@
 /**
- * What every runtime computes: features of a truncated network against torchvision's, and the bits of a deterministic one. It is
- * handed the package as it was imported, so the same lines run under every kind of import, in workers and behind bundlers.
+ * What every runtime computes: features of a truncated network against torchvision's, and the bits of a deterministic
+ * one. It is handed the package as it was imported, so the same lines run under every kind of import, in workers and
+ * behind bundlers.
  */
 
 import { everyKernel, fill, generatedTensor, oddInput } from './networks.mjs';
@@ -13,8 +14,10 @@ const BINARIES_BOUND = 1e-5;
 
 /**
  * @param {any} layertap the package's exports
- * @param {{ input: number[], features: Record<string, { shape: number[], largest: number, samples: number[] }> }} golden
- * @returns {{ binary: string, golden: number, apart: number, hash: string }} the binary that the host chose, the largest parts by which
+ * @param {{ input: number[], features: Record<string, { shape: number[], largest: number, samples: number[] }> }}
+ *   golden
+ * @returns {{ binary: string, golden: number, apart: number, hash: string }} the binary that the host chose, the
+ *   largest parts by which
  * features were off torchvision's and off the plain binary's, and the deterministic features' hash
  * @throws Error where features are off
  */
@@ -90,7 +93,10 @@ function distance(a, b, largest) {
   return Math.abs(a - b) / largest;
 }
 
-/** FNV-1a, 64 bits, of all values' bits. @param {readonly { data: Float32Array }[]} tensors @returns {string} 16 hexadecimal digits */
+/**
+ * FNV-1a, 64 bits, of all values' bits. @param {readonly { data: Float32Array }[]} tensors @returns {string} 16
+ * hexadecimal digits
+ */
 function hashOf(tensors) {
   let hash = 0xcbf29ce484222325n;
   for (const { data } of tensors) {

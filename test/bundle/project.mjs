@@ -1,4 +1,7 @@
-/** A user's project in a temporary folder: the packed tarball installed, the probe beside it, and the lines that use both. */
+/**
+ * A user's project in a temporary folder: the packed tarball installed, the probe beside it, and the lines that use
+ * both.
+ */
 
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,12 @@
 /**
  * Loads the packed package in every runtime as a user would, and lets each compute what probe.mjs says:
  *
- *     npm run test:bundle [-- node,deno,bun,workerd,edge-runtime,chromium,firefox,webkit,bundlers,next] [--json FILE] [--write]
+ *     npm run test:bundle [-- RUNTIMES] [--json FILE] [--write]
  *
- * A runtime that isn't there is skipped, loudly. All deterministic features have to have one hash. `--write` keeps the results of
- * the groups that ran in results.json, which the table of docs/runtimes.md is written from.
+ * RUNTIMES: node,deno,bun,workerd,edge-runtime,chromium,firefox,webkit,bundlers,next; all unless given
+ *
+ * A runtime that isn't there is skipped, loudly. All deterministic features have to have one hash. `--write` keeps the
+ * results of the groups that ran in results.json, which the table of docs/runtimes.md is written from.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -129,7 +129,8 @@ const usage: readonly Case[] = [
   [
     'a heat map in the place of the weights',
     extract({ output: [...OUTPUT, '--heatmaps', 'linked'] }),
-    `expected different places as --weights and --heatmaps, got w.safetensors and ${join('linked', 'a.png')}, which are one place`,
+    `expected different places as --weights and --heatmaps, got w.safetensors and ${join('linked', 'a.png')}, ` +
+      'which are one place',
   ],
   [
     'a heat map in the place of the input',
@@ -166,12 +167,14 @@ const usage: readonly Case[] = [
   [
     'a feature of the name of a layer that has none',
     extract({ layers: ['--layers', 'features.1,features.2=features.1'] }),
-    `option '--layers <list>' argument 'features.1,features.2=features.1' is invalid. Expected each name once, got "features.1" twice`,
+    `option '--layers <list>' argument 'features.1,features.2=features.1' is invalid. Expected each name ` +
+      'once, got "features.1" twice',
   ],
   [
     'a name that files keep for themselves',
     extract({ layers: ['--layers', 'features.1=__metadata__'] }),
-    `option '--layers <list>' argument 'features.1=__metadata__' is invalid. Expected a name other than "__metadata__", which safetensors files keep`,
+    `option '--layers <list>' argument 'features.1=__metadata__' is invalid. Expected a name other than ` +
+      '"__metadata__", which safetensors files keep',
   ],
 ];
 
@@ -181,7 +184,8 @@ const failures: readonly Case[] = [
     extract({ model: ['--model', 'resnet19'] }),
     '--model: expected one of deeplabv3_resnet50, deeplabv3_resnet101, fcn_resnet50, fcn_resnet101, mobilenet_v2, ' +
       'mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, ' +
-      'resnext101_32x8d, resnext101_64x4d, squeezenet1_0, squeezenet1_1, wide_resnet50_2, wide_resnet101_2, got "resnet19"',
+      'resnext101_32x8d, resnext101_64x4d, squeezenet1_0, squeezenet1_1, wide_resnet50_2, wide_resnet101_2, ' +
+      'got "resnet19"',
   ],
   [
     'an unknown option of the model',
@@ -285,7 +289,8 @@ const failures: readonly Case[] = [
   [
     'a size that is no number',
     input('nan'),
-    '--input nan: safetensors: expected whole numbers as shape of tensor "input" at character 37 of the header, got "N"',
+    '--input nan: safetensors: expected whole numbers as shape of tensor "input" at character 37 of the ' +
+      'header, got "N"',
   ],
   [
     'other channels',
@@ -295,12 +300,14 @@ const failures: readonly Case[] = [
   [
     'an input too small for the network',
     input('small.safetensors'),
-    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from x [1, 3, 2, 32]',
+    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from ' +
+      'x [1, 3, 2, 32]',
   ],
   [
     'a size too small for the network',
     ['inspect', ...MODEL, '--size', '2'],
-    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x2 from x [1, 3, 2, 2]',
+    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x2 from ' +
+      'x [1, 3, 2, 2]',
   ],
   [
     'an image that is not there',

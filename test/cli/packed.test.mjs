@@ -1,6 +1,7 @@
 /**
- * The packages as a user gets them: both tarballs installed into an empty folder outside of the repository, where every command
- * of the READMEs is run. Needs the npm registry, for what the command line depends on; so `npm run test:examples` runs it.
+ * The packages as a user gets them: both tarballs installed into an empty folder outside of the repository, where every
+ * command of the READMEs is run. Needs the npm registry, for what the command line depends on; so `npm run
+ * test:examples` runs it.
  */
 
 import assert from 'node:assert/strict';

@@ -63,7 +63,8 @@ it("gives the README's pictures: node examples/digits/main.mjs docs/digits", asy
   expect(await differences('mask', await encodeMask(argmax(scores.get('out')! as never)))).toBe(0);
   const features = model.backbone.call(x as never) as unknown as Map<string, Tensor<Float32Array>>;
   for (const [name, feature] of features) {
-    // A binary's last bits may move a value to the next of 256 shades, which are at most 5 apart in each of their colours.
+    // A binary's last bits may move a value to the next of 256 shades, which are at most 5 apart in each of their
+    // colours.
     const [map] = await heatmaps(feature as never, info);
     expect(await differences(name, map!.png)).toBeLessThanOrEqual(5);
   }

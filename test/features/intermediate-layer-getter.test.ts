@@ -67,10 +67,12 @@ describe("torchvision's contract: construction", () => {
     const attempt = () => getter({ layer9: 'a', layer2: 'b', 'layer1.7': 'c', '': 'd' });
     expect(attempt).toThrow(ValueError);
     expect(thrown(attempt)).toBe(
-      `ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ${THERE_IS}; the children of "layer1" are "0", "1"`,
+      'ValueError: return_layers are not present in model: "layer9", "layer1.7", ""; its children are ' +
+        `${THERE_IS}; the children of "layer1" are "0", "1"`,
     );
     expect(thrown(() => getter({ 'layer4[0]': 'a', 'layer4[7]': 'b' }))).toBe(
-      `ValueError: return_layers are not present in model: "layer4[0]", "layer4[7]"; its children are ${THERE_IS}; write "layer4.0"`,
+      'ValueError: return_layers are not present in model: "layer4[0]", "layer4[7]"; its children are ' +
+        `${THERE_IS}; write "layer4.0"`,
     );
     expect(thrown(() => getter({ 'layer1.0.conv9': 'a', 'layer1.0.relu9.x': 'b' }))).toBe(
       'ValueError: return_layers are not present in model: "layer1.0.conv9", "layer1.0.relu9.x"; ' +
@@ -228,7 +230,8 @@ describe("torchvision's contract: forward", () => {
     const network = new ResNet(BasicBlock, [1, 1, 1, 1]);
     const features = new IntermediateLayerGetter(network, { fc: 'logits' });
     expect(thrown(() => features.featureInfo([1, 3, 32, 32]))).toBe(
-      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of shape [N, 512], ' +
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of ' +
+        'shape [N, 512], ' +
         'got [1, 512, 1, 1]; is a flatten missing before it?',
     );
   });
@@ -414,7 +417,7 @@ describe("a whole model's weights", () => {
     );
   });
 
-  it('load strictly where the model has parameters of its own, a child of two names, or none in the place of one', () => {
+  it('load strictly where the model has parameters of its own, a child of two names, or none in one's place', () => {
     class Odd extends Module {
       readonly first = new Conv2d(3, 4, 1);
       readonly again = this.first;
@@ -765,7 +768,8 @@ describe('beyond torchvision: featureInfo', () => {
       [[1, 3, -32, 32], '[1, 3, -32, 32]'],
     ] as const) {
       expect(thrown(() => features.featureInfo(shape))).toBe(
-        `ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N is empty, got ${printed}`,
+        'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] in which no axis but N ' +
+          `is empty, got ${printed}`,
       );
     }
   });
@@ -860,7 +864,8 @@ describe('bad input', () => {
       'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), got 4 in x [1, 4, 32, 32]',
     );
     expect(thrown(() => features.forward(noise('x', [3, 32, 32])))).toBe(
-      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, got [3, 32, 32]',
+      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] in which no ' +
+        'axis but N is empty, got [3, 32, 32]',
     );
     expect(features.forward(x).get('x')).toEqual(own.get('layer1'));
   });

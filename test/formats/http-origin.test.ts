@@ -1,4 +1,7 @@
-/** What a server may do to who reads from it: secrets stay out of messages, headers with their origin, and no wait is without end. */
+/**
+ * What a server may do to who reads from it: secrets stay out of messages, headers with their origin, and no wait is
+ * without end.
+ */
 
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -105,7 +108,8 @@ describe('secrets', () => {
         headers: { 'x-key': 'SESAME' },
         fetch: async () => new Response(null, { status: 302, headers: { location: 'ftp://me:hunter2@h/?TOPSECRET' } }),
       },
-      'expected at most 20 redirects to HTTP addresses from http://127.0.0.1:9/w.safetensors, got one that leads elsewhere',
+      'expected at most 20 redirects to HTTP addresses from http://127.0.0.1:9/w.safetensors, got one that ' +
+        'leads elsewhere',
     ],
     [
       'a status',
@@ -348,7 +352,8 @@ describe('headers of the caller', () => {
       });
       expect(await thrown(openSafetensors(server.url, { ...eager, headers: KEYS }))).toEqual(
         new NetworkError(
-          `openSafetensors: expected at most 20 redirects to HTTP addresses from ${server.url}, got one that leads elsewhere`,
+          `openSafetensors: expected at most 20 redirects to HTTP addresses from ${server.url}, got one that ` +
+            'leads elsewhere',
         ),
       );
     },

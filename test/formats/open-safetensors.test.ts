@@ -337,7 +337,8 @@ describe('over HTTP', () => {
     });
     expect(await thrown((await openSafetensors(hopeless.url, { ...eager, retries: 1 })).load(['f']))).toEqual(
       new NetworkError(
-        `openSafetensors: expected ${hopeless.url} up to byte ${placeOf('f') + 80_000}, got its end at byte ${placeOf('f')}`,
+        `openSafetensors: expected ${hopeless.url} up to byte ${placeOf('f') + 80_000}, got its end at byte ` +
+          `${placeOf('f')}`,
       ),
     );
   });
@@ -523,7 +524,7 @@ describe('over HTTP', () => {
     expect(server.ranges.length).toBe(before);
   });
 
-  it('rejects with the reason where it is aborted before there is an answer, or in the pause before a repetition', async () => {
+  it('rejects with the reason where it is aborted before an answer, or in the pause before a repetition', async () => {
     for (const answers of [false, true]) {
       const controller = new AbortController();
       const reason = new Error('enough');
@@ -763,7 +764,8 @@ describe('other sources', () => {
     const at = bytes.length;
     expect(await thrown(file.load(['b']))).toEqual(
       new ValueError(
-        `openSafetensors: expected a stream to be read once, got byte ${placeOf('b')} asked for after byte ${at}; load all tensors at once`,
+        `openSafetensors: expected a stream to be read once, got byte ${placeOf('b')} asked for after byte ` +
+          `${at}; load all tensors at once`,
       ),
     );
   });
@@ -837,7 +839,8 @@ describe('other sources', () => {
     ] as const) {
       expect(await thrown(openSafetensors(source as never))).toEqual(
         new ValueError(
-          `openSafetensors: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, got ${kind}`,
+          'openSafetensors: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, ' +
+            `read }, got ${kind}`,
         ),
       );
     }
@@ -869,7 +872,8 @@ describe('other sources', () => {
     [{ signal: new AbortController() }, 'signal as an AbortSignal, got an AbortController'],
     [
       { gap: 1 },
-      'options of signal, maxGapBytes, maxReadBytes, maxHeaderBytes, fetch, headers, retries, retryDelayMs, stallTimeoutMs, got "gap"',
+      'options of signal, maxGapBytes, maxReadBytes, maxHeaderBytes, fetch, headers, retries, retryDelayMs, ' +
+        'stallTimeoutMs, got "gap"',
     ],
   ])('refuse options that are unknown or out of range: %o', async (options, message) => {
     expect(await thrown(openSafetensors(bytes, options as never))).toEqual(
@@ -1005,7 +1009,10 @@ const TILE = Float32Array.from({ length: 2 ** 16 }, (_, i) => Math.sin(i));
 const TILE_BYTES = new Uint8Array(TILE.buffer);
 const valueAt = (at: number) => TILE[(at / 4) % TILE.length]!;
 
-/** A float32 state dict of the given shapes, written as the reference implementation does; its data is made when it is asked for. */
+/**
+ * A float32 state dict of the given shapes, written as the reference implementation does; its data is made when it is
+ * asked for.
+ */
 function syntheticFile(shapes: ReadonlyMap<string, readonly number[]>) {
   let totalBytes = 0;
   const members = [...shapes]

@@ -356,7 +356,9 @@ describe('reading a tensor', () => {
       const bytes = file(`{${entry('a', dtype, [size], 0, end)},${entry('b', 'U8', [1], end, end + 1)}}`, end + 1);
       const read = readSafetensors(bytes);
       expect([...read.get('b').data]).toEqual([end]);
-      const message = `FormatError: safetensors: tensor "a": expected a dtype of BOOL, U8, I8, I16, F16, BF16, I32, F32, F64, I64, got ${dtype}`;
+      const message =
+        'FormatError: safetensors: tensor "a": expected a dtype of BOOL, U8, I8, I16, F16, BF16, I32, F32, ' +
+        `F64, I64, got ${dtype}`;
       expect(thrown(() => read.get('a'))).toBe(message);
       expect(thrown(() => loadSafetensors(bytes))).toBe(message);
     }

@@ -13,12 +13,14 @@ import { classesOf, inputOf, modelCases, moduleOf, outputsOf } from '../support/
 import { largest, worstDisagreement } from '../support/tolerance.ts';
 
 /**
- * The part of an output's largest absolute value by which it may be off. Rounding errors of 50 and more layers add up; each
- * layer's own are held to a derived bound in ops.test.ts.
+ * The part of an output's largest absolute value by which it may be off. Rounding errors of 50 and more layers add up;
+ * each layer's own are held to a derived bound in ops.test.ts.
  */
 const RELATIVE = 1e-4;
 
-/** The part of the pixels whose class has to be torchvision's: two classes may be equal to within the rounding errors. */
+/**
+ * The part of the pixels whose class has to be torchvision's: two classes may be equal to within the rounding errors.
+ */
 const SAME_CLASSES = 0.9999;
 
 interface TapGolden {

@@ -1,6 +1,6 @@
 /**
- * The whole way from a file: real photos, real weights, torchvision's logits. The material isn't part of the project: it lies in
- * ../shared/real beside it, and where that or a decoder is missing the tests are skipped aloud.
+ * The whole way from a file: real photos, real weights, torchvision's logits. The material isn't part of the project:
+ * it lies in ../shared/real beside it, and where that or a decoder is missing the tests are skipped aloud.
  */
 
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** Every builder in src/models has torchvision's state-dict keys and shapes, in its order, and prints as PyTorch prints. */
+/**
+ * Every builder in src/models has torchvision's state-dict keys and shapes, in its order, and prints as PyTorch prints.
+ */
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -46,7 +46,8 @@ describe('imageFromRgba', () => {
 
   it('refuses sizes whose product is too large, without allocating', () => {
     expect(thrown(() => imageFromRgba(new Uint8Array(4), 100000, 100000))).toBe(
-      'ValueError: imageFromRgba: expected an image of at most 2147483647 bytes, got 40000000000 for 100000 x 100000 pixels of 4',
+      'ValueError: imageFromRgba: expected an image of at most 2147483647 bytes, got 40000000000 for 100000 ' +
+        'x 100000 pixels of 4',
     );
   });
 

@@ -86,7 +86,8 @@ describe('imageClassification', () => {
       'ValueError: imageClassification: expected resizeSize as a whole number >= 1, got [256]',
     );
     expect(refused({ cropSize: 30_000 })).toBe(
-      'ValueError: imageClassification: expected an image of at most 2147483647 bytes, got 2700000000 for 30000 x 30000 pixels of 3',
+      'ValueError: imageClassification: expected an image of at most 2147483647 bytes, got 2700000000 for ' +
+        '30000 x 30000 pixels of 3',
     );
     expect(refused({ interpolation: 'nearest' })).toBe(
       'ValueError: imageClassification: expected an interpolation of bilinear, bicubic, got "nearest"',
@@ -111,7 +112,8 @@ describe('semanticSegmentation', () => {
       'ValueError: semanticSegmentation: expected resizeSize as a whole number >= 1, got 0',
     );
     expect(refused({ resizeSize: 30_000 })).toBe(
-      'ValueError: semanticSegmentation: expected an image of at most 2147483647 bytes, got 4050000000 for 30000 x 45000 pixels of 3',
+      'ValueError: semanticSegmentation: expected an image of at most 2147483647 bytes, got 4050000000 for ' +
+        '30000 x 45000 pixels of 3',
     );
     expect(refused({ std: [0, 1, 1] })).toBe(
       'ValueError: semanticSegmentation: expected stds other than 0, got [0, 1, 1]',
@@ -124,7 +126,8 @@ describe('semanticSegmentation', () => {
       [3, 1999, '520 x 346493'],
     ] as const) {
       expect(thrown(() => semanticSegmentation(synthetic('noise', width, height)))).toBe(
-        `MemoryError: semanticSegmentation: expected at most 153391689 pixels, as a network takes them, got ${size} of an image of ` +
+        'MemoryError: semanticSegmentation: expected at most 153391689 pixels, as a network takes them, got ' +
+          `${size} of an image of ` +
           `${width} x ${height}; crop the image, or take a smaller resizeSize`,
       );
     }

@@ -111,7 +111,8 @@ describe('centerCrop', () => {
       'ValueError: centerCrop: expected whole numbers >= 1 as width and height, got 0 x 0',
     );
     expect(thrown(() => centerCrop(image, 100000))).toBe(
-      'ValueError: centerCrop: expected an image of at most 2147483647 bytes, got 30000000000 for 100000 x 100000 pixels of 3',
+      'ValueError: centerCrop: expected an image of at most 2147483647 bytes, got 30000000000 for 100000 x ' +
+        '100000 pixels of 3',
     );
   });
 

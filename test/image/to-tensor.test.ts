@@ -60,7 +60,8 @@ describe('toImage', () => {
       'ValueError: toImage: expected x as a Tensor, got { data, width, height }; toTensor(image) makes one',
     );
     expect(thrown(() => toImage(tensor([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])))).toBe(
-      'ShapeError: toImage: expected x [1, 3, H, W], got [1, 2, 1, 3]; its last axis fits, but channels come before rows here',
+      'ShapeError: toImage: expected x [1, 3, H, W], got [1, 2, 1, 3]; its last axis fits, but channels come ' +
+        'before rows here',
     );
     expect(thrown(() => toImage(tensor([1, 2, 3, 4], [1, 4, 1, 1])))).toBe(
       'ShapeError: toImage: expected x [1, 3, H, W], got [1, 4, 1, 1]',
@@ -110,7 +111,8 @@ describe('normalize', () => {
       'ValueError: normalize: expected std as an array of numbers, got ["1", "1"]',
     );
     expect(thrown(() => normalize(x, [0, 0, 0], [1, 1, 1]))).toBe(
-      'ShapeError: normalize: expected 2 means and stds for x [1, 2, 1, 3], got 3 means and 3 stds; its last axis fits, but channels come before rows here',
+      'ShapeError: normalize: expected 2 means and stds for x [1, 2, 1, 3], got 3 means and 3 stds; its last ' +
+        'axis fits, but channels come before rows here',
     );
   });
 });

@@ -90,7 +90,10 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
   const words = (values: Float32Array) => new Uint32Array(values.buffer);
   const asFloats = (halves: Uint16Array) => new Float32Array(halves.buffer);
 
-  /** What float32's word for a half is: sign, exponent moved from bias 15 to 127, fraction; subnormal ones are normal then. */
+  /**
+   * What float32's word for a half is: sign, exponent moved from bias 15 to 127, fraction; subnormal ones are normal
+   * then.
+   */
   function widened(half: number): number {
     const [sign, exponent, fraction] = [half >>> 15, (half >> 10) & 31, half & 1023];
     if (exponent === 31) return ((sign << 31) | 0x7f800000 | (fraction << 13)) >>> 0;

@@ -18,8 +18,8 @@ import {
 import { abs, sandwich, TRANSFORMS } from '../support/winograd-transforms.ts';
 
 /**
- * The roundings on the longest way through both stages of a transform: in each a constant, two sums of pairs, two products and two
- * sums.
+ * The roundings on the longest way through both stages of a transform: in each a constant, two sums of pairs, two
+ * products and two sums.
  */
 const ROUNDINGS = 14;
 

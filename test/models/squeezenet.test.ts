@@ -31,7 +31,8 @@ it('gives one logit for each class, whatever the size of the image', () => {
 it('refuses an image too small for a window, as PyTorch does', () => {
   const graph = new Graph([[1, 3, 6, 32]]);
   expect(thrown(() => squeezenet1_0().forward(graph.inputs[0]!))).toBe(
-    'ShapeError: conv2d: expected an input of at least 7x7 pixels with padding (kernel 7x7, dilation 1x1), got 6x32 from x [1, 3, 6, 32]',
+    'ShapeError: conv2d: expected an input of at least 7x7 pixels with padding (kernel 7x7, dilation 1x1), ' +
+      'got 6x32 from x [1, 3, 6, 32]',
   );
 });
 
@@ -39,7 +40,8 @@ it('takes an image of 21 pixels, where the last window of its pooling starts in 
   const model = fillParameters(squeezenet1_0({ numClasses: 10 }));
   expect(model.call(noise('x', [1, 3, 21, 21])).shape).toEqual([1, 10]);
   expect(thrown(() => model.call(noise('x', [1, 3, 20, 20])))).toBe(
-    'ShapeError: max_pool2d: expected an input of at least 2x2 pixels with padding (kernel 3x3, dilation 1x1, stride 2x2, ceil mode), got 1x1 from x [1, 512, 1, 1]',
+    'ShapeError: max_pool2d: expected an input of at least 2x2 pixels with padding (kernel 3x3, dilation ' +
+      '1x1, stride 2x2, ceil mode), got 1x1 from x [1, 512, 1, 1]',
   );
 });
 

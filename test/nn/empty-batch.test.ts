@@ -1,4 +1,7 @@
-/** An empty batch, as a detector that found nothing makes it: empty tensors of the right shapes, as in PyTorch, whatever runs. */
+/**
+ * An empty batch, as a detector that found nothing makes it: empty tensors of the right shapes, as in PyTorch, whatever
+ * runs.
+ */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
@@ -53,7 +56,8 @@ describe('an empty batch', () => {
   it('is an error where one image would be, too', () => {
     const conv = fillParameters(new Conv2d(3, 4, 9));
     expect(thrown(() => conv.call(zeros([0, 3, 8, 9])))).toBe(
-      'ShapeError: conv2d: expected an input of at least 9x9 pixels with padding (kernel 9x9, dilation 1x1), got 8x9 from x ' +
+      'ShapeError: conv2d: expected an input of at least 9x9 pixels with padding (kernel 9x9, dilation 1x1), ' +
+        'got 8x9 from x ' +
         '[0, 3, 8, 9]',
     );
     expect(thrown(() => conv.call(zeros([0, 4, 9, 9])))).toBe(

@@ -1,6 +1,6 @@
 /**
- * Where what isn't finite goes: into the windows and the group that hold it. A decided difference is that Winograd's transforms mix the pixels of
- * a tile, so that it spreads within one.
+ * Where what isn't finite goes: into the windows and the group that hold it. A decided difference is that Winograd's
+ * transforms mix the pixels of a tile, so that it spreads within one.
  */
 
 import { describe, expect, it } from 'vitest';

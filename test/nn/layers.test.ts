@@ -207,7 +207,8 @@ describe('other layers', () => {
       'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 3, 3], groups 1), got 4 in x [1, 4, 5, 5]',
     );
     expect(thrown(() => shapeOf(new Conv2d(3, 8, 3, { dilation: 2 }), [1, 3, 4, 5]))).toBe(
-      'ShapeError: conv2d: expected an input of at least 5x5 pixels with padding (kernel 3x3, dilation 2x2), got 4x5 from x [1, 3, 4, 5]',
+      'ShapeError: conv2d: expected an input of at least 5x5 pixels with padding (kernel 3x3, dilation 2x2), ' +
+        'got 4x5 from x [1, 3, 4, 5]',
     );
     expect(thrown(() => shapeOf(new BatchNorm2d(4), [1, 3, 5, 5]))).toBe(
       'ShapeError: batch_norm: expected x of shape [N, 4, …], got [1, 3, 5, 5]',
@@ -223,7 +224,8 @@ describe('other layers', () => {
       'ValueError: prelu: expected weight as a Parameter, got 0.25',
     );
     expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
-      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, 4], got [3, 5]',
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, ' +
+        '4], got [3, 5]',
     );
   });
 });
@@ -329,7 +331,8 @@ describe('functional forms', () => {
       'ValueError: avg_pool2d: expected divisorOverride to be a whole number other than 0, got 0',
     );
     expect(thrown(() => functional.maxPool2d(x, 5))).toBe(
-      'ShapeError: max_pool2d: expected an input of at least 5x5 pixels with padding (kernel 5x5, dilation 1x1), got 4x4 from x [1, 3, 4, 4]',
+      'ShapeError: max_pool2d: expected an input of at least 5x5 pixels with padding (kernel 5x5, dilation ' +
+        '1x1), got 4x4 from x [1, 3, 4, 4]',
     );
   });
 
@@ -342,7 +345,8 @@ describe('functional forms', () => {
     expect(pool(new AvgPool2d(3, { stride: 2, ceilMode: true }))).toEqual([1.5, 5.5]);
     expect(pool(new AvgPool2d(3, { stride: 2, ceilMode: true, countIncludePad: false }))).toEqual([1.5, 5.5]);
     expect(thrown(() => pool(new MaxPool2d(4, { stride: 2, ceilMode: true })))).toBe(
-      'ShapeError: max_pool2d: expected an input of at least 3x3 pixels with padding (kernel 4x4, dilation 1x1, stride 2x2, ceil mode), got 2x2 from x [1, 2, 2, 2]',
+      'ShapeError: max_pool2d: expected an input of at least 3x3 pixels with padding (kernel 4x4, dilation ' +
+        '1x1, stride 2x2, ceil mode), got 2x2 from x [1, 2, 2, 2]',
     );
     expect(thrown(() => pool(new MaxPool2d(3, { stride: 1, ceilMode: true })))).toMatch(/at least 3x3 pixels/);
   });

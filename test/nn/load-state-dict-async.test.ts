@@ -208,12 +208,13 @@ describe('loadStateDictAsync with inputShapes', () => {
     }
     expect(weights.map((weight) => weight.deref())).toEqual([undefined]);
     expect(() => model.stateDict()).toThrow(
-      'Sequential: expected values for all parameters, got none for "0.weight"; loadStateDictAsync keeps none where it is given ' +
+      'Sequential: expected values for all parameters, got none for "0.weight"; loadStateDictAsync keeps ' +
+        'none where it is given ' +
         'inputShapes: load again, without them to keep the values',
     );
   });
 
-  it('runs another input shape that takes the same algorithms, and says what to do for one that takes others', async () => {
+  it('runs another input shape that takes the same algorithms, and says what to do for others', async () => {
     const [large, similar, small] = [
       [1, 16, 20, 20],
       [1, 16, 22, 20],
@@ -254,7 +255,8 @@ describe('loadStateDictAsync with inputShapes', () => {
 
   it('says so where values that are gone would be needed to compile anew', async () => {
     const message =
-      'Sequential: expected values for all parameters that run, got none for "0.weight"; loadStateDictAsync keeps none where ' +
+      'Sequential: expected values for all parameters that run, got none for "0.weight"; loadStateDictAsync ' +
+      'keeps none where ' +
       'it is given inputShapes: load again, without them to keep the values';
     const input = generatedTensor('input', [1, 16, 20, 20]);
     for (const change of [
@@ -300,7 +302,8 @@ describe('loadStateDictAsync with inputShapes', () => {
     wideFile.asked.length = 0;
     const refused = wide().compile({ memoryBudgetBytes }).loadStateDictAsync(wideFile, { inputShapes: shapes });
     await expect(refused).rejects.toThrow(
-      `layertap: expected plans within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${memoryBudgetBytes + 65536} for 2 input ` +
+      `layertap: expected plans within ${memoryBudgetBytes} bytes of WebAssembly memory, got ` +
+        `${memoryBudgetBytes + 65536} for 2 input ` +
         'shapes together, whose weights are packed in several ways; load for fewer of them',
     );
     expect(wideFile.asked).toEqual([]);
@@ -427,7 +430,8 @@ describe('a file that ends, breaks or lies while it is loaded', () => {
       if (change.toString().includes('NONE')) await loading;
       else {
         await expect(loading).rejects.toThrow(
-          'Sequential: expected a module that stays as it is while loadStateDictAsync loads it, got one that was changed',
+          'Sequential: expected a module that stays as it is while loadStateDictAsync loads it, got one that ' +
+            'was changed',
         );
       }
     }

@@ -86,7 +86,8 @@ describe('the hierarchy', () => {
     );
     expect(thrown(() => network.getSubmodule('[0]'))).not.toContain('write');
     expect(thrown(() => new Sequential(network).getSubmodule('0[1]'))).toBe(
-      'KeyError: getSubmodule: Sequential has no attribute `0[1]` (in "0[1]"); the children of Sequential are "0"; write "0.1"',
+      'KeyError: getSubmodule: Sequential has no attribute `0[1]` (in "0[1]"); the children of Sequential ' +
+        'are "0"; write "0.1"',
     );
     expect(thrown(() => network.getSubmodule('0.weight'))).toBe(
       'KeyError: getSubmodule: `weight` is not a Module (in "0.weight"); the children of Conv2d are none',
@@ -148,7 +149,8 @@ describe('stateDict', () => {
 
   it('says which parameters have no values yet', () => {
     expect(thrown(() => new Mixed().stateDict())).toBe(
-      'StateDictError: Mixed: expected values for all parameters, got none for "conv.weight", "conv.bias"; call loadStateDict first',
+      'StateDictError: Mixed: expected values for all parameters, got none for "conv.weight", "conv.bias"; ' +
+        'call loadStateDict first',
     );
     expect(thrown(() => new TinyResNet().stateDict())).toMatch(
       /^StateDictError: TinyResNet: expected values for all parameters, got none for "conv1.weight", .* and 15 more; call loadStateDict first$/,
@@ -194,9 +196,12 @@ describe('loadStateDict', () => {
       'StateDictError: Error(s) in loading state_dict for Mixed:\n' +
         '\tMissing key(s) in state_dict: "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var". \n' +
         '\tUnexpected key(s) in state_dict: "zzz", "conv.extra", "bn.q". \n' +
-        '\tWhile copying the parameter named "v", expected torch.Tensor or Tensor-like object from checkpoint but received 5\n' +
-        '\tsize mismatch for b: copying a param with shape torch.Size([2]) from checkpoint, the shape in current model is torch.Size([1]).\n' +
-        '\tsize mismatch for conv.weight: copying a param with shape torch.Size([1]) from checkpoint, the shape in current model is torch.Size([1, 1, 1, 1]).',
+        '\tWhile copying the parameter named "v", expected torch.Tensor or Tensor-like object from ' +
+        'checkpoint but received 5\n' +
+        '\tsize mismatch for b: copying a param with shape torch.Size([2]) from checkpoint, the shape in ' +
+        'current model is torch.Size([1]).\n' +
+        '\tsize mismatch for conv.weight: copying a param with shape torch.Size([1]) from checkpoint, the ' +
+        'shape in current model is torch.Size([1, 1, 1, 1]).',
     );
     expect(new Map(module.stateDict())).toEqual(before);
     for (const [key, values] of before) expect(module.stateDict().get(key)).toEqual(values);
@@ -221,7 +226,8 @@ describe('loadStateDict', () => {
     });
     expect(thrown(() => new Linear(512, 1000).loadStateDict({ weight: zeros([5, 512]) }, { strict: false }))).toBe(
       'StateDictError: Error(s) in loading state_dict for Linear:\n' +
-        '\tsize mismatch for weight: copying a param with shape torch.Size([5, 512]) from checkpoint, the shape in current model is torch.Size([1000, 512]).',
+        '\tsize mismatch for weight: copying a param with shape torch.Size([5, 512]) from checkpoint, the ' +
+        'shape in current model is torch.Size([1000, 512]).',
     );
   });
 
@@ -259,7 +265,8 @@ describe('loadStateDict', () => {
     const message = thrown(() => new TinyResNet().loadStateDict(wrapped));
     expect(message).toBe(
       'StateDictError: Error(s) in loading state_dict for TinyResNet:\n' +
-        '\tMissing key(s) in state_dict: "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", ' +
+        '\tMissing key(s) in state_dict: "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", ' +
+        '"bn1.running_var", ' +
         '"layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias" and 99 more. \n' +
         '\tUnexpected key(s) in state_dict: "module.conv1.weight", "module.bn1.weight", "module.bn1.bias", ' +
         '"module.bn1.running_mean", "module.bn1.running_var", "module.bn1.num_batches_tracked", ' +
@@ -384,14 +391,16 @@ describe('call', () => {
     );
     for (const shape of [[4], [], [0], [1, 2, 3], [1, 0, 4, 4], [0, 1, 0, 4], [0, 1, 4, 0], [0, 0], [1, 1, 2, 2, 1]]) {
       expect(thrown(() => new ReLU().call(zeros(shape)))).toBe(
-        `ShapeError: ReLU: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is empty, got [${shape.join(', ')}]`,
+        'ShapeError: ReLU: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is ' +
+          `empty, got [${shape.join(', ')}]`,
       );
     }
   });
 
   it('refuses to run without values, naming the parameters that it needs', () => {
     expect(thrown(() => new Block().call(x))).toBe(
-      'StateDictError: Block: expected values for all parameters that run, got none for "conv.weight"; call loadStateDict first',
+      'StateDictError: Block: expected values for all parameters that run, got none for "conv.weight"; call ' +
+        'loadStateDict first',
     );
     expect(thrown(() => new TinyResNet().call(noise('x', [1, 3, 32, 32])))).toMatch(
       /^StateDictError: TinyResNet: expected values for all parameters that run, got none for "conv1.weight", .* and 15 more; call loadStateDict first$/,
@@ -411,7 +420,8 @@ describe('call', () => {
 
   it('says how to compute with a tensor where forward was called instead of call', () => {
     expect(thrown(() => new ReLU().forward(x as never))).toBe(
-      'ValueError: relu: expected values, as forward() gets them, got a Tensor (float32, [2, 4, 5, 7]); to compute with a Tensor, call the module: module.call(x)',
+      'ValueError: relu: expected values, as forward() gets them, got a Tensor (float32, [2, 4, 5, 7]); to ' +
+        'compute with a Tensor, call the module: module.call(x)',
     );
   });
 
@@ -471,7 +481,7 @@ describe('call', () => {
     expect(result()).toEqual([3]);
   });
 
-  it("differs: what is written into a parameter's data after the first call counts once the tensor is set again", () => {
+  it("differs: what is written into a parameter's data later counts once the tensor is set again", () => {
     const linear = new Linear(1, 1, { bias: false });
     linear.weight.tensor = tensor([2], [1, 1]);
     const result = () => [...linear.call(tensor([3], [1, 1])).data];

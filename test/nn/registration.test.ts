@@ -1,4 +1,7 @@
-/** Members come in the order of their registration, whatever their names are, and what a module is made of may change at any time. */
+/**
+ * Members come in the order of their registration, whatever their names are, and what a module is made of may change at
+ * any time.
+ */
 
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -199,7 +202,8 @@ describe('plain objects', () => {
 
   it('are refused where the order counts and they do not tell it', () => {
     const message = (name: string) =>
-      `ValueError: ${name}: expected a Map or entries, because a plain object doesn't keep the order of a name like "0", ` +
+      `ValueError: ${name}: expected a Map or entries, because a plain object doesn't keep the order of a ` +
+      'name like "0", ' +
       'got a plain object of 2 names';
     expect(thrown(() => new ModuleDict({ stem: a, '0': b }))).toBe(message('ModuleDict'));
     expect(thrown(() => new ModuleDict().update({ '1': a, '0': b }))).toBe(message('ModuleDict'));

@@ -140,7 +140,8 @@ describe('addModule', () => {
     net.addModule('none', null);
     net.addModule('none', d);
     expect(entries(net).at(-1)).toEqual(['none', d]);
-    expect(entries(new Sequential(a).addModule('call', b))).toEqual([['0', a], ['call', b]]); // biome-ignore format: a table
+    const named = entries(new Sequential(a).addModule('call', b));
+    expect(named).toEqual([['0', a], ['call', b]]); // biome-ignore format: a table
     expect([...new ModuleDict().addModule('x', a).keys()]).toEqual(['x']);
   });
 
@@ -178,7 +179,8 @@ describe('setSubmodule', () => {
       `KeyError: setSubmodule: BasicBlock has no attribute \`conv9\` (in "layer1.0.conv9"); ${stage}`,
     );
     expect(thrown(() => net.setSubmodule('layer1.7.conv1', a))).toBe(
-      'KeyError: setSubmodule: Sequential has no attribute `7` (in "layer1.7.conv1"); the children of Sequential are "0", "1"',
+      'KeyError: setSubmodule: Sequential has no attribute `7` (in "layer1.7.conv1"); the children of ' +
+        'Sequential are "0", "1"',
     );
     expect(thrown(() => net.setSubmodule('layer1[0].conv1', a))).toMatch(/; write "layer1\.0\.conv1"$/);
     expect(thrown(() => net.setSubmodule('conv1.weight', a))).toBe(

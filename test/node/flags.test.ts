@@ -27,7 +27,8 @@ const SCRIPT = `
   const model = new ResNet(Bottleneck, [1, 1, 1, 1]);
   let state = 1;
   const next = () => ((state = (Math.imul(state, 1664525) + 1013904223) | 0) / 2 ** 31);
-  const random = (shape, from, to) => new Tensor(zeros(shape).data.map(() => from + (to - from) * Math.abs(next())), shape);
+  const between = (from, to) => from + (to - from) * Math.abs(next());
+  const random = (shape, from, to) => new Tensor(zeros(shape).data.map(() => between(from, to)), shape);
   const dict = [...model.stateShapes()].filter(([key]) => !key.endsWith('num_batches_tracked'))
     .map(([key, shape]) => [key, key.endsWith('running_var') ? random(shape, 0.5, 2) : random(shape, -0.1, 0.1)]);
   model.loadStateDict(dict);

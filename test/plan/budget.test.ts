@@ -125,19 +125,22 @@ describe('a memory budget', () => {
   it('says all of that in one message', () => {
     const conv = fillParameters(new Conv2d(16, 64, 3, { padding: 1 })).compile({ memoryBudgetBytes: 2 ** 20 });
     expect(() => conv.call(generatedTensor('input', [3, 16, 60, 60]))).toThrow(
-      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 3538944 for an input of [3, 16, 60, 60] ' +
+      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 3538944 for an ' +
+        'input of [3, 16, 60, 60] ' +
         '(36864 of weights, 3456000 of activations); what fits: an input of [1, 16, 42, 42] (1048576 bytes)',
     );
     const linear = fillParameters(new Linear(512, 512)).compile({ memoryBudgetBytes: 2 ** 19 });
     expect(() => linear.call(generatedTensor('input', [2, 512]))).toThrow(
-      'layertap: expected a plan within 524288 bytes of WebAssembly memory, got at least 1114112 for an input of [2, 512] ' +
+      'layertap: expected a plan within 524288 bytes of WebAssembly memory, got at least 1114112 for an ' +
+        'input of [2, 512] ' +
         "(1048576 of weights, 8192 of activations); nor fit weightStorage: 'f16' (at least 589824 bytes), or an input of " +
         '[1, 512] (at least 1114112 bytes)',
     );
     // The values and weights alone would fit.
     const both = fillParameters(new Conv2d(16, 64, 3, { padding: 1 })).compile({ memoryBudgetBytes: 3_604_480 });
     expect(() => both.call(generatedTensor('input', [3, 16, 60, 60]))).toThrow(
-      'layertap: expected a plan within 3604480 bytes of WebAssembly memory, got 3932160 for an input of [3, 16, 60, 60] ' +
+      'layertap: expected a plan within 3604480 bytes of WebAssembly memory, got 3932160 for an input of [3, ' +
+        '16, 60, 60] ' +
         '(37120 of weights, 3890688 of activations); what fits: an input of [2, 16, 60, 60] (2818048 bytes)',
     );
   });
@@ -168,7 +171,8 @@ describe('a memory budget', () => {
     const model = new CompiledModel({ memoryBudgetBytes: 2 ** 20 });
     const plan = (shape: Shape) => model.plan(traced([shape]), { resized: traced });
     expect(() => plan([1, 3, 60_000, 60_000])).toThrow(
-      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 115200032768 for an input of ' +
+      'layertap: expected a plan within 1048576 bytes of WebAssembly memory, got at least 115200032768 for ' +
+        'an input of ' +
         "[1, 3, 60000, 60000] (0 of weights, 115200000000 of activations); nor fit weightStorage: 'f16' (at least 115200032768 " +
         'bytes), or an input of [1, 3, 1875, 1875] (at least 112525312 bytes)',
     );
@@ -180,7 +184,8 @@ describe('a memory budget', () => {
   it('is told in no time for a padding, a picture and a batch that no host has room for', async () => {
     const conv = fillParameters(new Conv2d(64, 64, 3, { padding: 100_000 }));
     expect(() => conv.call(generatedTensor('input', [1, 64, 8, 8]))).toThrow(
-      'layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got at least 10240614596608 for an input of ' +
+      'layertap: expected a plan within 4294967296 bytes of WebAssembly memory, got at least 10240614596608 ' +
+        'for an input of ' +
         "[1, 64, 8, 8] (147456 of weights, 10240614425600 of activations); nor fit weightStorage: 'f16' (at least 10240614531072 " +
         'bytes), or an input of [1, 64, 1, 1] (at least 10239897763840 bytes)',
     );

@@ -1,4 +1,7 @@
-/** A compiled model's memory: flat over runs, bounded over shapes, gone with the model; and its runs, which repeat to the bit. */
+/**
+ * A compiled model's memory: flat over runs, bounded over shapes, gone with the model; and its runs, which repeat to
+ * the bit.
+ */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -57,7 +60,8 @@ describe('memory', () => {
 
   it('is written from weights of any dtype as from the same numbers in float32', () => {
     const x = generatedTensor('input', [1, 6, 9, 8], 2);
-    // A dense layer, a depthwise one, one of Winograd's, one whose groups are packed as one, and a linear one; odd sizes.
+    // A dense layer, a depthwise one, one of Winograd's, one whose groups are packed as one, and a linear one; odd
+    // sizes.
     const model = new Sequential(
       new Conv2d(6, 24, 1),
       new Conv2d(24, 24, 3, { padding: 1, groups: 24 }),

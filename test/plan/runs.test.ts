@@ -1,4 +1,7 @@
-/** Runs of one compiled model that meet: whatever comes in between two jobs of an asynchronous run, no result changes by a bit. */
+/**
+ * Runs of one compiled model that meet: whatever comes in between two jobs of an asynchronous run, no result changes by
+ * a bit.
+ */
 
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
@@ -44,7 +47,7 @@ const expected = (() => {
 })();
 
 describe('a synchronous run', () => {
-  it('any number of microtasks after an asynchronous one was asked for, or has computed a step, changes neither', async () => {
+  it('any number of microtasks after an asynchronous one began, or computed a step, changes neither', async () => {
     const { model, same, another } = compiled();
     const steps = same.program.nodes.length;
     // A first stretch of one step, of half of them, and of all but one.

@@ -39,7 +39,8 @@ const network = () =>
   );
 
 const message = (value: number, name: string) =>
-  `compile: expected weights below 65520 for weightStorage 'f16', got ${value} in ${name}; compile with weightStorage 'f32'`;
+  `compile: expected weights below 65520 for weightStorage 'f16', got ${value} in ${name}; compile with ` +
+  `weightStorage 'f32'`;
 
 describe("weightStorage 'f16'", () => {
   it.each([

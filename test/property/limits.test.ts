@@ -111,7 +111,8 @@ describe('kernels and strides of up to 2³¹ − 1', () => {
       'ValueError: adaptive_avg_pool2d: outputSize: expected a whole number from 1 to 2147483647, got 2147483648',
     );
     expect(traced((x) => new Conv2d(1, 1, 1, { padding: 2 ** 30 }).call(x) as Value)).toBe(
-      'ShapeError: conv2d: expected padding and windows to end within 2147483647 pixels, got 2147483652x2147483652 for ' +
+      'ShapeError: conv2d: expected padding and windows to end within 2147483647 pixels, got ' +
+        '2147483652x2147483652 for ' +
         'x [1, 1, 4, 4]',
     );
   });

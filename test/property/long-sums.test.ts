@@ -1,6 +1,6 @@
 /**
- * Long sums of terms of one sign: their roundings aren't independent, so a sum in one accumulator drifts with each term. Every reduction has a
- * bound as a part of Σ|term|, which constants, ramps and magnitudes stay within.
+ * Long sums of terms of one sign: their roundings aren't independent, so a sum in one accumulator drifts with each
+ * term. Every reduction has a bound as a part of Σ|term|, which constants, ramps and magnitudes stay within.
  */
 
 import { describe, expect, it } from 'vitest';

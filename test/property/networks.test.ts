@@ -1,4 +1,7 @@
-/** Random networks: a plan computes what the interpreter specifies, and neither fusing, taps nor other runs change a bit. */
+/**
+ * Random networks: a plan computes what the interpreter specifies, and neither fusing, taps nor other runs change a
+ * bit.
+ */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -42,8 +45,8 @@ describe('random networks', () => {
         const program = build(network);
         const inputs = inputsOf(program, 'input');
         const expected = interpret(program, inputs);
-        // Kaiming-scaled weights keep values in one size. Of the largest, a layer loses about √576·2⁻²⁴ where its 576 roundings
-        // are independent, and nine layers add up: 13e-6.
+        // Kaiming-scaled weights keep values in one size. Of the largest, a layer loses about √576·2⁻²⁴ where its 576
+        // roundings are independent, and nine layers add up: 13e-6.
         const scale = Math.max(1, ...interpret(allTapped(program), inputs).map(largest));
         for (const binary of binaries) {
           runOn(compiledModel(binary), program, inputs).forEach(({ data, shape }, i) => {

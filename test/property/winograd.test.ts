@@ -1,6 +1,7 @@
 /**
- * What Winograd's algorithms lose on inputs that are made to hurt: their transforms add up what cancels later, so the error is a part
- * of Σ|term| of the transforms, not of the convolution. The bound is winogradBound's, the same as for the goldens.
+ * What Winograd's algorithms lose on inputs that are made to hurt: their transforms add up what cancels later, so the
+ * error is a part of Σ|term| of the transforms, not of the convolution. The bound is winogradBound's, the same as for
+ * the goldens.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -80,8 +81,8 @@ function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d
 }
 
 /**
- * How many times larger Σ|term| of the transforms is than the convolution's Σ|x·w|, for inputs and weights of one magnitude each: for 2×2
- * (8/3)², for 3×3 5.8², for 4×4 8.3², for 3×3 with stride 2 (7/3)².
+ * How many times larger Σ|term| of the transforms is than the convolution's Σ|x·w|, for inputs and weights of one
+ * magnitude each: for 2×2 (8/3)², for 3×3 5.8², for 4×4 8.3², for 3×3 with stride 2 (7/3)².
  */
 const AMPLIFICATION: Readonly<Record<string, number>> = {
   'toeplitz-2x2': 64 / 9,

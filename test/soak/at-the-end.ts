@@ -1,6 +1,7 @@
 /**
- * Runs a program in a memory that ends where its plan does, with canaries wherever no step may write. Either the plan's block is last,
- * or the constants are: what reads beyond its buffer traps, and what writes there is told. No tests in here.
+ * Runs a program in a memory that ends where its plan does, with canaries wherever no step may write. Either the plan's
+ * block is last, or the constants are: what reads beyond its buffer traps, and what writes there is told. No tests in
+ * here.
  */
 
 import type { Program } from '../../src/graph/graph.ts';

@@ -1,4 +1,7 @@
-/** How long a soak goes on: a fixed number of cases in `npm test`, or until the minutes of `npm run soak` are over. No tests in here. */
+/**
+ * How long a soak goes on: a fixed number of cases in `npm test`, or until the minutes of `npm run soak` are over. No
+ * tests in here.
+ */
 
 import { inject } from 'vitest';
 
@@ -14,7 +17,10 @@ const asked = inject('soak');
 /** The seed of the first case; the next ones count on from it. */
 export const SEED = asked?.seed ?? 1;
 
-/** Runs case after case: `cases` of them, or as many as fit the part of the minutes that was asked for. Returns how many. */
+/**
+ * Runs case after case: `cases` of them, or as many as fit the part of the minutes that was asked for. Returns how
+ * many.
+ */
 export async function soak(part: number, cases: number, run: (seed: number) => Promise<void> | void): Promise<number> {
   const end = asked && performance.now() + asked.minutes * 60_000 * part;
   let count = 0;

@@ -1,6 +1,7 @@
 /**
- * Calls that meet: synchronous, asynchronous, aborted ones, weights that are loaded meanwhile, workers that are killed, pools that are
- * closed, on several modules at once. Every call ends, right to the bit or with the one error that it may end with. No tests in here.
+ * Calls that meet: synchronous, asynchronous, aborted ones, weights that are loaded meanwhile, workers that are killed,
+ * pools that are closed, on several modules at once. Every call ends, right to the bit or with the one error that it
+ * may end with. No tests in here.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';

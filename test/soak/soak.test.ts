@@ -1,4 +1,7 @@
-/** A soak: what is made at random is computed as specified, and calls that meet are right. `npm run soak` goes on for longer. */
+/**
+ * A soak: what is made at random is computed as specified, and calls that meet are right. `npm run soak` goes on for
+ * longer.
+ */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +17,7 @@ import { log, SEED, soak } from './budget.ts';
 import { Calls, type Counts } from './calls.ts';
 
 describe('a soak', () => {
-  it('of random networks and layers: what the interpreter gives, and no step reads or writes beyond its buffers', async () => {
+  it('of random networks and layers: what the interpreter gives, no step beyond its buffers', async () => {
     const counts: Counts = { networks: 0, nodes: 0, layers: 0 };
     await soak(0.4, 250, (seed) => {
       const random = new Random(seed);
@@ -51,7 +54,7 @@ describe('a soak', () => {
     log('graphs at the end of memory', counts);
   });
 
-  it('of calls that meet, on five modules and two pools: each is right to the bit, or ends with the error that it may', async () => {
+  it('of calls that meet, on five modules and two pools: right to the bit, or the error that may be', async () => {
     const counts: Counts = {};
     const rounds = await soak(0.6, 4, async (seed) => {
       const calls = new Calls(new Random(seed));

@@ -1,4 +1,7 @@
-/** An HTTP server on 127.0.0.1 for one file, whose bytes are made when they are asked for, and whose faults are chosen by tests. */
+/**
+ * An HTTP server on 127.0.0.1 for one file, whose bytes are made when they are asked for, and whose faults are chosen
+ * by tests.
+ */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,6 +1,7 @@
 /**
- * The generator that parameters and inputs of the goldens come from, the same few lines as scripts/goldens/generator.py:
- * a tensor depends on its key and shape alone, bit for bit in both languages, so goldens need no weight files.
+ * The generator that parameters and inputs of the goldens come from, the same few lines as
+ * scripts/goldens/generator.py: a tensor depends on its key and shape alone, bit for bit in both languages, so goldens
+ * need no weight files.
  */
 
 import type { Module } from '../../src/nn/module.ts';

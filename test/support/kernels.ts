@@ -1,6 +1,7 @@
 /**
- * Runs kernels on addresses: loads a binary, places operands between canaries, and tells afterwards whether any byte changed
- * that wasn't promised to. Every canary is a NaN, so that a kernel that lets one into a result is caught as well.
+ * Runs kernels on addresses: loads a binary, places operands between canaries, and tells afterwards whether any byte
+ * changed that wasn't promised to. Every canary is a NaN, so that a kernel that lets one into a result is caught as
+ * well.
  */
 
 import { readFileSync } from 'node:fs';
@@ -126,7 +127,10 @@ export class KernelMemory {
     return this.words([scale, shift, residual, residualBytes, activation, ...limits, 0]);
   }
 
-  /** Pixels with dense `values`; a kernel may read `lanes` floats of each, of which those beyond `channels` are canaries. */
+  /**
+   * Pixels with dense `values`; a kernel may read `lanes` floats of each, of which those beyond `channels` are
+   * canaries.
+   */
   inputPixels(
     values: ArrayLike<number>,
     channels: number,
@@ -222,8 +226,8 @@ export class KernelMemory {
 }
 
 /**
- * Runs a case with its operands among canaries, once for each operand, which then ends where the memory does: reading or writing beyond any
- * of them traps.
+ * Runs a case with its operands among canaries, once for each operand, which then ends where the memory does: reading
+ * or writing beyond any of them traps.
  */
 export function withCanaries(kernels: Kernels, run: (memory: KernelMemory) => void): void {
   let operands = 1;
@@ -302,8 +306,8 @@ export function expectWithin(
 }
 
 /**
- * What kernels compute, with an upper bound of what float32 may lose: each operation adds half a unit of its result and of
- * what it rounded on the way (a running error analysis, Higham 2002, section 3.3).
+ * What kernels compute, with an upper bound of what float32 may lose: each operation adds half a unit of its result and
+ * of what it rounded on the way (a running error analysis, Higham 2002, section 3.3).
  */
 export class Bounded {
   value: number;

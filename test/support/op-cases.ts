@@ -119,13 +119,18 @@ export function boundsOf(opCase: OpCase, algorithm = 'direct'): (index: number) 
   return (index) => ofTransform(index) + own(index);
 }
 
-/** For each element, by how much a sum may be off when its weights are rounded to binary16: by 2⁻¹¹ of each product, at most. */
+/**
+ * For each element, by how much a sum may be off when its weights are rounded to binary16: by 2⁻¹¹ of each product, at
+ * most.
+ */
 export function halvesBoundOf(opCase: OpCase): (index: number) => number {
   const magnitudes = magnitudesOf(opCase);
   return (index) => 2 ** -11 * magnitudes[index]!;
 }
 
-/** Σ|term|: the reference's output for absolute inputs and parameters; means are negative, since they are subtracted. */
+/**
+ * Σ|term|: the reference's output for absolute inputs and parameters; means are negative, since they are subtracted.
+ */
 function magnitudesOf(opCase: OpCase): Float32Array {
   const module = filled(opCase);
   const state = [...module.stateDict()].filter(([key]) => key !== 'num_batches_tracked');

@@ -1,6 +1,7 @@
 /**
- * How far two right answers in float32 may be apart. Bounds are derived from the number of roundings, never tuned to what was
- * measured; what only moves or compares numbers must be equal. A number that isn't finite must be the very same.
+ * How far two right answers in float32 may be apart. Bounds are derived from the number of roundings, never tuned to
+ * what was measured; what only moves or compares numbers must be equal. A number that isn't finite must be the very
+ * same.
  */
 
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -9,10 +10,11 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 export const ROUNDOFF = 2 ** -24;
 
 /**
- * The c of {@link sumBound}. A sum of K terms in float32 rounds 2K times, products and partial sums; no partial sum is larger
- * than Σ|term|. Where roundings are independent, their errors add up as √K·2⁻²⁴·Σ|term|/√3 in one standard deviation, √2 times
- * that for the difference of two such sums: 0.82. Five deviations, which a million outputs don't exceed, are c = 4. For few
- * terms it covers the worst case too: K + 1 roundings on both sides of a term, 2(K + 1) ≤ 4√K for K = 1.
+ * The c of {@link sumBound}. A sum of K terms in float32 rounds 2K times, products and partial sums; no partial sum is
+ * larger than Σ|term|. Where roundings are independent, their errors add up as √K·2⁻²⁴·Σ|term|/√3 in one standard
+ * deviation, √2 times that for the difference of two such sums: 0.82. Five deviations, which a million outputs don't
+ * exceed, are c = 4. For few terms it covers the worst case too: K + 1 roundings on both sides of a term, 2(K + 1) ≤
+ * 4√K for K = 1.
  */
 const SUM_FACTOR = 4;
 
@@ -25,8 +27,8 @@ export function sumBound(terms: number, magnitude: number): number {
 const RUN = 256;
 
 /**
- * The most by which a convolution's or linear layer's sum of `terms` may differ from the exact one, for terms of one sign too, whose roundings
- * needn't be independent: f32_conv2d's bound, and one rounding of the expected number.
+ * The most by which a convolution's or linear layer's sum of `terms` may differ from the exact one, for terms of one
+ * sign too, whose roundings needn't be independent: f32_conv2d's bound, and one rounding of the expected number.
  */
 export function runsBound(terms: number, magnitude: number): number {
   return roundingBound(Math.min(terms, RUN) + (2 * terms) / RUN + 4, magnitude);

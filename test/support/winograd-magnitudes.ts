@@ -1,6 +1,7 @@
 /**
- * Σ|term| of Winograd's way of computing a 3×3 convolution: larger than the convolution's own Σ|x·w|, since its transforms add
- * and subtract what cancels later. From the transforms' matrices (assembly/winograd.ts), by absolute values.
+ * Σ|term| of Winograd's way of computing a 3×3 convolution: larger than the convolution's own Σ|x·w|, since its
+ * transforms add and subtract what cancels later. From the transforms' matrices (assembly/winograd.ts), by absolute
+ * values.
  */
 
 import type { Conv2d } from '../../src/nn/conv.ts';
@@ -11,8 +12,9 @@ import { sumBound } from './tolerance.ts';
 import { abs, type MatrixTransform, sandwich } from './winograd-transforms.ts';
 
 /**
- * By how much Winograd's way and another one in float32 may differ, for each element of the output: a term passes the sum over the
- * channels, and two transforms of at most five sums or products each of its pixel, of its weight, and on its way out.
+ * By how much Winograd's way and another one in float32 may differ, for each element of the output: a term passes the
+ * sum over the channels, and two transforms of at most five sums or products each of its pixel, of its weight, and on
+ * its way out.
  */
 export function winogradBound(
   transform: MatrixTransform,

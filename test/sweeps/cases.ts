@@ -1,4 +1,7 @@
-/** The sweeps' cases as modules with their inputs, and by how much a result may be off. The Python side is scripts/goldens/sweeps.py. */
+/**
+ * The sweeps' cases as modules with their inputs, and by how much a result may be off. The Python side is
+ * scripts/goldens/sweeps.py.
+ */
 
 import { readFileSync } from 'node:fs';
 import { Graph, macsOf } from '../../src/graph/graph.ts';
@@ -116,8 +119,8 @@ export interface Bound {
 }
 
 /**
- * The bound of a case, as its sweep says it: layertap's own roundings and PyTorch's one, since that computed in float64, but
- * for resizing.
+ * The bound of a case, as its sweep says it: layertap's own roundings and PyTorch's one, since that computed in
+ * float64, but for resizing.
  */
 export function boundOf(of: SweepCase, module: Module, inputs: readonly Tensor<Float32Array>[]): Bound {
   const { magnitudes, shape } = of.expected!;

@@ -63,7 +63,8 @@ describe('Tensor', () => {
       'DtypeError: Tensor: expected a Uint16Array for float16, got a Float32Array of 2',
     );
     expect(make(new Float32Array(2), 'complex64')).toBe(
-      'DtypeError: Tensor: expected a dtype of float32, float16, bfloat16, float64, int64, int32, int16, int8, uint8, bool, got "complex64"',
+      'DtypeError: Tensor: expected a dtype of float32, float16, bfloat16, float64, int64, int32, int16, ' +
+        'int8, uint8, bool, got "complex64"',
     );
     expect(DTYPES).toHaveLength(10);
   });
@@ -93,7 +94,8 @@ describe('Tensor', () => {
     const x = new Tensor(new Int32Array(4), [2, 2]);
     structuredClone(x.data, { transfer: [x.data.buffer] });
     expect(thrown(() => x.float())).toBe(
-      'ValueError: Tensor: expected the 4 elements of [2, 2], got 0: the array was transferred; pass a copy to postMessage',
+      'ValueError: Tensor: expected the 4 elements of [2, 2], got 0: the array was transferred; pass a copy ' +
+        'to postMessage',
     );
   });
 });

@@ -1,4 +1,7 @@
-/** A pool's worker that dies when it is told to run while a file of its process exists: the file says how, and is removed. */
+/**
+ * A pool's worker that dies when it is told to run while a file of its process exists: the file says how, and is
+ * removed.
+ */
 
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -93,7 +93,7 @@ describe('a pool', () => {
     for (const features of await Promise.all(calls)) expectFeatures(features, ofX);
   });
 
-  it('gives the same bits in any number of stretches, with a synchronous run any number of microtasks after one', async () => {
+  it('gives the same bits in any number of stretches, a synchronous run any microtasks after one', async () => {
     const pool = await poolOf(2);
     const compiled = new CompiledModel({ pool }, pool.instantiate('simd'));
     const program = programOf([x.shape], (value) => [model.call(value) as Value]);
@@ -258,7 +258,8 @@ describe('a worker that dies', () => {
       f32_copy({ pixels: 1, channels: 4, x: from, pixelBytes: 16, out: 128, outBytes: 16 });
     const outside = 2 ** 31;
     await expect(runPhases(pool, instance, [[copy(64), copy(outside)]])).rejects.toThrow(
-      'ThreadPool: expected a worker to run, got "RuntimeError: memory access out of bounds"; the next call starts new ones',
+      'ThreadPool: expected a worker to run, got "RuntimeError: memory access out of bounds"; the next call ' +
+        'starts new ones',
     );
     // The calling thread's own step: the others aren't waited for either.
     await expect(runPhases(pool, instance, [[copy(outside), copy(64)]])).rejects.toThrow(WebAssembly.RuntimeError);
@@ -314,7 +315,8 @@ describe('a worker that dies', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await expect(refused).rejects.toThrow(
       new ThreadError(
-        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; await that, or ' +
+        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous ' +
+          'one; await that, or ' +
           'use the asynchronous form',
       ),
     );

@@ -84,7 +84,8 @@ describe('a host that forbids compiling', () => {
     vi.stubGlobal('WebAssembly', forbidding);
     expect(() => fresh.instantiate('simd')).toThrow(
       `layertap: expected a host that compiles WebAssembly with SIMD, got "CompileError: disallowed by embedder"; ` +
-        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call setModule with the simd binary`,
+        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call ` +
+        'setModule with the simd binary',
     );
   });
 });

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { constantsOf, readProgram, writeFloats } from '../../bundle.mjs';
 import { oihwToHwio, transposed } from '../../layout.mjs';
 
-/** Writes tfjs.bin: weights `[H, W, I, O]`, depthwise `[H, W, O, 1]`, linear `[I, O]`. @param {string} folder a bundle's */
+/**
+ * Writes tfjs.bin: weights `[H, W, I, O]`, depthwise `[H, W, O, 1]`, linear `[I, O]`. @param {string} folder a bundle's
+ */
 export function write(folder) {
   const program = readProgram(folder);
   const constants = constantsOf(folder, program);

@@ -1,12 +1,16 @@
 /**
- * A TensorFlow Lite file: tensors, their data and operators as a FlatBuffer. Tables are written by the numbers of their fields.
+ * A TensorFlow Lite file: tensors, their data and operators as a FlatBuffer. Tables are written by the numbers of their
+ * fields.
  *
  * @see https://github.com/google-ai-edge/LiteRT/blob/main/tflite/converter/schema/schema.fbs
  */
 
 import { Builder } from 'flatbuffers';
 
-/** Opcodes, with the version of each that has the fields used here. @type {Readonly<Record<string, readonly [code: number, version?: number]>>} */
+/**
+ * Opcodes, with the version of each that has the fields used here. @type {Readonly<Record<string, readonly [code:
+ * number, version?: number]>>}
+ */
 const OPCODES = {
   ADD: [0],
   AVERAGE_POOL_2D: [1],
@@ -35,7 +39,10 @@ export const INT32 = 2;
 const ALIGNMENT = 16;
 
 /** @typedef {{ shape: readonly number[], type: number, data: Uint8Array | null }} Tensor */
-/** @typedef {{ type: number, fields: readonly (readonly [kind: 'byte' | 'int', value: number, unless?: number])[] }} Options */
+/**
+ * @typedef {{ type: number, fields: readonly (readonly [kind: 'byte' | 'int', value: number, unless?: number])[] }}
+ * Options
+ */
 /** @typedef {{ opcode: string, inputs: number[], outputs: number[], options: Options | null }} Operator */
 
 /**

@@ -1,4 +1,7 @@
-/** 2,000 images, two workers, one of which is killed in the middle. Needs Debian's redis-server; without it, nothing is tested. */
+/**
+ * 2,000 images, two workers, one of which is killed in the middle. Needs Debian's redis-server; without it, nothing is
+ * tested.
+ */
 
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';

@@ -5,7 +5,9 @@ import { ihdr, jpegHeader, outOfPalette, picture, png } from './inputs.mjs';
 
 const IMAGE_TYPES = 'image/jpeg or image/png';
 
-/** @returns {Promise<{ claim: string, path?: string, init: object, status: number, code: string, message: string }[]>} */
+/**
+ * @returns {Promise<{ claim: string, path?: string, init: object, status: number, code: string, message: string }[]>}
+ */
 export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 ** 20 } = {}) {
   const good = await picture(1);
   const jpeg = await picture(1, { format: 'jpeg' });

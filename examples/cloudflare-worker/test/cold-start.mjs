@@ -1,8 +1,9 @@
 /**
- * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer BENCH] [--node 20,24]`. Each start is a new workerd whose first
- * request builds MobileNetV3-large, reads its weights (generated, 12 MB), packs them, compiles a plan and runs it. The import is
- * timed in an isolate of its own. With `--peer` and the path of the repository's bench folder, each start is followed by one of tfjs-wasm in each Node, from its import to its
- * first result, by the benchmarks' means: this machine's other work slows all.
+ * From a cold isolate to the first feature: `node test/cold-start.mjs [--starts N] [--peer BENCH] [--node 20,24]`. Each
+ * start is a new workerd whose first request builds MobileNetV3-large, reads its weights (generated, 12 MB), packs
+ * them, compiles a plan and runs it. The import is timed in an isolate of its own. With `--peer` and the path of the
+ * repository's bench folder, each start is followed by one of tfjs-wasm in each Node, from its import to its first
+ * result, by the benchmarks' means: this machine's other work slows all.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

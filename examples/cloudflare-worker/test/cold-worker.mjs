@@ -1,4 +1,7 @@
-/** A worker whose first request does what a network needs before its first feature, and tells how long each step took; see cold-start.mjs. */
+/**
+ * A worker whose first request does what a network needs before its first feature, and tells how long each step took;
+ * see cold-start.mjs.
+ */
 
 import { openSafetensors, zeros } from 'layertap';
 import { MODELS } from '../models.mjs';

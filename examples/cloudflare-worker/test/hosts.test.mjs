@@ -1,4 +1,7 @@
-/** The same service on Node, Deno and Bun, whatever clients send. Deno and Bun are those on PATH; where there is none, they are skipped. */
+/**
+ * The same service on Node, Deno and Bun, whatever clients send. Deno and Bun are those on PATH; where there is none,
+ * they are skipped.
+ */
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

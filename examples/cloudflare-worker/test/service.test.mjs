@@ -248,7 +248,7 @@ describe('pixels', () => {
   const rgba = Uint8Array.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : next() * 256));
   const rgb = rgba.filter((_, i) => i % 4 !== 3);
 
-  it('of a PNG are those that were encoded: with alpha, interlaced, with a palette, and all of its data are checked', async () => {
+  it('of a PNG are those that were encoded: with alpha, interlaced, with a palette; all data are checked', async () => {
     for (const options of [{}, { progressive: true }]) {
       const bytes = await encoded(rgba, width, height, 'png', options);
       await checkPng(bytes, { width, height });

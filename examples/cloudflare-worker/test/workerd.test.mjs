@@ -1,4 +1,7 @@
-/** The worker on workerd, bundled as a deployment would be, with an isolate's limits: 100 MiB for a WebAssembly memory among them. */
+/**
+ * The worker on workerd, bundled as a deployment would be, with an isolate's limits: 100 MiB for a WebAssembly memory
+ * among them.
+ */
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +16,10 @@ import { badInputs } from './bad-inputs.mjs';
 import { ask, beginUpload, load, send } from './http.mjs';
 import { digitsWeights as digitsUrl, generatedWeights, goldens, picture, scene } from './inputs.mjs';
 
-/** How much garbage in ArrayBuffers V8 lets lie between two full collections. A leak of one picture a request would be several times as much. */
+/**
+ * How much garbage in ArrayBuffers V8 lets lie between two full collections. A leak of one picture a request would be
+ * several times as much.
+ */
 const GARBAGE_MB = 64;
 
 const CLIENTS = 32;
@@ -58,7 +64,8 @@ describe('the digits network', () => {
   });
 
   it('answers clients whose uploads take long, and others meanwhile', async () => {
-    // Twice as many as there once were places; the first request of an isolate, which loads the network, is one of them.
+    // Twice as many as there once were places; the first request of an isolate, which loads the network, is one of
+    // them.
     const fresh = await startWorkerd({ weights: digitsWeights });
     try {
       for (let round = 0; round < 2; round++) {

@@ -1,6 +1,6 @@
 /**
- * Lets a node's kernel do what the next nodes would: batch norm, residual addition, activation. Never across a tap, and in
- * the epilogue's one order, so that no value changes by a bit.
+ * Lets a node's kernel do what the next nodes would: batch norm, residual addition, activation. Never across a tap, and
+ * in the epilogue's one order, so that no value changes by a bit.
  */
 
 import { EPILOGUE_ORDER, type EpiloguePart, NO_EPILOGUE } from '../../ops/rules/epilogue.ts';

@@ -12,8 +12,8 @@ export interface Placement {
 }
 
 /**
- * The values that can be written in place. Kernels write whole vectors of four channels, so each but the last input must have
- * a multiple of four; a program's inputs and values that lie elsewhere already are copied.
+ * The values that can be written in place. Kernels write whole vectors of four channels, so each but the last input
+ * must have a multiple of four; a program's inputs and values that lie elsewhere already are copied.
  */
 export function placeConcats(program: Program): ReadonlyMap<Value, Placement> {
   const inputs = new Set(program.inputs);

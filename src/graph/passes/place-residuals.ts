@@ -4,10 +4,11 @@ import type { Node, Program, Value } from '../graph.ts';
 import type { Placement } from './place-concats.ts';
 
 /**
- * The placements, and of outputs that can lie where the node's residual does: nothing reads that any more, nor anything else that lies
- * there.
+ * The placements, and of outputs that can lie where the node's residual does: nothing reads that any more, nor anything
+ * else that lies there.
  *
- * @param allows whether a node's kernels read each element of the residual just before they write the output's, and no later
+ * @param allows whether a node's kernels read each element of the residual just before they write the output's, and no
+ *   later
  */
 export function placeResiduals(
   { inputs, nodes, taps }: Program,

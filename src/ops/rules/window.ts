@@ -97,7 +97,8 @@ export function windowCounts(name: string, x: Shape, window: Window): Pair {
     });
     const mode = ceilMode ? `, stride ${stride.join('x')}, ceil mode` : '';
     throw new ShapeError(
-      `${name}: expected an input of at least ${least.join('x')} pixels with padding (kernel ${kernelSize.join('x')}, ` +
+      `${name}: expected an input of at least ${least.join('x')} pixels with padding (kernel ` +
+        `${kernelSize.join('x')}, ` +
         `dilation ${dilation.join('x')}${mode}), got ${padded.join('x')} from x ${formatShape(x)}`,
     );
   }
@@ -109,7 +110,8 @@ export function windowCounts(name: string, x: Shape, window: Window): Pair {
   });
   if (ends.some((end) => end > MOST)) {
     throw new ShapeError(
-      `${name}: expected padding and windows to end within ${MOST} pixels, got ${ends.join('x')} for x ${formatShape(x)}`,
+      `${name}: expected padding and windows to end within ${MOST} pixels, got ${ends.join('x')} for x ` +
+        `${formatShape(x)}`,
     );
   }
   return [height, width];

@@ -1,7 +1,7 @@
 /**
- * Debian's browsers, each opening a page that computes in its window and in a web worker, and posts what came out; and cross-origin isolated
- * pages with a pool of threads. All come under a strict Content-Security-Policy that allows WebAssembly ('wasm-unsafe-eval') and
- * nothing else.
+ * Debian's browsers, each opening a page that computes in its window and in a web worker, and posts what came out; and
+ * cross-origin isolated pages with a pool of threads. All come under a strict Content-Security-Policy that allows
+ * WebAssembly ('wasm-unsafe-eval') and nothing else.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Bundlers without any configuration for WebAssembly: what each makes of named imports runs in Node, and a getter of one family
- * comes without the code of the others.
+ * Bundlers without any configuration for WebAssembly: what each makes of named imports runs in Node, and a getter of
+ * one family comes without the code of the others.
  */
 
 import { readFileSync } from 'node:fs';
@@ -20,7 +20,10 @@ const OTHERS = ['SqueezeNet', 'MobileNetV2', 'MobileNetV3', 'DeepLabV3', 'DeepLa
 /** Whether code has a class, however a bundler writes that. */
 const hasClass = (code, name) => new RegExp(`class ${name}\\b|(?:\\b|_)${name} ?= ?class`).test(code);
 
-/** Each bundler: writes `outfile` from `entry`, with its names. `edge` takes the entry for hosts that import the kernels. */
+/**
+ * Each bundler: writes `outfile` from `entry`, with its names. `edge` takes the entry for hosts that import the
+ * kernels.
+ */
 const BUNDLERS = {
   esbuild: ({ cwd, entry, outfile, edge }) =>
     esbuild.build({

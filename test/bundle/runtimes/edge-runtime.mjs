@@ -40,7 +40,10 @@ export const checks = async (project) => {
   ];
 };
 
-/** Modules that the host compiles and leaves in a global, as Next.js does. @param {Set<string>} imported gets their names */
+/**
+ * Modules that the host compiles and leaves in a global, as Next.js does. @param {Set<string>} imported gets their
+ * names
+ */
 function modulesOfTheHost(imported) {
   return {
     name: 'modules-of-the-host',

@@ -1,6 +1,6 @@
 /**
- * Next.js: one application, built by Turbopack and served. Next.js is a package of its own, test/bundle/next, which is the application as
- * well. Building runs the edge routes once, so on Node 20 there is none with the relaxed binary.
+ * Next.js: one application, built by Turbopack and served. Next.js is a package of its own, test/bundle/next, which is
+ * the application as well. Building runs the edge routes once, so on Node 20 there is none with the relaxed binary.
  */
 
 import { cpSync, readFileSync, rmSync, symlinkSync } from 'node:fs';

@@ -60,7 +60,9 @@ const config :Workerd.Config = (
   return { version: versionOf(project, 'workerd'), importMs, ...result };
 }
 
-/** The whole worker bundled into one module, which Miniflare is given with the binaries. It needs a newer Node than 20. */
+/**
+ * The whole worker bundled into one module, which Miniflare is given with the binaries. It needs a newer Node than 20.
+ */
 async function inMiniflare(project) {
   const { folder } = project;
   const outfile = join(folder, 'worker.miniflare.mjs');
