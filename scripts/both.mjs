@@ -1,7 +1,7 @@
 /**
- * Puts two binaries into one: `node scripts/both.mjs SIMD RELAXED OUT`. A host that forbids compiling takes binaries as files, and a
- * compressor finds one in the other only where they are one file. Functions that are the same in both are there once. Exports of the simd
- * binary are named as src/wasm/both.ts says.
+ * Puts two binaries into one: `node scripts/both.mjs SIMD RELAXED OUT`. A host that forbids compiling takes binaries as
+ * files, and a compressor finds one in the other only where they are one file. Functions that are the same in both are
+ * there once. Exports of the simd binary are named as src/wasm/both.ts says.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -10,8 +10,8 @@ const NUMBERS = 91;
 const TURN = 61;
 
 /**
- * A byte takes one printable character, or two after `!` or a space, and always the same ones: so what compresses the bytes compresses their
- * text, too. Base64 cuts them askew, and takes half as much again once compressed.
+ * A byte takes one printable character, or two after `!` or a space, and always the same ones: so what compresses the
+ * bytes compresses their text, too. Base64 cuts them askew, and takes half as much again once compressed.
  *
  * @param {Buffer} bytes @returns {string}
  */

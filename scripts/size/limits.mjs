@@ -1,6 +1,6 @@
 /**
- * What a user ships, and how much of it there may be: `npm run size [-- --json]`. JavaScript minified, with the binaries that the
- * bundle has or imports, all by gzip -9.
+ * What a user ships, and how much of it there may be: `npm run size [-- --json]`. JavaScript minified, with the
+ * binaries that the bundle has or imports, all by gzip -9.
  */
 
 const dist = new URL('../../dist/', import.meta.url).pathname;

@@ -5,8 +5,8 @@ import { valuesOf } from '../nn/output.ts';
 import { Parameter } from '../tensor/parameter.ts';
 
 /**
- * Numbers the values of some graphs: two have one number where the same ops make them of the same inputs, parameters and
- * attributes.
+ * Numbers the values of some graphs: two have one number where the same ops make them of the same inputs, parameters
+ * and attributes.
  *
  * @returns the numbers of an output's values
  */

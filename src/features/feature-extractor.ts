@@ -59,9 +59,9 @@ export type NamesIn<Nodes> = Extract<
  *     const features = extractor.forward(x); // Map { 'sum' → Tensor, 'logits' → Tensor }
  *
  * A node is a layer by its path or a function by its name after its module's path; {@link getGraphNodeNames} lists
- * them. A path that several nodes begin with stands for the last of them. A layer that runs again is `relu_1` the second
- * time. Besides, any module inside of a layer such as Conv2dNormActivation can be named by its path. Of two nodes with
- * one feature's name, the earlier one is returned.
+ * them. A path that several nodes begin with stands for the last of them. A layer that runs again is `relu_1` the
+ * second time. Besides, any module inside of a layer such as Conv2dNormActivation can be named by its path. Of two
+ * nodes with one feature's name, the earlier one is returned.
  *
  * @throws {@link ValueError} for a node that isn't there, with what there is
  * @see torchvision.models.feature_extraction.create_feature_extractor
@@ -311,12 +311,16 @@ function traced(
   return { graph, names };
 }
 
-/** The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one. */
+/**
+ * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
+ */
 function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
   return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
 }
 
-/** The error for nodes that aren't there: in torchvision's words first, then with those of the deepest level that is. */
+/**
+ * The error for nodes that aren't there: in torchvision's words first, then with those of the deepest level that is.
+ */
 function missingNodes(model: AnyModule, names: NodeNames, missing: readonly string[]): ValueError {
   const all = [...names.nodes.map(({ name }) => name), ...names.modules.keys()];
   const below = (level: string) => {

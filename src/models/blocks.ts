@@ -15,7 +15,10 @@ import { callable, whole, withDefaults } from '../options.ts';
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
 export type NormLayer = (channels: number) => Module;
 
-/** What makes norms, checked. @throws {@link ValueError} where it isn't a function, or returns something else than a module */
+/**
+ * What makes norms, checked. @throws {@link ValueError} where it isn't a function, or returns something else than a
+ * module
+ */
 export function checkedNorm(name: string, normLayer: NormLayer): NormLayer {
   callable(`${name}: normLayer`, normLayer);
   return (channels) => {
@@ -41,7 +44,10 @@ export interface Conv2dNormActivationOptions {
   readonly activationLayer?: ActivationLayer | null;
 }
 
-/** A convolution that keeps the size at stride 1, its norm, and its activation. @see torchvision.ops.Conv2dNormActivation */
+/**
+ * A convolution that keeps the size at stride 1, its norm, and its activation. @see
+ * torchvision.ops.Conv2dNormActivation
+ */
 export class Conv2dNormActivation extends Sequential {
   /** The last item's channels. */
   outChannels: number;
@@ -72,7 +78,10 @@ export class Conv2dNormActivation extends Sequential {
   }
 }
 
-/** Multiplies each channel by a number between 0 and 1 that all channels' means decide. @see torchvision.ops.SqueezeExcitation */
+/**
+ * Multiplies each channel by a number between 0 and 1 that all channels' means decide. @see
+ * torchvision.ops.SqueezeExcitation
+ */
 export class SqueezeExcitation extends Layer {
   avgpool: AdaptiveAvgPool2d;
   fc1: Conv2d;
@@ -100,7 +109,10 @@ export class SqueezeExcitation extends Layer {
   }
 }
 
-/** The multiple of `divisor` nearest to `v`, but not less than nine tenths of it. @see torchvision.models._utils._make_divisible */
+/**
+ * The multiple of `divisor` nearest to `v`, but not less than nine tenths of it. @see
+ * torchvision.models._utils._make_divisible
+ */
 export function makeDivisible(v: number, divisor: number, minValue = divisor): number {
   const rounded = Math.max(minValue, Math.floor((v + divisor / 2) / divisor) * divisor);
   return rounded < 0.9 * v ? rounded + divisor : rounded;

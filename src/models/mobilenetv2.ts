@@ -32,7 +32,10 @@ export interface MobileNetV2Options {
 
 const relu6 = () => new ReLU6({ inplace: true });
 
-/** Widens, filters depthwise, narrows; with a shortcut where shapes allow it. @see torchvision.models.mobilenetv2.InvertedResidual */
+/**
+ * Widens, filters depthwise, narrows; with a shortcut where shapes allow it. @see
+ * torchvision.models.mobilenetv2.InvertedResidual
+ */
 export class InvertedResidual extends Module {
   conv: Sequential;
   useResConnect: boolean;

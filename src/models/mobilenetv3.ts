@@ -43,8 +43,8 @@ type Row = readonly [
 const ACTIVATIONS = { RE: () => new ReLU({ inplace: true }), HS: () => new Hardswish({ inplace: true }) } as const;
 
 /**
- * Widens, filters depthwise, excites, narrows. It isn't exported: torchvision has an InvertedResidual in each family, and the name is
- * MobileNet v2's here. @see torchvision.models.mobilenetv3.InvertedResidual
+ * Widens, filters depthwise, excites, narrows. It isn't exported: torchvision has an InvertedResidual in each family,
+ * and the name is MobileNet v2's here. @see torchvision.models.mobilenetv3.InvertedResidual
  */
 class InvertedResidual extends Module {
   useResConnect: boolean;

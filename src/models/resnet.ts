@@ -1,4 +1,6 @@
-/** ResNet, Wide ResNet and ResNeXt. @see torchvision.models.resnet; arXiv:1512.03385, arXiv:1605.07146, arXiv:1611.05431 */
+/**
+ * ResNet, Wide ResNet and ResNeXt. @see torchvision.models.resnet; arXiv:1512.03385, arXiv:1605.07146, arXiv:1611.05431
+ */
 
 import { describe, UnsupportedError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
@@ -58,7 +60,9 @@ export class BasicBlock extends Module {
   bn2: Module;
   downsample: Sequential | null;
 
-  /** @throws {@link ValueError} or {@link UnsupportedError}, as torchvision does, for groups, another width, or dilation */
+  /**
+   * @throws {@link ValueError} or {@link UnsupportedError}, as torchvision does, for groups, another width, or dilation
+   */
   constructor(inplanes: number, planes: number, options: BlockOptions) {
     super();
     const { stride, downsample, groups, baseWidth, dilation, normLayer } = options;

@@ -1,4 +1,6 @@
-/** What the segmentation models share: a backbone with features `out` and `aux`, heads, upsampling to the input's size. */
+/**
+ * What the segmentation models share: a backbone with features `out` and `aux`, heads, upsampling to the input's size.
+ */
 
 import { KeyError, listed } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';

@@ -59,8 +59,8 @@ export abstract class Module<Out = Value> extends Registered {
   /** PyTorch's flag: true until `eval()`. It is kept for `train` and `eval`; no computation depends on it. */
   training = true;
   /**
-   * Whether the module is one node of a model, so that nodes inside of it have no names. It isn't unless a class says so:
-   * {@link Layer}s are, as torch.nn's are.
+   * Whether the module is one node of a model, so that nodes inside of it have no names. It isn't unless a class says
+   * so: {@link Layer}s are, as torch.nn's are.
    */
   isLeaf?(): boolean;
   /** What state_dict's metadata says of this class. */
@@ -326,8 +326,8 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * @internal Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under each
-   *   of its names.
+   * @internal Parameters and buffers by their state-dict keys, a module's parameters first: a shared module's under
+   *   each of its names.
    *
    * @param into what they are added to: a generator within a generator makes garbage for each level that an item passes
    */

@@ -32,7 +32,7 @@ export interface Op<A> {
 }
 
 /**
- * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that only
- * who imports `interpret` ships references: graph/references.ts lists them.
+ * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that
+ * only who imports `interpret` ships references: graph/references.ts lists them.
  */
 export type Reference<A> = (inputs: readonly Tensor<Float32Array>[], attrs: A) => Tensor<Float32Array>;

@@ -1,6 +1,7 @@
 /**
- * The binaries as a module that Cloudflare's runtime has compiled: it forbids compiling at run time, so they are imported, as one file.
- * `?module` is the form that wrangler and Cloudflare's Vite plugin take. Takes the place of modules.ts.
+ * The binaries as a module that Cloudflare's runtime has compiled: it forbids compiling at run time, so they are
+ * imported, as one file. `?module` is the form that wrangler and Cloudflare's Vite plugin take. Takes the place of
+ * modules.ts.
  */
 
 import both from '../kernels.both.wasm?module';

@@ -60,7 +60,7 @@ class Sub extends Module {
 }
 
 describe('getGraphNodeNames', () => {
-  it('names leaves by their paths, functions by their names, and what comes again by a number, as torchvision does', () => {
+  it('names leaves by paths, functions by names, and what comes again by a number, as torchvision does', () => {
     expect(getGraphNodeNames(new Branches())).toEqual([
       ...['x', 'conv', 'act', 'conv_1', 'act_1', 'sequence.0', 'sequence.1', 'relu', 'act_2'],
       ...['sub.relu', 'sub.sigmoid', 'sub.relu_1', 'sub.sigmoid_1', 'relu_1', 'add'],
@@ -81,7 +81,8 @@ describe('getGraphNodeNames', () => {
     expect(getGraphNodeNames(new Conv2d(3, 4, 1))).toEqual(['x', 'conv2d']);
     expect(getGraphNodeNames(new Flat(), { inputShape: [1, 1, 8, 8] })).toEqual(['x', 'conv', 'flatten', 'fc']);
     expect(thrown(() => getGraphNodeNames(new Flat()))).toBe(
-      'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got "linear: mat1 and mat2 ' +
+      'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got "linear: ' +
+        'mat1 and mat2 ' +
         'shapes cannot be multiplied (1x100352 and 128x3): expected x of shape [N, 128], got [1, 100352]"; ' +
         'give the shape of an input that it takes as inputShape',
     );
@@ -396,12 +397,15 @@ describe('bad input', () => {
 
   it('names the nodes that are not there, and those of the deepest level that is', () => {
     expect(attempt(['layer1.0.conv9', 'layer1'])).toBe(
-      'ValueError: createFeatureExtractor: node: "layer1.0.conv9" is not present in model; the nodes of "layer1.0" are ' +
+      'ValueError: createFeatureExtractor: node: "layer1.0.conv9" is not present in model; the nodes of ' +
+        '"layer1.0" are ' +
         '"conv1", "bn1", "relu", "conv2", "bn2", "downsample", "add", "relu_1"',
     );
     expect(attempt(['layer4[0]', 'nope'])).toBe(
-      'ValueError: createFeatureExtractor: node: "layer4[0]", "nope" is not present in model; its nodes are "x", "conv1", ' +
-        '"bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten", "fc"; write "layer4.0"',
+      'ValueError: createFeatureExtractor: node: "layer4[0]", "nope" is not present in model; its nodes are ' +
+        '"x", "conv1", ' +
+        '"bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten", "fc"; write ' +
+        '"layer4.0"',
     );
   });
 

@@ -417,7 +417,7 @@ describe("a whole model's weights", () => {
     );
   });
 
-  it('load strictly where the model has parameters of its own, a child of two names, or none in one's place', () => {
+  it('load strictly where the model has own parameters, a child of two names, or none in the place of one', () => {
     class Odd extends Module {
       readonly first = new Conv2d(3, 4, 1);
       readonly again = this.first;

@@ -1,4 +1,6 @@
-/** Every builder in src/models has torchvision's node names, in its order, but for those in docs/features.md's table. */
+/**
+ * Every builder in src/models has torchvision's node names, in its order, but for those in docs/features.md's table.
+ */
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
