@@ -1,8 +1,9 @@
 /** `layertap extract`: features of some layers, computed up to the last of them. */
 
 import { join } from 'node:path';
-import { IntermediateLayerGetter, saveSafetensors } from 'layertap';
+import { saveSafetensors } from 'layertap';
 import { CommandError } from './failures.js';
+import { checkLayers, featuresOf } from './features.js';
 import { heatmaps } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
@@ -35,11 +36,13 @@ export async function extract(options) {
   const { layers, output, heatmaps: folder, deterministic = false } = options;
   checkInputOptions(options);
   const model = buildModel(options.model, options.modelOptions);
-  const getter = new IntermediateLayerGetter(model, layers).compile({ deterministic });
+  checkLayers(model, layers);
 
   status('reading …');
   const { input, preset } = await readInput(options, 'imagenet');
-  const info = getter.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
+  const { tapped, warnings: notOwn } = featuresOf(model, layers, input.shape);
+  tapped.compile({ deterministic });
+  const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
   const maps = folder === undefined ? [] : heatmapPlaces(folder, info, input.shape[0]);
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
   const { weights: weightsPath, input: inputPath, image: imagePath } = options;
@@ -49,14 +52,14 @@ export async function extract(options) {
     folder: heatmapFolder,
   });
   const weights = new TensorFile('--weights', weightsPath);
-  const [weightsMs] = await timed(() => loadWeights(weights, getter).finally(() => weights.close()));
+  const [weightsMs] = await timed(() => loadWeights(weights, tapped).finally(() => weights.close()));
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
-  const [runMs, features] = await timed(() => getter.forwardAsync(input, { onProgress }));
+  const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));
   const names = namesOf(features);
   /** @type {import('./output.js').OutputFile[]} */
   const files = [{ option: '--output', path: output, bytes: saveSafetensors(names, [], { sorted: false }) }];
-  const warnings = presetWarnings(model, preset);
+  const warnings = [...notOwn, ...presetWarnings(model, preset)];
   const size = { height: input.shape[2], width: input.shape[3] };
   const left = maps.values();
   for (const [name, feature] of names) {
@@ -76,8 +79,8 @@ export async function extract(options) {
   }
   await writeFiles(files, heatmapFolder);
 
-  const binary = getter.compiled?.binary;
-  const tapped = info.map(({ name, module, shape, reduction, macs, bytes }) => ({
+  const binary = tapped.compiled?.binary;
+  const told = info.map(({ name, module, shape, reduction, macs, bytes }) => ({
     name,
     layer: module,
     shape,
@@ -95,14 +98,14 @@ export async function extract(options) {
       binary,
       weightsMs,
       runMs,
-      features: tapped,
+      features: told,
       output: path,
       heatmaps: maps.map((map) => map.path),
     },
     lines: [
       `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
-      ...table(tapped.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
+      ...table(told.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
       `wrote ${path} (${bytesText(bytes.length)})`,
       ...maps.map((map) => `wrote ${map.path}`),
     ],

@@ -1,9 +1,10 @@
 /**
- * `layertap inspect`: a model's children, which of them are kept for some layers, and what they cost. Needs no
- * weights.
+ * `layertap inspect`: a model's modules, which of them are kept for some layers, which a getter may be asked for, what
+ * they cost, and the model's nodes. Needs no weights.
  */
 
-import { Graph, IntermediateLayerGetter, macsOf, Value } from 'layertap';
+import { createFeatureExtractor, Graph, getGraphNodeNames, macsOf, Value } from 'layertap';
+import { featuresOf, getterLayers } from './features.js';
 import { buildModel } from './models.js';
 import { bytesText, countText, shapeText, table } from './print.js';
 
@@ -15,13 +16,16 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * @property {Record<string, unknown>} modelOptions
  * @property {Map<string, string>} [layers]
  * @property {{ height: number, width: number }} size
+ * @property {number} depth
+ * @property {boolean} [nodes]
  */
 
 /**
  * @typedef {object} Child
- * @property {string} name
+ * @property {string} name its path
  * @property {string} type
  * @property {boolean} kept
+ * @property {boolean} getter whether a getter that is asked for it gives the model's own value
  * @property {readonly number[] | Record<string, readonly number[]> | null} shape null where it is dropped
  * @property {number} parameters
  * @property {number | null} macs multiply-accumulates
@@ -34,31 +38,34 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * @param {InspectOptions} options
  * @returns {import('./program.js').Outcome}
  */
-export function inspect({ model: name, modelOptions, layers, size }) {
+export function inspect({ model: name, modelOptions, layers, size, depth, nodes: withNodes = false }) {
   const model = buildModel(name, modelOptions);
   const input = [1, 3, size.height, size.width];
-  const getter = layers ? new IntermediateLayerGetter(model, layers) : null;
-  const children = traceChildren(model, getter, input);
-  const features = (getter?.featureInfo(input) ?? []).map(({ name: feature, module, ...rest }) => ({
+  const { tapped = null, warnings = [] } = layers ? featuresOf(model, layers, input) : {};
+  const children = traceModules(model, tapped, { input, depth });
+  const features = (tapped?.featureInfo(input) ?? []).map(({ name: feature, module, ...rest }) => ({
     name: String(feature),
     layer: module,
     ...rest,
   }));
+  const nodes = withNodes ? nodesOf(model, input) : undefined;
+  const direct = children.filter((child) => !child.name.includes('.'));
   const total = (/** @type {readonly Child[]} */ some) => ({
     parameters: sum(some.map(({ parameters }) => parameters)),
     macs: sum(some.map(({ macs }) => macs ?? 0)),
     bytes: sum(some.map(({ bytes }) => bytes ?? 0)),
   });
   const totals = {
-    kept: total(children.filter(({ kept }) => kept)),
-    dropped: { parameters: total(children.filter(({ kept }) => !kept)).parameters },
+    kept: total(direct.filter(({ kept }) => kept)),
+    dropped: { parameters: total(direct.filter(({ kept }) => !kept)).parameters },
   };
 
-  const head = ['child', 'type', '', 'output', 'parameters', 'MACs', 'bytes'];
-  const rows = children.map(({ name: child, type, kept, shape, parameters, macs, bytes }) => [
+  const head = ['child', 'type', '', 'getter', 'output', 'parameters', 'MACs', 'bytes'];
+  const rows = children.map(({ name: child, type, kept, getter, shape, parameters, macs, bytes }) => [
     child,
     type,
     kept ? 'kept' : 'dropped',
+    getter ? 'yes' : 'no',
     shapesText(shape),
     countText(parameters),
     macs === null ? '-' : countText(macs),
@@ -69,64 +76,97 @@ export function inspect({ model: name, modelOptions, layers, size }) {
     '',
     '',
     '',
+    '',
     countText(totals.kept.parameters),
     countText(totals.kept.macs),
     bytesText(totals.kept.bytes),
   ];
-  const droppedRow = ['dropped', '', '', '', countText(totals.dropped.parameters), '-', '-'];
+  const droppedRow = ['dropped', '', '', '', '', countText(totals.dropped.parameters), '-', '-'];
   const lines = [
     `${name} on ${shapeText(input)}`,
     '',
-    ...table([head, ...rows, keptRow, droppedRow], new Set([4, 5, 6])),
+    ...table([head, ...rows, keptRow, droppedRow], new Set([5, 6, 7])),
   ];
-  if (features.length > 0) {
-    const cells = features.map(({ name: feature, layer, shape, reduction, macs, bytes }) => [
-      feature,
-      layer,
-      shapeText(shape),
-      `1/${reduction}`,
-      countText(macs),
-      bytesText(bytes),
-    ]);
-    const heads = ['feature', 'layer', 'output', 'scale', 'MACs', 'bytes'];
-    for (const line of ['', ...table([heads, ...cells], new Set([3, 4, 5]))]) lines.push(line);
+  const feature = features.map((one) => [one.name, one.layer, ...costCells(one)]);
+  const node = (nodes ?? []).map((one) => [one.name, ...costCells(one)]);
+  const costs = ['output', 'scale', 'MACs', 'bytes'];
+  const tables = [
+    { rows: feature, head: ['feature', 'layer', ...costs], right: new Set([3, 4, 5]) },
+    { rows: node, head: ['node', ...costs], right: new Set([2, 3, 4]) },
+  ];
+  for (const { rows, head, right } of tables) {
+    if (rows.length > 0) for (const line of ['', ...table([head, ...rows], right)]) lines.push(line);
   }
-  return { result: { command: 'inspect', model: name, input, children, features, totals }, lines };
+  const result = { command: 'inspect', model: name, input, children, features, ...(nodes && { nodes }), totals };
+  return { result, lines, warnings };
+}
+
+/** @param {{ shape: readonly number[], reduction: number, macs: number, bytes: number }} info */
+function costCells({ shape, reduction, macs, bytes }) {
+  return [shapeText(shape), `1/${reduction}`, countText(macs), bytesText(bytes)];
 }
 
 /**
- * Traces the kept children as the getter runs them, or all as the model's own forward does: shapes alone, nothing is
+ * The model's nodes in order of execution, with what they cost from the input on.
+ *
+ * @param {Module} model
+ * @param {readonly number[]} input
+ */
+function nodesOf(model, input) {
+  const options = { inputShape: input };
+  const extractor = createFeatureExtractor(model, { returnNodes: getGraphNodeNames(model, options), ...options });
+  return extractor.featureInfo(input).map(({ name, shape, channels, reduction, macs, bytes }) => {
+    return { name, shape, channels, reduction, macs, bytes };
+  });
+}
+
+/**
+ * Traces what is kept as it is run for the features, or all as the model's own forward does: shapes alone, nothing is
  * computed.
  *
  * @param {Module} model
- * @param {IntermediateLayerGetter | null} getter
- * @param {readonly number[]} input
- * @returns {Child[]}
+ * @param {import('./features.js').Tapped | null} tapped
+ * @param {{ input: readonly number[], depth: number }} options
+ * @returns {Child[]} in the order of the hierarchy
  */
-function traceChildren(model, getter, input) {
+function traceModules(model, tapped, { input, depth }) {
   const graph = new Graph([input]);
-  /** @type {Map<Module, { shape: NonNullable<Child['shape']>, macs: number }>} */
+  /** @type {Map<string, { shape: NonNullable<Child['shape']> }>} */
   const ran = new Map();
+  /** @type {Map<string, number>} */
+  const macsIn = new Map();
   let begin = 0;
-  const removals = [...model.children()].map((child) =>
-    child.registerForwardHook((_module, _inputs, output) => {
-      // What the model's forward does between its children, such as flattening, multiplies nothing.
-      const macs = sum(graph.nodes.slice(begin).map(macsOf)) + (ran.get(child)?.macs ?? 0);
-      ran.set(child, { shape: shapesOf(output), macs });
+  const modules = [...model.namedModules()].filter(([path]) => path !== '');
+  const removals = modules.map(([path, module]) =>
+    module.registerForwardHook((_module, _inputs, output) => {
+      // What a forward does between its modules, such as flattening, multiplies nothing.
+      const macs = sum(graph.nodes.slice(begin).map(macsOf));
       begin = graph.nodes.length;
+      const parts = path.split('.');
+      for (let i = 1; i <= parts.length; i++) {
+        const above = parts.slice(0, i).join('.');
+        macsIn.set(above, (macsIn.get(above) ?? 0) + macs);
+      }
+      ran.set(path, { shape: shapesOf(output) });
     }),
   );
-  (getter ?? model).call(graph.inputs[0]);
+  (tapped ?? model).call(graph.inputs[0]);
   for (const remove of removals) remove();
-  return [...model.namedChildren()].map(([name, child]) => {
-    const { shape = null, macs = null } = ran.get(child) ?? {};
+  const shown = modules.filter(([path]) => path.split('.').length <= depth);
+  const paths = shown.map(([path]) => path);
+  const own = getterLayers(model, paths, input);
+  const kept = new Set([...(tapped ?? model).namedChildren()].map(([name]) => name));
+  return shown.map(([path, module]) => {
+    const isKept = kept.has(path.split('.')[0]);
+    const shape = isKept ? (ran.get(path)?.shape ?? null) : null;
     return {
-      name,
-      type: child.constructor.name,
-      kept: getter?.has(name) ?? true,
+      name: path,
+      type: module.constructor.name,
+      kept: isKept,
+      getter: own.has(path),
       shape,
-      parameters: sum([...child.parameters()].map(({ shape: size }) => product(size))),
-      macs,
+      parameters: sum([...module.parameters()].map(({ shape: size }) => product(size))),
+      macs: shape && (macsIn.get(path) ?? 0),
       bytes: shape && sum((isShape(shape) ? [shape] : Object.values(shape)).map((size) => product(size) * 4)),
     };
   });

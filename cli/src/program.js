@@ -79,7 +79,8 @@ function createProgram() {
   const layers = () =>
     new Option(
       '--layers <list>',
-      'children or dotted paths with the names of their features: layer3=aux,layer4.0=mid; the name may be left out',
+      'modules by their paths, or nodes, with the names of their features: layer3=aux,layer1.0.add=sum; the name may ' +
+        'be left out; `npx layertap-cli inspect --nodes` lists nodes',
     ).argParser(parseLayers);
   const input = () =>
     new Option('--input <file>', 'safetensors file with one float32 tensor [N, C, H, W] named "input"');
@@ -138,7 +139,8 @@ function createProgram() {
   program
     .command('inspect')
     .description(
-      "Prints a model's children: which are kept for some layers, their outputs, parameters, MACs and bytes.",
+      "Prints a model's children: which are kept for some layers, which a getter gives the model's own values of, " +
+        'their outputs, parameters, MACs and bytes.',
     )
     .addOption(model())
     .addOption(modelOptions())
@@ -148,6 +150,12 @@ function createProgram() {
         .argParser(parseSize)
         .default({ height: 224, width: 224 }, '224'),
     )
+    .addOption(
+      new Option('--depth <levels>', 'of the modules that are listed; 1 for children alone')
+        .argParser(parseDepth)
+        .default(1),
+    )
+    .option('--nodes', 'list what --layers may name besides: the nodes of the model, in order of execution')
     .addOption(json())
     .action((options) => print(inspect(options), options));
 
@@ -235,4 +243,13 @@ function parseSize(text) {
   const [, height, width = height] = /^([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?$/.exec(text) ?? [];
   if (height === undefined) throw new InvalidArgumentError('Expected pixels, such as 224 or 97x131.');
   return { height: Number(height), width: Number(width) };
+}
+
+/**
+ * @param {string} text
+ * @returns {number}
+ */
+function parseDepth(text) {
+  if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1 to 99.');
+  return Number(text);
 }

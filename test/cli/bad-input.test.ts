@@ -203,10 +203,16 @@ const failures: readonly Case[] = [
     '--model-options: SqueezeNet: numClasses: expected a whole number from 1 to 2147483647, got "5"',
   ],
   [
+    'layers in brackets',
+    extract({ layers: ['--layers', 'features[3]'] }),
+    'createFeatureExtractor: node: "features[3]" is not present in model; its nodes are "x", "features", "classifier", ' +
+      '"flatten"; write "features.3"',
+  ],
+  [
     'layers that are not there',
     extract({ layers: ['--layers', 'features.99=a,layer4=b'] }),
-    'return_layers are not present in model: "features.99", "layer4"; the children of "features" are ' +
-      '"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"; its children are "features", "classifier"',
+    'createFeatureExtractor: node: "features.99", "layer4" is not present in model; the nodes of "features" are ' +
+      '"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"; its nodes are "x", "features", "classifier", "flatten"',
   ],
   [
     'missing and mismatched keys',

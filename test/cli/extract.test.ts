@@ -2,6 +2,7 @@
 
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { imageFromRgb } from '../../src/image/image.ts';
 import { imageClassification } from '../../src/image/presets.ts';
@@ -56,6 +57,24 @@ describe('extract', () => {
     const written = folder.readTensors('f.safetensors');
     expect([...written.keys()]).toEqual(['m', 'z', 'a']);
     for (const [name, tensor] of written) expect(tensor).toEqual(expected.get(name));
+  });
+
+  it("writes nodes, and the model's own values where a getter would give others, which it says", () => {
+    const args = ['--layers', 'layer1.0.add=sum,fc=logits,layer1.0.relu_1', '--input', 'x.safetensors'];
+    const { status, stderr } = folder.run('extract', ...RESNET, ...args, '--output', 'nodes.safetensors');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const returnNodes = { 'layer1.0.add': 'sum', fc: 'logits', 'layer1.0.relu_1': 'layer1.0.relu_1' };
+    const expected = createFeatureExtractor(resnet, { returnNodes }).compile({ deterministic: true }).forward(x);
+    expect(folder.readTensors('nodes.safetensors')).toEqual(expected);
+
+    const own = ['--layers', 'layer4=c5,fc=logits', '--input', 'x.safetensors', '--output', 'own.safetensors'];
+    const warned = folder.run('extract', ...RESNET, ...own);
+    expect(warned.status).toBe(0);
+    expect(warned.stderr).toMatch(/^layertap: warning: "fc" can't take what runs before it: [^\n]*\n$/);
+    const written = folder.readTensors('own.safetensors');
+    expect([...written.keys()]).toEqual(['c5', 'logits']);
+    expect(written.get('logits')).toEqual(expected.get('logits'));
+    expect(written.get('c5')).toEqual(features(resnet, { layer4: 'c5' }).get('c5'));
   });
 
   it('prints one JSON object with --json, and names features after their layers where no name is given', () => {

@@ -18,19 +18,19 @@ describe('inspect', () => {
     expect(print('inspect', '--model', 'resnet50', '--layers', 'layer2=c3', '--size', '224')).toBe(
       `resnet50 on [1, 3, 224, 224]
 
-child    type                        output             parameters    MACs     bytes
-conv1    Conv2d             kept     [1, 64, 112, 112]      9.41 k   118 M  3.06 MiB
-bn1      BatchNorm2d        kept     [1, 64, 112, 112]         128       0  3.06 MiB
-relu     ReLU               kept     [1, 64, 112, 112]           0       0  3.06 MiB
-maxpool  MaxPool2d          kept     [1, 64, 56, 56]             0       0   784 KiB
-layer1   Sequential         kept     [1, 256, 56, 56]        216 k   668 M  3.06 MiB
-layer2   Sequential         kept     [1, 512, 28, 28]       1.22 M  1.03 G  1.53 MiB
-layer3   Sequential         dropped  -                      7.10 M       -         -
-layer4   Sequential         dropped  -                      15.0 M       -         -
-avgpool  AdaptiveAvgPool2d  dropped  -                           0       -         -
-fc       Linear             dropped  -                      2.05 M       -         -
-kept                                                        1.44 M  1.81 G  14.5 MiB
-dropped                                                     24.1 M       -         -
+child    type                        getter  output             parameters    MACs     bytes
+conv1    Conv2d             kept     yes     [1, 64, 112, 112]      9.41 k   118 M  3.06 MiB
+bn1      BatchNorm2d        kept     yes     [1, 64, 112, 112]         128       0  3.06 MiB
+relu     ReLU               kept     yes     [1, 64, 112, 112]           0       0  3.06 MiB
+maxpool  MaxPool2d          kept     yes     [1, 64, 56, 56]             0       0   784 KiB
+layer1   Sequential         kept     yes     [1, 256, 56, 56]        216 k   668 M  3.06 MiB
+layer2   Sequential         kept     yes     [1, 512, 28, 28]       1.22 M  1.03 G  1.53 MiB
+layer3   Sequential         dropped  yes     -                      7.10 M       -         -
+layer4   Sequential         dropped  yes     -                      15.0 M       -         -
+avgpool  AdaptiveAvgPool2d  dropped  yes     -                           0       -         -
+fc       Linear             dropped  no      -                      2.05 M       -         -
+kept                                                                1.44 M  1.81 G  14.5 MiB
+dropped                                                             24.1 M       -         -
 
 feature  layer   output            scale    MACs     bytes
 c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
@@ -44,6 +44,7 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
       name: 'fc',
       type: 'Linear',
       kept: true,
+      getter: false,
       shape: [1, 1000],
       parameters: 513_000,
       macs: 512_000,
@@ -85,6 +86,57 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
       expect.objectContaining({ name: 'features.4', layer: 'features.4', shape: [1, 40, 7, 9], reduction: 16 }),
     ]);
     expect(result.children.map(({ kept }: { kept: boolean }) => kept)).toEqual([true, false, false]);
+  });
+});
+
+describe('inspect of modules and nodes', () => {
+  it("marks the children that a getter gives the model's own values of", () => {
+    const marked = (model: string) => {
+      const { children } = JSON.parse(print('inspect', '--model', model, '--json'));
+      return children.flatMap(({ name, getter }: { name: string; getter: boolean }) => (getter ? name : []));
+    };
+    expect(marked('squeezenet1_1')).toEqual(['features', 'classifier']);
+    expect(marked('mobilenet_v2')).toEqual(['features']);
+    expect(marked('fcn_resnet50')).toEqual(['backbone']);
+  });
+
+  it('lists modules to a depth, whose costs add up', () => {
+    const { children } = JSON.parse(print('inspect', '--model', 'mobilenet_v3_small', '--depth', '2', '--json'));
+    const names = children.map(({ name }: { name: string }) => name);
+    expect(names.slice(0, 3)).toEqual(['features', 'features.0', 'features.1']);
+    expect(names.slice(-5)).toEqual(['classifier', 'classifier.0', 'classifier.1', 'classifier.2', 'classifier.3']);
+    const macs = (path: RegExp) =>
+      children.reduce(
+        (sum: number, one: { name: string; macs: number }) => sum + (path.test(one.name) ? one.macs : 0),
+        0,
+      );
+    expect(macs(/^features$/)).toBe(macs(/^features\.\d+$/));
+    expect(macs(/^features$/)).toBeGreaterThan(5e7);
+    expect(print('inspect', '--model', 'resnet18', '--depth', '3')).toMatch(/\nlayer1\.0\.conv1 +Conv2d /);
+  });
+
+  it('lists nodes in order of execution', () => {
+    const { nodes } = JSON.parse(print('inspect', '--model', 'resnet18', '--nodes', '--size', '64', '--json'));
+    expect(nodes).toHaveLength(70);
+    expect(nodes[0]).toEqual({ name: 'x', shape: [1, 3, 64, 64], channels: 3, reduction: 1, macs: 0, bytes: 49_152 });
+    expect(nodes.at(-2)).toMatchObject({ name: 'flatten', shape: [1, 512], channels: 512 });
+    const lines = print('inspect', '--model', 'resnet18', '--nodes').split('\n');
+    expect(lines.some((line) => /^layer1\.0\.add +\[1, 64, 56, 56\] +1\/4 /.test(line))).toBe(true);
+  });
+
+  it("says where a getter would deviate, and tells of the model's own", () => {
+    const args = ['inspect', '--model', 'resnet18', '--layers', 'layer4=c5,fc=logits', '--json'];
+    const { status, stdout, stderr } = folder.run(...args);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^layertap: warning: "fc" can't take what runs before it: linear: .* the value is the model's own\n$/,
+    );
+    const { features, totals } = JSON.parse(stdout);
+    expect(features.map(({ name, shape }: { name: string; shape: unknown }) => [name, shape])).toEqual([
+      ['c5', [1, 512, 7, 7]],
+      ['logits', [1, 1000]],
+    ]);
+    expect(totals.dropped.parameters).toBe(0);
   });
 });
 

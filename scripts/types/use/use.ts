@@ -2,7 +2,9 @@
 import {
   add,
   BatchNorm2d,
+  type ChildName,
   Conv2d,
+  createFeatureExtractor,
   type FeatureName,
   IntermediateLayerGetter,
   imageClassification,
@@ -48,4 +50,42 @@ export function features(bytes: Uint8Array, pixels: Uint8ClampedArray, kernels: 
   const c3 = found.get('c3');
   if (!c3) throw new LayertapError('ERR', 'no c3');
   return c3.numel() > y.numel() ? c3.data : y.data;
+}
+
+/** Features' names are inferred from what was asked for. */
+export function inferred(x: Tensor, layers: Map<string, string>): void {
+  const getter = new IntermediateLayerGetter(resnet50(), { layer3: 'c4', layer4: 'c5' });
+  const features: Map<'c4' | 'c5', Tensor<Float32Array>> = getter.forward(x);
+  features.get('c5');
+  // @ts-expect-error no feature was asked for by this name
+  features.get('c6');
+  // @ts-expect-error c4 is left out
+  getter.forward(x, { only: ['c5'] }).get('c4');
+  // @ts-expect-error no feature was asked for by this name
+  getter.forward(x, { only: ['c6'] });
+  // @ts-expect-error no feature has this name
+  getter.call(x).get('c6');
+  new IntermediateLayerGetter(resnet50(), layers).forward(x).get('any');
+  const entries = new IntermediateLayerGetter(resnet50(), [['layer2', 8]]);
+  // @ts-expect-error the name is a number
+  entries.forward(x).get('8');
+
+  // What editors complete.
+  const children: ChildName<ReturnType<typeof resnet50>>[] = ['layer1', 'fc'];
+  // @ts-expect-error ResNet has no such child
+  children.push('layer9');
+
+  const list = createFeatureExtractor(resnet50(), { returnNodes: ['layer1.0.add', 'fc'] });
+  list.forward(x).get('layer1.0.add');
+  // @ts-expect-error no node was asked for by this name
+  list.forward(x).get('layer1.0.add_1');
+  const named = createFeatureExtractor(resnet50(), { returnNodes: { fc: 'logits', 'layer1.0': 1 } });
+  const logits: Tensor<Float32Array> | undefined = named.forward(x, { only: ['logits'] }).get('logits');
+  // @ts-expect-error this is a node, not its feature
+  named.forward(x).get('fc');
+  const nodes = createFeatureExtractor(resnet50(), { returnNodes: layers })
+    .forward(x)
+    .get(logits ? 'a' : 'b');
+  const backbone: Module<Map<FeatureName, Value>> = getter;
+  backbone.call(nodes!);
 }

@@ -1,0 +1,67 @@
+/** What computes the features of some layers: a getter where it gives the model's own values, otherwise an extractor. */
+
+import { createFeatureExtractor, IntermediateLayerGetter, ValueError } from 'layertap';
+
+/** @typedef {import('layertap').Module<any>} Module */
+/** @typedef {import('layertap').FeatureExtractor<string> | IntermediateLayerGetter<string>} Tapped */
+
+/**
+ * What computes features of a model, and what to know of it.
+ *
+ * @param {Module} model
+ * @param {ReadonlyMap<string, string>} layers
+ * @param {readonly number[]} input shape of the input
+ * @returns {{ tapped: Tapped, warnings: readonly string[] }}
+ * @throws {ValueError} for a layer or node that isn't there, with those that are
+ */
+export function featuresOf(model, layers, input) {
+  const getter = getterOf(model, layers);
+  const deviations = getter?.deviations(input) ?? [];
+  if (getter && deviations.length === 0) return { tapped: getter, warnings: [] };
+  const warnings = deviations.map(
+    ({ module, reason }) =>
+      `"${module}" ${reason}, where children run in a row as torchvision's IntermediateLayerGetter runs them; ` +
+      "the value is the model's own",
+  );
+  return { tapped: createFeatureExtractor(model, { returnNodes: layers }), warnings };
+}
+
+/**
+ * Whether there are such layers and nodes.
+ *
+ * @param {Module} model
+ * @param {ReadonlyMap<string, string>} layers
+ * @throws {ValueError} for one that isn't there, with those that are
+ */
+export function checkLayers(model, layers) {
+  if (!getterOf(model, layers)) createFeatureExtractor(model, { returnNodes: layers });
+}
+
+/**
+ * Those of a model's modules that a getter gives the model's own values of.
+ *
+ * @param {Module} model
+ * @param {readonly string[]} paths
+ * @param {readonly number[]} input shape of the input
+ * @returns {ReadonlySet<string>}
+ */
+export function getterLayers(model, paths, input) {
+  const getter = getterOf(model, new Map(paths.map((path) => [path, path])));
+  const deviating = new Set(getter?.deviations(input).map(({ module }) => module));
+  return new Set(getter ? paths.filter((path) => !deviating.has(path)) : []);
+}
+
+/**
+ * A getter of these layers, or null where there is none because one is no module, but a node.
+ *
+ * @param {Module} model
+ * @param {ReadonlyMap<string, string>} layers
+ */
+function getterOf(model, layers) {
+  try {
+    return new IntermediateLayerGetter(model, layers, { onWarning: null });
+  } catch (error) {
+    if (error instanceof ValueError) return null;
+    throw error;
+  }
+}
