@@ -10,7 +10,7 @@ const imported = (file) => {
   });
   return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
 };
-const { LOCALS, STREAMS, walk } = await imported(new URL('../src/wasm/streams.ts', import.meta.url).pathname);
+const { hasLocals, STREAMS, walk } = await imported(new URL('../src/wasm/streams.ts', import.meta.url).pathname);
 
 /**
  * The streams of a binary.
@@ -21,18 +21,18 @@ const { LOCALS, STREAMS, walk } = await imported(new URL('../src/wasm/streams.ts
 export function streamsOf(binary) {
   /** @type {number[][]} */
   const streams = Array.from({ length: STREAMS }, () => []);
-  const last = Array.from({ length: 256 }, (_, i) => i);
-  const placeOf = (/** @type {number} */ local) => {
+  const placeOf = (/** @type {number} */ local, /** @type {Uint8Array} */ last) => {
     const place = last.indexOf(local);
-    last.unshift(...last.splice(place, 1));
+    last.copyWithin(1, 0, place);
+    last[0] = local;
     return place;
   };
   let at = 0;
-  walk(binary.length, (/** @type {number} */ stream) => {
+  walk(binary.length, (/** @type {number} */ stream, /** @type {Uint8Array} */ last) => {
     if (at === binary.length)
       throw new Error('streams: expected a binary whose instructions are known, got one that ends inside of one');
     const byte = binary[at++];
-    streams[stream].push(stream === LOCALS ? placeOf(byte) : byte);
+    streams[stream].push(hasLocals(stream) ? placeOf(byte, last) : byte);
     return byte;
   });
   return streams.map((stream) => Buffer.from(stream));

@@ -1,35 +1,43 @@
 /**
  * A binary taken apart into streams, each with what is alike: instructions, the locals that they name, … Streams
- * compress a sixth better than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts
+ * compress a fifth better than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts
  * it together.
  */
 
 /**
- * What a byte is: a part of an instruction, an address' offset, a whole number, a constant vector, or anything else.
+ * What a byte is: a constant vector, a whole number, a part of an instruction, an address' offset, or anything else.
  */
-const INSTRUCTIONS = 0;
-const OFFSETS = 2;
-const INTEGERS = 3;
-const VECTORS = 4;
-const OTHERS = 5;
+const VECTORS = 0;
+const OTHERS = 1;
+const INTEGERS = 2;
+const INSTRUCTIONS = 5;
+const OFFSETS = 6;
 
-/** And a local's number. */
-export const LOCALS = 1;
+/** Or the number of a local that is read, or written. */
+const READ = 3;
+const WRITTEN = 4;
+
+/**
+ * Whether a stream has locals. They stand there by their places among the function's last ones, since one is often used
+ * again soon.
+ */
+export const hasLocals = (stream: number): boolean => stream === READ || stream === WRITTEN;
 
 /** How many streams there are. */
-export const STREAMS = 6;
+export const STREAMS = 7;
 
 /**
  * Goes through a binary of `length` bytes.
  *
- * @param next the next byte, which belongs to that stream
+ * @param next the next byte, which belongs to that stream; and the function's locals, the one that was used last first
  * @see https://webassembly.github.io/spec/core/binary/
  */
-export function walk(length: number, next: (stream: number) => number): void {
+export function walk(length: number, next: (stream: number, last: Uint8Array) => number): void {
   let at = 0;
+  let last = new Uint8Array();
   const byte = (stream: number): number => {
     at++;
-    return next(stream);
+    return next(stream, last);
   };
   const bytes = (stream: number, count: number): void => {
     for (let i = 0; i < count; i++) byte(stream);
@@ -58,7 +66,7 @@ export function walk(length: number, next: (stream: number) => number): void {
     if ((opcode > 1 && opcode < 5) || opcode === 12 || opcode === 13 || opcode === 63 || opcode === 64)
       byte(INSTRUCTIONS);
     else if (opcode === 14) for (let labels = number(INSTRUCTIONS); labels >= 0; labels--) byte(INSTRUCTIONS);
-    else if (opcode > 31 && opcode < 35) number(LOCALS);
+    else if (opcode > 31 && opcode < 35) number(opcode === 32 ? READ : WRITTEN);
     // Calls and globals.
     else if (opcode === 16 || opcode === 35 || opcode === 36) number(OTHERS);
     else if (opcode > 39 && opcode < 63) address();
@@ -81,6 +89,7 @@ export function walk(length: number, next: (stream: number) => number): void {
     for (let functions = number(OTHERS); functions > 0; functions--) {
       const bodyBytes = number(OTHERS);
       const end = at + bodyBytes;
+      last = Uint8Array.from({ length: 256 }, (_, i) => i);
       for (let types = number(OTHERS); types > 0; types--) {
         number(OTHERS);
         byte(OTHERS);
@@ -90,18 +99,14 @@ export function walk(length: number, next: (stream: number) => number): void {
   }
 }
 
-/**
- * The binary whose streams these are. A local stands there by its place among those used last, since one is often used
- * again soon.
- */
+/** The binary whose streams these are. */
 export function joined(streams: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(streams.reduce((length, stream) => length + stream.length, 0));
   const places = streams.map(() => 0);
-  const last = Uint8Array.from({ length: 256 }, (_, i) => i);
   let at = 0;
-  walk(bytes.length, (stream) => {
+  walk(bytes.length, (stream, last) => {
     let byte = streams[stream]![places[stream]!++]!;
-    if (stream === LOCALS) {
+    if (hasLocals(stream)) {
       const place = byte;
       byte = last[place]!;
       last.copyWithin(1, 0, place);
