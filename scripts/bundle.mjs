@@ -24,6 +24,9 @@ const ENTRIES = {
   internals: 'bench/internals.mjs',
 };
 
+/** Entries that depend on the binaries, so that each condition has its own. */
+const VARIED = { index: 'src/index.ts', 'models/registry': 'src/models/registry.ts' };
+
 /**
  * Names of index.ts that are a module as a whole: such a module stays one of its own, so that bundlers drop what isn't
  * used of it.
@@ -67,17 +70,18 @@ export async function bundle(sources) {
   /** @type {Record<string, string>} */
   const input = { ...ENTRIES };
   for (const variant of variants) {
-    for (const [name, file] of Object.entries({ index: 'src/index.ts', ...NAMESPACES })) {
+    for (const [name, file] of Object.entries(VARIED))
+      input[name + variant] = resolve(file) + variant.replace('.', '?');
+    for (const [name, file] of Object.entries(NAMESPACES)) {
       const isTwin = twins.has(resolve(file));
-      if (variant !== '' && !isTwin) continue;
-      input[`${name === 'index' ? '' : 'chunks/'}${name}${variant}`] = resolve(file) + variant.replace('.', '?');
+      if (variant === '' || isTwin) input[`chunks/${name}${variant}`] = resolve(file) + variant.replace('.', '?');
     }
   }
   const bundled = await rolldown({ ...INPUT, input, plugins: [variantsPlugin(twins), purePlugin] });
   /** Which chunk a file goes to, where it isn't an entry's own. @param {string} id */
   const chunkOf = (id) => {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
-    if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/relaxed\.ts$|\/src\/index\.ts$/.test(file))
+    if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file))
       return null;
     // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the
     // other.
@@ -147,7 +151,8 @@ function variantsPlugin(twins) {
     resolveId(specifier, importer) {
       if (WASM.test(specifier)) return inDist(specifier.replace(/^.*\//, ''));
       const [from, condition] = parts(importer);
-      const namespace = /^namespace:(.*)$/.exec(specifier)?.[1];
+      const isRegistry = from === resolve(VARIED['models/registry']) && specifier === './index.ts';
+      const namespace = isRegistry ? 'models' : /^namespace:(.*)$/.exec(specifier)?.[1];
       if (namespace) {
         const isTwin = twins.has(resolve(NAMESPACES[namespace]));
         return inDist(`chunks/${namespace}${condition && isTwin ? `.${condition}` : ''}.js`);

@@ -125,8 +125,26 @@ describe('importing the package', () => {
     expect(stderr).toContain('ShapeError: batch_norm: expected x of shape [N, 3, …], got [1, 4, 2, 2]');
   });
 
+  it('keeps the names that modules are printed by, although several classes have one name', () => {
+    const script = `
+      import { createHash } from 'node:crypto';
+      import { createModel } from './dist/models/registry.js';
+      const goldens = JSON.parse(process.argv[1]);
+      const hash = (text) => createHash('sha256').update(text).digest('hex');
+      const isWrong = (one) => hash(String(createModel(one.model, one.options))) !== one.reprSha256;
+      console.log(goldens.filter(isWrong).length);`;
+    const goldens = readFileSync('test/goldens/state-dicts.json', 'utf8');
+    const short = JSON.stringify(
+      JSON.parse(goldens).map(({ keys: _keys, ...one }: { readonly keys?: unknown }) => one),
+    );
+    const args = ['--input-type=module', '-e', script, short];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toBe('0\n');
+  });
+
   it('loads nothing of the entries beside it', () => {
-    const others = ['dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
+    const others = ['dist/models/', 'dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
     const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
       ...loadedWith(`dist/${entry}`),
     ]);
@@ -137,9 +155,9 @@ describe('importing the package', () => {
     expect([...loadedWith('dist/threads/worker.js')]).toEqual(['dist/threads/worker.js']);
   });
 
-  it.each(['threads', 'node'])('shares state and classes with layertap/%s', (entry) => {
-    const own = [...loadedWith(`dist/${entry}/index.js`)].filter((file) => !inlined.has(file));
-    expect(own).toEqual([`dist/${entry}/index.js`]);
+  it.each(['threads/index', 'node/index', 'models/registry'])('shares state and classes with dist/%s.js', (entry) => {
+    const own = [...loadedWith(`dist/${entry}.js`)].filter((file) => !inlined.has(file));
+    expect(own).toEqual([`dist/${entry}.js`]);
   });
 
   it.each([...loadedWith('dist/index.js')].sort())(

@@ -1,26 +1,11 @@
-/**
- * Models by torchvision's names. The list is derived from the core: what builds one is a function with a name in
- * lower case.
- */
+/** Models by torchvision's names, and `layertap models`, which lists them. */
 
-import { LayertapError, models } from 'layertap';
+import { KeyError, LayertapError } from 'layertap';
+import { createModel, listModels, modelInfo } from 'layertap/models';
 import { CommandError } from './failures.js';
+import { countText, table } from './print.js';
 
 /** @typedef {import('layertap').Module<any>} Module */
-/** @typedef {(options?: object) => Module} Builder */
-
-/** @type {ReadonlyMap<string, Builder>} */
-const BUILDERS = new Map(
-  Object.entries(models)
-    .filter(([name, member]) => typeof member === 'function' && name === name.toLowerCase())
-    .sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
-    .map(([name, member]) => [name, /** @type {Builder} */ (/** @type {unknown} */ (member))]),
-);
-
-/** The names of all models, in alphabetical order. */
-export function modelNames() {
-  return [...BUILDERS.keys()];
-}
 
 /**
  * A new model without weights.
@@ -31,16 +16,48 @@ export function modelNames() {
  * @throws {CommandError} for an unknown name, or an option that the model can't be built with
  */
 export function buildModel(name, options) {
-  const build = BUILDERS.get(name);
-  if (!build) throw new CommandError(`--model: expected one of ${modelNames().join(', ')}, got "${name}"`);
   if ('normLayer' in options) {
     throw new CommandError(
       '--model-options: expected options that JSON can hold, got "normLayer", which is a function',
     );
   }
   try {
-    return build(options);
+    return createModel(name, options);
   } catch (error) {
-    throw error instanceof LayertapError ? new CommandError(`--model-options: ${error.message}`) : error;
+    if (!(error instanceof LayertapError)) throw error;
+    const isUnknown = error instanceof KeyError && error.message.startsWith('createModel: ');
+    throw new CommandError(
+      isUnknown
+        ? `--model: ${error.message.replace('createModel: ', '').replace('listModels()', 'npx layertap-cli models')}`
+        : `--model-options: ${error.message}`,
+    );
   }
+}
+
+/**
+ * Describes the models whose names fit a pattern.
+ *
+ * @param {string} pattern `*` stands for any characters
+ * @returns {import('./program.js').Outcome}
+ * @throws {CommandError} where no name fits
+ */
+export function describeModels(pattern) {
+  const names = listModels(pattern);
+  if (names.length === 0) {
+    throw new CommandError(
+      `models: expected a pattern that fits a name, such as "resnet*", got "${pattern}"; without one, all are listed`,
+    );
+  }
+  const models = names.map((name) => modelInfo(name));
+  const rows = models.map(({ name, family, parameters, inputSize, macs, smallestInput, taps }) => [
+    name,
+    family,
+    countText(parameters),
+    countText(macs),
+    String(inputSize),
+    String(smallestInput),
+    taps.map(({ layer, reduction }) => `${layer} 1/${reduction}`).join(', '),
+  ]);
+  const head = ['model', 'family', 'parameters', 'MACs', 'at', 'smallest', 'stages'];
+  return { result: { command: 'models', models }, lines: table([head, ...rows], new Set([2, 3, 4, 5])) };
 }

@@ -9,7 +9,7 @@ import { extract } from './extract.js';
 import { failureLine, oneLine, UsageError } from './failures.js';
 import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
-import { modelNames } from './models.js';
+import { describeModels } from './models.js';
 import { status } from './print.js';
 import { segment } from './segment.js';
 
@@ -161,9 +161,10 @@ function createProgram() {
 
   program
     .command('models')
-    .description("Prints the models' names.")
+    .description("Prints the models' names, families, parameters, MACs, inputs and stages.")
+    .argument('[pattern]', 'of names: * stands for any characters, ? for one', '*')
     .addOption(json())
-    .action((options) => print({ result: { command: 'models', models: modelNames() }, lines: modelNames() }, options));
+    .action((pattern, options) => print(describeModels(pattern), options));
 
   program.commands.forEach(takeOptionsOnce);
   return program;

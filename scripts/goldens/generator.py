@@ -57,9 +57,12 @@ def parameter(key, shape, prefix=""):
 
 def fill(module, prefix=""):
     """Fills all parameters and buffers but num_batches_tracked; returns the module in eval mode."""
-    state = {key: parameter(key, tuple(t.shape), prefix) for key, t in module.state_dict().items()
-             if not key.endswith("num_batches_tracked")}
-    module.load_state_dict(state, strict=False)
+    # With its metadata: MNASNet refuses a state without a version.
+    state = module.state_dict()
+    for key, t in state.items():
+        if not key.endswith("num_batches_tracked"):
+            state[key] = parameter(key, tuple(t.shape), prefix)
+    module.load_state_dict(state)
     return module.eval()
 
 

@@ -2,7 +2,7 @@
 
 import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { ReLU } from '../nn/activation.ts';
+import { ReLU, Sigmoid } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
@@ -10,6 +10,7 @@ import { mul } from '../nn/functional.ts';
 import { Layer } from '../nn/layer.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { float } from '../nn/repr.ts';
 import { callable, whole, withDefaults } from '../options.ts';
 
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */
@@ -92,8 +93,8 @@ export class SqueezeExcitation extends Layer {
   constructor(
     inputChannels: number,
     squeezeChannels: number,
-    activation: ActivationLayer,
-    scaleActivation: ActivationLayer,
+    activation: ActivationLayer = () => new ReLU(),
+    scaleActivation: ActivationLayer = () => new Sigmoid(),
   ) {
     super();
     this.avgpool = new AdaptiveAvgPool2d(1);
@@ -106,6 +107,33 @@ export class SqueezeExcitation extends Layer {
   forward(x: Value): Value {
     const squeezed = this.activation.call(this.fc1.call(this.avgpool.call(x)));
     return mul(x, this.scale_activation.call(this.fc2.call(squeezed)));
+  }
+}
+
+/** Returns what it gets, as torchvision's does in eval mode. @see torchvision.ops.StochasticDepth */
+export class StochasticDepth extends Layer {
+  p: number;
+  mode: 'batch' | 'row';
+
+  /** @throws {@link ValueError} where `p` isn't a probability or the mode isn't known, in torchvision's words */
+  constructor(p: number, mode: 'batch' | 'row') {
+    super();
+    if (typeof p !== 'number' || !(p >= 0 && p <= 1)) {
+      throw new ValueError(`drop probability has to be between 0 and 1, but got ${describe(p)}`);
+    }
+    if (mode !== 'batch' && mode !== 'row') {
+      throw new ValueError(`mode has to be either 'batch' or 'row', but got ${describe(mode)}`);
+    }
+    this.p = p;
+    this.mode = mode;
+  }
+
+  forward(x: Value): Value {
+    return x;
+  }
+
+  protected override extraRepr(): string {
+    return `p=${float(this.p)}, mode=${this.mode}`;
   }
 }
 

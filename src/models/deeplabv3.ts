@@ -10,11 +10,13 @@ import { cat, interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { FCNHead } from './fcn.ts';
+import { resnet50, resnet101 } from './resnet.ts';
 import {
+  dilatedMobileNetV3,
+  dilatedResnet,
   type SegmentationOptions,
   SimpleSegmentationModel,
-  segmentationBackbone,
-  segmentationOptions,
+  segmentationModel,
 } from './segmentation.ts';
 
 /** @see torchvision.models.segmentation.deeplabv3.ASPPConv */
@@ -95,19 +97,19 @@ export class DeepLabHead extends Sequential {
 /** @see torchvision.models.segmentation.DeepLabV3 */
 export class DeepLabV3 extends SimpleSegmentationModel {}
 
-function deeplabv3Resnet(name: 'resnet50' | 'resnet101', options: SegmentationOptions): DeepLabV3 {
-  const resolved = segmentationOptions(`deeplabv3_${name}`, options);
-  const { numClasses, auxLoss } = resolved;
-  const aux = auxLoss ? new FCNHead(1024, numClasses) : null;
-  return new DeepLabV3(segmentationBackbone(name, resolved), new DeepLabHead(2048, numClasses), aux);
-}
+const PARTS = { model: DeepLabV3, head: DeepLabHead, auxHead: FCNHead };
 
 /** DeepLab v3 on a dilated ResNet-50. */
 export function deeplabv3_resnet50(options: SegmentationOptions = {}): DeepLabV3 {
-  return deeplabv3Resnet('resnet50', options);
+  return segmentationModel('deeplabv3_resnet50', options, dilatedResnet(resnet50), PARTS);
 }
 
 /** DeepLab v3 on a dilated ResNet-101. */
 export function deeplabv3_resnet101(options: SegmentationOptions = {}): DeepLabV3 {
-  return deeplabv3Resnet('resnet101', options);
+  return segmentationModel('deeplabv3_resnet101', options, dilatedResnet(resnet101), PARTS);
+}
+
+/** DeepLab v3 on a dilated MobileNet v3 large. */
+export function deeplabv3_mobilenet_v3_large(options: SegmentationOptions = {}): DeepLabV3 {
+  return segmentationModel('deeplabv3_mobilenet_v3_large', options, dilatedMobileNetV3, PARTS);
 }

@@ -5,12 +5,8 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import {
-  type SegmentationOptions,
-  SimpleSegmentationModel,
-  segmentationBackbone,
-  segmentationOptions,
-} from './segmentation.ts';
+import { resnet50, resnet101 } from './resnet.ts';
+import { dilatedResnet, type SegmentationOptions, SimpleSegmentationModel, segmentationModel } from './segmentation.ts';
 
 /** 3×3 to a quarter of the channels, then 1×1 to the classes. @see torchvision.models.segmentation.fcn.FCNHead */
 export class FCNHead extends Sequential {
@@ -29,19 +25,14 @@ export class FCNHead extends Sequential {
 /** @see torchvision.models.segmentation.FCN */
 export class FCN extends SimpleSegmentationModel {}
 
-function fcnResnet(name: 'resnet50' | 'resnet101', options: SegmentationOptions): FCN {
-  const resolved = segmentationOptions(`fcn_${name}`, options);
-  const { numClasses, auxLoss } = resolved;
-  const aux = auxLoss ? new FCNHead(1024, numClasses) : null;
-  return new FCN(segmentationBackbone(name, resolved), new FCNHead(2048, numClasses), aux);
-}
+const PARTS = { model: FCN, head: FCNHead, auxHead: FCNHead };
 
 /** FCN on a dilated ResNet-50. */
 export function fcn_resnet50(options: SegmentationOptions = {}): FCN {
-  return fcnResnet('resnet50', options);
+  return segmentationModel('fcn_resnet50', options, dilatedResnet(resnet50), PARTS);
 }
 
 /** FCN on a dilated ResNet-101. */
 export function fcn_resnet101(options: SegmentationOptions = {}): FCN {
-  return fcnResnet('resnet101', options);
+  return segmentationModel('fcn_resnet101', options, dilatedResnet(resnet101), PARTS);
 }

@@ -43,10 +43,10 @@ type Row = readonly [
 const ACTIVATIONS = { RE: () => new ReLU({ inplace: true }), HS: () => new Hardswish({ inplace: true }) } as const;
 
 /**
- * Widens, filters depthwise, excites, narrows. It isn't exported: torchvision has an InvertedResidual in each family,
- * and the name is MobileNet v2's here. @see torchvision.models.mobilenetv3.InvertedResidual
+ * Widens, filters depthwise, excites, narrows. torchvision has an InvertedResidual in each family: the exported one is
+ * MobileNet v2's, and a bundle can't have two of a name. @see torchvision.models.mobilenetv3.InvertedResidual
  */
-class InvertedResidual extends Module {
+const MobileNetV3Residual = class InvertedResidual extends Module {
   useResConnect: boolean;
   block: Sequential;
   outChannels: number;
@@ -63,16 +63,7 @@ class InvertedResidual extends Module {
     this.block = new Sequential(
       ...(expanded === input ? [] : [new Conv2dNormActivation(input, expanded, { ...shared, kernelSize: 1 })]),
       new Conv2dNormActivation(expanded, expanded, { ...shared, ...filter }),
-      ...(useSe
-        ? [
-            new SqueezeExcitation(
-              expanded,
-              squeezed,
-              () => new ReLU(),
-              () => new Hardsigmoid(),
-            ),
-          ]
-        : []),
+      ...(useSe ? [new SqueezeExcitation(expanded, squeezed, undefined, () => new Hardsigmoid())] : []),
       new Conv2dNormActivation(expanded, out, { kernelSize: 1, normLayer, activationLayer: null }),
     );
     this.useResConnect = stride === 1 && input === out;
@@ -82,7 +73,7 @@ class InvertedResidual extends Module {
   forward(x: Value): Value {
     return this.useResConnect ? add(this.block.call(x), x) : this.block.call(x);
   }
-}
+};
 
 function resolved(options: MobileNetV3Options) {
   const given = withDefaults('MobileNetV3', options, {
@@ -116,7 +107,7 @@ export class MobileNetV3 extends Module {
     const last = rows.at(-1)![3];
     this.features = new Sequential(
       new Conv2dNormActivation(3, first, { ...shared, stride: 2 }),
-      ...rows.map((row) => new InvertedResidual(row, normLayer)),
+      ...rows.map((row) => new MobileNetV3Residual(row, normLayer)),
       new Conv2dNormActivation(last, 6 * last, { ...shared, kernelSize: 1 }),
     );
     this.avgpool = new AdaptiveAvgPool2d(1);

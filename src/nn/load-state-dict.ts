@@ -36,6 +36,8 @@ export interface Loadable {
   readonly states: Iterable<readonly [key: string, state: Parameter]>;
   /** The module and all below it, a shared one under each of its names. */
   readonly modules: readonly KeyRules[];
+  /** What older state dicts call keys. */
+  readonly olderKeys: ReadonlyMap<string, string>;
 }
 
 /** Where a module's keys needn't match, each key without the module's path. */
@@ -110,16 +112,17 @@ export function matchStateDict(
   const missingKeys: string[] = [];
   const mismatches: string[] = [];
   const matches = new Map<Parameter, Match>();
-  for (const [path, state] of module.states) {
+  for (const [key, state] of module.states) {
+    const path = given.has(key) ? key : (module.olderKeys.get(key) ?? key);
     const entry = given.get(path);
     used.add(path);
     if (entry === undefined) {
-      if (!optional.has(path)) missingKeys.push(path);
+      if (!optional.has(key)) missingKeys.push(key);
       continue;
     }
     if (!isTensor(entry)) {
       mismatches.push(
-        `While copying the parameter named "${path}", expected torch.Tensor or Tensor-like object from checkpoint ` +
+        `While copying the parameter named "${key}", expected torch.Tensor or Tensor-like object from checkpoint ` +
           `but received ${describe(entry)}`,
       );
       continue;
@@ -129,7 +132,7 @@ export function matchStateDict(
     if (sameShape(shape, state.shape) || isOldScalar(shape, state)) matches.set(state, { path, entry });
     else {
       mismatches.push(
-        `size mismatch for ${path}: copying a param with shape ${torchSize(shape)} from checkpoint, ` +
+        `size mismatch for ${key}: copying a param with shape ${torchSize(shape)} from checkpoint, ` +
           `the shape in current model is ${torchSize(state.shape)}.`,
       );
     }

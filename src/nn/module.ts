@@ -8,7 +8,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
 import { type CompileOptions, checkedOptions } from '../plan/compile-options.ts';
 import type { Compiled } from '../plan/compiled.ts';
-import { Buffer, Parameter } from '../tensor/parameter.ts';
+import { Buffer, Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
@@ -197,7 +197,7 @@ export abstract class Module<Out = Value> extends Registered {
     const known = new Set<unknown>(this.modules());
     for (const [, state] of this.namedState()) known.add(state);
     const strangers = ([...graph.completed] as AnyModule[]).filter((module) => !known.has(module));
-    const lost = [...parameters].filter((parameter) => !known.has(parameter));
+    const lost = [...parameters].filter((parameter) => !known.has(parameter) && !(parameter instanceof Constant));
     if (lost.length === 0) return strangers;
     // The outermost module completes last.
     const outermost = [...strangers].reverse();
@@ -373,6 +373,21 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
+   * Keys below this module and what older files call them. It is asked before a state dict is matched; a module whose
+   * structure was another one may become that one here.
+   *
+   * @param _given the state dict's entries, each a tensor or what a file says of one
+   * @param _prefix what this module's keys begin with in it
+   * @see torch.nn.Module._load_from_state_dict, which torchvision's modules override for the same
+   */
+  protected olderKeys(
+    _given: ReadonlyMap<string, unknown>,
+    _prefix: string,
+  ): Iterable<readonly [key: string, older: string]> {
+    return [];
+  }
+
+  /**
    * The module at a dotted path, e.g. `layer1.0.conv2`; '' is this one.
    *
    * @throws {@link KeyError} naming the part that is missing and what there is
@@ -449,7 +464,8 @@ export abstract class Module<Out = Value> extends Registered {
   loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
     const strict = flag('loadStateDict: strict', withDefaults('loadStateDict', options, { strict: true }).strict);
     const isTensor = (entry: unknown) => entry instanceof Tensor;
-    const { matches, keys } = matchStateDict(this.#loadable(), entriesOf(stateDict), strict, isTensor);
+    const given = entriesOf(stateDict);
+    const { matches, keys } = matchStateDict(this.#loadable(given), given, strict, isTensor);
     setValues(matches);
     return keys;
   }
@@ -474,7 +490,7 @@ export abstract class Module<Out = Value> extends Registered {
    */
   async loadStateDictAsync(file: TensorStream, options: LoadStateDictAsyncOptions = {}): Promise<IncompatibleKeys> {
     const { strict, inputShapes, reading } = checkedLoadOptions(file, options);
-    const { matches, keys } = matchStateDict(this.#loadable(), file.tensors, strict, hasShape);
+    const { matches, keys } = matchStateDict(this.#loadable(file.tensors), file.tensors, strict, hasShape);
     reading.signal?.throwIfAborted();
     if (!inputShapes) {
       await readValues(file, matches, reading);
@@ -497,15 +513,22 @@ export abstract class Module<Out = Value> extends Registered {
     return keys;
   }
 
-  /** The module as a state dict sees it. */
-  #loadable(): Loadable {
-    const modules = [...this.everyModule()].map(([path, module]) => ({
+  /** The module as a state dict of these entries sees it. */
+  #loadable(given: ReadonlyMap<string, unknown>): Loadable {
+    const olderKeys = new Map<string, string>();
+    // A module may change while it is asked: what it holds is listed after.
+    for (const [path, module] of this.everyModule()) {
+      for (const [key, older] of module.olderKeys(given, join(path, ''))) {
+        olderKeys.set(join(path, key), join(path, older));
+      }
+    }
+    const modules = this.everyModule().map(([path, module]) => ({
       path,
       optionalKeys: module.optionalKeys(),
       ignoredKeys: module.ignoredKeys(),
       droppedKeys: module.droppedKeys(),
     }));
-    return { name: this.constructor.name, states: this.namedState(), modules };
+    return { name: this.constructor.name, states: this.namedState(), modules, olderKeys };
   }
 
   /** Sets the training flag of this module and all below it. */

@@ -103,3 +103,11 @@ export class Parameter {
 
 /** A tensor of a module that isn't learned but saved with it, e.g. running statistics. */
 export class Buffer extends Parameter {}
+
+/** Values that a module's code knows: no state dict holds them. A module keeps one in a private field. */
+export class Constant extends Parameter {
+  constructor(values: readonly number[]) {
+    super([values.length]);
+    this.tensor = new Tensor(Float32Array.from(values), [values.length]);
+  }
+}

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { failureLine } from '../../cli/src/failures.js';
+import { listModels } from '../../src/models/registry.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { Tensor, zeros } from '../../src/tensor/tensor.ts';
 import { generatedTensor } from '../support/generator.ts';
@@ -54,7 +55,7 @@ const usage: readonly Case[] = [
   ['another command', ['tap'], "unknown command 'tap'"],
   ['a missing option', ['extract', ...MODEL], "required option '--weights <file>' not specified"],
   ['an option that there is not', ['models', '--all'], "unknown option '--all'"],
-  ['an argument too many', ['models', 'x'], "too many arguments for 'models'. Expected 0 arguments but got 1"],
+  ['an argument too many', ['models', 'x', 'y'], "too many arguments for 'models'. Expected 1 argument but got 2"],
   ['no input', extract({ input: [] }), 'expected --input or --image, got neither'],
   ['two inputs', extract({ input: [...INPUT, ...IMAGE] }), 'expected --input or --image, got both'],
   [
@@ -182,10 +183,12 @@ const failures: readonly Case[] = [
   [
     'another model',
     extract({ model: ['--model', 'resnet19'] }),
-    '--model: expected one of deeplabv3_resnet50, deeplabv3_resnet101, fcn_resnet50, fcn_resnet101, mobilenet_v2, ' +
-      'mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, ' +
-      'resnext101_32x8d, resnext101_64x4d, squeezenet1_0, squeezenet1_1, wide_resnet50_2, wide_resnet101_2, ' +
-      'got "resnet19"',
+    `--model: expected the name of one of ${listModels().length} models, got "resnet19"; did you mean resnet18?`,
+  ],
+  [
+    'a pattern that fits no model',
+    ['models', 'vit*'],
+    'models: expected a pattern that fits a name, such as "resnet*", got "vit*"; without one, all are listed',
   ],
   [
     'an unknown option of the model',

@@ -1,7 +1,7 @@
 /** `layertap inspect` and `layertap models`: what is told without weights. */
 
 import { describe, expect, it } from 'vitest';
-import * as models from '../../src/models/index.ts';
+import { listModels, modelInfo } from '../../src/models/registry.ts';
 import { Folder } from './command.ts';
 
 const folder = new Folder();
@@ -141,19 +141,25 @@ describe('inspect of modules and nodes', () => {
 });
 
 describe('models', () => {
-  const names = Object.keys(models).filter((name) => name === name.toLowerCase());
+  it('prints one line for each builder: family, parameters, MACs, sizes and stages', () => {
+    const [head, ...lines] = print('models').trimEnd().split('\n');
+    expect(head!.split(/ {2,}/)).toEqual(['model', 'family', 'parameters', 'MACs', 'at', 'smallest', 'stages']);
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(listModels());
+  });
 
-  it('prints the name of every builder, numbers in their order', () => {
-    const lines = print('models').trimEnd().split('\n');
-    expect(new Set(lines)).toEqual(new Set(names));
-    const resnets = lines.filter((name) => /^resnet\d/.test(name));
-    expect(resnets).toEqual(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152']);
+  it('prints those that a pattern fits', () => {
+    expect(print('models', 'squeezenet*').trimEnd().split('\n').slice(1)).toEqual([
+      'squeezenet1_0  squeezenet      1.25 M  819 M  224        21  ' +
+        'features.1 1/2, features.5 1/4, features.10 1/8, features.12 1/16',
+      'squeezenet1_1  squeezenet      1.24 M  349 M  224        17  ' +
+        'features.1 1/2, features.4 1/4, features.7 1/8, features.12 1/16',
+    ]);
   });
 
   it('prints one JSON object with --json', () => {
-    expect(JSON.parse(print('models', '--json'))).toEqual({
+    expect(JSON.parse(print('models', '--json', 'vgg1?'))).toEqual({
       command: 'models',
-      models: print('models').trimEnd().split('\n'),
+      models: ['vgg11', 'vgg13', 'vgg16', 'vgg19'].map((name) => modelInfo(name as 'vgg11')),
     });
   });
 });

@@ -1,0 +1,48 @@
+/** The stages of a network, told by its sizes: what detection and segmentation build on. */
+
+import { type Graph, reductionsOf, Value } from '../graph/graph.ts';
+import type { AnyModule } from '../nn/module.ts';
+import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+
+/** The last layer before a network's size changes, or ends. */
+export interface Stage {
+  /** Its dotted path. */
+  readonly layer: string;
+  readonly channels: number;
+  /** How many of the input's rows one of its stands for: 1, 2, 4, 8, 16, 32. */
+  readonly reduction: number;
+}
+
+/** torchvision's names for the child that holds the layers, where the model itself doesn't. */
+const TRUNKS = ['features', 'trunk_output', 'layers', 'backbone'];
+
+/** The layers that are run one after the other, up to the end of the trunk or the pooling of the whole image. */
+function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])[] {
+  const layers: (readonly [string, AnyModule])[] = [];
+  for (const [name, child] of model.namedChildren()) {
+    if (TRUNKS.includes(name)) {
+      for (const [inner, layer] of child.namedChildren()) layers.push([`${name}.${inner}`, layer]);
+      break;
+    }
+    if (child instanceof AdaptiveAvgPool2d) break;
+    layers.push([name, child]);
+  }
+  return layers;
+}
+
+/**
+ * The last layer of each size, from the largest size to the smallest.
+ *
+ * @param graph what the model was traced into
+ */
+export function stagesOf(model: AnyModule, graph: Graph): Stage[] {
+  const reductions = reductionsOf(graph.program([]));
+  const stages = new Map<number, Stage>();
+  for (const [layer, module] of layersOf(model)) {
+    const output = graph.outputOf(module);
+    if (!(output instanceof Value) || output.shape.length !== 4) continue;
+    const reduction = Math.round(reductions.get(output)!);
+    stages.set(reduction, { layer, channels: output.shape[1]!, reduction });
+  }
+  return [...stages.values()];
+}
