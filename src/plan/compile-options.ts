@@ -1,8 +1,8 @@
 /** What can be chosen when a model is compiled, and what is chosen where nothing is given. */
 
-import { ValueError } from '../errors.ts';
+import { describe, ValueError } from '../errors.ts';
 import type { WeightStorage } from '../ops/lowering/algorithm.ts';
-import { withDefaults } from '../options.ts';
+import { flag, withDefaults } from '../options.ts';
 import { MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Pool } from './pool.ts';
 
@@ -47,14 +47,18 @@ export function checkedOptions(options: CompileOptions): CheckedOptions {
     memoryBudgetBytes: MAX_BYTES,
     weightStorage: 'f32' as const,
   });
-  const { memoryBudgetBytes, weightStorage } = checked;
+  const { deterministic, pool, memoryBudgetBytes, weightStorage } = checked;
+  flag('compile: deterministic', deterministic);
+  if (pool !== undefined && typeof (pool as Pool | null)?.instantiate !== 'function') {
+    throw new ValueError(`compile: expected pool as a ThreadPool, got ${describe(pool)}`);
+  }
   if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes <= 0 || memoryBudgetBytes > MAX_BYTES) {
     throw new ValueError(
-      `compile: expected memoryBudgetBytes as a whole number from 1 to ${MAX_BYTES}, got ${memoryBudgetBytes}`,
+      `compile: expected memoryBudgetBytes as a whole number from 1 to ${MAX_BYTES}, got ${describe(memoryBudgetBytes)}`,
     );
   }
   if (weightStorage !== 'f32' && weightStorage !== 'f16') {
-    throw new ValueError(`compile: expected weightStorage as 'f32' or 'f16', got ${JSON.stringify(weightStorage)}`);
+    throw new ValueError(`compile: expected weightStorage as 'f32' or 'f16', got ${describe(weightStorage)}`);
   }
   return { ...checked, isBudgeted: options.memoryBudgetBytes !== undefined };
 }

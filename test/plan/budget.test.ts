@@ -291,6 +291,12 @@ describe('compile', () => {
     expect(() => conv.compile({ weightStorage: 'f8' as 'f16' })).toThrow(
       "compile: expected weightStorage as 'f32' or 'f16', got \"f8\"",
     );
+    expect(() => conv.compile({ deterministic: 'no' as unknown as boolean })).toThrow(
+      'compile: deterministic: expected true or false, got "no"',
+    );
+    for (const pool of [null, 2, Promise.resolve()] as unknown as NonNullable<CompileOptions['pool']>[]) {
+      expect(() => conv.compile({ pool })).toThrow(/^compile: expected pool as a ThreadPool, got (null|2|a Promise)/);
+    }
   });
 });
 
