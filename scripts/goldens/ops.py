@@ -42,7 +42,7 @@ def pad_sides(x, options, value):
 
 def evaluated(op, case, options, inputs):
     """The output of PyTorch's own layer or function."""
-    module = module_of(op["torch"], case.get("args", []), options, op.get("takes"))
+    module = module_of(op, case.get("args", []), options)
     return fill(module, f"{case['name']}.")(*inputs)
 
 

@@ -79,7 +79,7 @@ def result_of(sweep, key, case):
         # PyTorch takes some pairs as tuples only.
         args = [tuple(arg) if isinstance(arg, list) else arg for arg in args]
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        module = fill(module_of(sweep["torch"], args, options, sweep.get("takes")), key, kind)
+        module = fill(module_of(sweep, args, options), key, kind)
         inputs = [values(kind, f"{key}.input{i}", shape) for i, shape in enumerate(shapes)]
         if sweep.get("computed") != "in float32":
             module = module.double()
@@ -365,10 +365,141 @@ def product(d):
 
 def concatenation(d):
     shape = d.image() if d.chance(0.8) else [d.batch(), d.between(1, 60)]
-    shapes = [[shape[0], d.channels(), *shape[2:]] for _ in range(d.between(1, 4))]
+    at = axis(d, len(shape)) if d.chance(0.4) else 1
+    dim = at % len(shape)
+    shapes = [[*shape[:dim], d.channels(), *shape[dim + 1:]] for _ in range(d.between(1, 4))]
     if d.chance(0.15) and len(shape) == 4:
         shapes[-1][d.pick([0, 2, 3])] += 1
-    return [[1], {}, shapes, d.data()]
+    return [[at], {}, shapes, d.data()]
+
+
+def anything(d, least=1):
+    """A shape of any rank, most often an image's."""
+    return d.image() if d.chance(0.5) else [d.between(1, 7) for _ in range(d.between(least, 5))]
+
+
+def axis(d, rank):
+    """An axis, sometimes counted from the end, seldom none of them."""
+    return d.between(-rank, rank - 1) if d.chance(0.95) else d.pick([rank, -rank - 1])
+
+
+def reshape(d):
+    shape = anything(d)
+    count = math.prod(shape)
+    sizes, rest = [], count
+    while rest > 1 and len(sizes) < 5:
+        sizes.append(d.pick([n for n in range(1, rest + 1) if rest % n == 0]))
+        rest //= sizes[-1]
+    sizes = [*sizes, rest] if rest > 1 or not sizes else sizes
+    if d.chance(0.3) and len(shape) == 4:
+        # As layers do it: images stay.
+        sizes = d.pick([[shape[0], shape[1], -1], [shape[0], -1, shape[2], shape[3]], [shape[0], 1, *shape[1:]], [-1, shape[3]]])
+    elif d.chance(0.4):
+        sizes[d.between(0, len(sizes) - 1)] = -1
+    if d.chance(0.1):
+        sizes[0] = d.pick([sizes[0] + 1, -1, 0, -2])
+    return [[sizes], {}, [shape], d.data()]
+
+
+def flatten_of(d):
+    shape = anything(d)
+    return [[axis(d, len(shape)), axis(d, len(shape))], {}, [shape], d.data()]
+
+
+def flatten_layer(d):
+    case = flatten(d) if d.chance(0.3) else flatten_of(d)
+    return case if d.chance(0.8) else [case[0][:1], *case[1:]]
+
+
+def unflatten(d):
+    shape = anything(d)
+    at = axis(d, len(shape))
+    size = shape[at] if -len(shape) <= at < len(shape) else 4
+    inner = d.pick([n for n in range(1, max(size, 1) + 1) if size % n == 0])
+    sizes = [inner, size // inner] if d.chance(0.6) else [inner, -1]
+    if d.chance(0.1):
+        sizes[0] += 1
+    return [[at, sizes], {}, [shape], d.data()]
+
+
+def squeeze(d):
+    shape = [1 if d.chance(0.4) else size for size in anything(d)]
+    return [[axis(d, len(shape))] if d.chance(0.6) else [], {}, [shape], d.data()]
+
+
+def unsqueeze(d):
+    shape = anything(d)
+    return [[axis(d, len(shape) + 1)], {}, [shape], d.data()]
+
+
+def permute(d):
+    shape = anything(d)
+    dims = d.random.sample(range(len(shape)), len(shape))
+    if len(shape) == 4 and d.chance(0.4):
+        dims = d.pick([[0, 2, 3, 1], [0, 3, 1, 2]])
+    dims = [dim - len(shape) if d.chance(0.1) else dim for dim in dims]
+    if d.chance(0.06):
+        dims = d.pick([dims[:-1], [dims[0], *dims[:-1]], [*dims, 0], [len(shape), *dims[1:]]])
+    return [[dims], {}, [shape], d.data()]
+
+
+def transpose(d):
+    shape = anything(d)
+    return [[axis(d, len(shape)), axis(d, len(shape))], {}, [shape], d.data()]
+
+
+def narrow(d):
+    shape = anything(d)
+    at = d.pick([1, 1, axis(d, len(shape))]) if len(shape) > 1 else axis(d, len(shape))
+    size = shape[at] if -len(shape) <= at < len(shape) else 4
+    start = d.between(0, size)
+    length = d.between(0 if d.chance(0.1) else min(1, size - start), size - start)
+    if d.chance(0.1):
+        start, length = d.pick([(start - size, 0), (-1, 1), (start, length + size), (-size - 1, 1), (0, -1)])
+    return [[at, start, length], {}, [shape], d.data()]
+
+
+def slice_of(d):
+    shape = anything(d)
+    at = d.pick([1, 1, axis(d, len(shape))]) if len(shape) > 1 else axis(d, len(shape))
+    size = shape[at] if -len(shape) <= at < len(shape) else 4
+    index = lambda: d.between(-size - 2, size + 3)
+    step = d.pick([1, 1, 1, 2, 3, 5]) if d.chance(0.95) else d.pick([0, -1])
+    return [[at, index(), index(), step], {}, [shape], d.data()]
+
+
+def split(d):
+    shape = anything(d)
+    at = d.pick([1, 1, axis(d, len(shape))]) if len(shape) > 1 else axis(d, len(shape))
+    size = shape[at] if -len(shape) <= at < len(shape) else 4
+    if d.chance(0.5):
+        return [[d.between(0 if d.chance(0.1) else 1, size + 2), at], {}, [shape], d.data()]
+    first = d.between(0, size)
+    sizes = [first, size - first] if d.chance(0.9) else [first, size + 1]
+    return [[sizes, at], {}, [shape], d.data()]
+
+
+def chunk(d):
+    shape = anything(d)
+    at = d.pick([1, 1, axis(d, len(shape))]) if len(shape) > 1 else axis(d, len(shape))
+    return [[d.between(0 if d.chance(0.1) else 1, 5), at], {}, [shape], d.data()]
+
+
+def channel_shuffle(d):
+    shape = anything(d, 2)
+    groups = d.pick([n for n in range(1, shape[1] + 1) if shape[1] % n == 0])
+    return [[groups if d.chance(0.93) else d.pick([0, -1, groups + 1])], {}, [shape], d.data()]
+
+
+def mean(d):
+    shape = d.image() if d.chance(0.5) else [d.between(1, 9) for _ in range(d.between(1, 5))]
+    dims = d.random.sample(range(len(shape)), d.between(1, len(shape)))
+    if len(shape) == 4 and d.chance(0.4):
+        dims = d.pick([[2, 3], [-1, -2], [3, 2]])
+    if d.chance(0.06):
+        dims = d.pick([[len(shape)], [0, 0], []])
+    dim = dims[0] if len(dims) == 1 and d.chance(0.5) else dims
+    return [[dim], d.options(keepdim=(0.5, lambda: True)), [shape], d.data()]
 
 
 SUM = {"sumOf": "products"}
@@ -401,9 +532,21 @@ SWEEPS = {
     "PReLU": (70, prelu, {}),
     "Identity": (20, activation, {}),
     "Dropout": (30, dropout, {}),
-    "Flatten": (40, flatten, {}),
+    "Flatten": (80, flatten_layer, {}),
+    "Unflatten": (60, unflatten, {}),
+    "ChannelShuffle": (60, channel_shuffle, {}),
     "add": (70, two, {"torch": "torch.add"}),
     "mul": (90, product, {"torch": "torch.mul"}),
+    "reshape": (150, reshape, {"torch": "torch.reshape"}),
+    "squeeze": (60, squeeze, {"torch": "torch.squeeze"}),
+    "unsqueeze": (60, unsqueeze, {"torch": "torch.unsqueeze"}),
+    "permute": (120, permute, {"torch": "torch.permute"}),
+    "transpose": (80, transpose, {"torch": "torch.transpose"}),
+    "narrow": (120, narrow, {"torch": "torch.narrow"}),
+    "slice": (150, slice_of, {"torch": "torch.ops.aten.slice"}),
+    "split": (100, split, {"torch": "torch.split"}),
+    "chunk": (100, chunk, {"torch": "torch.chunk"}),
+    "mean": (120, mean, {"torch": "torch.mean", "bound": MEAN}),
     "cat": (90, concatenation, {"torch": "torch.cat", "takes": "a list"}),
 }
 

@@ -56,7 +56,7 @@ export class NodeNames implements Watch {
     this.#outer?.exit?.(module);
   }
 
-  apply(name: string, output: Value): void {
+  apply(name: string, output: unknown): void {
     const inner = [...this.#running].reverse().find((module) => this.#paths.has(module));
     const path = inner && this.#paths.get(inner);
     if (!this.#running.some((module) => this.#isLeaf(module))) this.#add(path ? `${path}.${name}` : name, output);

@@ -4,7 +4,9 @@
  */
 
 import { describe, ValueError } from '../errors.ts';
+import type { RelayAttrs } from '../ops/lowering/relay.ts';
 import type { Op } from '../ops/op.ts';
+import { storedShape, usualAxis } from '../ops/rules/axes.ts';
 import { type Epilogue, NO_EPILOGUE, parametersOfNorm } from '../ops/rules/epilogue.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -13,11 +15,17 @@ import type { Shape } from '../tensor/shape.ts';
 export class Value {
   readonly graph: Graph;
   readonly shape: Shape;
+  /** @internal The axis whose elements lie side by side in memory. */
+  readonly axis: number;
+  /** @internal The shape as kernels see it. */
+  readonly stored: Shape;
 
   /** @internal */
-  constructor(graph: Graph, shape: Shape) {
+  constructor(graph: Graph, shape: Shape, axis = usualAxis(shape)) {
     this.graph = graph;
     this.shape = shape;
+    this.axis = axis;
+    this.stored = storedShape(this);
   }
 }
 
@@ -50,8 +58,8 @@ export interface Watch {
   complete?(module: object, output: unknown): void;
   /** A module ends, because it returned or threw. */
   exit?(module: object): void;
-  /** A function of that name was applied. */
-  apply?(name: string, output: Value): void;
+  /** A function of that name was applied, and gave a value or several. */
+  apply?(name: string, output: unknown): void;
 }
 
 /** What a trace records into. */
@@ -60,6 +68,8 @@ export class Graph {
   watch: Watch | null = null;
   readonly inputs: readonly Value[];
   readonly #nodes: Node[] = [];
+  /** What lays a value out along another axis; none as long as all values have the usual one. */
+  #relay: Op<RelayAttrs> | null = null;
   readonly #completed = new Map<object, { readonly output: unknown; readonly position: number }>();
 
   constructor(inputShapes: readonly Shape[]) {
@@ -72,14 +82,17 @@ export class Graph {
   }
 
   /** Records an op and returns its output. @throws ShapeError as the op's shape rule does */
-  record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
+  record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name: string | null = op.name): Value {
     const shape = op.inferShape(
       inputs.map((x) => x.shape),
       attrs,
     );
-    const output = new Value(this, Object.freeze([...shape]));
-    this.#nodes.push({ op, attrs, inputs, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
-    this.watch?.apply?.(name, output);
+    this.#relay = op.relay ?? this.#relay;
+    const axis = axisOf(op, inputs[0]!, attrs);
+    const laid = inputs.map((x) => (x.axis === axis ? x : this.record(this.#relay!, [x], { axis }, null)));
+    const output = new Value(this, Object.freeze([...shape]), op.view?.(laid[0]!, shape, attrs).axis ?? axis);
+    this.#nodes.push({ op, attrs, inputs: laid, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
+    if (name !== null) this.watch?.apply?.(name, output);
     return output;
   }
 
@@ -111,22 +124,29 @@ export class Graph {
   }
 }
 
+/** The axis along which an op takes its inputs. */
+function axisOf<A>({ axis, view }: Op<A>, { axis: own, shape }: Value, attrs: A): number {
+  if (view || axis === 'any') return own;
+  if (typeof axis === 'function') return axis(attrs);
+  return axis === 'last' ? shape.length - 1 : usualAxis(shape);
+}
+
 /**
  * Records an op on values.
  *
- * @param name what was called, for the message
+ * @param name what was called, for the message and for who watches; null for a part of what was called
  * @throws {@link ValueError} where an input isn't a value of one graph, e.g. a Tensor
  */
-export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name = op.name): Value {
+export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name: string | null = op.name): Value {
   const graph = inputs[0]?.graph;
   for (const x of inputs) {
     if (!(x instanceof Value)) {
       throw new ValueError(
-        `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
+        `${name ?? op.name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
           'call the module: module.call(x)',
       );
     }
-    if (x.graph !== graph) throw new ValueError(`${name}: expected values of one trace, got values of two`);
+    if (x.graph !== graph) throw new ValueError(`${name ?? op.name}: expected values of one trace, got values of two`);
   }
   return graph!.record(op, inputs, attrs, name);
 }
@@ -138,6 +158,11 @@ export function parametersOf(program: Program): readonly Parameter[] {
     ...(norm ? parametersOfNorm(norm) : []),
   ]);
   return [...new Set(all)].filter((parameter) => parameter !== null);
+}
+
+/** The channel of its input that a view begins with; null for a node that computes its output. */
+export function viewOf({ op, attrs, inputs, output }: Node): number | null {
+  return op.view?.(inputs[0]!, output.shape, attrs).channel ?? null;
 }
 
 /** Multiply-accumulates of each node. */

@@ -214,10 +214,10 @@ export class Execution<Out> {
   /** The entry kept for these shapes, or a new one. */
   #entry(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
     for (const shape of shapes) {
-      if ((shape.length !== 4 && shape.length !== 2) || shape.includes(0, 1)) {
+      if (shape.length === 0 || shape.includes(0, 1)) {
         throw new ShapeError(
-          `${this.#root.constructor.name}: expected an input of shape [N, C, H, W] or [N, C] ` +
-            `in which no axis but N is empty, got ${formatShape(shape)}`,
+          `${this.#root.constructor.name}: expected an input of one axis or more, of which none but the first ` +
+            `is empty, got ${formatShape(shape)}`,
         );
       }
     }

@@ -12,8 +12,6 @@ import {
 import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptive-avg-pool2d.ts';
 import { add as addOp } from '../ops/add.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/avg-pool2d.ts';
-import { cat as catOp } from '../ops/cat.ts';
-import { flatten as flattenOp } from '../ops/flatten.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { mul as mulOp } from '../ops/mul.ts';
@@ -32,6 +30,7 @@ import {
 } from './resolve.ts';
 
 export type { AvgPool2dOptions, InterpolateOptions, MaxPool2dOptions, OutputSize } from './resolve.ts';
+export * from './tensor-functions.ts';
 
 /** max(0, x). */
 export function relu(x: Value): Value {
@@ -84,21 +83,6 @@ export function mul(a: Value, b: Value): Value {
 /** a + b; both of one shape. */
 export function add(a: Value, b: Value): Value {
   return record(addOp, [a, b], null);
-}
-
-/** Tensors side by side in their channels. @throws {@link ValueError} for another axis than 1, or no tensor */
-export function cat(tensors: readonly Value[], dim = 1): Value {
-  if (!Array.isArray(tensors)) throw new ValueError(`cat: expected an array of values, got ${describe(tensors)}`);
-  if (dim !== 1 || tensors.length === 0) {
-    throw new ValueError(`cat: expected at least one tensor and dim 1, got ${tensors.length} and dim ${describe(dim)}`);
-  }
-  return record(catOp, tensors, null);
-}
-
-/** `[N, C·H·W]` of `[N, C, H, W]`. @throws {@link ValueError} for another first axis than 1 */
-export function flatten(x: Value, startDim = 1): Value {
-  if (startDim !== 1) throw new ValueError(`flatten: expected startDim 1, got ${describe(startDim)}`);
-  return record(flattenOp, [x], null);
 }
 
 /** The largest value of each window; padding counts as −∞. */

@@ -8,6 +8,7 @@ import type { Activation } from './rules/epilogue.ts';
 function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): Op<A> {
   return {
     name,
+    axis: 'any',
     asEpiloguePart: (attrs) => ({ activation: activationOf(attrs) }),
     inferShape: ([x]) => x!,
     algorithms: [

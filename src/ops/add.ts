@@ -10,6 +10,7 @@ import type { Op } from './op.ts';
 /** @see torch.add */
 export const add: Op<null> = {
   name: 'add',
+  axis: 'any',
   acceptsInEpilogue: ['activation'],
   asEpiloguePart: () => ({ residual: true }),
 

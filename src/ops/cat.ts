@@ -1,4 +1,4 @@
-/** Concatenation along the channels. Where it can, a plan has the inputs written side by side and skips this op. */
+/** Concatenation. Where it can, a plan has the inputs written side by side and skips this op. */
 
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
@@ -6,23 +6,31 @@ import { Tensor } from '../tensor/tensor.ts';
 import type { Step } from '../wasm/step.ts';
 import { f32_copy } from '../wasm/steps.gen.ts';
 import { ranges } from './lowering/cut.ts';
+import { relay } from './lowering/relay.ts';
 import { channelsOf, pixelsOf } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
 
-/** @see torch.cat with dim=1 */
-export const cat: Op<null> = {
+/** Attributes of {@link cat}. */
+export interface CatAttrs {
+  readonly axis: number;
+}
+
+/** @see torch.cat */
+export const cat: Op<CatAttrs> = {
   name: 'cat',
   concatenates: true,
+  axis: ({ axis }) => axis,
+  relay,
 
-  inferShape(inputs) {
+  inferShape(inputs, { axis }) {
     const first = inputs[0]!;
-    const fits = inputs.every((x) => x.length === first.length && x.every((size, i) => i === 1 || size === first[i]));
-    if (!fits || first.length < 2) {
+    const fits = inputs.every((x) => x.length === first.length && x.every((n, i) => i === axis || n === first[i]));
+    if (!fits || first.length === 0) {
       throw new ShapeError(
-        `cat: expected tensors of one shape but for the channels, got ${inputs.map(formatShape).join(', ')}`,
+        `cat: expected tensors of one shape but for axis ${axis}, got ${inputs.map(formatShape).join(', ')}`,
       );
     }
-    return first.map((size, i) => (i === 1 ? inputs.reduce((sum, x) => sum + x[1]!, 0) : size));
+    return first.map((size, i) => (i === axis ? inputs.reduce((sum, x) => sum + x[i]!, 0) : size));
   },
 
   algorithms: [
@@ -58,16 +66,17 @@ export const cat: Op<null> = {
 };
 
 /** {@link cat} by plain loops. */
-export const referenceCat: Reference<null> = (inputs) => {
+export const referenceCat: Reference<CatAttrs> = (inputs, attrs) => {
   const shape = cat.inferShape(
     inputs.map((x) => x.shape),
-    null,
+    attrs,
   );
   const out = new Float32Array(numel(shape));
+  const outer = numel(shape.slice(0, attrs.axis));
   let at = 0;
-  for (let n = 0; n < shape[0]!; n++) {
+  for (let n = 0; n < outer; n++) {
     for (const { data } of inputs) {
-      const run = data.length / shape[0]!;
+      const run = data.length / outer;
       out.set(data.subarray(n * run, (n + 1) * run), at);
       at += run;
     }

@@ -7,6 +7,8 @@ import type { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Algorithm } from './lowering/algorithm.ts';
+import type { RelayAttrs } from './lowering/relay.ts';
+import type { Laid, View } from './rules/axes.ts';
 import type { EPILOGUE_ORDER, EpiloguePart } from './rules/epilogue.ts';
 
 /** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
@@ -15,6 +17,17 @@ export interface Op<A> {
   readonly name: string;
   /** The output's shape. Every check of shapes is here, with its message. */
   inferShape(inputs: readonly Shape[], attrs: A): Shape;
+  /**
+   * The axis of the inputs whose elements have to lie side by side: that of the first input, the last, or one that
+   * depends on the attributes; axis 1 where absent. The output's is the same.
+   */
+  readonly axis?: 'any' | 'last' | ((attrs: A) => number);
+  /** How the output lies, where it may be the input seen otherwise. Such an op takes any axis. */
+  view?(x: Laid, output: Shape, attrs: A): View;
+  /** What lays a value out along another axis. An op after which there may be another than 1 brings it along. */
+  readonly relay?: Op<RelayAttrs>;
+  /** The op's reference, where it is what computes the op, too. */
+  readonly reference?: Reference<A>;
   /** The parameters that it reads; none where absent. */
   parameters?(attrs: A): readonly (Parameter | null)[];
   /** How many of the input's rows one row of the output stands for, where sizes alone don't tell: a stride. */

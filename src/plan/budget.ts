@@ -5,7 +5,7 @@
  * layer is then chosen at that price.
  */
 
-import { type Program, parametersOf, type Value } from '../graph/graph.ts';
+import { type Program, parametersOf, type Value, viewOf } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
@@ -40,17 +40,19 @@ export function leastSizes(program: Program, weightStorage: WeightStorage): Size
   const weights = parametersOf({ inputs, nodes, taps }).filter(({ shape }) => shape.length > 1);
   const constantBytes = weights.reduce((sum, { shape }) => sum + numel(shape) * (weightStorage === 'f16' ? 2 : 4), 0);
   const bytes = (values: readonly Value[]) =>
-    [...new Set(values)].reduce((sum, { shape }) => sum + pixelsOf(shape) * pixelBytesOf(shape), 0);
+    [...new Set(values)].reduce((sum, { stored }) => sum + pixelsOf(stored) * pixelBytesOf(stored), 0);
   const planes = inputs.reduce((sum, { shape }) => sum + numel(shape) * 4, 0);
   let roomBytes = planes + bytes(inputs);
-  const concatenated = new Set<Value>();
+  const inside = new Set<Value>();
   for (const node of nodes) {
     const { op, output } = node;
-    // What is concatenated may lie in the output, and the output where a residual does.
-    if (op.concatenates) for (const part of node.inputs) concatenated.add(part);
-    roomBytes = Math.max(roomBytes, bytes(op.concatenates ? [output] : [...ownInputs(node), output]));
+    // What is concatenated may lie in the output, a view lies in its input, and an output may where a residual does.
+    if (op.concatenates) for (const part of node.inputs) inside.add(part);
+    const isView = viewOf(node) !== null;
+    if (isView) inside.add(output);
+    roomBytes = Math.max(roomBytes, bytes(op.concatenates ? [output] : isView ? [] : [...ownInputs(node), output]));
   }
-  roomBytes = Math.max(roomBytes, bytes(taps.filter((tap) => !concatenated.has(tap))));
+  roomBytes = Math.max(roomBytes, bytes(taps.filter((tap) => !inside.has(tap))));
   const memoryBytes = Math.ceil((FIRST_ADDRESS + constantBytes + roomBytes) / PAGE_BYTES) * PAGE_BYTES;
   return { memoryBytes, constantBytes, roomBytes, isLeast: true };
 }

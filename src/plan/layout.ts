@@ -6,9 +6,10 @@
 import type { Node, Program, Value } from '../graph/graph.ts';
 import { type Placement, placeConcats } from '../graph/passes/place-concats.ts';
 import { placeResiduals } from '../graph/passes/place-residuals.ts';
+import { placeViews } from '../graph/passes/place-views.ts';
 import type { Algorithm, Prepared, Workspace } from '../ops/lowering/algorithm.ts';
 import type { Constant } from '../ops/lowering/constant.ts';
-import { pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
+import { channelsOf, imagePixels, pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
 import { numel } from '../tensor/shape.ts';
 import { type Lifetime, packArena } from './arena.ts';
 
@@ -31,9 +32,11 @@ export const TAP_PLANES = {};
 const TAP_BYTES = 2 ** 20;
 
 /** Pixels of a tap that are turned into planes at a time. */
-export function tapPixels({ shape }: Value): number {
-  const [, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
-  return Math.min(height * width, Math.max(1, Math.floor(TAP_BYTES / (channels * 4))));
+export function tapPixels({ stored }: Value): number {
+  const most = Math.max(1, Math.floor(TAP_BYTES / (channelsOf(stored) * 4)));
+  const pixels = imagePixels(stored);
+  // Where an image is one pixel, many pass together.
+  return Math.min(pixels === 1 ? Math.max(stored[0]!, 1) : pixels, most);
 }
 
 /** A program's nodes in an order, and where everything lies in its arena. */
@@ -75,14 +78,16 @@ export function layoutOf(program: Program, placed: readonly Placed[], inputPlane
   return best;
 }
 
-function bytesOf({ shape }: Value): number {
-  return pixelsOf(shape) * pixelBytesOf(shape);
+function bytesOf({ stored }: Value): number {
+  return pixelsOf(stored) * pixelBytesOf(stored);
 }
 
 function layoutInOrder(program: Program, placed: readonly Placed[], inputPlanes: readonly object[]): Layout {
   const ordered = { ...program, nodes: placed.map(({ node }) => node) };
   const addsInPlace = new Set(placed.filter(({ algorithm }) => algorithm.addsInPlace).map(({ node }) => node));
-  const placements = placeResiduals(ordered, placeConcats(ordered), (node) => addsInPlace.has(node));
+  const placements = placeResiduals(ordered, placeViews(ordered, placeConcats(ordered)), (node) =>
+    addsInPlace.has(node),
+  );
   const { owners, lifetimes } = lifetimesOf(program, placed, placements, inputPlanes);
   const { offsets, bytes } = packArena(lifetimes);
   return { placed, placements, offsets: new Map(owners.map((owner, i) => [owner, offsets[i]!])), bytes };
@@ -118,7 +123,7 @@ function lifetimesOf(
     if (workspace.scratchBytes > 0) touch(node, workspace.scratchBytes, step);
   });
   for (const value of taps) touchValue(value, placed.length);
-  const tapBytes = taps.reduce((most, value) => Math.max(most, tapPixels(value) * value.shape[1]! * 4), 0);
+  const tapBytes = taps.reduce((most, value) => Math.max(most, tapPixels(value) * channelsOf(value.stored) * 4), 0);
   touch(TAP_PLANES, tapBytes, placed.length);
   return { owners: [...spans.keys()], lifetimes: [...spans.values()] };
 }

@@ -5,19 +5,19 @@
  */
 
 import { assert } from '../errors.ts';
-import { macsOf, type Node, type Program, parametersOf, type Value } from '../graph/graph.ts';
+import { macsOf, type Node, type Program, parametersOf, type Value, viewOf } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { Algorithm, Engine, Site, WeightStorage, Workspace } from '../ops/lowering/algorithm.ts';
 import type { Constant } from '../ops/lowering/constant.ts';
-import { pixelBytesOf, type Slot } from '../ops/lowering/slot.ts';
+import { fromPlanes, toPlanes } from '../ops/lowering/planes.ts';
+import { imagePixels, pixelBytesOf, type Slot } from '../ops/lowering/slot.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { PAGE_BYTES } from '../wasm/instantiate.ts';
 import { EPILOGUE_BYTES, type Kernels } from '../wasm/kernels.gen.ts';
 import { callsOf, type Phase } from '../wasm/step.ts';
-import { f32_nchw_to_nhwc, f32_nhwc_to_nchw } from '../wasm/steps.gen.ts';
 import { aligned } from './arena.ts';
 import { chooseAlgorithm, timeOf } from './cost.ts';
 import { type Layout, layoutOf, TAP_PLANES, tapPixels } from './layout.ts';
@@ -116,7 +116,7 @@ export class Plan {
     let zeroBytes = 0;
     const placed = fused.nodes.map((node, i) => {
       const site = siteOf(node, engine, weightStorage);
-      const algorithm = chooseAlgorithm(node.op.algorithms, site, bytePrice);
+      const algorithm = chooseAlgorithm(algorithmsOf(node), site, bytePrice);
       const prepared = algorithm.prepare(site);
       assert(prepared, 'a chosen algorithm fits its site');
       const constants = (prepared.constants ?? []).filter((constant) => constant !== null);
@@ -198,9 +198,9 @@ export class Plan {
     const address = (owner: object) => base + this.#arenaStart + this.#layout.offsets.get(owner)!;
     const slot = (value: Value): Slot => {
       const placement = this.#layout.placements.get(value);
-      if (!placement) return { address: address(value), shape: value.shape, pixelBytes: pixelBytesOf(value.shape) };
-      const { inside, channel } = placement;
-      return { address: address(inside) + channel * 4, shape: value.shape, pixelBytes: pixelBytesOf(inside.shape) };
+      const { inside, channel } = placement ?? { inside: value, channel: 0 };
+      const pixelBytes = pixelBytesOf(inside.stored);
+      return { address: address(inside) + channel * 4, shape: value.stored, pixelBytes };
     };
     const { inputs, taps } = this.program;
 
@@ -301,8 +301,10 @@ export function distinct(constants: readonly Constant[]): readonly Constant[] {
 /** A node as its algorithms see it. */
 function siteOf(node: Node, engine: Engine, weightStorage: WeightStorage): Site<unknown> {
   const { attrs, epilogue, output } = node;
-  const inputs = ownInputs(node).map((x) => x.shape);
-  return { inputs, output: output.shape, attrs, epilogue, engine, weightStorage };
+  const inputs = ownInputs(node);
+  const shapes = inputs.map(({ shape }) => shape);
+  const stored = { inputs: inputs.map((x) => x.stored), output: output.stored };
+  return { ...stored, shapes, attrs, epilogue, engine, weightStorage };
 }
 
 /** The program's nodes as the choice of algorithms sees them. */
@@ -312,9 +314,17 @@ export function sitesOf(
   weightStorage: WeightStorage,
 ): { readonly algorithms: readonly Algorithm<unknown>[]; readonly site: Site<unknown> }[] {
   return fuseEpilogues(prune(program)).nodes.map((node) => ({
-    algorithms: node.op.algorithms,
+    algorithms: algorithmsOf(node),
     site: siteOf(node, engine, weightStorage),
   }));
+}
+
+/** What a view takes: nothing. */
+const VIEW: readonly Algorithm<unknown>[] = [{ name: 'view', prepare: () => ({ steps: () => [] }) }];
+
+/** The ways to compute a node. */
+function algorithmsOf(node: Node): readonly Algorithm<unknown>[] {
+  return viewOf(node) === null ? node.op.algorithms : VIEW;
 }
 
 const NO_WORKSPACE: Workspace = { tableBytes: 0, scratchBytes: 0, zeroBytes: 0 };
@@ -324,26 +334,21 @@ export function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
 }
 
-/** Moves planes into a slot: a step for each image. */
-function fromPlanes(planes: number, { address, shape, pixelBytes }: Slot): Phase {
-  const [images, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
-  const pixels = height * width;
-  return Array.from({ length: images }, (_, n) => {
-    const at = planes + n * channels * pixels * 4;
-    return f32_nchw_to_nhwc({ channels, pixels, x: at, out: address + n * pixels * pixelBytes, pixelBytes });
-  });
-}
-
-/** A tap in pieces of at most so many pixels of an image, each of which passes through `planes`. */
-function tapPieces(kernels: Kernels, { address, shape, pixelBytes }: Slot, most: number, planes: number): TapPiece[] {
-  const [images, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
-  const stride = height * width;
-  return Array.from({ length: images * Math.ceil(stride / most) }, (_, i) => {
-    const image = Math.floor(i / Math.ceil(stride / most));
-    const first = (i % Math.ceil(stride / most)) * most;
-    const pixels = Math.min(most, stride - first);
-    const from = address + (image * stride + first) * pixelBytes;
-    const [copy] = callsOf(kernels, [[f32_nhwc_to_nchw({ channels, pixels, x: from, pixelBytes, out: planes })]]);
-    return { copy: copy!, channels, pixels, at: image * channels * stride + first, stride };
+/** A tap in pieces of at most so many pixels of an image, or images of one pixel. Each passes through `planes`. */
+function tapPieces(kernels: Kernels, slot: Slot, most: number, planes: number): TapPiece[] {
+  const { address, shape, pixelBytes } = slot;
+  const [images, channels] = shape as [number, number];
+  const stride = imagePixels(shape);
+  const runs = stride === 1 ? 1 : images;
+  const length = stride === 1 ? images : stride;
+  return Array.from({ length: runs * Math.ceil(length / most) }, (_, i) => {
+    const run = Math.floor(i / Math.ceil(length / most));
+    const first = (i % Math.ceil(length / most)) * most;
+    const pixels = Math.min(most, length - first);
+    const part = { address: address + (run * length + first) * pixelBytes, pixelBytes };
+    const size = stride === 1 ? [pixels, channels] : [1, channels, pixels, 1];
+    const [copy] = callsOf(kernels, [toPlanes({ ...part, shape: size }, planes)]);
+    const at = stride === 1 ? first * channels : run * channels * stride + first;
+    return { copy: copy!, channels, pixels, at, stride: stride === 1 ? pixels : stride };
   });
 }

@@ -864,8 +864,7 @@ describe('bad input', () => {
       'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), got 4 in x [1, 4, 32, 32]',
     );
     expect(thrown(() => features.forward(noise('x', [3, 32, 32])))).toBe(
-      'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, H, W] or [N, C] in which no ' +
-        'axis but N is empty, got [3, 32, 32]',
+      'ShapeError: conv2d: expected x of shape [N, C, H, W], got [3, 32, 32]',
     );
     expect(features.forward(x).get('x')).toEqual(own.get('layer1'));
   });

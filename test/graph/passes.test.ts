@@ -5,14 +5,16 @@ import { Graph, type Value } from '../../src/graph/graph.ts';
 import { fuseEpilogues } from '../../src/graph/passes/fuse-epilogues.ts';
 import { placeConcats } from '../../src/graph/passes/place-concats.ts';
 import { placeResiduals } from '../../src/graph/passes/place-residuals.ts';
+import { placeViews } from '../../src/graph/passes/place-views.ts';
 import { prune } from '../../src/graph/passes/prune.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { add, cat, relu } from '../../src/nn/functional.ts';
+import { add, cat, chunk, mean, narrow, permute, relu, reshape, slice } from '../../src/nn/functional.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
+import { programOf } from '../support/programs.ts';
 
 const SHAPE = [2, 16, 9, 7];
 
@@ -157,6 +159,54 @@ describe('placeConcats', () => {
     expect(copies((x) => twice(relu(x)))).toBe(1);
     expect(copies((x) => twice(cat([relu(x), relu(x)])))).toBe(1);
     expect(copies((x) => cat([thin(x), relu(x)]))).toBe(2);
+  });
+});
+
+describe('placeViews', () => {
+  const viewed = (trace: (x: Value) => Value) => {
+    const program = programOf([[2, 8, 3, 5]], (x) => [trace(relu(x))]);
+    const { nodes } = program;
+    const places = placeViews(program, placeConcats(program));
+    const at = new Map([...program.inputs, ...nodes.map(({ output }) => output)].map((value, i) => [value, i]));
+    return [...places].map(([value, { inside, channel }]) => [at.get(value), at.get(inside), channel]);
+  };
+
+  it('lets channels be read where they lie, within a vector too', () => {
+    expect(viewed((x) => chunk(x, 2, 1)[1]!)).toContainEqual([3, 1, 4]);
+    expect(viewed((x) => narrow(x, 1, 3, 2))).toEqual([[2, 1, 3]]);
+    expect(viewed((x) => narrow(narrow(x, 1, 3, 4), 1, 1, 2))).toEqual([
+      [2, 1, 3],
+      [3, 1, 4],
+    ]);
+  });
+
+  it('copies nothing for other sizes and axes of the same bytes', () => {
+    expect(viewed((x) => reshape(x, [2, 8, 15]))).toEqual([[2, 1, 0]]);
+    expect(viewed((x) => permute(relu(permute(x, [0, 2, 3, 1])), [0, 3, 1, 2]))).toEqual([
+      [2, 1, 0],
+      [4, 3, 0],
+    ]);
+    expect(viewed((x) => mean(x, [2, 3]))).toEqual([[3, 2, 0]]);
+  });
+
+  it('leaves to copy what lies otherwise, rows, and every second channel', () => {
+    expect(viewed((x) => reshape(x, [2, 2, 4, 3, 5]))).toEqual([]);
+    expect(viewed((x) => narrow(x, 2, 1, 2))).toEqual([]);
+    expect(viewed((x) => slice(x, 1, 0, 8, 2))).toEqual([]);
+  });
+
+  it('puts a view of what lies in a concatenation there too; a view that is concatenated is copied', () => {
+    expect(viewed((x) => cat([narrow(relu(x), 1, 4, 4), relu(x)]))).toEqual(expect.arrayContaining([[3, 2, 4]]));
+    const inside = viewed((x) => {
+      const part = relu(x);
+      return cat([cat([relu(x), part]), narrow(part, 1, 2, 3)]);
+    });
+    expect(inside).toEqual(
+      expect.arrayContaining([
+        [2, 6, 8],
+        [5, 6, 10],
+      ]),
+    );
   });
 });
 

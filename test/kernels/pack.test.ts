@@ -25,7 +25,7 @@ const CHANNELS = [...Array.from({ length: 17 }, (_, i) => i + 1), 24];
 /** A depthwise convolution, but for its weight. */
 const ATTRS = { bias: null, stride: [1, 1], padding: NO_SIDES, dilation: [1, 1] } as const;
 const SITE = {
-  ...{ inputs: [], output: [], epilogue: NO_EPILOGUE, weightStorage: 'f32' as const },
+  ...{ inputs: [], shapes: [], output: [], epilogue: NO_EPILOGUE, weightStorage: 'f32' as const },
   engine: { tileRows: 4, threads: 1, deterministic: false },
 } as const;
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
-import { runStep, type Step } from '../../src/wasm/step.ts';
+import { type KernelStep, runStep } from '../../src/wasm/step.ts';
 import { f32_adaptive_avgpool2d, f32_avgpool2d, f32_maxpool2d } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
@@ -125,7 +125,7 @@ function run(
   memory: KernelMemory,
   { channels, images, out: size }: Pick<Case, 'channels' | 'images' | 'out'>,
   values: Float32Array,
-  pool: (addresses: Addresses) => Step,
+  pool: (addresses: Addresses) => KernelStep,
   gap = 1,
 ): Float32Array {
   const lanes = ceil4(channels);

@@ -7,7 +7,7 @@ import { PReLU, ReLU, ReLU6 } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Dropout } from '../../src/nn/dropout.ts';
-import { Flatten } from '../../src/nn/flatten.ts';
+import { ChannelShuffle, Flatten, Unflatten } from '../../src/nn/flatten.ts';
 import * as functional from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
@@ -48,6 +48,9 @@ describe('printing', () => {
     [new Upsample({ size: [7, 8], mode: 'bilinear', alignCorners: true }), 'Upsample(size=(7, 8), mode=bilinear)'],
     [new Flatten(), 'Flatten(start_dim=1, end_dim=-1)'],
     [new Flatten(2), 'Flatten(start_dim=2, end_dim=-1)'],
+    [new Flatten(0, 2), 'Flatten(start_dim=0, end_dim=2)'],
+    [new Unflatten(1, [2, 5]), 'Unflatten(dim=1, unflattened_size=(2, 5))'],
+    [new ChannelShuffle(3), 'ChannelShuffle(groups=3)'],
     [new Dropout(), 'Dropout(p=0.5, inplace=False)'],
     [new Dropout(0.1, { inplace: true }), 'Dropout(p=0.1, inplace=True)'],
     [new Dropout(1), 'Dropout(p=1, inplace=False)'],
@@ -255,13 +258,6 @@ describe('inputs of another rank', () => {
     );
   });
 
-  it('are refused by flatten', () => {
-    const { inputs } = new Graph([[2, 3, 4]]);
-    expect(thrown(() => functional.flatten(inputs[0]!))).toBe(
-      'ShapeError: flatten: expected x of shape [N, C, H, W] or [N, C], got [2, 3, 4]',
-    );
-  });
-
   it('do not mix in mul', () => {
     expect(thrown(() => functional.mul(image, row))).toBe(
       'ShapeError: mul: expected two tensors of one shape, or the second of [N, C, 1, 1], got [2, 3, 4, 4] and [2, 3]',
@@ -299,15 +295,14 @@ describe('functional forms', () => {
     );
   });
 
-  it('cat wants tensors that differ in their channels only', () => {
-    expect(thrown(() => functional.cat([x], 2))).toBe(
-      'ValueError: cat: expected at least one tensor and dim 1, got 1 and dim 2',
-    );
-    expect(thrown(() => functional.cat([]))).toBe(
-      'ValueError: cat: expected at least one tensor and dim 1, got 0 and dim 1',
+  it('cat wants tensors that differ in one axis only', () => {
+    expect(thrown(() => functional.cat([]))).toBe('ValueError: cat: expected at least one tensor, got none');
+    expect(thrown(() => functional.cat(x as never))).toMatch(/^ValueError: cat: expected an array of values, got/);
+    expect(thrown(() => functional.cat([x], 4))).toBe(
+      'ValueError: Dimension out of range (expected to be in range of [-4, 3], but got 4); cat',
     );
     expect(thrown(() => functional.cat([x, functional.maxPool2d(x, 2)]))).toBe(
-      'ShapeError: cat: expected tensors of one shape but for the channels, got [1, 3, 4, 4], [1, 3, 2, 2]',
+      'ShapeError: cat: expected tensors of one shape but for axis 1, got [1, 3, 4, 4], [1, 3, 2, 2]',
     );
   });
 
@@ -319,7 +314,54 @@ describe('functional forms', () => {
 
   it('flatten starts at the channels', () => {
     expect(functional.flatten(x).shape).toEqual([1, 48]);
-    expect(thrown(() => functional.flatten(x, 2))).toBe('ValueError: flatten: expected startDim 1, got 2');
+    expect(functional.flatten(x, 2).shape).toEqual([1, 3, 16]);
+    expect(thrown(() => functional.flatten(x, 2, 1))).toBe(
+      'ValueError: flatten() has invalid args: start_dim cannot come after end_dim',
+    );
+  });
+
+  it('views tell of sizes that the elements do not fill', () => {
+    expect(thrown(() => functional.reshape(x, [3, 15]))).toBe(
+      "ShapeError: shape '[3, 15]' is invalid for input of size 48; reshape: got x [1, 3, 4, 4]",
+    );
+    expect(thrown(() => functional.reshape(x, [5, -1]))).toBe(
+      "ShapeError: shape '[5, -1]' is invalid for input of size 48; reshape",
+    );
+    expect(thrown(() => functional.reshape(x, [-1, -1]))).toBe(
+      'ShapeError: reshape: expected whole numbers >= 0, of which one may be -1, got [-1, -1]',
+    );
+    expect(thrown(() => functional.unflatten(x, 1, [2, 2]))).toBe(
+      'ShapeError: unflatten: expected sizes [2, 2] to multiply to 3, axis 1 of [1, 3, 4, 4]',
+    );
+    expect(thrown(() => functional.permute(x, [0, 1, 2]))).toBe(
+      'ValueError: permute: expected 4 axes, one for each of x, got [0, 1, 2]',
+    );
+    expect(thrown(() => functional.permute(x, [0, 1, 2, -2]))).toBe(
+      'ValueError: permute: expected each axis once, got [0, 1, 2, -2]',
+    );
+    expect(thrown(() => functional.mean(x, 'all' as never))).toBe(
+      'ValueError: mean: expected an array of axes, got "all"',
+    );
+  });
+
+  it('parts of an axis stay within it', () => {
+    expect(thrown(() => functional.narrow(x, 1, 2, 2))).toBe(
+      'ShapeError: start (2) + length (2) exceeds dimension size (3); narrow',
+    );
+    expect(thrown(() => functional.split(x, [1, 1], 1))).toBe(
+      "ShapeError: split_with_sizes expects split_sizes to sum exactly to 3 (input tensor's size at dimension 1), " +
+        'but got split_sizes=[1, 1]',
+    );
+    expect(thrown(() => functional.slice(x, 1, 0.5))).toBe(
+      'ValueError: slice: expected start as a whole number, got 0.5',
+    );
+    expect(functional.chunk(x, 2, 1).map(({ shape }) => shape[1])).toEqual([2, 1]);
+    expect(thrown(() => functional.channelShuffle(x, 2))).toBe(
+      'ShapeError: Number of channels must be divisible by groups. Got 3 channels and 2 groups.',
+    );
+    expect(thrown(() => functional.channelShuffle(new Graph([[1, 2]]).inputs[0]!, 2))).toBe(
+      'ShapeError: channel_shuffle expects input with > 2 dims, but got input with sizes [1, 2]',
+    );
   });
 
   it('pooling pads by at most half a kernel', () => {

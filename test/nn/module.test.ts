@@ -389,10 +389,22 @@ describe('call', () => {
     expect(thrown(() => new ReLU().call(picture))).toBe(
       'DtypeError: ReLU: expected a float32 input, got uint8; toTensor(image) gives a picture from 0 to 1',
     );
-    for (const shape of [[4], [], [0], [1, 2, 3], [1, 0, 4, 4], [0, 1, 0, 4], [0, 1, 4, 0], [0, 0], [1, 1, 2, 2, 1]]) {
+    for (const shape of [[], [1, 0, 4, 4], [0, 1, 0, 4], [0, 1, 4, 0], [0, 0], [1, 2, 0]]) {
       expect(thrown(() => new ReLU().call(zeros(shape)))).toBe(
-        'ShapeError: ReLU: expected an input of shape [N, C, H, W] or [N, C] in which no axis but N is ' +
-          `empty, got [${shape.join(', ')}]`,
+        'ShapeError: ReLU: expected an input of one axis or more, of which none but the first is empty, ' +
+          `got [${shape.join(', ')}]`,
+      );
+    }
+  });
+
+  it('takes inputs of any rank', () => {
+    for (const shape of [[4], [0], [1, 2, 3], [3, 1, 2, 2, 5]]) {
+      const x = noise('x', shape);
+      expect(new ReLU().call(x)).toEqual(
+        new Tensor(
+          x.data.map((v) => Math.max(v, 0)),
+          shape,
+        ),
       );
     }
   });

@@ -79,6 +79,7 @@ function siteOf({ images, channels, size, kernel, options }: Layer): Site<Conv2d
   const output = conv2d.inferShape([shape], attrs);
   return {
     inputs: [shape],
+    shapes: [shape],
     output,
     attrs,
     epilogue: NO_EPILOGUE,

@@ -43,8 +43,12 @@ export function moduleOf({ torch, args = [], options = {}, takes }: Named): Modu
     return new Layer(...all);
   }
   const camelCase = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const form = (layertap.functional as any)[camelCase] as (...args: unknown[]) => Value;
-  return new Functional((inputs) => form(...(takes ? [inputs] : inputs), ...all));
+  const form = (layertap.functional as any)[camelCase] as (...args: unknown[]) => Value | readonly Value[];
+  return new Functional((inputs) => {
+    const y = form(...(takes ? [inputs] : inputs), ...all);
+    // Of several values the last.
+    return Array.isArray(y) ? y.at(-1) : (y as Value);
+  });
 }
 
 /** By how much a result may be off. */

@@ -153,6 +153,43 @@ const BUILDS: Readonly<Record<string, Build>> = {
       : functional.interpolate(x, { size, mode: 'bilinear', alignCorners: random.next() < 0.5 });
   },
 
+  /** Views of channels, which lie within a vector where their number isn't a multiple of four. */
+  chunk(x, others, random, key) {
+    if (!isImage(x) || x.shape[1]! < 2) return null;
+    const [a, b] = functional.chunk(x, 2, 1) as [Value, Value];
+    const branch = convolution(b, others, random, key) ?? activation(b, others, random, key)!;
+    const fits = branch.shape[2] === a.shape[2] && branch.shape[3] === a.shape[3];
+    return fits ? functional.cat([a, branch]) : branch;
+  },
+
+  shuffle: (x) => (isImage(x) && x.shape[1]! % 2 === 0 ? functional.channelShuffle(x, 2) : null),
+
+  /** Activations and sums on [N, H, W, C], and back. */
+  channelsLast(x, others, random, key) {
+    if (!isImage(x)) return null;
+    const y = activation(functional.permute(x, [0, 2, 3, 1]), others, random, key)!;
+    return functional.permute(random.next() < 0.5 ? functional.add(y, y) : y, [0, 3, 1, 2]);
+  },
+
+  /** Sizes that the bytes fit, and such that they don't. */
+  reshape(x, _others, random) {
+    if (!isImage(x)) return null;
+    const [n, c, h, w] = x.shape as [number, number, number, number];
+    return functional.reshape(
+      functional.relu(
+        functional.reshape(
+          x,
+          pick(random, [
+            [n, c, w, h],
+            [n, c * h, w],
+            [n, h, c, w],
+          ]),
+        ),
+      ),
+      x.shape,
+    );
+  },
+
   flatten: (x) => (isImage(x) && x.shape.slice(1).reduce((a, b) => a * b) <= 512 ? functional.flatten(x) : null),
   linear: (x, _others, random, key) =>
     isImage(x) ? null : layer(new Linear(x.shape[1]!, random.whole(1, 20)), key, x),

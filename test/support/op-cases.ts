@@ -6,6 +6,7 @@ import { interpret } from '../../src/graph/interpret.ts';
 import type { Conv2d } from '../../src/nn/conv.ts';
 import type { Module } from '../../src/nn/module.ts';
 import type { Engine } from '../../src/ops/lowering/algorithm.ts';
+import { sitesOf } from '../../src/plan/plan.ts';
 import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
@@ -30,6 +31,8 @@ export interface OpCase {
   readonly scale?: number;
   /** Special numbers at every 11th place of the inputs, or −∞ everywhere. */
   readonly with?: 'specials' | 'lowest';
+  /** True where the output's first axis isn't the images of the input, or a size depends on how many these are. */
+  readonly mixesImages?: boolean;
   /** A layer's arguments, or a function's after its tensors. */
   readonly args?: readonly any[];
   readonly options?: any;
@@ -72,17 +75,20 @@ export function programOf(opCase: OpCase): Program {
   return traced(opCase, filled(opCase));
 }
 
-/** The case's program with each algorithm that can compute its op in an engine, as if it were the only one. */
+/**
+ * The case's program with each algorithm that can compute it in an engine, as if it were the only one. A case of
+ * several nodes, views among them, has one program.
+ */
 export function programsOf(opCase: OpCase, engine: Engine): Map<string, Program> {
   const program = programOf(opCase);
-  const { op, attrs, inputs, epilogue, output } = program.nodes[0]!;
-  const shapes = inputs.map(({ shape }) => shape);
-  const site = { inputs: shapes, output: output.shape, attrs, epilogue, engine, weightStorage: 'f32' as const };
-  const fitting = op.algorithms.filter((algorithm) => algorithm.prepare(site));
+  const [node] = program.nodes;
+  if (program.nodes.length !== 1 || !node) return new Map([['all', program]]);
+  const [{ algorithms, site }] = sitesOf(program, engine, 'f32') as [ReturnType<typeof sitesOf>[number]];
+  const fitting = algorithms.filter((algorithm) => algorithm.prepare(site));
   return new Map(
     fitting.map((algorithm) => {
-      const pinned = { ...op, algorithms: [algorithm] };
-      return [algorithm.name, { ...program, nodes: [{ ...program.nodes[0]!, op: pinned }] }];
+      const pinned = { ...node.op, algorithms: [algorithm] };
+      return [algorithm.name, { ...program, nodes: [{ ...node, op: pinned }] }];
     }),
   );
 }

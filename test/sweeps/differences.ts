@@ -15,9 +15,9 @@ export interface Difference {
 /** All of them. */
 export const differences: readonly Difference[] = [
   {
-    words: '| inputs | of any shape and dtype | float32 `[N, C, H, W]` or `[N, C]` |',
+    words: '| inputs without an axis of images | convolution, pooling and resizing take `[C, H, W]` |',
     in: 'errors',
-    applies: ({ inputs }) => inputs.some(({ length }) => length !== 4 && length !== 2),
+    applies: ({ sweep: { layer }, inputs }) => /Conv|Pool|Upsample/.test(layer) && inputs[0]!.length === 3,
   },
   {
     words: '`add` and `mul` of one shape',

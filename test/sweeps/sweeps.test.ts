@@ -130,6 +130,8 @@ describe('the sweeps', () => {
   it('cover every layer and every functional form', () => {
     const others = new Set<unknown>([
       IntermediateLayerGetter,
+      layers.FeatureExtractor,
+      layers.Layer,
       ...Object.values(containers),
       ...Object.values(layers.models),
     ]);

@@ -30,9 +30,11 @@ export type WeightStorage = 'f32' | 'f16';
 
 /** One application of an op: its shapes don't depend on what else is computed. */
 export interface Site<A> {
-  /** Shapes of the op's own inputs. A residual isn't among them. */
+  /** Shapes of the op's own inputs as kernels see them (`rules/axes.ts`). A residual isn't among them. */
   readonly inputs: readonly Shape[];
   readonly output: Shape;
+  /** The inputs' shapes as PyTorch has them. */
+  readonly shapes: readonly Shape[];
   readonly attrs: A;
   readonly epilogue: Epilogue;
   readonly engine: Engine;

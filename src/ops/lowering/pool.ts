@@ -1,6 +1,6 @@
 /** What pooling kernels with a sliding window take: sizes, window and places, cut for threads. */
 
-import type { Phase, Step } from '../../wasm/step.ts';
+import type { KernelStep, Phase } from '../../wasm/step.ts';
 import { type Window, windowArguments } from '../rules/window.ts';
 import type { Binding, Engine } from './algorithm.ts';
 import { type Band, bands } from './cut.ts';
@@ -15,7 +15,7 @@ export function poolPhase(
   { inputs, output }: Pick<Binding, 'inputs' | 'output'>,
   window: Window,
   { threads }: Engine,
-  stepOf: (args: ReturnType<typeof argumentsOf>) => Step,
+  stepOf: (args: ReturnType<typeof argumentsOf>) => KernelStep,
 ): Phase {
   return bands(output.shape[0]!, output.shape[2]!, threads).map((band) =>
     stepOf(argumentsOf(inputs[0]!, output, window, band)),

@@ -6,7 +6,7 @@ import { LANES } from '../../wasm/kernels.gen.ts';
 /** Where a value lies in WASM memory: channels-last, pixels `pixelBytes` apart, rows and images dense. */
 export interface Slot {
   readonly address: number;
-  /** PyTorch's shape: `[N, C, H, W]`, or `[N, C]` for N pixels. */
+  /** As kernels see it: `[N, C, H, W]`, or `[N, C]` for N pixels. PyTorch's shape may be another (`rules/axes.ts`). */
   readonly shape: Shape;
   readonly pixelBytes: number;
 }
@@ -16,9 +16,14 @@ export function channelsOf(shape: Shape): number {
   return shape[1]!;
 }
 
+/** Pixels of one image: H·W, or 1 for `[N, C]`. */
+export function imagePixels(shape: Shape): number {
+  return (shape[2] ?? 1) * (shape[3] ?? 1);
+}
+
 /** Pixels of all images: N·H·W, or N for `[N, C]`. */
 export function pixelsOf(shape: Shape): number {
-  return shape[0]! * (shape[2] ?? 1) * (shape[3] ?? 1);
+  return shape[0]! * imagePixels(shape);
 }
 
 /** Bytes from pixel to pixel in a slot of its own: whole vectors of four floats. */

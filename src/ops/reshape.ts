@@ -1,0 +1,41 @@
+/** Other sizes for the same elements in the same order. Where the bytes lie as they should, nothing is copied. */
+
+import { ShapeError } from '../errors.ts';
+import { formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { relay, throughPlanes } from './lowering/relay.ts';
+import type { Op, Reference } from './op.ts';
+import { folded, usualAxis } from './rules/axes.ts';
+
+/** Attributes of {@link reshape}. */
+export interface ReshapeAttrs {
+  /** Of sizes all of which are known. */
+  readonly shape: Shape;
+}
+
+/** @see torch.reshape */
+export const reshape: Op<ReshapeAttrs> = {
+  name: 'reshape',
+  relay,
+
+  inferShape([x], { shape }) {
+    if (numel(shape) !== numel(x!)) {
+      throw new ShapeError(
+        `shape '${formatShape(shape)}' is invalid for input of size ${numel(x!)}; reshape: got x ${formatShape(x!)}`,
+      );
+    }
+    return shape;
+  },
+
+  view(x, shape) {
+    const usual = usualAxis(shape);
+    const own = String(folded(x));
+    const axis = [usual, ...shape.keys()].find((axis) => String(folded({ shape, axis })) === own);
+    return { axis: axis ?? usual, channel: axis === undefined ? null : 0 };
+  },
+
+  algorithms: throughPlanes,
+};
+
+/** {@link reshape} by plain loops. */
+export const referenceReshape: Reference<ReshapeAttrs> = ([x], { shape }) => new Tensor(x!.data, shape);
