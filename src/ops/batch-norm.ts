@@ -28,7 +28,7 @@ export const batchNorm: Op<Norm> = {
       name: 'direct',
       prepare({ attrs: norm, epilogue, engine }) {
         // The vectors are in panels, as in a convolution's epilogue, so that one packing serves both.
-        const constant = normConstant(norm, { channels: norm.runningVar.shape[0]!, groups: 1, panel: PANEL });
+        const constant = normConstant(norm, { channels: norm.runningVar.shape[0]!, groups: 1, multiple: PANEL });
         return {
           constants: [constant],
           steps(binding) {

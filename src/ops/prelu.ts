@@ -10,7 +10,7 @@ import { vectorConstant } from './lowering/constant.ts';
 import { writeEpilogue } from './lowering/epilogue.ts';
 import { channelsOf, pixelBytesOf, pixelsOf } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
-import { NO_EPILOGUE, type ValuesOf } from './rules/epilogue.ts';
+import { NO_EPILOGUE } from './rules/epilogue.ts';
 
 /** Attributes of {@link prelu}. */
 export interface PReLUAttrs {
@@ -43,16 +43,12 @@ export const prelu: Op<PReLUAttrs> = {
       // By the kernel of additions and norms: min(x, 0)·slope + max(x, 0), of which one is 0.
       prepare({ output, attrs: { weight }, engine }) {
         const channels = channelsOf(output);
-        const form = { channels, groups: 1, panel: LANES };
+        const layout = { channels, groups: 1, multiple: LANES };
         // Slopes as a norm's scale, and zeros as its shift.
-        const vectors = (of: ValuesOf) => {
-          const slopes = of(weight);
-          return [
-            slopes.length === 1 ? new Float32Array(channels).fill(slopes[0]!) : slopes,
-            new Float32Array(channels),
-          ];
-        };
-        const slopes = vectorConstant(weight, `slopes ${channels}`, form, vectors, 2);
+        const slopes = vectorConstant(`slopes ${channels}`, [weight], layout, 2, ([values]) => [
+          values!.length === 1 ? new Float32Array(channels).fill(values![0]!) : values!,
+          new Float32Array(channels),
+        ]);
         const pixelBytes = pixelBytesOf(output);
         return {
           constants: [slopes],

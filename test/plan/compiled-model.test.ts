@@ -10,6 +10,7 @@ import { MemoryError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
+import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Flatten } from '../../src/nn/flatten.ts';
@@ -56,6 +57,18 @@ describe('memory', () => {
     const packed = getter.compiled!.constantBytes;
     getter.forward(generatedTensor('input', [1, 3, 62, 64], 2));
     expect(getter.compiled!.constantBytes).toBe(packed);
+  });
+
+  it('holds norms apart that share one of their tensors, whichever that is', () => {
+    const x = generatedTensor('input', [1, 6, 5, 4], 2);
+    for (const name of ['weight', 'bias', 'running_mean', 'running_var'] as const) {
+      const model = fillParameters(new Sequential(new BatchNorm2d(6), new BatchNorm2d(6)));
+      const [first, second] = [model.at(0) as BatchNorm2d, model.at(1) as BatchNorm2d];
+      second[name]!.tensor = first[name]!.tensor;
+      const apart = model.call(x).data;
+      second[name] = first[name]!;
+      expect(model.call(x).data, name).toEqual(apart);
+    }
   });
 
   it('is written from weights of any dtype as from the same numbers in float32', () => {

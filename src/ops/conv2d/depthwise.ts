@@ -20,10 +20,10 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
 
   prepare({ attrs, epilogue, engine }) {
     if (!isDepthwise(attrs)) return null;
-    const form = { channels: attrs.groups, groups: 1, panel: LANES };
+    const layout = { channels: attrs.groups, groups: 1, multiple: LANES };
     const weights = weightConstant(attrs.weight);
-    const bias = biasConstant(attrs.bias, form);
-    const norm = normConstant(epilogue.norm, form);
+    const bias = biasConstant(attrs.bias, layout);
+    const norm = normConstant(epilogue.norm, layout);
     return {
       constants: [weights, bias, norm],
       steps(binding) {

@@ -4,18 +4,17 @@
  */
 
 import { CLAMP, EPILOGUE_BYTES, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
-import { type Activation, type Epilogue, type Norm, scaleAndShift, type ValuesOf } from '../rules/epilogue.ts';
+import { type Activation, type Epilogue, type Norm, parametersOfNorm, scaleAndShift } from '../rules/epilogue.ts';
 import type { Binding } from './algorithm.ts';
-import { type Constant, type VectorForm, vectorConstant } from './constant.ts';
+import { type Constant, type VectorLayout, vectorConstant } from './constant.ts';
 
-/** Scale and, behind it, shift of a norm, in the form that the kernel reads; null where there is no norm. */
-export function normConstant(norm: Norm | null, form: VectorForm): Constant | null {
+/** Scale and, behind it, shift of a norm, in the layout that the kernel reads; null where there is no norm. */
+export function normConstant(norm: Norm | null, layout: VectorLayout): Constant | null {
   if (!norm) return null;
-  const vectors = (of: ValuesOf) => {
-    const { scale, shift } = scaleAndShift(norm, of);
+  return vectorConstant(`norm ${norm.eps}`, parametersOfNorm(norm), layout, 2, (values) => {
+    const { scale, shift } = scaleAndShift(norm, values);
     return [scale, shift];
-  };
-  return vectorConstant(norm.runningVar, `norm ${norm.eps}`, form, vectors, 2);
+  });
 }
 
 /** What kernels know an activation by. */

@@ -46,11 +46,11 @@ export function gemmConstants(
   { attrs: { weight, bias }, epilogue, weightStorage }: Site<Weighted>,
   groups = 1,
 ): GemmConstants {
-  const form = { channels: weight.shape[0]!, groups, panel: PANEL };
+  const layout = { channels: weight.shape[0]!, groups, multiple: PANEL };
   return {
     weights: panelConstant(weight, weightStorage, groups),
-    bias: biasConstant(bias, form),
-    norm: normConstant(epilogue.norm, form),
+    bias: biasConstant(bias, layout),
+    norm: normConstant(epilogue.norm, layout),
   };
 }
 

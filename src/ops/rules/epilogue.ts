@@ -46,23 +46,23 @@ export const EPILOGUE_ORDER = ['norm', 'residual', 'activation'] as const;
 /** One part of an {@link Epilogue}. */
 export type EpiloguePart = { readonly norm: Norm } | { readonly residual: true } | { readonly activation: Activation };
 
-/** A parameter's values as float32. */
-export type ValuesOf = (state: Parameter) => Float32Array;
-
-const currentValues: ValuesOf = (state) => state.values();
-
-/** Batch norm as scale = weight / √(var + eps) and shift = bias − mean·scale, each rounded once to float32. */
-export function scaleAndShift(norm: Norm, of = currentValues): { scale: Float32Array; shift: Float32Array } {
-  const mean = of(norm.runningMean);
-  const variance = of(norm.runningVar);
-  const weight = norm.weight && of(norm.weight);
-  const bias = norm.bias && of(norm.bias);
-  const scale = new Float32Array(mean.length);
-  const shift = new Float32Array(mean.length);
-  for (let c = 0; c < mean.length; c++) {
-    const s = (weight ? weight[c]! : 1) / Math.sqrt(variance[c]! + norm.eps);
+/**
+ * Batch norm as scale = weight / √(var + eps) and shift = bias − mean·scale, each rounded once to float32.
+ *
+ * @param values of {@link parametersOfNorm}, undefined for null; what the parameters hold now, unless given
+ */
+export function scaleAndShift(
+  norm: Norm,
+  values: readonly (Float32Array | undefined)[] = parametersOfNorm(norm).map((parameter) => parameter?.values()),
+): { scale: Float32Array; shift: Float32Array } {
+  const [weight, bias, mean, variance] = values;
+  const { length } = mean!;
+  const scale = new Float32Array(length);
+  const shift = new Float32Array(length);
+  for (let c = 0; c < length; c++) {
+    const s = (weight ? weight[c]! : 1) / Math.sqrt(variance![c]! + norm.eps);
     scale[c] = s;
-    shift[c] = (bias ? bias[c]! : 0) - mean[c]! * s;
+    shift[c] = (bias ? bias[c]! : 0) - mean![c]! * s;
   }
   return { scale, shift };
 }
