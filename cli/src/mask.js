@@ -3,7 +3,7 @@
  * class numbers (Pillow, mode P) or Pascal VOC's colours, as they ask.
  */
 
-import { deflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 
 /** The most classes that a palette can name. */
 export const MAX_CLASSES = 256;
@@ -131,18 +131,4 @@ function chunk(type, data) {
   bytes.set(data, 8);
   bytes.writeUInt32BE(crc32(bytes.subarray(4, data.length + 8)), data.length + 8);
   return bytes;
-}
-
-/**
- * PNG's checksum. Node has its own, zlib.crc32, since 20.15; this package runs on 20.9.
- *
- * @param {Uint8Array} bytes
- */
-function crc32(bytes) {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readPhoto } from '../../cli/src/photo.js';
 import { Folder } from './command.ts';
@@ -87,13 +88,3 @@ describe('a photo is refused:', () => {
     expect(await refusal('')).toBe(`--image photo: ${kinds}`);
   });
 });
-
-/** PNG's checksum. */
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}

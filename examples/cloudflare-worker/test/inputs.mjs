@@ -1,7 +1,7 @@
 /** Images and weights for the tests, seeded. */
 
 import { readFile } from 'node:fs/promises';
-import { deflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { loadSafetensors, saveSafetensors, Tensor } from 'layertap';
 import sharp from 'sharp';
 import { MODELS } from '../models.mjs';
@@ -78,7 +78,7 @@ export function png(...chunks) {
     new DataView(chunk.buffer).setUint32(0, data.length);
     chunk.set(new TextEncoder().encode(type), 4);
     chunk.set(data, 8);
-    new DataView(chunk.buffer).setUint32(8 + data.length, checksum(chunk.subarray(4, 8 + data.length)));
+    new DataView(chunk.buffer).setUint32(8 + data.length, crc32(chunk.subarray(4, 8 + data.length)));
     parts.push(chunk);
   }
   return new Uint8Array(Buffer.concat(parts));
@@ -98,14 +98,4 @@ export function ihdr(width, height) {
 export function jpegHeader(width, height) {
   const frame = [0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255];
   return Uint8Array.of(0xff, 0xd8, ...frame, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 2, 0xff, 0xd9);
-}
-
-/** CRC-32, which not every Node's zlib has. */
-function checksum(bytes) {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
 }
