@@ -9,8 +9,7 @@ import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
-import { TensorFile } from './tensor-file.js';
-import { loadWeights } from './weights.js';
+import { withTensorFile } from './tensor-file.js';
 
 /**
  * @typedef {object} ExtractOptions
@@ -51,8 +50,9 @@ export async function extract(options) {
     files: [{ option: '--output', path: output }, ...maps],
     folder: heatmapFolder,
   });
-  const weights = new TensorFile('--weights', weightsPath);
-  const [weightsMs] = await timed(() => loadWeights(weights, tapped).finally(() => weights.close()));
+  const [weightsMs] = await timed(() =>
+    withTensorFile('--weights', weightsPath, (file) => tapped.loadStateDictAsync(file)),
+  );
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
   const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));

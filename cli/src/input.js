@@ -3,7 +3,7 @@
 import { imageClassification, SimpleSegmentationModel, semanticSegmentation, toTensor } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { readPhoto } from './photo.js';
-import { TensorFile } from './tensor-file.js';
+import { withTensorFile } from './tensor-file.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Input float32, [N, C, H, W] */
 /** @typedef {import('layertap').Image} Image */
@@ -31,7 +31,7 @@ const NAME = 'input';
  * @returns {Promise<{ input: Input, image: Image | null, preset: Preset | null }>} with the photo as it was decoded
  */
 export async function readInput({ input, image: path, preset }, defaultPreset) {
-  if (input !== undefined) return { input: readTensor(input), image: null, preset: null };
+  if (input !== undefined) return { input: await readTensor(input), image: null, preset: null };
   const image = await readPhoto('--image', /** @type {string} */ (path));
   const chosen = preset ?? defaultPreset;
   return { input: PRESETS[chosen](image), image, preset: chosen };
@@ -67,26 +67,22 @@ export function presetWarnings(model, preset) {
 
 /**
  * @param {string} path
- * @returns {Input}
+ * @returns {Promise<Input>}
  */
 function readTensor(path) {
-  const file = new TensorFile('--input', path);
-  try {
+  return withTensorFile('--input', path, async (file, label) => {
     const info = file.tensors.get(NAME);
     if (!info) {
       const names = [...file.tensors.keys()].slice(0, 8).map((name) => JSON.stringify(name));
-      throw new CommandError(`${file.label}: expected a tensor named "${NAME}", got ${names.join(', ') || 'none'}`);
+      throw new CommandError(`${label}: expected a tensor named "${NAME}", got ${names.join(', ') || 'none'}`);
     }
     const { dtype, shape } = info;
-    if (dtype !== 'F32') throw new CommandError(`${file.label}: expected "${NAME}" in F32, got ${dtype}`);
+    if (dtype !== 'F32') throw new CommandError(`${label}: expected "${NAME}" in F32, got ${dtype}`);
     if (shape.length !== 4 || shape.includes(0)) {
       const got = `[${shape.join(', ')}]`;
-      throw new CommandError(`${file.label}: expected "${NAME}" [N, C, H, W] without empty axes, got ${got}`);
+      throw new CommandError(`${label}: expected "${NAME}" [N, C, H, W] without empty axes, got ${got}`);
     }
-    const tensor = file.get(NAME).float();
-    file.checkUnchanged();
-    return tensor;
-  } finally {
-    file.close();
-  }
+    const tensors = await file.load([NAME]);
+    return /** @type {import('layertap').Tensor} */ (tensors.get(NAME)).float();
+  });
 }

@@ -1,7 +1,8 @@
 /**
  * Writes a command's files all or none: first to temporary files beside their places, then renamed. A failure or a
  * signal leaves what was there. Only a process that is killed outright (SIGKILL, a power cut) leaves temporary files;
- * a later run that writes to the same folder removes them.
+ * a later run that writes to the same folder removes them. Not by write-file-atomic: it renames each file as soon as it
+ * is written, and a disk that fills up lets it rename a file of which a part was written.
  */
 
 import { createHash, randomBytes } from 'node:crypto';

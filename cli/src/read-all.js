@@ -14,8 +14,7 @@ const CHUNK_BYTES = 2 ** 20;
  */
 export function readAll(fd, maxBytes) {
   const stat = fstatSync(fd);
-  if (stat.isDirectory()) throw new Error('it is a directory');
-  if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new Error('it is a device');
+  checkReadable(stat);
   if (stat.size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
   const chunks = [];
   for (let total = 0; ; ) {
@@ -26,4 +25,14 @@ export function readAll(fd, maxBytes) {
     if (total > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
     chunks.push(chunk.subarray(0, count));
   }
+}
+
+/**
+ * @param {import('node:fs').Stats} stat of an open file
+ * @throws {Error} as the system's are, for a folder or a device: some devices never end
+ */
+export function checkReadable(stat) {
+  const isDevice = stat.isCharacterDevice() || stat.isBlockDevice();
+  if (!stat.isDirectory() && !isDevice) return;
+  throw Object.assign(new Error(isDevice ? 'it is a device' : 'it is a directory'), { syscall: 'open' });
 }

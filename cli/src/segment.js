@@ -7,8 +7,7 @@ import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } 
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, progress, shapeText, status, timed } from './print.js';
-import { TensorFile } from './tensor-file.js';
-import { loadWeights } from './weights.js';
+import { withTensorFile } from './tensor-file.js';
 
 /** The keys of the auxiliary head's weights, which torchvision's files have. */
 const AUXILIARY = /^aux_classifier\./;
@@ -60,19 +59,16 @@ export async function segment(options) {
   if (classCount > MAX_CLASSES) {
     throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
   }
-  const weights = new TensorFile('--weights', weightsPath);
-  const [weightsMs, model] = await timed(async () => {
-    try {
+  const [weightsMs, model] = await timed(() =>
+    withTensorFile('--weights', weightsPath, async (file) => {
       // The auxiliary head is worth its time only where its scores are kept.
-      const hasAux = [...weights.tensors.keys()].some((key) => AUXILIARY.test(key));
+      const hasAux = [...file.tensors.keys()].some((key) => AUXILIARY.test(key));
       const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
       const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
-      await loadWeights(weights, built, hasHead(built) ? undefined : AUXILIARY);
+      await built.loadStateDictAsync(hasHead(built) ? file : withoutAuxiliary(file));
       return built.compile({ deterministic });
-    } finally {
-      weights.close();
-    }
-  });
+    }),
+  );
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
   const [runMs, outputs] = await timed(() => model.callAsync(input, { onProgress }));
@@ -124,6 +120,17 @@ export async function segment(options) {
  */
 function hasHead(model) {
   return model instanceof SimpleSegmentationModel && model.aux_classifier !== null;
+}
+
+/**
+ * The file as one of a network without the auxiliary head.
+ *
+ * @param {import('layertap').OpenedSafetensors} file
+ * @returns {import('layertap').TensorStream}
+ */
+function withoutAuxiliary(file) {
+  const tensors = new Map([...file.tensors].filter(([key]) => !AUXILIARY.test(key)));
+  return { tensors, stream: (...args) => file.stream(...args) };
 }
 
 /**

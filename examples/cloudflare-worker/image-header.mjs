@@ -1,5 +1,6 @@
 /**
  * What a JPEG or PNG says of itself, read before anything is decoded: a few kilobytes can claim 20,000 × 20,000 pixels.
+ * Not by image-size: where a JPEG's segments are broken it searches on, and so finds another size than the decoder.
  */
 
 import { HttpError } from './failures.mjs';
