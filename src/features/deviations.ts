@@ -1,8 +1,41 @@
-/** Which values of two traces are the same: by what makes them, nothing is computed. */
+/** Whether two ways to run a model's modules give the same values: by their graphs, nothing is computed. */
 
-import type { Graph } from '../graph/graph.ts';
+import { Graph } from '../graph/graph.ts';
+import type { AnyModule } from '../nn/module.ts';
 import { valuesOf } from '../nn/output.ts';
 import { Parameter } from '../tensor/parameter.ts';
+import type { Shape } from '../tensor/shape.ts';
+
+/** Whether a model's own forward runs these children in a row, the first one on its input. It is traced no further. */
+export function runsInARow(model: AnyModule, children: readonly unknown[], inputShape: Shape): boolean {
+  const graph = new Graph([inputShape]);
+  let value: unknown = graph.inputs[0];
+  let done = 0;
+  graph.watch = {
+    isQuiet: true,
+    enter(module, inputs) {
+      if (module === children[done] && inputs[0] !== value) value = undefined;
+    },
+    complete(module, output) {
+      if (module !== children[done] || value === undefined) return;
+      value = output;
+      done++;
+      if (done === children.length) throw done;
+    },
+  };
+  problemOf(() => model.forward(graph.inputs[0]));
+  return done === children.length;
+}
+
+/** What `run` throws, as a text; empty where it throws nothing. */
+export function problemOf(run: () => void): string {
+  try {
+    run();
+    return '';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
 
 /**
  * Numbers the values of some graphs: two have one number where the same ops make them of the same inputs, parameters

@@ -113,7 +113,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     super();
     this.#model = model;
     this.#inputShape = inputShape;
-    this.#taps = new Taps('FeatureExtractor', layers, (x, some) => this.#trace(x, some));
+    this.#taps = new Taps('FeatureExtractor', this, layers, (x, some) => this.#trace(x, some));
     const { names } = traced('createFeatureExtractor', model, inputShape);
     for (const query of layers.keys()) {
       const node = nodeOf(names, query);
@@ -140,7 +140,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   ): Map<Only, Tensor<Float32Array>>;
   override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
   override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
-    return this.#taps.forward(x, options, () => this.execution());
+    return this.#taps.forward(x, options);
   }
 
   /**
@@ -154,7 +154,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     x: Tensor,
     options: ForwardOptions<Only> & AsyncOptions = {},
   ): Promise<Map<Only, Tensor<Float32Array>>> {
-    return this.#taps.forwardAsync(x, options, () => this.execution()) as Promise<Map<any, Tensor<Float32Array>>>;
+    return this.#taps.forwardAsync(x, options) as Promise<Map<any, Tensor<Float32Array>>>;
   }
 
   /**
@@ -165,7 +165,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
    * @throws {@link ValueError} where a feature is a Map or an array
    */
   featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
-    return this.#taps.info(inputShape, this, new Set());
+    return this.#taps.info(inputShape, []);
   }
 
   /** @internal Those of the model that a feature needs. */

@@ -13,7 +13,7 @@ import { callable, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { numbered } from './deviations.ts';
+import { numbered, problemOf, runsInARow } from './deviations.ts';
 import { type FeatureInfo, type FeatureName, type ForwardOptions, layersOf, type ReturnLayers, Taps } from './taps.ts';
 
 export type { ChildName, FeatureInfo, FeatureName, ForwardOptions, ReturnLayers } from './taps.ts';
@@ -75,9 +75,7 @@ export class IntermediateLayerGetter<
     }
     const expected = 'IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries';
     const layers = layersOf<Name>(expected, returnLayers);
-    const { onWarning } = withDefaults('IntermediateLayerGetter', options, {
-      onWarning: (message: string) => console.warn(message),
-    });
+    const { onWarning } = withDefaults('IntermediateLayerGetter', options, { onWarning: console.warn });
     if (onWarning) callable('IntermediateLayerGetter: onWarning', onWarning);
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);
@@ -89,7 +87,7 @@ export class IntermediateLayerGetter<
       if (wanted.size === 0) break;
     }
     super(kept);
-    this.#taps = new Taps('IntermediateLayerGetter', layers, (x, some, isRun) => {
+    this.#taps = new Taps('IntermediateLayerGetter', this, layers, (x, some, isRun) => {
       if (isRun) this.#warn(x.shape);
       return this.#trace(x, some);
     });
@@ -126,7 +124,7 @@ export class IntermediateLayerGetter<
   ): Map<Only, Tensor<Float32Array>>;
   override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
   override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
-    return this.#taps.forward(x, options, () => this.execution());
+    return this.#taps.forward(x, options);
   }
 
   /**
@@ -142,7 +140,7 @@ export class IntermediateLayerGetter<
     x: Tensor,
     options: ForwardOptions<Only> & AsyncOptions = {},
   ): Promise<Map<Only, Tensor<Float32Array>>> {
-    return this.#taps.forwardAsync(x, options, () => this.execution()) as Promise<Map<any, Tensor<Float32Array>>>;
+    return this.#taps.forwardAsync(x, options) as Promise<Map<any, Tensor<Float32Array>>>;
   }
 
   /**
@@ -153,8 +151,8 @@ export class IntermediateLayerGetter<
    * @throws {@link ValueError} where a feature is a Map or an array
    */
   featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
-    const deviating = new Set(this.deviations(inputShape).map(({ name }) => name));
-    return this.#taps.info(inputShape, this, deviating);
+    const deviating = this.deviations(inputShape).map(({ name }) => name);
+    return this.#taps.info(inputShape, deviating);
   }
 
   /**
@@ -173,6 +171,9 @@ export class IntermediateLayerGetter<
     const model = this.#model;
     if (!model) return this.#deviations;
     this.#model = null;
+    const children = [...this.#upTo(this.returnLayers)].map(([, child]) => child);
+    // This is so for most, and soon found.
+    if (runsInARow(model, children, inputShape)) return this.#deviations;
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
     own.watch = models.watch = { isQuiet: true };
     const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
@@ -210,25 +211,27 @@ export class IntermediateLayerGetter<
     return this.has(path.split('.')[0]!) ? this.getSubmodule(path) : null;
   }
 
+  /** The children up to the last of `layers`, the first one where there are none. */
+  *#upTo(layers: ReadonlyMap<string, Name>): Iterable<[name: string, child: AnyModule | null]> {
+    const names = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
+    for (const item of this.items()) {
+      yield item;
+      names.delete(item[0]);
+      if (names.size === 0) return;
+    }
+  }
+
   /** Runs the children up to the last of `layers`. */
   #run(x: Value, layers: ReadonlyMap<string, Name>): void {
-    const children = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
     let y: any = x;
-    for (const [name, child] of this.items()) {
-      y = child!.call(y);
-      children.delete(name);
-      if (children.size === 0) break;
-    }
+    for (const [, child] of this.#upTo(layers)) y = child!.call(y);
   }
 
   /** Records the children up to the last of `layers`; features and their paths in order of execution. */
   #trace(x: Value, layers: ReadonlyMap<string, Name>) {
     this.#run(x, layers);
-    const modules = new Map<object, string>();
-    for (const path of layers.keys()) {
-      const layer = this.#layerOf(path);
-      if (layer) modules.set(layer, path);
-    }
+    const modules = new Map<object | null, string>([...layers.keys()].map((path) => [this.#layerOf(path), path]));
+    modules.delete(null);
     const features = new Map<Name, Value>();
     const paths = new Map<Name, string>();
     const graph = graphOf(x)!;
@@ -246,16 +249,6 @@ export class IntermediateLayerGetter<
       );
     }
     return { features, paths };
-  }
-}
-
-/** What `run` throws, as a text; empty where it throws nothing. */
-function problemOf(run: () => void): string {
-  try {
-    run();
-    return '';
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -38,9 +38,9 @@ export class NodeNames implements Watch {
     return this.#outer?.isQuiet ?? false;
   }
 
-  enter(module: AnyModule): void {
+  enter(module: AnyModule, inputs: readonly unknown[]): void {
     this.#running.push(module);
-    this.#outer?.enter?.(module);
+    this.#outer?.enter?.(module, inputs);
   }
 
   complete(module: AnyModule, output: unknown): void {

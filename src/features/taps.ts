@@ -6,7 +6,7 @@
 import { describe, listed, ShapeError, ValueError } from '../errors.ts';
 import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
-import { type AsyncOptions, checkedAsyncOptions, type Execution, type Recording } from '../nn/execution.ts';
+import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/execution.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
@@ -63,48 +63,43 @@ export type Trace<Name> = (x: Value, layers: ReadonlyMap<string, Name>, isRun: b
 export class Taps<Name extends FeatureName> {
   readonly layers: ReadonlyMap<string, Name>;
   readonly #owner: string;
+  readonly #root: AnyModule;
   readonly #trace: Trace<Name>;
 
-  constructor(owner: string, layers: ReadonlyMap<string, Name>, trace: Trace<Name>) {
+  /** @param owner the public name of `root`, whose features they are */
+  constructor(owner: string, root: AnyModule, layers: ReadonlyMap<string, Name>, trace: Trace<Name>) {
     this.layers = layers;
     this.#owner = owner;
+    this.#root = root;
     this.#trace = trace;
   }
 
   /** The features of a tensor, computed, or of a value, recorded. */
-  forward(x: Tensor | Value, options: ForwardOptions<Name>, execution: () => Execution<any>): Map<Name, any> {
+  forward(x: Tensor | Value, options: ForwardOptions<Name>): Map<Name, any> {
     const { only } = withDefaults('forward', options, { only: undefined });
     const layers = this.#subset(only);
-    if (x instanceof Tensor) return execution().run([x], this.#recording(layers));
+    if (x instanceof Tensor) return this.#root.execution().run([x], this.#recording(layers));
     if (graphOf(x)) return this.#trace(x, layers, true).features;
     throw new ValueError(`${this.#owner}: expected a Tensor or a Value, got ${describe(x)}`);
   }
 
   /** The features of a tensor, with turns of the event loop. */
-  async forwardAsync(
-    x: Tensor,
-    options: ForwardOptions<Name> & AsyncOptions,
-    execution: () => Execution<any>,
-  ): Promise<Map<Name, any>> {
+  async forwardAsync(x: Tensor, options: ForwardOptions<Name> & AsyncOptions): Promise<Map<Name, any>> {
     const defaults = { only: undefined, onProgress: undefined, signal: undefined };
     const { only, ...known } = withDefaults('forwardAsync', options, defaults);
     checkedAsyncOptions(known, 'forwardAsync');
     if (!(x instanceof Tensor)) throw new ValueError(`${this.#owner}: expected a Tensor, got ${describe(x)}`);
     const layers = this.#subset(only);
-    return execution().runAsync([x], known, this.#recording(layers));
+    return this.#root.execution().runAsync([x], known, this.#recording(layers));
   }
 
-  /**
-   * What each feature will be.
-   *
-   * @param root whose parameters must be all that are read
-   * @param deviating the names of features that aren't the model's own
-   */
-  info(inputShape: Shape, root: AnyModule, deviating: ReadonlySet<Name>): FeatureInfo<Name>[] {
+  /** What each feature will be; `deviating` are the names of those that aren't the model's own. */
+  info(inputShape: Shape, deviating: readonly Name[]): FeatureInfo<Name>[] {
     const graph = this.graphFor(inputShape);
     const { features, paths } = this.#trace(graph.inputs[0]!, this.layers, false);
-    root.strangersIn(graph, parametersOf(graph.program([])));
-    const reductions = reductionsOf(graph.program([]));
+    const whole = graph.program([]);
+    this.#root.strangersIn(graph, parametersOf(whole));
+    const reductions = reductionsOf(whole);
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
         throw new ValueError(
@@ -121,18 +116,15 @@ export class Taps<Name extends FeatureName> {
         reduction: Math.max(1, Math.round(reductions.get(value)!)),
         macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
         bytes: numel(shape) * 4,
-        deviates: deviating.has(name),
+        deviates: deviating.includes(name),
       };
     });
   }
 
   /** An empty graph for an input. @throws {@link ShapeError} where none has that shape */
   graphFor(inputShape: Shape): Graph {
-    const isShape = Array.isArray(inputShape) && inputShape.length === 4;
-    if (
-      !isShape ||
-      ![...inputShape].every((size, axis) => Number.isSafeInteger(size) && size >= (axis === 0 ? 0 : 1))
-    ) {
+    const isSize = (size: number, axis: number) => Number.isSafeInteger(size) && size >= Math.min(axis, 1);
+    if (!Array.isArray(inputShape) || inputShape.length !== 4 || ![...inputShape].every(isSize)) {
       throw new ShapeError(
         `${this.#owner}: expected an input of shape [N, C, H, W] in which no axis but N is empty, ` +
           `got ${describe(inputShape)}`,

@@ -53,7 +53,7 @@ export interface Watch {
   /** True where hooks aren't to run, since the trace is for a look alone. */
   readonly isQuiet?: boolean;
   /** A module begins to run. */
-  enter?(module: object): void;
+  enter?(module: object, inputs: readonly unknown[]): void;
   /** A module returned. */
   complete?(module: object, output: unknown): void;
   /** A module ends, because it returned or threw. */

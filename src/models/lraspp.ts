@@ -99,6 +99,7 @@ export function lraspp_mobilenet_v3_large(options: LRASPPOptions = {}): LRASPP {
       [aux[0], 'low'],
       [out[0], 'high'],
     ]),
+    { onWarning: null },
   );
   return new LRASPP(backbone, { low: aux[1], high: out[1] }, numClasses);
 }

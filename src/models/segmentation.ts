@@ -113,7 +113,8 @@ export function segmentationModel<M>(
   const layers = new Map([[out[0], 'out']]);
   if (auxLoss) layers.set(aux[0], 'aux');
   return new parts.model(
-    new IntermediateLayerGetter(model, layers),
+    // Backbones run their layers in a row.
+    new IntermediateLayerGetter(model, layers, { onWarning: null }),
     new parts.head(out[1], numClasses),
     auxLoss ? new parts.auxHead(aux[1], numClasses) : null,
   );

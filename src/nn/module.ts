@@ -97,7 +97,7 @@ export abstract class Module<Out = Value> extends Registered {
       return this.execution().run(inputs);
     }
     const graph = graphOf(inputs);
-    graph?.watch?.enter?.(this);
+    graph?.watch?.enter?.(this, inputs);
     try {
       let output = this.forward(...inputs);
       if (!graph?.watch?.isQuiet) {
@@ -142,8 +142,8 @@ export abstract class Module<Out = Value> extends Registered {
     return this;
   }
 
-  /** What compiled the module for tensors: made anew when parameters, children or hooks have changed. */
-  protected execution(): Execution<Out> {
+  /** @internal What compiled the module for tensors: made anew when parameters, children or hooks have changed. */
+  execution(): Execution<Out> {
     if (!this.#execution?.isCurrent) this.#execution = new Execution(this, this.#options);
     return this.#execution;
   }
