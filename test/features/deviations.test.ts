@@ -19,7 +19,8 @@ const VALID: readonly (readonly [RegExp, readonly string[] | null])[] = [
   [/^regnet/, ['stem', 'trunk_output', 'avgpool']],
   [/^shufflenet/, ['conv1', 'maxpool', 'stage2', 'stage3', 'stage4', 'conv5']],
   [/^mnasnet/, ['layers']],
-  [/^(fcn|deeplabv3|lraspp)/, ['backbone']],
+  [/^(fcn|deeplabv3)/, ['backbone']],
+  [/^lraspp/, ['backbone', 'classifier']],
   // With auxiliary heads, which are registered before what follows.
   [
     /^googlenet/,
