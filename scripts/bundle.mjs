@@ -58,7 +58,11 @@ const OUTPUT = {
   sourcemap: true,
   comments: { legal: true, annotation: true, jsdoc: false },
   // What can be said in fewer words, names and lines kept: users' minifiers don't find all of it.
-  minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
+  minify: {
+    compress: { keepNames: { class: true, function: true } },
+    mangle: false,
+    codegen: { removeWhitespace: false },
+  },
 };
 
 /**
