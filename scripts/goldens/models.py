@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torchvision
 from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from generator import GOLDENS, ROOT, fill, generated, save_safetensors, snake_case
 
@@ -37,6 +38,12 @@ def outputs_of(case):
     model = fill(build(case["model"], case["options"]))
     if "returnLayers" in case:
         model = IntermediateLayerGetter(model, case["returnLayers"])
+    if "returnNodes" in case:
+        # An activation in place would overwrite the node before it.
+        for module in model.modules():
+            if hasattr(module, "inplace"):
+                module.inplace = False
+        model = create_feature_extractor(model.eval(), case["returnNodes"], suppress_diff_warning=True)
     with torch.no_grad():
         result = model(generated("input", case["input"]))
     return {"out": result} if isinstance(result, torch.Tensor) else dict(result)
@@ -53,7 +60,7 @@ def main():
             indices = np.arange(min(SAMPLES, flat.size)) * flat.size // min(SAMPLES, flat.size)
             taps.append({"name": name, "shape": list(output.shape), "largest": np.abs(flat).max().item()})
             tensors[str(name)] = flat[indices]
-            if name == "out" and "returnLayers" not in case and output.ndim == 4:
+            if name == "out" and "returnLayers" not in case and "returnNodes" not in case and output.ndim == 4:
                 tensors["classes"] = output.argmax(1).to(torch.uint8).numpy()
         save_safetensors(GOLDENS / "models" / f"{case['name']}.safetensors", tensors, {"taps": json.dumps(taps)})
 

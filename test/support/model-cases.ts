@@ -1,6 +1,7 @@
 /** test/cases/models.json as modules with generated parameters. The Python side is scripts/goldens/models.py. */
 
 import { readFileSync } from 'node:fs';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import * as models from '../../src/models/index.ts';
 import { FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
@@ -18,6 +19,8 @@ export interface ModelCase {
   readonly options: Readonly<Record<string, unknown>>;
   /** For an IntermediateLayerGetter of the model. */
   readonly returnLayers?: Readonly<Record<string, FeatureName>>;
+  /** For a feature extractor of it. */
+  readonly returnNodes?: Readonly<Record<string, FeatureName>>;
   readonly input: Shape;
 }
 
@@ -40,9 +43,11 @@ export function buildModel({ model, options }: Pick<ModelCase, 'model' | 'option
   return builders.get(model)!({ ...options, normLayer: norms.get(String(options.normLayer))! });
 }
 
-/** The module that the case runs, without values: the model, or its getter. */
+/** The module that the case runs, without values: the model, its getter, or an extractor. */
 export function moduleOf(modelCase: ModelCase): Module<any> {
   const model = buildModel(modelCase);
+  const { returnNodes } = modelCase;
+  if (returnNodes) return createFeatureExtractor(model, { returnNodes });
   return modelCase.returnLayers ? new IntermediateLayerGetter(model, modelCase.returnLayers) : model;
 }
 
