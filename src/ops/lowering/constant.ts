@@ -69,8 +69,8 @@ function numberOf(parameter: Parameter | null): number {
 /**
  * A constant of one number for each channel, zero where the layout pads; of `count` vectors, one after the other.
  *
- * The parameters are all that the vectors depend on beside `name` and layout, so they are a part of the form: norms that
- * share only some of their tensors are packed apart.
+ * The parameters are all that the vectors depend on beside `name` and layout, so they are a part of the form: norms
+ * that share only some of their tensors are packed apart.
  *
  * @param vectors the vectors, made of the parameters' values as float32; undefined for null
  */
