@@ -11,7 +11,7 @@
 
 import { ABREAST, fourPanels, MAX_TILE_ROWS, Tiles, tilesOf } from "./conv2d/tiles";
 import { Epilogue } from "./epilogue";
-import { CALL_TILES, PANEL } from "./layout";
+import { CALL_TILES, CLAMP, PANEL } from "./layout";
 import { widenHalves } from "./simd";
 
 /** With few channels a call takes more tiles, until they have together as many channels as this. */
@@ -57,21 +57,21 @@ class Runs {
  * @param firstTile, lastTile the tiles to compute, the last excluded
  * @param firstPanel, lastPanel the panels to compute, the last excluded; those of all groups are numbered as one
  * @param run products that are added up one after the other, at most
- * @param sums 1 to add to the sums in `out`
+ * @param adds 1 to add to what `out` holds
  * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
  * @param wide 0; or, where weights are binary16s in the same order, taps · channelsIn · 8 floats that each panel is
  *   widened into before a block of tiles reads it
  * @param partial 0; or, where a sum has more than one run, PARTIAL_BYTES for the runs before the last
  * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are
- *   written in each, and with `sums` 28 bytes beyond a pixel's last channel may be read
+ *   written in each, and with `adds` 28 bytes beyond a pixel's last channel may be read
  * @param bias groups × ceil8(channelsOut) floats, each group's in its own panels; 0 for none
  * @param epilogue an {@link Epilogue} whose vectors are laid out as `bias`; its residual may be read 28 bytes beyond a
  *   pixel's last channel; 0 for none
  */
 export function f32_conv2d(
   rows: i32, channelsIn: i32, channelsOut: i32, taps: i32,
-  tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, run: i32, sums: i32,
+  tileRows: i32, blockTiles: i32, firstTile: i32, lastTile: i32, firstPanel: i32, lastPanel: i32, run: i32, adds: i32,
   table: usize, weights: usize, panelBytes: usize, wide: usize, partial: usize, out: usize, outBytes: usize,
   bias: usize, epilogue: usize,
 ): void {
@@ -90,15 +90,17 @@ export function f32_conv2d(
   assert(isOneRun || partial != 0, "runs before the last have a place");
   const callTiles = isOneRun ? max(CALL_TILES, CALL_CHANNELS / channelsIn) : CALL_TILES;
   const panelStep = <usize>channelsIn << 5;
-  const tableBytes = (<usize>tileRows << 2) * <usize>taps;
+  const tileBytes = (<usize>tileRows << 2) * <usize>taps;
   const residual = epilogue ? changetype<Epilogue>(epilogue).residual : 0;
   const residualBytes = epilogue ? changetype<Epilogue>(epilogue).residualBytes : 0;
-  const isPlain = !wide && !sums && !residual && lastPanel <= panels;
+  // One pixel goes by four panels abreast. For that, the panels lie there as float32 (`wide` has room for one), they
+  // are of one group, and `out` may hold sums meanwhile: it has neither terms to add to nor, in place, the residual.
+  const isPlain = !wide && !adds && !residual && lastPanel <= panels;
   const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && isPlain;
   const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
   // No panel is prefetched beyond what is read of the last one.
   const weightsEnd = weights + <usize>(lastPanel - 1) * panelBytes + <usize>taps * panelStep;
-  Tiles.tableBytes = tableBytes;
+  Tiles.tileBytes = tileBytes;
   Tiles.tapBytes = <usize>tileRows << 2;
   Tiles.residualBytes = residualBytes;
   Runs.taps = taps;
@@ -111,25 +113,26 @@ export function f32_conv2d(
     const row = <usize>(first * base + min(first, larger));
     let prefetched: usize = 0;
     for (let panel = firstPanel; panel < lastPanel; panel++) {
-      const group = panel / panels, ofGroup = panel - group * panels;
-      const channel = <usize>(group * channelsOut + ofGroup * PANEL) << 2;
+      const group = panel / panels, panelOfGroup = panel - group * panels;
+      const outOffset = <usize>(group * channelsOut + panelOfGroup * PANEL) << 2;
       let w = weights + <usize>panel * panelBytes;
       if (wide) {
         widenHalves((channelsIn * taps) << 3, w, wide);
         w = wide;
       } else if (last - first > 1 && w >= prefetched) {
-        // Panels come from afar: lines that are loaded at once arrive sooner than one by one under the first tile.
+        // A prefetch: WASM has no instruction for it, so one word of each cache line is loaded and dropped. Lines that
+        // are loaded at once arrive sooner than one by one under the first tile. A lone tile has nothing to gain by it.
         prefetched = min(w + max(panelBytes, PREFETCH_BYTES), weightsEnd);
         for (let at = w; at < prefetched; at += 64) load<u32>(at);
       }
-      setPanel(min(PANEL, channelsOut - ofGroup * PANEL), panel, bias, epilogue);
-      Tiles.channel = <usize>(group * channelsIn) << 2;
+      setPanel(min(PANEL, channelsOut - panelOfGroup * PANEL), panel, bias, epilogue);
+      Tiles.inOffset = <usize>(group * channelsIn) << 2;
       Tiles.panelStep = panelStep;
-      Tiles.runBytes = tableBytes;
+      Tiles.runBytes = tileBytes;
       Tiles.outBytes = outBytes;
-      let o = out + channel + row * outBytes;
-      let r = residual ? residual + channel + row * residualBytes : 0;
-      let t = table + <usize>first * tableBytes;
+      let o = out + outOffset + row * outBytes;
+      let r = residual ? residual + outOffset + row * residualBytes : 0;
+      let t = table + <usize>first * tileBytes;
       if (isPixel && panel < abreastEnd) {
         onePixel(t, w, panelBytes, o, (panel - firstPanel) & (ABREAST - 1));
         continue;
@@ -138,13 +141,13 @@ export function f32_conv2d(
         const size = base + i32(i < larger);
         const ofSize = (i < larger ? min(last, larger) : last) - i;
         const count = min(ofSize, callTiles);
-        Tiles.sums = sums ? o : 0;
+        Tiles.sums = adds ? o : 0;
         Tiles.sumsBytes = outBytes;
         Tiles.residual = r;
         if (isOneRun) tilesOf(size, count, t, w, o);
         else manyRuns(size, count, t, w, o);
         i += count;
-        t += <usize>count * tableBytes;
+        t += <usize>count * tileBytes;
         o += <usize>(count * size) * outBytes;
         if (r) r += <usize>(count * size) * residualBytes;
       }
@@ -153,9 +156,9 @@ export function f32_conv2d(
 }
 
 /** Tells the tiles of a panel's bias and epilogue. */
-function setPanel(lanes: i32, panel: i32, bias: usize, epilogue: usize): void {
+function setPanel(stored: i32, panel: i32, bias: usize, epilogue: usize): void {
   const at = <usize>panel << 5;
-  Tiles.lanes = lanes;
+  Tiles.stored = stored;
   Tiles.bias = bias ? bias + at : 0;
   if (epilogue) {
     const record = changetype<Epilogue>(epilogue);
@@ -171,36 +174,39 @@ function setPanel(lanes: i32, panel: i32, bias: usize, epilogue: usize): void {
 function noEpilogue(): void {
   Tiles.scale = 0;
   Tiles.residual = 0;
-  Tiles.activation = 0;
+  Tiles.activation = CLAMP;
   Tiles.lo = -Infinity;
   Tiles.hi = Infinity;
 }
 
 /**
- * One panel of one pixel. The first of four panels computes the sums of all four, but for the last channel.
+ * One panel of one pixel. The first of four panels computes the sums of all four, but for the last channel: that one
+ * goes through a tile, since a tile has the epilogue.
  *
  * @param ofFour which of the four panels it is
  */
 function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofFour: i32): void {
-  const channels = Runs.channels, step = Runs.channelsOfRun, partial = Runs.partial;
-  const lastRun = (channels - 1) / step * step;
+  const channels = Runs.channels, runChannels = Runs.channelsOfRun, partial = Runs.partial;
+  const lastRunStart = (channels - 1) / runChannels * runChannels;
   if (ofFour == 0) {
     const x = load<usize>(table);
     Tiles.sums = 0;
-    for (let c = 0; c < lastRun; c += step) {
-      fourPanels(step, x + (<usize>c << 2), panel + (<usize>c << 5), panelBytes, partial);
+    for (let c = 0; c < lastRunStart; c += runChannels) {
+      fourPanels(runChannels, x + (<usize>c << 2), panel + (<usize>c << 5), panelBytes, partial);
       Tiles.sums = partial;
       Tiles.bias = 0;
     }
     Tiles.sums = 0;
-    fourPanels(channels - 1 - lastRun, x + (<usize>lastRun << 2), panel + (<usize>lastRun << 5), panelBytes, out);
+    fourPanels(
+      channels - 1 - lastRunStart, x + (<usize>lastRunStart << 2), panel + (<usize>lastRunStart << 5), panelBytes, out,
+    );
   }
-  // What is left is the last channel. It goes on from the sums in `out` as from a bias.
+  // The last channel goes on from the sums in `out` as from a bias.
   Tiles.bias = out;
-  Tiles.sums = lastRun > 0 ? partial + (<usize>ofFour << 5) : 0;
+  Tiles.sums = lastRunStart > 0 ? partial + (<usize>ofFour << 5) : 0;
   Tiles.sumsBytes = 0;
   Tiles.residual = 0;
-  Tiles.channel = <usize>(channels - 1) << 2;
+  Tiles.inOffset = <usize>(channels - 1) << 2;
   Tiles.panelStep = 32;
   tilesOf(1, 1, table, panel + (<usize>(channels - 1) << 5), out);
 }
@@ -212,21 +218,21 @@ function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofF
 function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize): void {
   const taps = Runs.taps, channels = Runs.channels, partial = Runs.partial;
   const tapsOfRun = Runs.tapsOfRun, channelsOfRun = Runs.channelsOfRun;
-  const firstChannel = Tiles.channel, outBytes = Tiles.outBytes, lanes = Tiles.lanes, bias = Tiles.bias;
+  const firstOffset = Tiles.inOffset, outBytes = Tiles.outBytes, stored = Tiles.stored, bias = Tiles.bias;
   const scale = Tiles.scale, residual = Tiles.residual, activation = Tiles.activation, lo = Tiles.lo, hi = Tiles.hi;
   Tiles.outBytes = 32;
-  Tiles.lanes = PANEL;
+  Tiles.stored = PANEL;
   noEpilogue();
   for (let tap = 0; tap < taps; tap += tapsOfRun) {
     Tiles.runBytes = Tiles.tapBytes * <usize>min(tapsOfRun, taps - tap);
     const t = table + <usize>tap * Tiles.tapBytes;
     for (let c = 0; c < channels; c += channelsOfRun) {
-      Tiles.channel = firstChannel + (<usize>c << 2);
+      Tiles.inOffset = firstOffset + (<usize>c << 2);
       Tiles.panelStep = <usize>min(channelsOfRun, channels - c) << 5;
       const w = panel + (<usize>(tap * channels + c) << 5);
       if (tap + tapsOfRun >= taps && c + channelsOfRun >= channels) {
         Tiles.outBytes = outBytes;
-        Tiles.lanes = lanes;
+        Tiles.stored = stored;
         Tiles.scale = scale;
         Tiles.residual = residual;
         Tiles.activation = activation;
@@ -239,7 +245,7 @@ function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize)
       Tiles.bias = 0;
     }
   }
-  Tiles.channel = firstChannel;
+  Tiles.inOffset = firstOffset;
   Tiles.bias = bias;
 }
 
@@ -247,9 +253,8 @@ function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize)
  * Writes the table that {@link f32_conv2d} reads: for each tile, tap and row of the tile, the address of the tap's
  * pixel, or `zeros` where the tap lies in the padding.
  *
- * @param skips 1 to begin a tile that lies in the padding altogether with 0, so that f32_conv2d leaves it out
- *
  * @param images, height, width of the input; outHeight, outWidth of the output
+ * @param skipsPadding 1 to begin a tile that lies in the padding altogether with 0, so that f32_conv2d leaves it out
  * @param x the first pixel; `pixelBytes` from pixel to pixel, rows and images dense
  * @param zeros as many zero bytes as one pixel has
  * @param table ceil(rows / tileRows) · kernelHeight · kernelWidth · tileRows addresses of 4 bytes
@@ -257,7 +262,7 @@ function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize)
 export function f32_conv2d_table(
   images: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
   kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32,
-  dilationHeight: i32, dilationWidth: i32, tileRows: i32, skips: i32,
+  dilationHeight: i32, dilationWidth: i32, tileRows: i32, skipsPadding: i32,
   x: usize, pixelBytes: usize, zeros: usize, table: usize,
 ): void {
   const area = outHeight * outWidth;
@@ -269,7 +274,7 @@ export function f32_conv2d_table(
   let row = 0, image = 0, oy = 0, ox = 0;
   for (let t = 0; t < tiles; t++) {
     const size = base + i32(t < larger);
-    let reached = !skips;
+    let reached = !skipsPadding;
     for (let i = 0; i < size; i++) {
       let at = table + (<usize>i << 2);
       const y0 = oy * strideHeight - top, x0 = ox * strideWidth - left;

@@ -18,25 +18,29 @@ const CHUNK_BYTES: usize = 768;
 const BLOCK: i32 = 7;
 
 /**
- * Products that are added up in float32 at most where a kernel has more, before their sum joins the pixel's in float64.
+ * The most products that are added up in float32. Where a pixel has more, it has a sum in float64, which such runs are
+ * added to.
  */
 // @ts-ignore: decorator
 @inline
 const RUN: i32 = 64;
 
 /**
- * What the pixels of a call have in common. They are globals, so that a function takes five parameters at most and can
- * be read. An instance runs one call at a time, and each thread has an instance of its own.
+ * What the functions below need of a call, of its chunk of channels, and of a pixel. These are globals, so that no
+ * function has more than five parameters. An instance runs one call at a time, and each thread has an instance of its
+ * own.
  */
 class Call {
   static width: i32 = 0;
   static kernelWidth: i32 = 0;
   static stride: i32 = 0;
   static dilation: i32 = 0;
-  /** Bytes from pixel to pixel, from one row of taps to the next, and of a filter's tap. */
+  /** Bytes of the input: from pixel to pixel, and from one row of taps to the next. */
   static pixelBytes: usize = 0;
   static rowBytes: usize = 0;
+  /** Bytes of all channels, which is from tap to tap of the weights. */
   static channelBytes: usize = 0;
+  /** Bytes of the output from pixel to pixel. */
   static outBytes: usize = 0;
   /** The chunk of channels, in bytes. */
   static from: usize = 0;
@@ -47,11 +51,13 @@ class Call {
   static tapsY: i32 = 0;
   static tapsX: i32 = 0;
   static out: usize = 0;
+  /** Addresses of vectors of all channels; 0 for none. */
   static bias: usize = 0;
   static scale: usize = 0;
   static shift: usize = 0;
   /** 1 where blocks apply hardswish to sums in registers. */
   static isHardswish: i32 = 0;
+  /** What sums are clamped to in registers. */
   static lo: f32 = 0;
   static hi: f32 = 0;
 }
@@ -253,28 +259,35 @@ function finish(sum: v128, c: usize): void {
  *     stride 2, k = 3:  inputs   x0 x1 x2 … x14                  output j is x[2j]·w0 + x[2j + 1]·w1 + x[2j + 2]·w2
  *
  * The outer columns of a block, half a kernel on each side, may lie beyond the image. Then other columns are loaded in
- * their place, and masked. V8 decides three things here. Stores go down, so that V8 before 13 loads inputs where they
- * are used, and not all at first. One pointer walks a row's inner columns, since V8 would compute each column's product
- * with `pixelBytes` in every row. The loop over channels ends at its end, since V8 hoists what doesn't change in a loop
- * only where every way out comes after.
+ * their place, and masked.
+ *
+ * Three things are so because of V8:
+ *
+ * - Stores go from the last pixel to the first, so that V8 before 13 loads inputs where they are used, and not all at
+ *   first.
+ * - One pointer walks a row's inner columns. V8 would compute each column's product with `pixelBytes` in every row.
+ * - The loop over channels ends at its end. V8 hoists what doesn't change in a loop only where every way out comes
+ *   after.
  */
 // @ts-ignore: decorator
 @inline
 function block(k: i32, taps: i32, x: usize, weights: usize, out: usize): void {
-  const s = Call.stride, x0 = Call.column, past = Call.width - x0;
+  const s = Call.stride, column = Call.column, past = Call.width - column;
   const pixelBytes = Call.pixelBytes, rowBytes = Call.rowBytes, outBytes = Call.outBytes;
   const channelBytes = Call.channelBytes;
   const bias = Call.bias, scale = Call.scale, shift = Call.shift, isHardswish = Call.isHardswish;
   const from = Call.from, to = Call.to, l = f32x4.splat(Call.lo), h = f32x4.splat(Call.hi);
   const three = variable(3, isHardswish), six = variable(6, isHardswish), sixth = variable(1.0 / 6.0, isHardswish);
-  // Where to load the outer columns, and what to keep of them: l0 is the first, r0 the last.
+  // l0, l1 and r1, r0 are the distances of the outer columns from `x`, the first and the last being l0 and r0. A mask
+  // (ml0 … mr0) keeps a column's bits (−1), or none (0) where the column lies beyond the image. Another one, inside, is
+  // loaded then.
   const last = (BLOCK - 1) * s + k - 1;
   const inside = <usize>(k >> 1) * pixelBytes;
-  const l0 = x0 < 0 ? inside : 0, ml0 = i32x4.splat(i32(x0 < 0) - 1);
+  const l0 = column < 0 ? inside : 0, ml0 = i32x4.splat(i32(column < 0) - 1);
   const r0 = past <= last ? inside : <usize>last * pixelBytes, mr0 = i32x4.splat(i32(past <= last) - 1);
   let l1: usize = 0, r1: usize = 0, ml1 = ml0, mr1 = mr0;
   if (k == 5) {
-    l1 = x0 < -1 ? inside : pixelBytes; ml1 = i32x4.splat(i32(x0 < -1) - 1);
+    l1 = column < -1 ? inside : pixelBytes; ml1 = i32x4.splat(i32(column < -1) - 1);
     r1 = past < last ? inside : <usize>(last - 1) * pixelBytes; mr1 = i32x4.splat(i32(past < last) - 1);
   }
   let c = from;
@@ -299,7 +312,7 @@ function block(k: i32, taps: i32, x: usize, weights: usize, out: usize): void {
         c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w1); c2 = madd(c2, x2, w0);
         p += pixelBytes;
         const x3 = v128.load(p);
-        if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
+        if (k == 5) { c0 = madd(c0, x3, w3); } c1 = madd(c1, x3, w2); c2 = madd(c2, x3, w1); c3 = madd(c3, x3, w0);
         p += pixelBytes;
         const x4 = v128.load(p);
         if (k == 5) { c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w3); } c2 = madd(c2, x4, w2); c3 = madd(c3, x4, w1);
@@ -330,40 +343,40 @@ function block(k: i32, taps: i32, x: usize, weights: usize, out: usize): void {
         c0 = madd(c0, x2, w2); c1 = madd(c1, x2, w0);
         p += pixelBytes;
         const x3 = v128.load(p);
-        if (k == 5) c0 = madd(c0, x3, w3); c1 = madd(c1, x3, w1);
+        if (k == 5) { c0 = madd(c0, x3, w3); } c1 = madd(c1, x3, w1);
         p += pixelBytes;
         const x4 = v128.load(p);
-        if (k == 5) c0 = madd(c0, x4, w4); c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
+        if (k == 5) { c0 = madd(c0, x4, w4); } c1 = madd(c1, x4, w2); c2 = madd(c2, x4, w0);
         p += pixelBytes;
         const x5 = v128.load(p);
-        if (k == 5) c1 = madd(c1, x5, w3); c2 = madd(c2, x5, w1);
+        if (k == 5) { c1 = madd(c1, x5, w3); } c2 = madd(c2, x5, w1);
         p += pixelBytes;
         const x6 = v128.load(p);
-        if (k == 5) c1 = madd(c1, x6, w4); c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
+        if (k == 5) { c1 = madd(c1, x6, w4); } c2 = madd(c2, x6, w2); c3 = madd(c3, x6, w0);
         p += pixelBytes;
         const x7 = v128.load(p);
-        if (k == 5) c2 = madd(c2, x7, w3); c3 = madd(c3, x7, w1);
+        if (k == 5) { c2 = madd(c2, x7, w3); } c3 = madd(c3, x7, w1);
         p += pixelBytes;
         const x8 = v128.load(p);
-        if (k == 5) c2 = madd(c2, x8, w4); c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
+        if (k == 5) { c2 = madd(c2, x8, w4); } c3 = madd(c3, x8, w2); c4 = madd(c4, x8, w0);
         p += pixelBytes;
         const x9 = v128.load(p);
-        if (k == 5) c3 = madd(c3, x9, w3); c4 = madd(c4, x9, w1);
+        if (k == 5) { c3 = madd(c3, x9, w3); } c4 = madd(c4, x9, w1);
         p += pixelBytes;
         const x10 = v128.load(p);
-        if (k == 5) c3 = madd(c3, x10, w4); c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
+        if (k == 5) { c3 = madd(c3, x10, w4); } c4 = madd(c4, x10, w2); c5 = madd(c5, x10, w0);
         p += pixelBytes;
         const x11 = v128.load(p);
-        if (k == 5) c4 = madd(c4, x11, w3); c5 = madd(c5, x11, w1);
+        if (k == 5) { c4 = madd(c4, x11, w3); } c5 = madd(c5, x11, w1);
         p += pixelBytes;
         const x12 = v128.load(p);
-        if (k == 5) c4 = madd(c4, x12, w4); c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
+        if (k == 5) { c4 = madd(c4, x12, w4); } c5 = madd(c5, x12, w2); c6 = madd(c6, x12, w0);
         p += pixelBytes;
         const x13 = v128.load(p);
-        if (k == 5) c5 = madd(c5, x13, w3); c6 = madd(c6, x13, w1);
+        if (k == 5) { c5 = madd(c5, x13, w3); } c6 = madd(c6, x13, w1);
         p += pixelBytes;
         const x14 = k == 5 ? v128.load(p) : v128.and(v128.load(a + r0), mr0);
-        if (k == 5) c5 = madd(c5, x14, w4); c6 = madd(c6, x14, w2);
+        if (k == 5) { c5 = madd(c5, x14, w4); } c6 = madd(c6, x14, w2);
         if (k == 5) { const x15 = v128.and(v128.load(a + r1), mr1); c6 = madd(c6, x15, w3); }
         if (k == 5) { const x16 = v128.and(v128.load(a + r0), mr0); c6 = madd(c6, x16, w4); }
       }

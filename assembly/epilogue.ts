@@ -39,21 +39,14 @@ export function activate(v: v128, activation: i32, lo: v128, hi: v128): v128 {
 }
 
 /**
- * Applies an activation other than CLAMP in place, to `channels` floats of each pixel: for kernels that keep what is
- * stored last in registers, and would rather load it again than hold more code.
+ * Applies an activation after HARDSWISH in place, to `channels` floats of each pixel. f32_conv2d calls it after its
+ * stores: with these activations in registers its tiles would have more code.
  */
 export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes: usize, activation: i32): void {
-  const none = f32x4.splat(0);
-  const three = variable(3, activation), six = variable(6, activation), sixth = variable(1.0 / 6.0, activation);
   for (let i = 0; i < pixels; i++) {
-    let c = 0, at = out;
-    // Whole vectors of the one that networks have everywhere.
-    if (activation == HARDSWISH) for (; c + 4 <= channels; c += 4) {
-      v128.store(at, hardswish(v128.load(at), three, six, sixth));
-      at += 16;
-    }
-    for (; c < channels; c += 4) {
-      storeLanes(at, activate(v128.load(at), activation, none, none), channels - c);
+    let at = out;
+    for (let c = 0; c < channels; c += 4) {
+      storeLanes(at, curve(v128.load(at), activation), channels - c);
       at += 16;
     }
     out += outBytes;
@@ -79,7 +72,10 @@ export function hardswish(
   return f32x4.mul(v, ramp(v, three, six, sixth));
 }
 
-/** min(max(v + 3, 0), 6) / 6, by a product, which is five times as fast; exactly 1 from v = 3 on. */
+/**
+ * min(max(v + 3, 0), 6) / 6; exactly 1 from v = 3 on. It is a product by 1/6, since processors take several times as
+ * long for a quotient.
+ */
 // @ts-ignore: decorator
 @inline
 function ramp(
@@ -88,7 +84,9 @@ function ramp(
   return f32x4.mul(clamp(f32x4.add(v, three), f32x4.splat(0), six), sixth);
 }
 
-/** The activations that are rare, or on few values: in a function of their own. */
+/**
+ * HARDSIGMOID, SIGMOID or SILU. Networks have them seldom, or on few values. So they are a function, and not inlined.
+ */
 function curve(v: v128, activation: i32): v128 {
   if (activation == HARDSIGMOID) return ramp(v);
   const sum = f32x4.add(f32x4.splat(1), exp(f32x4.neg(v)));

@@ -10,7 +10,7 @@ export const LANES: i32 = 4;
 export const PANEL: i32 = 8;
 
 /** Bytes that say where a Winograd tile is: its image, row and column, as integers of 4 bytes. */
-export const TILE_BYTES: i32 = 12;
+export const TILE_PLACE_BYTES: i32 = 12;
 
 /** What an epilogue's activation is known by: clamping, which is ReLU and ReLU6 too. */
 export const CLAMP: i32 = 0;
@@ -51,7 +51,10 @@ export const WINOGRAD_WEIGHT_BYTES: i32 = 6 * 3 * 128;
 /** Bytes of the output pixels that f32_winograd_output makes of a tile: four rows of four vectors. */
 export const TILE_OUTPUT_BYTES: i32 = 256;
 
-/** Scratch bytes that f32_winograd_output takes: the output pixels, and up to four rows of seven vectors. */
+/**
+ * Scratch bytes that f32_winograd_output takes: the output pixels, and rows of vectors: four of six (F(4×4)), which is
+ * more than three of seven (stride 2).
+ */
 export const WINOGRAD_OUTPUT_BYTES: i32 = TILE_OUTPUT_BYTES + 4 * 6 * 16;
 
 /** Tiles of f32_conv2d per call of a function: V8 swaps in optimised code only between calls. */

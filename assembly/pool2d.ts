@@ -7,8 +7,8 @@ import { addHigh, addLow, demote } from "./simd";
 import { endOfTaps, firstTap } from "./window";
 
 /**
- * The window of a pixel. It lies in globals, so that a function takes five parameters at most and can be read. An
- * instance runs one call at a time, and each thread has an instance of its own.
+ * The window of a pixel. It lies in globals, so that no function has more than five parameters. An instance runs one
+ * call at a time, and each thread has an instance of its own.
  */
 class Window {
   /** Taps inside of the image, and bytes from tap to tap. */
@@ -50,8 +50,9 @@ export function f32_maxpool2d(
 }
 
 /**
- * A window's maxima in four vectors of channels. A pmax drops a NaN that comes second, so all are added up as well:
- * only where the sum is NaN, which it is for infinities of both signs too, the window is looked through again.
+ * A window's maxima in four vectors of channels. pmax(m, v) is v where m < v, otherwise m. So a v that is NaN is lost.
+ * That is why the values are added up as well. Where the sum is NaN, a value may be NaN, and the window is looked
+ * through again. The sum of infinities of both signs is NaN too.
  */
 function largest4(x: usize, out: usize): void {
   const tapsY = Window.tapsY, tapsX = Window.tapsX, stepY = Window.stepY, stepX = Window.stepX;
@@ -74,7 +75,7 @@ function largest4(x: usize, out: usize): void {
   }
 }
 
-/** A window's maxima in one vector of channels, a mask of NaNs going along. */
+/** A window's maxima in one vector of channels. A mask has the lanes that met a NaN, since pmax loses it. */
 function largest(x: usize, out: usize): void {
   const tapsY = Window.tapsY, tapsX = Window.tapsX, stepY = Window.stepY, stepX = Window.stepX;
   let m = f32x4.splat(-Infinity), isNaN_ = i32x4.splat(0);
@@ -91,7 +92,10 @@ function largest(x: usize, out: usize): void {
   v128.store(out, v128.bitselect(f32x4.splat(NaN), m, isNaN_));
 }
 
-/** Pixels that are added up in float32 at most, before their sum joins the window's in float64. */
+/**
+ * The most pixels that are added up in float32. Where a window has more, it has a sum in float64, which such runs are
+ * added to.
+ */
 // @ts-ignore: decorator
 @inline
 const RUN: i32 = 16;

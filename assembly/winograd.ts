@@ -3,11 +3,11 @@
  * with one group for each of the transform's points. A dilated convolution is one on each of its sub-grids.
  *
  * Each transform has a file of its own in winograd/, with its matrices: input Bᵀ·d·B, weight G·g·Gᵀ, output Aᵀ·m·A. The
- * kernels here know a transform by its points along a side: src/ops/conv2d/transforms.ts.
+ * kernels here know a transform by its side, the number of its points along one: src/ops/conv2d/transforms.ts.
  */
 
 import { activate, Epilogue } from "./epilogue";
-import { TILE_BYTES } from "./layout";
+import { TILE_PLACE_BYTES } from "./layout";
 import { madd } from "./simd";
 import { input2, output2, weights2 } from "./winograd/f2";
 import { input3, output3, weights3 } from "./winograd/f3";
@@ -15,7 +15,7 @@ import { input4, output4, weights4 } from "./winograd/f4";
 import { inputStrided, outputStrided, weightsStrided } from "./winograd/strided";
 import { inputToeplitz, outputToeplitz, weightsToeplitz } from "./winograd/toeplitz";
 
-/** Points along a side of each transform. */
+/** The side of each transform. */
 // @ts-ignore: decorator
 @inline
 const TOEPLITZ: i32 = 3, F2: i32 = 4, F3: i32 = 5, F4: i32 = 6, STRIDED: i32 = 7;
@@ -24,18 +24,19 @@ const TOEPLITZ: i32 = 3, F2: i32 = 4, F3: i32 = 5, F4: i32 = 6, STRIDED: i32 = 7
  * Transforms a 3×3 convolution's weight, in panels as f32_pack_conv2d leaves it, for f32_conv2d:
  * [point][panel][channel][8].
  *
- * @param points along a side. With stride 2 the last three points have one weight, so five are written
+ * @param side of the transform. With stride 2 the last three points along it have one weight, so five are written
  * @param channels a multiple of 4
- * @param panels of all points of what is written, of which `count` are
- * @param weight the first panel: [9][channels][8]
+ * @param panels panels of the whole weight: a point has so many in `out`
+ * @param count panels to transform, from `weight` on
+ * @param weight the first of them: [9][channels][8]
  * @param scratch WINOGRAD_WEIGHT_BYTES
- * @param out the first panel of the first point
+ * @param out where the first of them goes in the first point
  */
 export function f32_winograd_weights(
-  points: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
+  side: i32, channels: i32, panels: i32, count: i32, weight: usize, scratch: usize, out: usize,
 ): void {
   assert((channels & 3) == 0, "channels come in fours");
-  const side = points == STRIDED ? 5 : points;
+  const weightSide = side == STRIDED ? 5 : side;
   const tap = <usize>channels << 5, plane = <usize>(panels * channels) << 5;
   // Four input channels × eight output channels of a point lie in 128 bytes, three of a row's points in 384.
   for (let p = 0; p < count; p++) {
@@ -44,16 +45,16 @@ export function f32_winograd_weights(
       for (let j: usize = 0; j < 3; j++) {
         let column = g + j * tap;
         for (let q = scratch + (j << 7), end = q + 128; q < end; q += 16) {
-          pointsOfThree(points, column, 3 * tap, q, 384);
+          pointsOfThree(side, column, 3 * tap, q, 384);
           column += 16;
         }
       }
       // Row by row, so that few lines are written at a time.
       let row = scratch, at = to;
-      for (let j = 0; j < side; j++) {
-        for (let i: usize = 0; i < 128; i += 16) pointsOfThree(points, row + i, 128, at + i, plane);
+      for (let j = 0; j < weightSide; j++) {
+        for (let i: usize = 0; i < 128; i += 16) pointsOfThree(side, row + i, 128, at + i, plane);
         row += 384;
-        at += <usize>side * plane;
+        at += <usize>weightSide * plane;
       }
       g += 128;
       to += 128;
@@ -62,40 +63,40 @@ export function f32_winograd_weights(
 }
 
 /** G by three vectors of weights, `step` bytes apart. Points are written `stride` bytes apart. */
-function pointsOfThree(points: i32, from: usize, step: usize, to: usize, stride: usize): void {
+function pointsOfThree(side: i32, from: usize, step: usize, to: usize, stride: usize): void {
   const g0 = v128.load(from), g1 = v128.load(from + step), g2 = v128.load(from + 2 * step);
-  if (points == F4) weights4(g0, g1, g2, to, stride);
-  else if (points == F3) weights3(g0, g1, g2, to, stride);
-  else if (points == TOEPLITZ) weightsToeplitz(g0, g1, g2, to, stride);
-  else if (points == STRIDED) weightsStrided(g0, g1, g2, to, stride);
+  if (side == F4) weights4(g0, g1, g2, to, stride);
+  else if (side == F3) weights3(g0, g1, g2, to, stride);
+  else if (side == TOEPLITZ) weightsToeplitz(g0, g1, g2, to, stride);
+  else if (side == STRIDED) weightsStrided(g0, g1, g2, to, stride);
   else weights2(g0, g1, g2, to, stride);
 }
 
 /**
  * Transforms `count` input tiles: out[tile][point][channel].
  *
- * @param points along a side
+ * @param side of the transform
  * @param height, width of the input
  * @param top, left from a tile's first input pixel to its first output pixel, times the stride
  * @param tiles where each tile is: its image, and the row and column of its first output pixel, as integers of 4 bytes
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
  * @param scratch WINOGRAD_INPUT_BYTES
- * @param out `tileBytes` from tile to tile, of each points² · ceil4(channels) floats are written
+ * @param out `tileBytes` from tile to tile, of each side² · ceil4(channels) floats are written
  */
 export function f32_winograd_input(
-  points: i32, channels: i32, height: i32, width: i32, top: i32, left: i32, dilation: i32, count: i32, tiles: usize,
+  side: i32, channels: i32, height: i32, width: i32, top: i32, left: i32, dilation: i32, count: i32, tiles: usize,
   x: usize, pixelBytes: usize, zeros: usize, scratch: usize, out: usize, tileBytes: usize,
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
-  const edge = points == TOEPLITZ ? 2 : points, stride = points == STRIDED ? 2 : 1;
-  // For constants that stay in registers.
-  const one = i32(points > 0);
+  const edge = side == TOEPLITZ ? 2 : side, stride = side == STRIDED ? 2 : 1;
+  // A 1 that the compiler can't know: see variable.
+  const one = i32(side > 0);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   for (let t = 0; t < count; t++) {
     const line = load<i32>(tiles) * height;
     const y0 = load<i32>(tiles, 4) * stride - top, x0 = load<i32>(tiles, 8) * stride - left;
-    tiles += TILE_BYTES;
+    tiles += TILE_PLACE_BYTES;
     let at = scratch;
     for (let i = 0; i < edge; i++) {
       const iy = y0 + i * dilation;
@@ -107,10 +108,10 @@ export function f32_winograd_input(
         at += 4;
       }
     }
-    if (points == F4) input4(scratch, channelBytes, out, one);
-    else if (points == F3) input3(scratch, channelBytes, out, one);
-    else if (points == TOEPLITZ) inputToeplitz(scratch, channelBytes, out);
-    else if (points == STRIDED) inputStrided(scratch, channelBytes, out);
+    if (side == F4) input4(scratch, channelBytes, out, one);
+    else if (side == F3) input3(scratch, channelBytes, out, one);
+    else if (side == TOEPLITZ) inputToeplitz(scratch, channelBytes, out);
+    else if (side == STRIDED) inputStrided(scratch, channelBytes, out);
     else input2(scratch, channelBytes, out);
     out += tileBytes;
   }
@@ -119,10 +120,10 @@ export function f32_winograd_input(
 /**
  * Transforms products back to output pixels: out = epilogue(bias + Aᵀ·m·A).
  *
- * Pixels beyond the image aren't written. Where a tile's last row or column isn't there, the points that go into that
- * row or column alone needn't be there either: `lastOutputPoints` of the transform.
+ * Pixels beyond the image aren't written. Where a tile's last row or column isn't there, the points that only
+ * tiles with it need aren't read: `lastPoints` of the transform.
  *
- * @param points along a side
+ * @param side of the transform
  * @param tile output pixels along a side of a tile
  * @param outHeight, outWidth of the output
  * @param tiles as for {@link f32_winograd_input}
@@ -133,7 +134,7 @@ export function f32_winograd_input(
  * @param epilogue an {@link Epilogue} whose vectors have ceil4(channels) floats; its residual is laid out as `out`
  */
 export function f32_winograd_output(
-  points: i32, tile: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, count: i32, tiles: usize,
+  side: i32, tile: i32, channels: i32, outHeight: i32, outWidth: i32, dilation: i32, count: i32, tiles: usize,
   m: usize, tileBytes: usize, scratch: usize, out: usize, outBytes: usize, bias: usize, epilogue: Epilogue,
 ): void {
   assert((outBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
@@ -146,12 +147,12 @@ export function f32_winograd_output(
     const rows = min(tile, (outHeight - y0 + dilation - 1) / dilation);
     const columns = min(tile, (outWidth - x0 + dilation - 1) / dilation);
     const pixel = <usize>((load<i32>(tiles) * outHeight + y0) * outWidth + x0);
-    tiles += TILE_BYTES;
+    tiles += TILE_PLACE_BYTES;
     for (let c: usize = 0; c < channelBytes; c += 16) {
-      if (points == F4) output4(m + c, channelBytes, scratch, rows);
-      else if (points == F3) output3(m + c, channelBytes, scratch, rows);
-      else if (points == TOEPLITZ) outputToeplitz(m + c, channelBytes, scratch, rows, columns);
-      else if (points == STRIDED) outputStrided(m + c, channelBytes, scratch, rows);
+      if (side == F4) output4(m + c, channelBytes, scratch, rows);
+      else if (side == F3) output3(m + c, channelBytes, scratch, rows);
+      else if (side == TOEPLITZ) outputToeplitz(m + c, channelBytes, scratch, rows, columns);
+      else if (side == STRIDED) outputStrided(m + c, channelBytes, scratch, rows);
       else output2(m + c, channelBytes, scratch, rows);
       let b = f32x4.splat(0);
       if (bias) b = v128.load(bias + c);

@@ -7,26 +7,29 @@ import { activatePixels, clamp, hardswish } from "../epilogue";
 import { HARDSWISH, RELAXED_TILE_ROWS, SIMD_TILE_ROWS } from "../layout";
 import { madd, storeLanes } from "../simd";
 
-/** Rows of the largest tile. Without fused multiply-adds, products take registers of their own. */
+/**
+ * Rows of the largest tile. x86-64 has 16 vector registers, of which six rows take twelve for sums, two for weights and
+ * one for a pixel. Without fused multiply-adds, a product takes a register of its own.
+ */
 // @ts-ignore: decorator
 @inline
 export const MAX_TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? RELAXED_TILE_ROWS : SIMD_TILE_ROWS;
 
 /**
- * What the tiles of a call have in common. They are globals, so that a call of tiles takes five parameters and can be
- * read. An instance runs one call at a time, and each thread has an instance of its own.
+ * What the tiles of a call have in common. These are globals, so that no function has more than five parameters. An
+ * instance runs one call at a time, and each thread has an instance of its own.
  */
 export class Tiles {
   /** Bytes of the table: from tile to tile, from tap to tap, and of the taps to compute. */
-  static tableBytes: usize = 0;
+  static tileBytes: usize = 0;
   static tapBytes: usize = 0;
   static runBytes: usize = 0;
   /** The byte of the first channel to read in each pixel, and the bytes of a panel that one tap reads. */
-  static channel: usize = 0;
+  static inOffset: usize = 0;
   static panelStep: usize = 0;
   /** Bytes from output pixel to output pixel, and how many of the panel's 8 channels are stored. */
   static outBytes: usize = 0;
-  static lanes: i32 = 0;
+  static stored: i32 = 0;
   /** Sums to add before the epilogue, `sumsBytes` from pixel to pixel; 0 for none. */
   static sums: usize = 0;
   static sumsBytes: usize = 0;
@@ -57,14 +60,14 @@ export class Tiles {
 // @ts-ignore: decorator
 @inline
 function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: usize): void {
-  const tableBytes = Tiles.tableBytes, tapBytes = Tiles.tapBytes, runBytes = Tiles.runBytes;
-  const channel = Tiles.channel, panelStep = Tiles.panelStep, outBytes = Tiles.outBytes, lanes = Tiles.lanes;
+  const tileBytes = Tiles.tileBytes, tapBytes = Tiles.tapBytes, runBytes = Tiles.runBytes;
+  const inOffset = Tiles.inOffset, panelStep = Tiles.panelStep, outBytes = Tiles.outBytes, stored = Tiles.stored;
   const sumsBytes = Tiles.sumsBytes, residualBytes = Tiles.residualBytes;
   const bias = Tiles.bias, scale = Tiles.scale, shift = Tiles.shift;
   const activation = Tiles.activation, lo = Tiles.lo, hi = Tiles.hi;
   let sums = Tiles.sums, residual = Tiles.residual;
   do {
-    const next = table + tableBytes, tableEnd = table + runBytes;
+    const next = table + tileBytes, tableEnd = table + runBytes;
     if (load<usize>(table)) {
       let bias0 = f32x4.splat(0), bias1 = f32x4.splat(0);
       if (bias) { bias0 = v128.load(bias); bias1 = v128.load(bias, 16); }
@@ -79,7 +82,7 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
         if (rows > 3) o3 = load<usize>(table, 12) - a;
         if (rows > 4) o4 = load<usize>(table, 16) - a;
         if (rows > 5) o5 = load<usize>(table, 20) - a;
-        a += channel;
+        a += inOffset;
         const end = weights + panelStep;
         do {
           {
@@ -156,7 +159,7 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
         if (rows > 5) { c50 = clamp(c50, l, h); c51 = clamp(c51, l, h); }
       }
       let o = out;
-      if (lanes == 8) {
+      if (stored == 8) {
         v128.store(o, c00); v128.store(o, c01, 16);
         if (rows > 1) { o += outBytes; v128.store(o, c10); v128.store(o, c11, 16); }
         if (rows > 2) { o += outBytes; v128.store(o, c20); v128.store(o, c21, 16); }
@@ -164,14 +167,14 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
         if (rows > 4) { o += outBytes; v128.store(o, c40); v128.store(o, c41, 16); }
         if (rows > 5) { o += outBytes; v128.store(o, c50); v128.store(o, c51, 16); }
       } else {
-        storePart(o, c00, c01, lanes);
-        if (rows > 1) { o += outBytes; storePart(o, c10, c11, lanes); }
-        if (rows > 2) { o += outBytes; storePart(o, c20, c21, lanes); }
-        if (rows > 3) { o += outBytes; storePart(o, c30, c31, lanes); }
-        if (rows > 4) { o += outBytes; storePart(o, c40, c41, lanes); }
-        if (rows > 5) { o += outBytes; storePart(o, c50, c51, lanes); }
+        storePart(o, c00, c01, stored);
+        if (rows > 1) { o += outBytes; storePart(o, c10, c11, stored); }
+        if (rows > 2) { o += outBytes; storePart(o, c20, c21, stored); }
+        if (rows > 3) { o += outBytes; storePart(o, c30, c31, stored); }
+        if (rows > 4) { o += outBytes; storePart(o, c40, c41, stored); }
+        if (rows > 5) { o += outBytes; storePart(o, c50, c51, stored); }
       }
-      if (activation > HARDSWISH) activatePixels(rows, lanes, out, outBytes, activation);
+      if (activation > HARDSWISH) activatePixels(rows, stored, out, outBytes, activation);
     }
     table = next;
     out += <usize>rows * outBytes;

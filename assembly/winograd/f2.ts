@@ -10,10 +10,10 @@
 import { TILE_ADDRESS_BYTES, TILE_OUTPUT_BYTES } from "../layout";
 import { pixelAt } from "./pixel";
 
-/** Bytes of a row of four vectors, and of four addresses. */
+/** Bytes of a row of four vectors, and of a row of four addresses. */
 // @ts-ignore: decorator
 @inline
-const ROW: usize = 64, ADDRESSES: usize = 16;
+const ROW: usize = 64, ADDRESS_ROW: usize = 16;
 
 /** G by three weights, `stride` bytes from point to point. */
 // @ts-ignore: decorator
@@ -31,9 +31,9 @@ export function weights2(g0: v128, g1: v128, g2: v128, to: usize, stride: usize)
 export function input2(scratch: usize, channelBytes: usize, out: usize): void {
   const vectors = scratch + TILE_ADDRESS_BYTES;
   for (let c: usize = 0; c < channelBytes; c += 16) {
-    for (let p = scratch, q = vectors; p < scratch + ADDRESSES; p += 4, q += 16) {
-      const d0 = pixelAt(p, c), d1 = pixelAt(p + ADDRESSES, c);
-      const d2 = pixelAt(p + 2 * ADDRESSES, c), d3 = pixelAt(p + 3 * ADDRESSES, c);
+    for (let p = scratch, q = vectors; p < scratch + ADDRESS_ROW; p += 4, q += 16) {
+      const d0 = pixelAt(p, c), d1 = pixelAt(p + ADDRESS_ROW, c);
+      const d2 = pixelAt(p + 2 * ADDRESS_ROW, c), d3 = pixelAt(p + 3 * ADDRESS_ROW, c);
       v128.store(q, f32x4.sub(d0, d2));
       v128.store(q, f32x4.add(d1, d2), ROW);
       v128.store(q, f32x4.sub(d2, d1), 2 * ROW);

@@ -16,7 +16,9 @@
 import { TILE_ADDRESS_BYTES, TILE_OUTPUT_BYTES } from "../layout";
 import { variable } from "../epilogue";
 import { madd, msub } from "../simd";
+import { pixelAt } from "./pixel";
 
+/** The points: a = 1/√2 and b = √2. */
 // @ts-ignore: decorator
 @inline
 const A: f32 = 0.70710678118654752;
@@ -24,10 +26,10 @@ const A: f32 = 0.70710678118654752;
 @inline
 const B: f32 = 1.41421356237309505;
 
-/** Bytes of a row of six vectors, and of six addresses. */
+/** Bytes of a row of six vectors, and of a row of six addresses. */
 // @ts-ignore: decorator
 @inline
-const ROW: usize = 96, ADDRESSES: usize = 24;
+const ROW: usize = 96, ADDRESS_ROW: usize = 24;
 
 /** G by three weights, `stride` bytes from point to point. */
 // @ts-ignore: decorator
@@ -48,34 +50,34 @@ export function weights4(g0: v128, g1: v128, g2: v128, to: usize, stride: usize)
 /** Bᵀ·d·B of 6×6 pixels, whose addresses lie at `scratch`. */
 export function input4(scratch: usize, channelBytes: usize, out: usize, one: i32): void {
   const vectors = scratch + TILE_ADDRESS_BYTES;
-  const halves = variable(-2.5, one), two = variable(-2, one), half = variable(-0.5, one);
+  const minus5_2 = variable(-2.5, one), minus2 = variable(-2, one), minus1_2 = variable(-0.5, one);
   const a = variable(A, one), b = variable(B, one);
   for (let c: usize = 0; c < channelBytes; c += 16) {
     for (let j: usize = 0; j < 6; j++) {
       const p = scratch + (j << 2), q = vectors + (j << 4);
-      const d1 = v128.load(load<usize>(p, ADDRESSES) + c), d2 = v128.load(load<usize>(p, 2 * ADDRESSES) + c);
-      const d3 = v128.load(load<usize>(p, 3 * ADDRESSES) + c), d4 = v128.load(load<usize>(p, 4 * ADDRESSES) + c);
-      const s = madd(d4, d2, two), r = madd(d3, d1, two);
-      const u = madd(d4, d2, half), v = madd(d3, d1, half);
-      v128.store(q, f32x4.add(v128.load(load<usize>(p) + c), madd(d4, d2, halves)));
+      const d1 = pixelAt(p + ADDRESS_ROW, c), d2 = pixelAt(p + 2 * ADDRESS_ROW, c);
+      const d3 = pixelAt(p + 3 * ADDRESS_ROW, c), d4 = pixelAt(p + 4 * ADDRESS_ROW, c);
+      const s = madd(d4, d2, minus2), r = madd(d3, d1, minus2);
+      const u = madd(d4, d2, minus1_2), v = madd(d3, d1, minus1_2);
+      v128.store(q, f32x4.add(pixelAt(p, c), madd(d4, d2, minus5_2)));
       v128.store(q, madd(s, r, a), ROW);
       v128.store(q, msub(s, r, a), 2 * ROW);
       v128.store(q, madd(u, v, b), 3 * ROW);
       v128.store(q, msub(u, v, b), 4 * ROW);
-      v128.store(q, f32x4.add(d1, madd(v128.load(load<usize>(p, 5 * ADDRESSES) + c), d3, halves)), 5 * ROW);
+      v128.store(q, f32x4.add(d1, madd(pixelAt(p + 5 * ADDRESS_ROW, c), d3, minus5_2)), 5 * ROW);
     }
     let o = out + c;
     for (let i: usize = 0; i < 6; i++) {
       const q = vectors + i * ROW;
       const d1 = v128.load(q, 16), d2 = v128.load(q, 32), d3 = v128.load(q, 48), d4 = v128.load(q, 64);
-      const s = madd(d4, d2, two), r = madd(d3, d1, two);
-      const u = madd(d4, d2, half), v = madd(d3, d1, half);
-      v128.store(o, f32x4.add(v128.load(q), madd(d4, d2, halves))); o += channelBytes;
+      const s = madd(d4, d2, minus2), r = madd(d3, d1, minus2);
+      const u = madd(d4, d2, minus1_2), v = madd(d3, d1, minus1_2);
+      v128.store(o, f32x4.add(v128.load(q), madd(d4, d2, minus5_2))); o += channelBytes;
       v128.store(o, madd(s, r, a)); o += channelBytes;
       v128.store(o, msub(s, r, a)); o += channelBytes;
       v128.store(o, madd(u, v, b)); o += channelBytes;
       v128.store(o, msub(u, v, b)); o += channelBytes;
-      v128.store(o, f32x4.add(d1, madd(v128.load(q, 80), d3, halves))); o += channelBytes;
+      v128.store(o, f32x4.add(d1, madd(v128.load(q, 80), d3, minus5_2))); o += channelBytes;
     }
   }
 }
@@ -83,6 +85,7 @@ export function input4(scratch: usize, channelBytes: usize, out: usize, one: i32
 /** Aᵀ·m·A of 6×6 vectors as up to 4 rows of 4 vectors, 64 bytes from row to row. */
 export function output4(m: usize, channelBytes: usize, scratch: usize, rows: i32): void {
   const half = f32x4.splat(0.5), two = f32x4.splat(2);
+  // a³ = a/2 and b³ = 2b.
   const a = f32x4.splat(A), b = f32x4.splat(B), a3 = f32x4.splat(A / 2), b3 = f32x4.splat(B * 2);
   const vectors = scratch + TILE_OUTPUT_BYTES;
   const line = channelBytes * 6;

@@ -15,10 +15,10 @@
 import { TILE_ADDRESS_BYTES, TILE_OUTPUT_BYTES } from "../layout";
 import { pixelAt } from "./pixel";
 
-/** Bytes of a row of seven vectors, and of seven addresses. */
+/** Bytes of a row of seven vectors, and of a row of seven addresses. */
 // @ts-ignore: decorator
 @inline
-const ROW: usize = 112, ADDRESSES: usize = 28;
+const ROW: usize = 112, ADDRESS_ROW: usize = 28;
 
 /** The first five rows of G by three weights, `stride` bytes from point to point. */
 // @ts-ignore: decorator
@@ -37,16 +37,16 @@ export function weightsStrided(g0: v128, g1: v128, g2: v128, to: usize, stride: 
 export function inputStrided(scratch: usize, channelBytes: usize, out: usize): void {
   const vectors = scratch + TILE_ADDRESS_BYTES;
   for (let c: usize = 0; c < channelBytes; c += 16) {
-    for (let p = scratch, q = vectors; p < scratch + ADDRESSES; p += 4, q += 16) {
-      const d0 = pixelAt(p, c), d1 = pixelAt(p + 2 * ADDRESSES, c);
-      const d2 = pixelAt(p + 4 * ADDRESSES, c), d3 = pixelAt(p + 6 * ADDRESSES, c);
+    for (let p = scratch, q = vectors; p < scratch + ADDRESS_ROW; p += 4, q += 16) {
+      const d0 = pixelAt(p, c), d1 = pixelAt(p + 2 * ADDRESS_ROW, c);
+      const d2 = pixelAt(p + 4 * ADDRESS_ROW, c), d3 = pixelAt(p + 6 * ADDRESS_ROW, c);
       v128.store(q, f32x4.sub(d0, d2));
       v128.store(q, f32x4.add(d1, d2), ROW);
       v128.store(q, f32x4.sub(d2, d1), 2 * ROW);
       v128.store(q, f32x4.sub(d1, d3), 3 * ROW);
-      v128.store(q, pixelAt(p + ADDRESSES, c), 4 * ROW);
-      v128.store(q, pixelAt(p + 3 * ADDRESSES, c), 5 * ROW);
-      v128.store(q, pixelAt(p + 5 * ADDRESSES, c), 6 * ROW);
+      v128.store(q, pixelAt(p + ADDRESS_ROW, c), 4 * ROW);
+      v128.store(q, pixelAt(p + 3 * ADDRESS_ROW, c), 5 * ROW);
+      v128.store(q, pixelAt(p + 5 * ADDRESS_ROW, c), 6 * ROW);
     }
     let o = out + c;
     for (let i = 0, q = vectors; i < 7; i++, q += ROW) {

@@ -222,7 +222,7 @@ function run(
     const [firstTile, lastTile, firstPanel, lastPanel] = part;
     const conv = f32_conv2d({
       ...{ rows, channelsIn, channelsOut, taps, tileRows, blockTiles, firstTile, lastTile, firstPanel, lastPanel },
-      ...{ run: of.run, sums: 0, table: words, weights, panelBytes, wide, partial, bias, epilogue },
+      ...{ run: of.run, adds: 0, table: words, weights, panelBytes, wide, partial, bias, epilogue },
       out: out.address,
       outBytes: out.pixelBytes,
     });
@@ -431,9 +431,9 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
 
   function call(
     memory: KernelMemory,
-    part: { sums?: number; before?: ArrayLike<number>; skips?: boolean; bias?: boolean; activation?: number },
+    part: { adds?: number; before?: ArrayLike<number>; skips?: boolean; bias?: boolean; activation?: number },
   ) {
-    const { sums = 0, before = [], skips = false, bias: hasBias = true, activation = 0 } = part;
+    const { adds = 0, before = [], skips = false, bias: hasBias = true, activation = 0 } = part;
     const pixels = memory.input(x);
     const table = memory.words([pixels, skips ? 0 : pixels + 8]);
     const weights = memory.input(packed(weight, of));
@@ -444,7 +444,7 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
     }
     const conv = f32_conv2d({
       ...{ rows: 2, channelsIn: 2, channelsOut: 9, taps: 1, tileRows: 1, blockTiles: 1 },
-      ...{ firstTile: 0, lastTile: 2, firstPanel: 0, lastPanel: 2, run: 256, sums },
+      ...{ firstTile: 0, lastTile: 2, firstPanel: 0, lastPanel: 2, run: 256, adds },
       ...{ table, weights, panelBytes: 64, wide: 0, partial: 0 },
       out: out.address,
       outBytes: out.pixelBytes,
@@ -463,7 +463,7 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
         return sum + x[row * 2]! * weight[o * 2]! + x[row * 2 + 1]! * weight[o * 2 + 1]!;
       });
       const bounds = expected.map(() => 8 * UNIT * 8);
-      expectWithin(call(memory, { sums: 1, before, bias: false }), expected, bounds, build);
+      expectWithin(call(memory, { adds: 1, before, bias: false }), expected, bounds, build);
     });
   });
 
@@ -471,16 +471,16 @@ describe.each(BUILDS)('f32_conv2d (%s), beside the bias', (build) => {
     withCanaries(kernels, (memory) => {
       const without = call(memory, { bias: false });
       expect(without.every((v) => Number.isFinite(v))).toBe(true);
-      expectBits(without, call(memory, { sums: 1, before: new Float32Array(18), bias: false }), build);
+      expectBits(without, call(memory, { adds: 1, before: new Float32Array(18), bias: false }), build);
     });
   });
 
   it('leaves out a tile whose table begins with 0', () => {
     withCanaries(kernels, (memory) => {
       const before = new Random(4).floats(18);
-      const out = call(memory, { sums: 1, before, skips: true, bias: false });
+      const out = call(memory, { adds: 1, before, skips: true, bias: false });
       expectBits(out.slice(9), before.slice(9), build);
-      expectBits(out.slice(0, 9), call(memory, { sums: 1, before, bias: false }).slice(0, 9), build);
+      expectBits(out.slice(0, 9), call(memory, { adds: 1, before, bias: false }).slice(0, 9), build);
     });
   });
 
@@ -523,7 +523,7 @@ describe('f32_conv2d (debug)', () => {
         firstPanel,
         lastPanel,
       },
-      ...{ run, sums: 0, table: 64, weights: 64, panelBytes: 32, wide: 0, partial: 0 },
+      ...{ run, adds: 0, table: 64, weights: 64, panelBytes: 32, wide: 0, partial: 0 },
       ...{ out: 64, outBytes: 4, bias: 64, epilogue: 0 },
     });
     runStep(kernels, conv);
@@ -614,7 +614,7 @@ describe.each(BUILDS)('f32_conv2d_table (%s)', (build) => {
           const window = { kernelSize: kernel, stride, dilation, padding: { top, left, bottom, right } };
           const step = f32_conv2d_table({
             ...{ images, height: size[0], width: size[1], outHeight, outWidth, ...windowArguments(window) },
-            ...{ tileRows, skips: 0, x, pixelBytes, zeros, table },
+            ...{ tileRows, skipsPadding: 0, x, pixelBytes, zeros, table },
           });
           runStep(kernels, step);
           const words = new Uint32Array(kernels.memory.buffer, table, expected.length);
@@ -643,7 +643,7 @@ describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
       const window = { ...ONE_PIXEL, padding: { ...NO_SIDES, left: 4 } };
       const step = f32_conv2d_table({
         ...{ images: 1, height: 1, width: 6, outHeight: 1, outWidth: 6, ...windowArguments(window) },
-        ...{ tileRows: 2, skips: 1, x: 4096, pixelBytes: 16, zeros: 400, table },
+        ...{ tileRows: 2, skipsPadding: 1, x: 4096, pixelBytes: 16, zeros: 400, table },
       });
       runStep(kernels, step);
       const words = [...new Uint32Array(kernels.memory.buffer, table, 6)];

@@ -70,7 +70,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
 
   describe.each(TRANSFORMS)(
     'of $tile×$tile outputs at $side×$side points',
-    ({ side, tile: size, edge, stride, weightSide, lastOutputPoints, input, weight, output }) => {
+    ({ side, tile: size, edge, stride, weightSide, lastPoints, input, weight, output }) => {
       const points = side ** 2;
 
       it('f32_winograd_weights transforms panels, all at once or some of them', () => {
@@ -102,7 +102,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
                 const transform = (first: number, count: number) => {
                   const [from, to] = [packed + first * 9 * channels * 32, out + first * channels * 32];
                   const step = f32_winograd_weights({
-                    ...{ points: side, channels, panels, count, weight: from, scratch, out: to },
+                    ...{ side, channels, panels, count, weight: from, scratch, out: to },
                   });
                   runStep(kernels, step);
                 };
@@ -151,7 +151,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
               const tileFloats = points * lanes + 16;
               const out = memory.output((some.length - 1) * tileFloats + points * lanes);
               const step = f32_winograd_input({
-                ...{ points: side, channels, height: grid.size[0], width: grid.size[1] },
+                ...{ side, channels, height: grid.size[0], width: grid.size[1] },
                 ...{ top: grid.padding[0], left: grid.padding[1], dilation: grid.dilation },
                 ...{ count: some.length, tiles: inputTiles(memory, some) },
                 ...{ x: x.address, pixelBytes: x.pixelBytes, zeros, scratch, out, tileBytes: tileFloats * 4 },
@@ -183,7 +183,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
             const products = random.floats(tiles.length * points * channels);
             /** Whether a point has to be there: some go into a tile's last row or column alone. */
             const counts = ({ y, x }: (typeof tiles)[0], point: number) => {
-              const isLast = (i: number) => lastOutputPoints.includes(i);
+              const isLast = (i: number) => lastPoints.includes(i);
               const reach = (size - 1) * grid.dilation;
               const [hasLastRow, hasLastColumn] = [y + reach < grid.out[0], x + reach < grid.out[1]];
               return (hasLastRow || !isLast(Math.floor(point / side))) && (hasLastColumn || !isLast(point % side));
@@ -236,7 +236,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
               const out = memory.outputPixels(pixels, channels, { pixelBytes: lanes * 4 + 16, lanes });
               const added = { residual: r?.address ?? 0, residualBytes: lanes * 4 + 32 };
               const step = f32_winograd_output({
-                ...{ points: side, tile: size, channels, outHeight: grid.out[0], outWidth: grid.out[1] },
+                ...{ side, tile: size, channels, outHeight: grid.out[0], outWidth: grid.out[1] },
                 ...{ dilation: grid.dilation, count: tiles.length, tiles: inputTiles(memory, tiles) },
                 ...{ m: m.address, tileBytes: points * lanes * 4, scratch, out: out.address },
                 ...{ outBytes: out.pixelBytes, bias: b! },
@@ -259,7 +259,7 @@ describe.each(BUILDS)('Winograd (%s)', (build) => {
           const [zeros, scratch] = [memory.input(new Float32Array(channels)), memory.output(WINOGRAD_INPUT_BYTES / 4)];
           const out = memory.output((last - first) * points * channels);
           const step = f32_winograd_input({
-            ...{ points: side, channels, height: grid.size[0], width: grid.size[1] },
+            ...{ side, channels, height: grid.size[0], width: grid.size[1] },
             ...{ top: grid.padding[0], left: grid.padding[1], dilation: 1, count: last - first },
             tiles: inputTiles(memory, tiles.slice(first, last)),
             ...{ x: x.address, pixelBytes: x.pixelBytes, zeros, scratch, out, tileBytes: points * channels * 4 },
@@ -284,9 +284,9 @@ describe('Winograd (debug)', () => {
 
   it('asserts that channels come in fours and pixels are whole', () => {
     const weights = f32_winograd_weights({
-      ...{ points: 6, channels: 6, panels: 1, count: 1, weight: 64, scratch: 64, out: 64 },
+      ...{ side: 6, channels: 6, panels: 1, count: 1, weight: 64, scratch: 64, out: 64 },
     });
-    const shared = { points: 6, channels: 4, dilation: 1, count: 1, tiles: 64, scratch: 64, out: 64, tileBytes: 576 };
+    const shared = { side: 6, channels: 4, dilation: 1, count: 1, tiles: 64, scratch: 64, out: 64, tileBytes: 576 };
     const input = f32_winograd_input({
       ...{ ...shared, height: 1, width: 1, top: 1, left: 1, x: 64, pixelBytes: 20, zeros: 64 },
     });

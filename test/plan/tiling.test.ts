@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { endsIn, productsOf, tilingOf, writeTiles } from '../../src/ops/conv2d/tiling.ts';
 import { TRANSFORMS } from '../../src/ops/conv2d/transforms.ts';
-import { TILE_BYTES } from '../../src/wasm/kernels.gen.ts';
+import { TILE_PLACE_BYTES } from '../../src/wasm/kernels.gen.ts';
 
 const OUTPUTS = [
   { shape: [1, 8, 1, 1], dilation: 1 },
@@ -21,7 +21,7 @@ describe.each(TRANSFORMS)('tiles of $name', (transform) => {
     const tiling = tilingOf(shape, dilation, transform);
     const memory = new WebAssembly.Memory({ initial: 1 });
     writeTiles(tiling, memory, 64);
-    const numbers = [...new Int32Array(memory.buffer, 64, (tiling.count * TILE_BYTES) / 4)];
+    const numbers = [...new Int32Array(memory.buffer, 64, (tiling.count * TILE_PLACE_BYTES) / 4)];
     const tiles = Array.from({ length: tiling.count }, (_, t) => {
       const [image, row, column] = numbers.slice(3 * t, 3 * t + 3) as [number, number, number];
       const reach = (size - 1) * dilation;

@@ -87,7 +87,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
               panelBytes: panelBytes(inGroup, taps, weightStorage),
               // Some parts of the image have fewer tiles to compute than others, so threads share panels.
               cut: 'panels',
-              ...(i > 0 && { sums: true, bias: 0 }),
+              ...(i > 0 && { adds: true, bias: 0 }),
             },
           );
         });

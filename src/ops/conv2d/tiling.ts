@@ -61,9 +61,9 @@ function tilesAlong(pixels: number, tile: number, dilation: number): { whole: nu
  * The tiles that a point is multiplied for: what goes into a tile's last row or column alone isn't for tiles without
  * it.
  */
-export function tilesOf({ side, lastOutputPoints }: Transform, ends: readonly number[], point: number): Range {
-  const needsRows = lastOutputPoints.includes(Math.floor(point / side));
-  const needsColumns = lastOutputPoints.includes(point % side);
+export function tilesOf({ side, lastPoints }: Transform, ends: readonly number[], point: number): Range {
+  const needsRows = lastPoints.includes(Math.floor(point / side));
+  const needsColumns = lastPoints.includes(point % side);
   const first = needsColumns ? ends[0]! : 0;
   const end = needsRows ? ends[1]! : needsColumns ? ends[2]! : ends[3]!;
   return { first, count: end - first };

@@ -7,7 +7,7 @@
 export interface Transform {
   /** The algorithm's name in reports. */
   readonly name: string;
-  /** Points of the transform, by which the kernels know it: no two transforms have equally many. */
+  /** Points of the transform along a side. Kernels know the transform by it: no two have equally many. */
   readonly side: number;
   /** Output pixels of a tile. */
   readonly tile: number;
@@ -18,9 +18,10 @@ export interface Transform {
   /** Points that have weights of their own; those after them share the last one's. */
   readonly weightSide: number;
   /**
-   * Points that go into a tile's last output alone: a tile without its last row or column isn't multiplied for them.
+   * Points that only tiles with their last row or column need. Each goes into that last output alone; or, with a Toeplitz
+   * product, is zero where the last pixel isn't there.
    */
-  readonly lastOutputPoints: readonly number[];
+  readonly lastPoints: readonly number[];
   /** True where all around a tile is padding: each sub-grid of the dilated image is one tile. */
   readonly isSurrounded: boolean;
 }
@@ -33,7 +34,7 @@ const winograd4: Transform = {
   edge: 6,
   stride: 1,
   weightSide: 6,
-  lastOutputPoints: [5],
+  lastPoints: [5],
   isSurrounded: false,
 };
 
@@ -45,7 +46,7 @@ const winograd3: Transform = {
   edge: 5,
   stride: 1,
   weightSide: 5,
-  lastOutputPoints: [4],
+  lastPoints: [4],
   isSurrounded: false,
 };
 
@@ -57,7 +58,7 @@ const winograd2: Transform = {
   edge: 4,
   stride: 1,
   weightSide: 4,
-  lastOutputPoints: [3],
+  lastPoints: [3],
   isSurrounded: false,
 };
 
@@ -72,7 +73,7 @@ const winogradStrided: Transform = {
   edge: 7,
   stride: 2,
   weightSide: 5,
-  lastOutputPoints: [3, 6],
+  lastPoints: [3, 6],
   isSurrounded: false,
 };
 
@@ -87,7 +88,7 @@ const toeplitz2: Transform = {
   edge: 2,
   stride: 1,
   weightSide: 3,
-  lastOutputPoints: [1, 2],
+  lastPoints: [1, 2],
   isSurrounded: true,
 };
 

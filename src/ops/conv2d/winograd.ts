@@ -13,7 +13,7 @@ import type { Parameter } from '../../tensor/parameter.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import {
   PANEL,
-  TILE_BYTES,
+  TILE_PLACE_BYTES,
   WINOGRAD_INPUT_BYTES,
   WINOGRAD_OUTPUT_BYTES,
   WINOGRAD_WEIGHT_BYTES,
@@ -263,7 +263,7 @@ function scheduleOf(
   { channelsIn, chunk, blockTiles }: Scratch,
   tileRows: number,
 ): Schedule {
-  let end = tiling.count * TILE_BYTES;
+  let end = tiling.count * TILE_PLACE_BYTES;
   const known = new Map<string, readonly TabledProducts[]>();
   const blocks = segments(tiling.count, blockTiles).map((tiles) => {
     const ends = endsIn(tiling, tiles);
@@ -304,7 +304,7 @@ function writeTables({ site, memory, schedule, binding }: Call, tiling: Tiling):
     const rows = f32_conv2d_table({
       ...{ images: 1, height: 1, width: tiles, outHeight: 1, outWidth: tiles },
       ...{ kernelHeight: 1, kernelWidth: 1, strideHeight: 1, strideWidth: 1, top: 0, left: 0 },
-      ...{ dilationHeight: 1, dilationWidth: 1, tileRows: site.engine.tileRows, skips: 0 },
+      ...{ dilationHeight: 1, dilationWidth: 1, tileRows: site.engine.tileRows, skipsPadding: 0 },
       x: scratch + memory.input + tile * memory.inputBytes,
       pixelBytes: memory.inputBytes,
       zeros: 0,
@@ -321,7 +321,7 @@ function weightPhases({ site, transform, memory, binding, weights }: Call): read
   const panels = panelsOf(memory.channelsOut);
   const phase = ranges(panels, site.engine.threads).map(({ first, count }, thread) =>
     f32_winograd_weights({
-      points: transform.side,
+      side: transform.side,
       channels: channelsIn,
       panels,
       count,
@@ -349,7 +349,7 @@ function sharesOf({ site, binding }: Call, tiles: Range) {
     first,
     count,
     /** Where it stands where they are. */
-    tiles: binding.table + (tiles.first + first) * TILE_BYTES,
+    tiles: binding.table + (tiles.first + first) * TILE_PLACE_BYTES,
     scratch: binding.scratch + thread * THREAD_BYTES,
   }));
 }
@@ -364,7 +364,7 @@ function inputPhase(call: Call, tiles: Range, channels: Range): Phase {
   const unread = transform.isSurrounded ? dilation[0] : 0;
   return sharesOf(call, tiles).map(({ first, ...share }) =>
     f32_winograd_input({
-      points: transform.side,
+      side: transform.side,
       channels: channels.count,
       height,
       width,
@@ -397,7 +397,7 @@ function productSteps({ site, memory, binding, weights }: Call, products: Tabled
       channelsIn: channels.count,
       channelsOut,
       taps: 1,
-      sums: channels.first > 0,
+      adds: channels.first > 0,
       blockTiles: products.tiles,
       table: table + products.table,
       weights: first + channels.first * panelBytes(1, 1) + skipped,
@@ -421,7 +421,7 @@ function outputPhase(call: Call, tiles: Range): Phase {
   const { height, width } = imageSizes(output.shape);
   return sharesOf(call, tiles).map(({ first, ...share }) =>
     f32_winograd_output({
-      points: transform.side,
+      side: transform.side,
       tile: transform.tile,
       channels: channelsOf(output.shape),
       outHeight: height,
@@ -459,7 +459,7 @@ function pointsConstant(weight: Parameter, transform: Transform): Constant {
         stage(kernels, values, { first: first * row, count: count * row }, scratch);
         runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps: 9, weight: scratch, out: packed }));
         const points = f32_winograd_weights({
-          points: transform.side,
+          side: transform.side,
           channels: channelsIn,
           panels,
           count: panelsOf(count),

@@ -162,8 +162,8 @@ export interface Gemm {
   readonly channelsIn: number;
   readonly channelsOut: number;
   readonly taps: number;
-  /** True to add to what is there. */
-  readonly sums?: boolean;
+  /** True to add to what `out` holds; its values are the first terms. */
+  readonly adds?: boolean;
   readonly blockTiles: number;
   readonly table: number;
   readonly weights: number;
@@ -182,7 +182,7 @@ export interface Gemm {
 
 /** A GEMM shared by threads. */
 export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
-  const { rows, groups, channelsIn, channelsOut, taps, sums = false, firstGroup = 0 } = gemm;
+  const { rows, groups, channelsIn, channelsOut, taps, adds = false, firstGroup = 0 } = gemm;
   const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, epilogue } = gemm;
   const ofF16 = f16Bytes(gemm);
   const ofPartial = partialBytes(gemm);
@@ -206,7 +206,7 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
       blockTiles,
       ...share,
       run: RUN,
-      sums: Number(sums),
+      adds: Number(adds),
       table,
       weights,
       panelBytes: bytes,
@@ -274,7 +274,7 @@ export function convolutionPhase(
     outWidth,
     ...windowArguments(window),
     tileRows: engine.tileRows,
-    skips: Number(gemm.sums ?? false),
+    skipsPadding: Number(gemm.adds ?? false),
     x: x.address,
     pixelBytes: x.pixelBytes,
     zeros,
