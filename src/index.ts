@@ -17,6 +17,7 @@ export {
 export * from './features/feature-extractor.ts';
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/open-safetensors.ts';
+export { loadWeights, type OpenedWeights, type OpenWeightsOptions, openWeights } from './formats/open-weights.ts';
 export {
   MAX_SAFETENSORS_HEADER_BYTES,
   parseSafetensorsHeader,

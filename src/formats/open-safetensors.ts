@@ -8,10 +8,12 @@ import { nextTurn } from '../next-turn.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
+import type { ReadLimits } from './byte-ranges.ts';
 import type { Origin } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
 import { checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
+import { HEAD_BYTES, readRange } from './read-range.ts';
 import {
   MAX_SAFETENSORS_HEADER_BYTES,
   OPENER,
@@ -27,9 +29,6 @@ import { type TensorFormat, type TensorPlaces, TensorReader } from './tensor-rea
 export type { ByteSource, FileHandleLike, Memory, ReadOptions } from './byte-source.ts';
 export type { HttpOptions } from './http-origin.ts';
 export type { OpenOptions } from './open-options.ts';
-
-/** Bytes that are asked for first: they hold the headers of most files, and a small file's tensors too. */
-const HEAD_BYTES = 64 * 2 ** 10;
 
 /** What {@link openSafetensors} can open. */
 export type SafetensorsSource = FileSource;
@@ -95,12 +94,31 @@ export async function openSafetensors(
   signal?.throwIfAborted();
   const origin = await openOrigin(OPENER, source, settings);
   try {
-    const file = await readHeader(origin, maxHeaderBytes, signal);
-    return Object.assign(new TensorReader(OPENER, SAFETENSORS, file, settings), { metadata: file.metadata });
+    const head = await readRange(origin, 0, HEAD_BYTES, signal);
+    return await openedSafetensors(OPENER, { origin, head, maxHeaderBytes, signal }, settings);
   } catch (error) {
     await origin.close();
     throw error;
   }
+}
+
+/** @internal What reading a header takes. */
+export interface HeaderReading {
+  readonly origin: Origin;
+  /** The file's first bytes, which are read. */
+  readonly head: Uint8Array;
+  readonly maxHeaderBytes: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @internal The file of an origin whose first bytes are read. @param caller the public function, for messages */
+export async function openedSafetensors(
+  caller: string,
+  reading: HeaderReading,
+  limits: ReadLimits,
+): Promise<OpenedSafetensors> {
+  const file = await readHeader(caller, reading);
+  return Object.assign(new TensorReader(caller, SAFETENSORS, file, limits), { metadata: file.metadata });
 }
 
 /** A safetensors file whose header is read. */
@@ -108,21 +126,20 @@ type OpenedFile = SafetensorsHeader & TensorPlaces<TensorInfo>;
 
 /** The checked header, where the data begins, and those of its bytes that came along. */
 async function readHeader(
-  origin: Origin,
-  maxHeaderBytes: number,
-  signal: AbortSignal | undefined,
+  caller: string,
+  { origin, head: first, maxHeaderBytes, signal }: HeaderReading,
 ): Promise<OpenedFile> {
-  let head = await collect(origin, 0, HEAD_BYTES, signal, new Uint8Array(0));
+  let head = first;
   const headerBytes = safetensorsHeaderBytes(head, origin.byteLength ?? Number.POSITIVE_INFINITY);
   if (headerBytes > maxHeaderBytes) {
     throw new FormatError(
       `safetensors: expected a header of at most ${maxHeaderBytes} bytes, got ${headerBytes}; ` +
-        `${OPENER} takes up to ${MAX_SAFETENSORS_HEADER_BYTES} with maxHeaderBytes`,
+        `${caller} takes up to ${MAX_SAFETENSORS_HEADER_BYTES} with maxHeaderBytes`,
     );
   }
   const dataBegin = PREFIX_BYTES + headerBytes;
   if (dataBegin > head.length) {
-    head = await collect(origin, head.length, dataBegin, signal, head);
+    head = await readRange(origin, head.length, dataBegin, signal, head);
     if (dataBegin > head.length) {
       throw new FormatError(`safetensors: header ends at byte ${dataBegin} of ${head.length}`);
     }
@@ -135,25 +152,6 @@ async function readHeader(
     await nextTurn();
     signal?.throwIfAborted();
   }
-}
-
-/** What was read before, and the bytes that follow. Nothing is allocated before it is there. */
-async function collect(
-  origin: Origin,
-  begin: number,
-  end: number,
-  signal: AbortSignal | undefined,
-  before: Uint8Array,
-): Promise<Uint8Array> {
-  const pieces = [before];
-  for await (const piece of origin.pieces(begin, end, signal)) pieces.push(origin.keepsPieces ? piece : piece.slice());
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
 
 const SAFETENSORS: TensorFormat<TensorInfo> = {

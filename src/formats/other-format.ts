@@ -3,7 +3,7 @@
 /** What each begins with in hexadecimal digits, what that is, and how to get at weights from there. */
 const FORMATS: readonly (readonly [begin: RegExp, what: string])[] = [
   // PK, or a pickle's protocol
-  [/^(504b0304|800[2-5])/, "a .pth or .pt file; convert it with Python's safetensors.torch.save_file"],
+  [/^(504b0304|800[2-5])/, 'a .pth or .pt file; openWeights reads it'],
   // version
   [/^76657273696f6e20/, 'a git-lfs pointer; run git lfs pull'],
   // white space and <

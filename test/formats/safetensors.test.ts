@@ -39,7 +39,7 @@ function fault(header: string, dataBytes = 0): string {
   return message.slice('FormatError: safetensors: '.length);
 }
 
-const PYTORCH = "a .pth or .pt file; convert it with Python's safetensors.torch.save_file";
+const PYTORCH = 'a .pth or .pt file; openWeights reads it';
 const PAGE = 'an HTML or XML page; use the address of the file itself (on Hugging Face /resolve/, not /blob/)';
 const JSON_FILE = 'JSON; if it is an index, open the files that it names';
 

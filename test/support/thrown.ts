@@ -9,3 +9,10 @@ export function thrown(run: () => unknown): string {
   }
   return 'nothing thrown';
 }
+
+/** As {@link thrown}, of what the promise is rejected with. */
+export function rejection(run: () => PromiseLike<unknown>): Promise<string> {
+  return Promise.resolve()
+    .then(run)
+    .then(() => 'nothing thrown', String);
+}

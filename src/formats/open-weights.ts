@@ -1,0 +1,218 @@
+/**
+ * One door for weight files: safetensors, safetensors in shards, and PyTorch's `.pth` in both layouts, told apart by
+ * their first bytes.
+ */
+
+import { FormatError, KeyError } from '../errors.ts';
+import { withDefaults } from '../options.ts';
+import type { Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
+import type { ReadLimits } from './byte-ranges.ts';
+import { memorySource, originOf } from './byte-source.ts';
+import { HTTP_DEFAULTS } from './http-origin.ts';
+import { checkCallable, checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
+import { type FileSource, openOrigin } from './open-origin.ts';
+import { type HeaderReading, type OpenedSafetensors, openedSafetensors } from './open-safetensors.ts';
+import { isPickle, isZip, readPthLegacy, readPthZip } from './pth-file.ts';
+import { PthReader } from './pth-reader.ts';
+import { listNames } from './quoted.ts';
+import { HEAD_BYTES, readRange } from './read-range.ts';
+import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
+
+const CALLER = 'openWeights';
+
+/** Options of {@link openWeights}. */
+export interface OpenWeightsOptions extends OpenOptions, KeyOptions {
+  /** The most bytes of a `.pth` file's pickle, or of a safetensors header: 16 MiB unless given. */
+  readonly maxHeaderBytes?: number | undefined;
+  /**
+   * The file of a shard, for an index that doesn't come from a URL: `(name) => open(join(folder, name))`. By a URL,
+   * shards are its neighbours.
+   */
+  readonly shard?: ((name: string) => FileSource | PromiseLike<FileSource>) | undefined;
+}
+
+/** An opened weight file: its tensors' names and shapes, and their values when they are asked for. */
+export interface OpenedWeights extends TensorStream {
+  /** Which kind of file it is. */
+  readonly format: 'safetensors' | 'pth';
+  /** By their names in the model; `dtype` as the file's format spells it. */
+  readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: Shape }>;
+  /** The named tensors, all unless given. */
+  load(names?: Iterable<string>, options?: ReadTensorsOptions): Promise<Map<string, Tensor>>;
+  /** Ends a connection that waits to be read on. */
+  close(): Promise<void>;
+}
+
+/**
+ * A weight file, of which no more is read than what is asked for:
+ *
+ *     const file = await openWeights('https://example.com/resnet50.pth');
+ *     const getter = new IntermediateLayerGetter(resnet50(), { layer2: 'c3' });
+ *     await getter.loadStateDictAsync(file); // 6 MB of 102
+ *
+ * Nothing in a `.pth` file is run: names in it stand for what a closed list has under them. A server that answers with
+ * the whole file, and a stream, are read to their end first where the file is a zip, whose directory comes last.
+ *
+ * @param source a URL, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`, or a stream
+ * @throws {@link ValueError} where it is none of these
+ * @throws {@link FormatError} where it is no weight file, naming what it is; with the part that isn't as it should be
+ * @throws {@link NetworkError} where a server can't be reached, refuses, or doesn't keep to HTTP
+ * @see torch.load with weights_only
+ */
+export async function openWeights(source: FileSource, options: OpenWeightsOptions = {}): Promise<OpenedWeights> {
+  const { maxHeaderBytes, key, prefix, rename, shard, ...settings } = withDefaults(CALLER, options, {
+    ...READ_DEFAULTS,
+    maxHeaderBytes: 16 * 2 ** 20,
+    ...{ key: undefined, prefix: undefined, rename: undefined, shard: undefined },
+    ...HTTP_DEFAULTS,
+  });
+  checkOpenSettings(CALLER, settings);
+  checkLimit(CALLER, 'maxHeaderBytes', maxHeaderBytes, 2);
+  checkKeyOptions(CALLER, { key, prefix, rename });
+  checkCallable(CALLER, 'shard', shard);
+  const { signal } = settings;
+  signal?.throwIfAborted();
+  let origin = await openOrigin(CALLER, source, settings);
+  try {
+    let head = await readRange(origin, 0, HEAD_BYTES, signal);
+    const reading = { origin, head, maxHeaderBytes, signal };
+    if (head[0] === 0x7b) {
+      const url = typeof source === 'string' || source instanceof URL ? String(source) : null;
+      const names = await shardsOf(reading);
+      await origin.close();
+      return mapped(await openShards(names, { url, shard, settings, maxHeaderBytes }), 'safetensors', {
+        prefix,
+        rename,
+      });
+    }
+    if (!isZip(head) && !isPickle(head)) {
+      return mapped(await openedSafetensors(CALLER, reading, settings), 'safetensors', { prefix, rename });
+    }
+    if (isZip(head) && (!origin.seekable || origin.byteLength === undefined)) {
+      const whole = await readRange(origin, head.length, Infinity, signal, head);
+      await origin.close();
+      origin = originOf(CALLER, memorySource(whole));
+      head = whole.subarray(0, HEAD_BYTES);
+    }
+    const pth = { origin, head, maxPickleBytes: maxHeaderBytes, signal };
+    const file = isZip(head) ? await readPthZip(pth) : await readPthLegacy(pth);
+    const tensors = tensorsOf(CALLER, file.object, key);
+    return mapped(new PthReader({ caller: CALLER, origin, head, file, limits: settings }, tensors), 'pth', {
+      prefix,
+      rename,
+    });
+  } catch (error) {
+    await origin.close();
+    throw error;
+  }
+}
+
+/**
+ * All tensors of a weight file in memory, as {@link openWeights} opens it.
+ *
+ * @param bytes the whole file
+ */
+export async function loadWeights(
+  bytes: Uint8Array | ArrayBuffer,
+  options: OpenWeightsOptions = {},
+): Promise<Map<string, Tensor>> {
+  const file = await openWeights(bytes, options);
+  return file.load();
+}
+
+/** What a format's reader gives. */
+type Opened = Omit<OpenedWeights, 'format' | 'load'>;
+
+/** The tensors under their names in the model. */
+function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions): OpenedWeights {
+  const names = renamed(file.tensors.keys(), keys);
+  const tensors = new Map(Array.from(names, ([to, from]) => [to, file.tensors.get(from)!]));
+  const back = new Map(Array.from(names, ([to, from]) => [from, to]));
+  const own = (asked: Iterable<string>) => {
+    const list = [...asked];
+    const unknown = list.filter((name) => !names.has(name));
+    if (unknown.length === 0) return list.map((name) => names.get(name)!);
+    throw new KeyError(`${CALLER}: expected tensors of ${listNames(names.keys())}, got ${listNames(unknown)}`);
+  };
+  async function* stream(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
+    const { memory, ...reading } = options;
+    const given = memory && { memory: (name: string, bytes: number) => memory(back.get(name)!, bytes) };
+    for await (const [name, tensor] of file.stream(own(asked), { ...reading, ...given })) {
+      yield [back.get(name)!, tensor] as const;
+    }
+  }
+  return {
+    format,
+    tensors,
+    stream,
+    async load(asked = names.keys(), options) {
+      const loaded = new Map<string, Tensor>();
+      for await (const [name, tensor] of stream(asked, options)) loaded.set(name, tensor);
+      return loaded;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** What opening shards takes. */
+interface ShardOptions {
+  readonly maxHeaderBytes: number;
+  /** The index's. */
+  readonly url: string | null;
+  readonly shard: OpenWeightsOptions['shard'];
+  readonly settings: Parameters<typeof openOrigin>[2] & ReadLimits & { readonly signal: AbortSignal | undefined };
+}
+
+/** The most shards of a model. */
+const MAX_SHARDS = 1000;
+
+/** The files that an index names. */
+async function shardsOf({ origin, head, maxHeaderBytes, signal }: HeaderReading): Promise<string[]> {
+  const bytes = await readRange(origin, head.length, maxHeaderBytes + 1, signal, head);
+  if (bytes.length > maxHeaderBytes) {
+    throw new FormatError(`${CALLER}: expected an index within maxHeaderBytes, got more than ${maxHeaderBytes} bytes`);
+  }
+  let map: unknown;
+  try {
+    map = (JSON.parse(new TextDecoder().decode(bytes)) as { readonly weight_map?: unknown } | null)?.weight_map;
+  } catch {}
+  const names = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
+  const isName = (name: unknown) => typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name);
+  if (names.length > 0 && names.length <= MAX_SHARDS && names.every(isName)) return names as string[];
+  throw new FormatError(
+    `${CALLER}: expected a weight file, got JSON that is no index of shards: expected { "weight_map": { … } } with ` +
+      'names of safetensors files beside it',
+  );
+}
+
+/** The tensors of all shards as those of one file. */
+async function openShards(names: readonly string[], options: ShardOptions): Promise<Opened> {
+  const { url, shard, settings, maxHeaderBytes } = options;
+  if (!url && !shard) {
+    throw new FormatError(`${CALLER}: expected the option shard for an index of ${names.length} files, got none`);
+  }
+  const files: OpenedSafetensors[] = [];
+  for (const name of names) {
+    const source = shard ? await shard(name) : new URL(name, url!);
+    const origin = await openOrigin(CALLER, source, settings);
+    const head = await readRange(origin, 0, HEAD_BYTES, settings.signal);
+    files.push(await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal: settings.signal }, settings));
+  }
+  const tensors = new Map(files.flatMap((file) => [...file.tensors]));
+  async function* stream(asked: Iterable<string>, reading?: ReadTensorsOptions) {
+    const wanted = new Set(asked);
+    for (const file of files) {
+      const own = [...file.tensors.keys()].filter((name) => wanted.has(name));
+      if (own.length > 0) yield* file.stream(own, reading);
+    }
+  }
+  return {
+    tensors,
+    stream,
+    async close() {
+      for (const file of files) await file.close();
+    },
+  };
+}

@@ -1,0 +1,341 @@
+/**
+ * Reads pickles of protocols 2 to 5 as plain data. Nothing is called by a name from the file: a name becomes what a
+ * closed list has under it, or stays a name. What is made by an unknown name is {@link Opaque}: harmless, and in the
+ * way only of whoever needs it.
+ */
+
+import { FormatError } from '../errors.ts';
+import { quote } from './quoted.ts';
+
+/** A name that a pickle refers to, such as `torch._utils._rebuild_tensor_v2`. */
+export class Global {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** What a pickle makes by a name that isn't in the list. Its content isn't kept. */
+export class Opaque {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A dict. What Python sets as its attributes is `state`: a state dict's `_metadata`. */
+export class Dict extends Map<unknown, unknown> {
+  state: unknown = null;
+}
+
+/** What names in a pickle stand for. */
+export interface Names {
+  /** What a call of the name gives; null where the name isn't in the list. */
+  call(name: string, args: readonly unknown[]): unknown;
+  /** What a persistent id stands for. @throws {@link FormatError} where there is no such thing */
+  persistent(id: unknown): unknown;
+}
+
+/** Where a pickle ends before it is whole: more bytes are needed, if there are any. */
+export class UnfinishedPickle extends FormatError {}
+
+/** The most digits of a number: a stranger's number of a million takes seconds. */
+const MAX_LONG_BYTES = 256;
+
+/** What is between MARK and the opcode that takes it up. */
+const MARK = new Opaque('MARK');
+
+/** What an opcode makes that makes no value. */
+const NOTHING = new Opaque('NOTHING');
+
+/** A pickle's value, and where it ends. */
+export interface Unpickled {
+  readonly value: unknown;
+  readonly end: number;
+}
+
+/**
+ * The value of a pickle that begins at a place of `bytes`.
+ *
+ * @param where the pickle's name, for messages
+ * @throws {@link UnfinishedPickle} where the bytes end before it does
+ * @throws {@link FormatError} with the byte at which it isn't a pickle
+ */
+export function unpickle(bytes: Uint8Array, begin: number, where: string, names: Names): Unpickled {
+  return new Unpickler(bytes, begin, where, names).run();
+}
+
+class Unpickler {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #where: string;
+  readonly #names: Names;
+  #at: number;
+  #opcodeAt = 0;
+  readonly #stack: unknown[] = [];
+  readonly #memo = new Map<number, unknown>();
+
+  constructor(bytes: Uint8Array, begin: number, where: string, names: Names) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = begin;
+    this.#where = where;
+    this.#names = names;
+  }
+
+  /** Each opcode takes at least one byte and pushes at most one value: so work and memory are bounded by the bytes. */
+  run(): Unpickled {
+    for (;;) {
+      this.#opcodeAt = this.#at;
+      const opcode = String.fromCharCode(this.#number(1));
+      if (opcode === '.') return { value: this.#pop(), end: this.#at };
+      const value = this.#valueOf(opcode);
+      if (value === NOTHING) this.#act(opcode);
+      else this.#stack.push(value);
+    }
+  }
+
+  /** What an opcode puts on the stack; NOTHING where it does something else. */
+  #valueOf(opcode: string): unknown {
+    switch (opcode) {
+      case '(':
+        return MARK;
+      case 'N':
+        return null;
+      case '\x88':
+        return true;
+      case '\x89':
+        return false;
+      case 'J': // BININT
+        return this.#view.getInt32(this.#take(4), true);
+      case 'K':
+        return this.#number(1);
+      case 'M':
+        return this.#number(2);
+      case '\x8a':
+        return this.#long(this.#number(1));
+      case '\x8b':
+        return this.#long(this.#number(4));
+      case 'G': // BINFLOAT
+        return this.#view.getFloat64(this.#take(8), false);
+      case '\x8c': // texts; 'U' and 'T' are Python 2's, ASCII where a state dict has them
+      case 'U':
+        return this.#text(this.#number(1));
+      case 'X':
+      case 'T':
+        return this.#text(this.#number(4));
+      case '\x8d':
+        return this.#text(this.#number(8));
+      case 'C': // bytes
+        return this.#data(this.#number(1));
+      case 'B':
+        return this.#data(this.#number(4));
+      case '\x8e':
+      case '\x96':
+        return this.#data(this.#number(8));
+      case ']': // an empty list, tuple, set
+      case ')':
+      case '\x8f':
+        return [];
+      case '}':
+        return new Dict();
+      case 't': // what lies above the mark, as a tuple, list, frozen set
+      case 'l':
+      case '\x91':
+        return this.#popMark();
+      case '\x85':
+        return this.#pops(1);
+      case '\x86':
+        return this.#pops(2);
+      case '\x87':
+        return this.#pops(3);
+      case 'd':
+        return this.#filled(new Dict(), this.#popMark());
+      case 'h':
+        return this.#recalled(this.#number(1));
+      case 'j':
+        return this.#recalled(this.#number(4));
+      case 'c': // GLOBAL
+        return new Global(`${this.#line()}.${this.#line()}`);
+      case '\x93': // STACK_GLOBAL
+        return new Global(this.#pops(2).map(String).join('.'));
+      case 'R': // REDUCE
+      case '\x81': // NEWOBJ
+        return this.#called(...(this.#pops(2) as [unknown, unknown]));
+      case '\x92': // NEWOBJ_EX, whose named arguments no name in the list takes
+        return this.#called(...(this.#pops(3).slice(0, 2) as [unknown, unknown]));
+      case 'Q': // BINPERSID
+        return this.#names.persistent(this.#pop());
+    }
+    return NOTHING;
+  }
+
+  /** What an opcode does that puts nothing on the stack. */
+  #act(opcode: string): void {
+    switch (opcode) {
+      case '\x80': {
+        const protocol = this.#number(1);
+        if (protocol > 5) throw this.#error(`expected protocol 2 to 5, got ${protocol}`);
+        break;
+      }
+      case '\x95': // FRAME
+        this.#take(8);
+        break;
+      case '0':
+        this.#pop();
+        break;
+      case '1':
+        this.#popMark();
+        break;
+      case '2': // DUP
+        this.#stack.push(this.#top());
+        break;
+      case 'a':
+        this.#append([this.#pop()]);
+        break;
+      case 'e':
+      case '\x90':
+        this.#append(this.#popMark());
+        break;
+      case 's':
+        this.#setItems(this.#pops(2));
+        break;
+      case 'u':
+        this.#setItems(this.#popMark());
+        break;
+      case 'q': // notes of what is on top
+        this.#memo.set(this.#number(1), this.#top());
+        break;
+      case 'r':
+        this.#memo.set(this.#number(4), this.#top());
+        break;
+      case '\x94':
+        this.#memo.set(this.#memo.size, this.#top());
+        break;
+      case 'b':
+        this.#build(this.#pop());
+        break;
+      default: {
+        const code = opcode.charCodeAt(0).toString(16).padStart(2, '0');
+        throw this.#error(`expected an opcode of protocols 2 to 5, got 0x${code}`);
+      }
+    }
+  }
+
+  #called(callee: unknown, args: unknown): unknown {
+    if (callee instanceof Opaque) return new Opaque(callee.name);
+    if (!(callee instanceof Global)) throw this.#error('expected a name to call');
+    if (!Array.isArray(args)) throw this.#error(`expected arguments of ${quote(callee.name)} as a tuple`);
+    return this.#names.call(callee.name, args) ?? new Opaque(callee.name);
+  }
+
+  #append(items: readonly unknown[]): void {
+    const list = this.#top();
+    if (list instanceof Opaque) return;
+    if (!Array.isArray(list)) throw this.#error('expected a list to append to');
+    for (const item of items) list.push(item);
+  }
+
+  #setItems(items: readonly unknown[]): void {
+    const dict = this.#top();
+    if (dict instanceof Opaque) return;
+    if (!(dict instanceof Dict)) throw this.#error('expected a dict to set items of');
+    this.#filled(dict, items);
+  }
+
+  #filled(dict: Dict, items: readonly unknown[]): Dict {
+    if (items.length % 2 !== 0) throw this.#error('expected a value for each key');
+    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    return dict;
+  }
+
+  #build(state: unknown): void {
+    const object = this.#top();
+    if (object instanceof Dict) object.state = state;
+  }
+
+  #recalled(index: number): unknown {
+    if (this.#memo.has(index)) return this.#memo.get(index);
+    throw this.#error(`expected a value that was noted, got number ${index}`);
+  }
+
+  #top(): unknown {
+    const top = this.#pop();
+    this.#stack.push(top);
+    return top;
+  }
+
+  #pop(): unknown {
+    if (this.#stack.length === 0 || this.#stack.at(-1) === MARK) throw this.#error('expected a value on the stack');
+    return this.#stack.pop();
+  }
+
+  #pops(count: number): unknown[] {
+    const values = Array.from({ length: count }, () => this.#pop());
+    return values.reverse();
+  }
+
+  #popMark(): unknown[] {
+    const mark = this.#stack.lastIndexOf(MARK);
+    if (mark < 0) throw this.#error('expected a mark on the stack');
+    const values = this.#stack.slice(mark + 1);
+    this.#stack.length = mark;
+    return values;
+  }
+
+  /** Where so many bytes begin, which are taken. */
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) {
+      throw new UnfinishedPickle(`pth: ${this.#where} ends at byte ${this.#bytes.length}, before its pickle does`);
+    }
+    this.#at = at + count;
+    return at;
+  }
+
+  /** An unsigned number of 1, 2, 4 or 8 bytes. */
+  #number(bytes: number): number {
+    const at = this.#take(bytes);
+    if (bytes === 1) return this.#bytes[at]!;
+    if (bytes === 2) return this.#view.getUint16(at, true);
+    if (bytes === 4) return this.#view.getUint32(at, true);
+    return Number(this.#view.getBigUint64(at, true));
+  }
+
+  /** A number of any size, as two's complement; a BigInt where it isn't exact as a number. */
+  #long(length: number): number | bigint {
+    if (length > MAX_LONG_BYTES) {
+      throw this.#error(`expected a number of at most ${MAX_LONG_BYTES} bytes, got ${length}`);
+    }
+    const at = this.#take(length);
+    let value = 0n;
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[at + i]!);
+    const signed = BigInt.asIntN(8 * length, value);
+    const number = Number(signed);
+    return Number.isSafeInteger(number) ? number : signed;
+  }
+
+  #text(length: number): string {
+    const at = this.#take(length);
+    // As lenient as Python, whose names may hold half of a surrogate pair.
+    return new TextDecoder().decode(this.#bytes.subarray(at, at + length));
+  }
+
+  #data(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.slice(at, at + length);
+  }
+
+  /** A text up to a line feed. */
+  #line(): string {
+    const end = this.#bytes.indexOf(10, this.#at);
+    const at = this.#take(end < 0 ? Infinity : end + 1 - this.#at);
+    return new TextDecoder().decode(this.#bytes.subarray(at, end));
+  }
+
+  #error(problem: string): FormatError {
+    return new FormatError(`pth: ${this.#where} at byte ${this.#opcodeAt}: ${problem}`);
+  }
+}

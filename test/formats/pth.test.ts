@@ -1,0 +1,332 @@
+/** PyTorch's files in both layouts, as torch wrote them and as strangers may: `scripts/goldens/pth.py` made them. */
+
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { deflateRawSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { LayertapError, loadWeights, openWeights, saveSafetensors, type Tensor } from '../../src/index.ts';
+import { servedBytes, serveFile } from '../support/file-server.ts';
+import { rejection } from '../support/thrown.ts';
+import { type Entry, zipOf, zipParts } from '../support/zip.ts';
+
+const LAYOUTS = ['zip', 'legacy'] as const;
+const pathOf = (name: string) => `test/goldens/pth/${name}.pth`;
+const bytesOf = (name: string) => new Uint8Array(readFileSync(pathOf(name)));
+
+interface Golden {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly hex: string;
+}
+
+let goldens: Record<string, Golden>;
+
+beforeAll(() => {
+  goldens = JSON.parse(readFileSync('test/goldens/pth/tensors.json', 'utf8'));
+});
+
+const goldenOf = ({ dtype, shape, data }: Tensor): Golden => ({
+  dtype,
+  shape: [...shape],
+  hex: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+});
+
+const goldensOf = (tensors: ReadonlyMap<string, Tensor>) =>
+  Object.fromEntries(Array.from(tensors, ([name, tensor]) => [name, goldenOf(tensor)]));
+
+describe.each(LAYOUTS)('a state dict in the %s layout', (layout) => {
+  const name = `state-dict.${layout}`;
+
+  it('has the bytes of every tensor, from every source', async () => {
+    const bytes = bytesOf(name);
+    const file = await open(pathOf(name));
+    const sources = [bytes, bytes.buffer, new Blob([bytes]), new Blob([bytes]).stream(), file];
+    for (const source of sources) {
+      const opened = await openWeights(source as Uint8Array);
+      expect(opened.format).toBe('pth');
+      expect(goldensOf(await opened.load())).toEqual(goldens);
+      await opened.close();
+    }
+    await file.close();
+  });
+
+  it.each([true, false])('has them over HTTP, with ranges: %s', async (ranges) => {
+    await using server = await serveFile(servedBytes(bytesOf(name)), { ranges });
+    const opened = await openWeights(server.url);
+    expect(goldensOf(await opened.load())).toEqual(goldens);
+  });
+
+  it('gives them in memory that is given again, whatever their place in the file', async () => {
+    const opened = await openWeights(new Blob([bytesOf(name)]));
+    const memory = new Uint8Array(4096);
+    const seen: Record<string, Golden> = {};
+    const given = { memory: (_name: string, length: number) => memory.subarray(0, length) };
+    for await (const [key, tensor] of opened.stream(opened.tensors.keys(), given)) seen[key] = goldenOf(tensor);
+    expect(seen).toEqual(goldens);
+  });
+
+  it('is never changed where it is in memory already', async () => {
+    const bytes = bytesOf(name);
+    const before = bytes.slice();
+    const opened = await openWeights(bytes);
+    const memory = new Uint8Array(4096);
+    const given = { memory: (_name: string, length: number) => memory.subarray(0, length) };
+    for await (const _ of opened.stream(opened.tensors.keys(), given));
+    expect(bytes).toEqual(before);
+  });
+});
+
+describe.each(LAYOUTS)('a checkpoint in the %s layout', (layout) => {
+  const bytes = bytesOf(`checkpoint.${layout}`);
+
+  it('says which dicts in it are state dicts', async () => {
+    expect(await rejection(() => openWeights(bytes))).toBe(
+      'FormatError: pth: expected a state dict, got a checkpoint with state dicts under "model", "ema"; ' +
+        'pass openWeights { key: "model" }',
+    );
+    expect(await rejection(() => openWeights(bytes, { key: 'net' }))).toBe(
+      'FormatError: pth: expected a dict under key "net", got a checkpoint of "epoch", "model", "ema", "args", ' +
+        '"accuracy", "optimizer", "complex"',
+    );
+  });
+
+  it('gives the state dict under a key, with a prefix taken off, or renamed', async () => {
+    expect(goldensOf(await loadWeights(bytes, { key: 'model' }))).toEqual(goldens);
+    expect(goldensOf(await loadWeights(bytes, { key: 'ema', prefix: 'module.' }))).toEqual(goldens);
+    const rename = (one: string) => (one.startsWith('f') ? `my.${one}` : null);
+    const some = await openWeights(bytes, { key: 'model', rename });
+    expect([...some.tensors.keys()]).toEqual(['my.f32', 'my.float16', 'my.float64']);
+    expect(goldenOf((await some.load(['my.f32'])).get('my.f32')!)).toEqual(goldens.f32);
+    expect(await rejection(() => openWeights(bytes, { key: 'model', prefix: 'module.' }))).toMatch(
+      /^FormatError: weights: expected names that begin with "module\.", got "f32", /,
+    );
+    expect(await rejection(() => openWeights(bytes, { key: 'model', rename: () => 'x' }))).toBe(
+      'FormatError: weights: expected one tensor for "x", got "f32" and "float16"',
+    );
+    expect(await rejection(() => some.load(['f32']))).toMatch(/^KeyError: openWeights: expected tensors of "my\.f32"/);
+  });
+
+  it('goes into dicts of dicts', async () => {
+    const inner = await openWeights(bytes, { key: 'optimizer.state.0' }).catch((error: Error) => error.message);
+    // Python's number 0 is no name.
+    expect(inner).toMatch(/^pth: expected a dict under key "optimizer\.state\.0"/);
+  });
+});
+
+it.each(LAYOUTS)('a whole module in the %s layout is refused with the way out', async (layout) => {
+  expect(await rejection(() => openWeights(bytesOf(`module.${layout}`)))).toBe(
+    'FormatError: pth: expected a state dict, got a whole "torch.nn.modules.container.Sequential", which only its own ' +
+      'code can read; in Python, save model.state_dict()',
+  );
+});
+
+it('reads no storage that nobody wants', async () => {
+  for (const layout of LAYOUTS) {
+    await using server = await serveFile(servedBytes(bytesOf(`state-dict.${layout}`)));
+    const opened = await openWeights(server.url);
+    const before = server.served();
+    await opened.load(['f32']);
+    expect(server.served() - before).toBeLessThan(400);
+  }
+});
+
+it('tells safetensors from it by the first bytes', async () => {
+  const bytes = saveSafetensors(await loadWeights(bytesOf('state-dict.zip')));
+  const opened = await openWeights(bytes, { prefix: 'float' });
+  expect(opened.format).toBe('safetensors');
+  expect([...opened.tensors.keys()].sort()).toEqual(['16', '64']);
+});
+
+describe('an index of shards', () => {
+  const shards = async () => {
+    const all = [...(await loadWeights(bytesOf('state-dict.zip')))];
+    const halves = { 'model-1.safetensors': all.slice(0, 9), 'model-2.safetensors': all.slice(9) };
+    const map = Object.entries(halves).flatMap(([file, tensors]) => tensors.map(([name]) => [name, file]));
+    const index = new TextEncoder().encode(JSON.stringify({ weight_map: Object.fromEntries(map) }));
+    return { index, halves };
+  };
+
+  it('gives the tensors of all of them', async () => {
+    const { index, halves } = await shards();
+    const shard = (name: string) => saveSafetensors(halves[name as keyof typeof halves]);
+    const opened = await openWeights(index, { shard });
+    expect(goldensOf(await opened.load())).toEqual(goldens);
+    expect(goldenOf((await opened.load(['bool'])).get('bool')!)).toEqual(goldens.bool);
+  });
+
+  it('refuses names that lead elsewhere, and JSON that is none', async () => {
+    const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    const shard = () => new Uint8Array(0);
+    for (const value of [{}, { weight_map: {} }, { weight_map: { a: '../x.safetensors' } }, { weight_map: { a: 1 } }]) {
+      expect(await rejection(() => openWeights(json(value), { shard }))).toMatch(
+        /^FormatError: openWeights: expected a weight file, got JSON that is no index of shards/,
+      );
+    }
+    expect(await rejection(() => openWeights(json({ weight_map: { a: 'x.safetensors' } })))).toBe(
+      'FormatError: openWeights: expected the option shard for an index of 1 files, got none',
+    );
+  });
+});
+
+describe('zip files', () => {
+  const parts = () => zipParts(bytesOf('state-dict.zip'));
+  const rebuilt = (change: (entry: Entry) => Partial<Entry>) =>
+    zipOf(parts().map((entry) => ({ ...entry, ...change(entry) })));
+
+  it('may be deflated, of any folder, with descriptors behind their entries, and zip64', async () => {
+    const deflated = rebuilt(({ content }) => ({ method: 8, packed: deflateRawSync(content) }));
+    const moved = rebuilt(({ name }) => ({ name: name.replace(/^[^/]*/, 'archive') }));
+    const described = rebuilt(() => ({ hasDescriptor: true }));
+    const wide = rebuilt(() => ({ isZip64: true }));
+    for (const bytes of [deflated, moved, described, wide]) {
+      expect(goldensOf(await loadWeights(bytes))).toEqual(goldens);
+    }
+  });
+
+  it('of big-endian machines have their elements turned', async () => {
+    const sizes: Record<string, number> = { f32: 4, int16: 2, float64: 8, uint8: 1 };
+    const bytes = zipOf([
+      ...parts(),
+      { name: `${parts()[0]!.name.split('/')[0]}/byteorder`, content: new TextEncoder().encode('big') },
+    ]);
+    const tensors = await loadWeights(bytes);
+    for (const [name, size] of Object.entries(sizes)) {
+      const turned = Buffer.from(goldens[name]!.hex, 'hex');
+      for (let at = 0; at < turned.length; at += size) turned.subarray(at, at + size).reverse();
+      expect(goldenOf(tensors.get(name)!).hex, name).toBe(turned.toString('hex'));
+    }
+  });
+
+  it('that are cut say so', async () => {
+    const bytes = bytesOf('state-dict.zip');
+    const cut = bytes.subarray(0, bytes.length - 30);
+    expect(await rejection(() => openWeights(cut))).toBe(
+      `FormatError: pth: zip: the end is missing: expected an end record within ${cut.length} bytes; ` +
+        'the file seems to be cut',
+    );
+  });
+
+  it('with another checksum are refused, each entry as it is read', async () => {
+    const bytes = rebuilt(({ name, crc }) => (name.endsWith('/data/0') ? { crc: (crc! ^ 1) >>> 0 } : {}));
+    const opened = await openWeights(bytes);
+    await opened.load(['float16']);
+    expect(await rejection(() => opened.load(['f32']))).toMatch(
+      /^FormatError: pth: zip: expected "state-dict\.zip\/data\/0" with checksum [0-9a-f]+, got [0-9a-f]+$/,
+    );
+  });
+
+  it('whose directory lies are refused', async () => {
+    const first = (change: (entry: Entry) => Partial<Entry>) =>
+      rebuilt((entry) => (entry.name.endsWith('/data/0') ? change(entry) : {}));
+    const cases: [bytes: Uint8Array, message: RegExp][] = [
+      [
+        first(() => ({ bytes: 1e6, packedBytes: 1e6 })),
+        /"state-dict\.zip\/data\/0" has 1000000 bytes from byte \d+ on/,
+      ],
+      [first(() => ({ bytes: 5 })), /expected "state-dict\.zip\/data\/0" stored as it is, got 24 bytes of 5/],
+      [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0", got 4 in/],
+      [first(() => ({ name: 'state-dict.zip/data/1' })), /"state-dict\.zip\/data\/1" appears twice/],
+      [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0", got no entry "state-dict\.zip\/data\/0"/],
+      [first(() => ({ localName: 'other' })), /expected 24 bytes of "state-dict\.zip\/data\/0" .*, got "other"/],
+      [first(() => ({ method: 12 })), /stored or deflated, got 12/],
+      [first(({ content }) => ({ method: 8, packed: content })), /deflated, got other bytes/],
+      [
+        first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(1e6)) })),
+        /expected 24 bytes of "state-dict\.zip\/data\/0" once inflated, got more/,
+      ],
+      [
+        first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(3)) })),
+        /expected 24 bytes of "state-dict\.zip\/data\/0" once inflated, got 3/,
+      ],
+    ];
+    for (const [bytes, message] of cases) {
+      const error = await rejection(async () => (await openWeights(bytes)).load(['f32']));
+      expect(error).toMatch(/^FormatError: pth: /);
+      expect(error).toMatch(message);
+    }
+  });
+
+  it('without a pickle are refused', async () => {
+    expect(await rejection(() => openWeights(zipOf([{ name: 'a.txt', content: new Uint8Array(3) }])))).toBe(
+      'FormatError: pth: zip: expected an entry data.pkl, got 1 others',
+    );
+  });
+});
+
+describe('pickles of strangers', () => {
+  const text = (value: string) => Buffer.from(value, 'latin1');
+  const opened = (pickle: string) => openWeights(zipOf([{ name: 'a/data.pkl', content: text(`\x80\x02${pickle}`) }]));
+
+  it.each([
+    ['.', /expected a value on the stack/],
+    ['N.', /expected a state dict, got something else than a dict/],
+    ['\xff.', /at byte 2: expected an opcode of protocols 2 to 5, got 0xff/],
+    ['h\x05.', /expected a value that was noted, got number 5/],
+    ['t.', /expected a mark on the stack/],
+    ['\x8b\xff\xff\xff\x7f', /expected a number of at most 256 bytes, got 2147483647/],
+    ['X\xff\xff\xff\x7fabc', /ends at byte 10, before its pickle does/],
+    ['}K\x01s.', /expected a value on the stack/],
+    ['}(K\x01u.', /expected a value for each key/],
+    ['K\x01K\x02a.', /expected a list to append to/],
+    ['K\x01)R.', /expected a name to call/],
+    ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
+    ['K\x05Q.', /expected persistent ids of storages, got number/],
+    ['cos', /before its pickle does/],
+    ['\x80\x09N.', /expected protocol 2 to 5, got 9/],
+  ])('%j end in an error that says where', async (pickle, message) => {
+    const error = await rejection(() => opened(pickle));
+    expect(error).toMatch(/^FormatError: pth: /);
+    expect(error).toMatch(message);
+  });
+
+  it('may hold themselves, and unknown objects that nobody needs', async () => {
+    const loop = await opened('}q\x00X\x01\x00\x00\x00ah\x00sX\x01\x00\x00\x00bcos\nsystem\n)Rs.').catch(String);
+    expect(loop).toMatch(/^FormatError: pth: expected a state dict, got a checkpoint with no tensors under "a", "b"$/);
+  });
+
+  it('nest as deep as they like', async () => {
+    const deep = `${']'.repeat(200_000)}${'a'.repeat(199_999)}`;
+    expect(await rejection(() => opened(`${deep}.`))).toBe(
+      'FormatError: pth: expected a state dict, got something else than a dict',
+    );
+  });
+
+  it.each([
+    ['2', '5', '1', /expected a tensor within the 6 elements of storage "0", got size \[5\], stride \[1\] from 2 on/],
+    ['0', '9', '1', /expected a tensor within the 6 elements/],
+    ['0', '3', '9', /expected a tensor within the 6 elements/],
+    ['-1', '3', '1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
+    ['0', '3', '-1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
+    ['0', '2000000', '0', /expected at most 1048576 elements of an expanded tensor, got 2000000/],
+  ])('tensors of offset %s, size %s, stride %s are refused', async (offset, size, stride, message) => {
+    const int = (value: string) => {
+      const buffer = Buffer.alloc(5);
+      buffer.write('J', 'latin1');
+      buffer.writeInt32LE(Number(value), 1);
+      return buffer.toString('latin1');
+    };
+    const unicode = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
+    const storage = `(${unicode('storage')}ctorch\nFloatStorage\n${unicode('0')}${unicode('cpu')}${int('6')}tQ`;
+    const call = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(offset)}${int(size)}\x85${int(stride)}\x85\x89NtR`;
+    expect(await rejection(() => opened(`}${unicode('w')}${call}s.`))).toMatch(message);
+  });
+});
+
+it('mutated files end in an error of the library, or in tensors', async () => {
+  let state = 1;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state % below;
+  };
+  const files = ['state-dict.zip', 'state-dict.legacy', 'checkpoint.zip', 'checkpoint.legacy'].map(bytesOf);
+  for (let i = 0; i < 2000; i++) {
+    const bytes = files[i % files.length]!.slice(0, i % 7 === 0 ? random(6000) : undefined);
+    for (let n = random(4); n >= 0 && bytes.length > 0; n--) bytes[random(bytes.length)] = random(256);
+    try {
+      const opened = await openWeights(bytes, i % 2 ? {} : { key: 'model' });
+      await opened.load();
+    } catch (error) {
+      expect(error).toBeInstanceOf(LayertapError);
+    }
+  }
+});
