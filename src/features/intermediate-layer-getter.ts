@@ -163,7 +163,7 @@ export class IntermediateLayerGetter<
    * @param inputShape `[N, C, H, W]`
    */
   deviations(inputShape: Shape): readonly Deviation<Name>[] {
-    this.#taps.graphFor(inputShape);
+    this.#taps.checkShape(inputShape);
     return this.#compared(inputShape);
   }
 

@@ -4,11 +4,12 @@
  */
 
 import { describe, listed, ShapeError, ValueError } from '../errors.ts';
-import { Graph, macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
+import { macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/execution.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
+import { traced } from '../nn/traced.ts';
 import { withDefaults } from '../options.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -95,8 +96,9 @@ export class Taps<Name extends FeatureName> {
 
   /** What each feature will be; `deviating` are the names of those that aren't the model's own. */
   info(inputShape: Shape, deviating: readonly Name[]): FeatureInfo<Name>[] {
-    const graph = this.graphFor(inputShape);
-    const { features, paths } = this.#trace(graph.inputs[0]!, this.layers, false);
+    this.checkShape(inputShape);
+    const { graph, output } = traced(this.#root, [inputShape], ([x]) => this.#trace(x!, this.layers, false));
+    const { features, paths } = output;
     const whole = graph.program([]);
     this.#root.strangersIn(graph, parametersOf(whole));
     const reductions = reductionsOf(whole);
@@ -121,8 +123,8 @@ export class Taps<Name extends FeatureName> {
     });
   }
 
-  /** An empty graph for an input. @throws {@link ShapeError} where none has that shape */
-  graphFor(inputShape: Shape): Graph {
+  /** @throws {@link ShapeError} where no input has that shape */
+  checkShape(inputShape: Shape): void {
     const isSize = (size: number, axis: number) => Number.isSafeInteger(size) && size >= Math.min(axis, 1);
     if (!Array.isArray(inputShape) || inputShape.length !== 4 || ![...inputShape].every(isSize)) {
       throw new ShapeError(
@@ -130,7 +132,6 @@ export class Taps<Name extends FeatureName> {
           `got ${describe(inputShape)}`,
       );
     }
-    return new Graph([inputShape]);
   }
 
   /** The layers of the features that `only` names: all unless given. */

@@ -11,6 +11,7 @@ import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
+import { traced } from './traced.ts';
 
 /** How far an asynchronous call has come. */
 export interface Progress {
@@ -85,6 +86,7 @@ type NamedState = readonly [path: string, state: Parameter];
 /** What an execution asks of the module that it runs. */
 export interface Root extends Watchable {
   namedChildren(): Iterable<readonly [name: string, child: object]>;
+  namedModules(): Iterable<readonly [path: string, module: object]>;
   namedParameters(): Iterable<NamedState>;
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
@@ -231,8 +233,7 @@ export class Execution<Out> {
 
   /** Records, and makes a plan of the program. */
   #compiled(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
-    const graph = new Graph(shapes);
-    const output = recording.record(graph.inputs);
+    const { graph, output } = traced(this.#root, shapes, (values) => recording.record(values));
     const program = graph.program(valuesOf(output));
     const isWhole = recording === this.#whole;
     const plan = this.model.plan(program, {

@@ -230,7 +230,8 @@ describe("torchvision's contract: forward", () => {
     const network = new ResNet(BasicBlock, [1, 1, 1, 1]);
     const features = new IntermediateLayerGetter(network, { fc: 'logits' });
     expect(thrown(() => features.featureInfo([1, 3, 32, 32]))).toBe(
-      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of ' +
+      'ShapeError: IntermediateLayerGetter: fc: ' +
+        'linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of ' +
         'shape [N, 512], ' +
         'got [1, 512, 1, 1]; is a flatten missing before it?',
     );
@@ -861,10 +862,12 @@ describe('bad input', () => {
   it('is refused before anything runs, with what was expected and what came', () => {
     const features = getter({ layer1: 'x' });
     expect(thrown(() => features.forward(noise('x', [1, 4, 32, 32])))).toBe(
-      'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), got 4 in x [1, 4, 32, 32]',
+      'ShapeError: IntermediateLayerGetter: conv1: ' +
+        'conv2d: expected x with 3 channels (weight [8, 3, 7, 7], groups 1), ' +
+        'got 4 in x [1, 4, 32, 32]',
     );
     expect(thrown(() => features.forward(noise('x', [3, 32, 32])))).toBe(
-      'ShapeError: conv2d: expected x of shape [N, C, H, W], got [3, 32, 32]',
+      'ShapeError: IntermediateLayerGetter: conv1: conv2d: expected x of shape [N, C, H, W], got [3, 32, 32]',
     );
     expect(features.forward(x).get('x')).toEqual(own.get('layer1'));
   });

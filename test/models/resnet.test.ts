@@ -100,7 +100,8 @@ describe('ResNet', () => {
   it('refuses an image of other channels, and one too small for its windows only where a window does not fit', () => {
     const info = (shape: number[]) => new IntermediateLayerGetter(resnet18(), { layer4: 'x' }).featureInfo(shape);
     expect(thrown(() => info([1, 1, 32, 32]))).toBe(
-      'ShapeError: conv2d: expected x with 3 channels (weight [64, 3, 7, 7], groups 1), got 1 in x [1, 1, 32, 32]',
+      'ShapeError: IntermediateLayerGetter: conv1: ' +
+        'conv2d: expected x with 3 channels (weight [64, 3, 7, 7], groups 1), got 1 in x [1, 1, 32, 32]',
     );
     expect(info([1, 3, 1, 1])[0]!.shape).toEqual([1, 512, 1, 1]);
   });

@@ -40,8 +40,10 @@ it('takes an image of 21 pixels, where the last window of its pooling starts in 
   const model = fillParameters(squeezenet1_0({ numClasses: 10 }));
   expect(model.call(noise('x', [1, 3, 21, 21])).shape).toEqual([1, 10]);
   expect(thrown(() => model.call(noise('x', [1, 3, 20, 20])))).toBe(
-    'ShapeError: max_pool2d: expected an input of at least 2x2 pixels with padding (kernel 3x3, dilation ' +
-      '1x1, stride 2x2, ceil mode), got 1x1 from x [1, 512, 1, 1]',
+    'ShapeError: SqueezeNet: features.11: ' +
+      'max_pool2d: expected an input of at least 2x2 pixels with padding (kernel 3x3, dilation ' +
+      '1x1, stride 2x2, ceil mode), got 1x1 from x [1, 512, 1, 1]; ' +
+      'the smallest input that works is [1, 3, 21, 21]',
   );
 });
 
