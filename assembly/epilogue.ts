@@ -3,7 +3,7 @@
  * src/ops/lowering/epilogue.ts writes; so a kernel has one epilogue, whatever is fused.
  */
 
-import { CLAMP, HARDSIGMOID, HARDSWISH, SIGMOID } from "./layout";
+import { CLAMP, GELU, HARDSIGMOID, HARDSWISH, SIGMOID } from "./layout";
 import { madd, storeLanes } from "./simd";
 
 /** activation(v·scale + shift + residual). The record has EPILOGUE_BYTES; addresses are 0 for none. */
@@ -15,7 +15,7 @@ export class Epilogue {
   /** The address of what is added: pixels `residualBytes` apart, in the output's order. */
   residual: usize;
   residualBytes: usize;
-  /** CLAMP, HARDSWISH, HARDSIGMOID, SIGMOID or SILU. */
+  /** CLAMP, HARDSWISH, HARDSIGMOID, SIGMOID, SILU or GELU. */
   activation: i32;
   /** The limits of CLAMP; −∞ and ∞ for the other activations. */
   lo: f32;
@@ -89,8 +89,29 @@ function ramp(
  */
 function curve(v: v128, activation: i32): v128 {
   if (activation == HARDSIGMOID) return ramp(v);
+  if (activation == GELU) return gelu(v);
   const sum = f32x4.add(f32x4.splat(1), exp(f32x4.neg(v)));
   return f32x4.div(activation == SIGMOID ? f32x4.splat(1) : v, sum);
+}
+
+/**
+ * v·Φ(v). Φ(−z·√2) = erfc(z) / 2 by a polynomial in t = 1 / (1 + p·z), within 7.5e-8 of it.
+ *
+ * @see Abramowitz and Stegun 1964, 7.1.26
+ */
+// @ts-ignore: decorator
+@inline
+function gelu(v: v128): v128 {
+  const z = f32x4.mul(f32x4.abs(v), f32x4.splat(0.70710678));
+  const one = f32x4.splat(1);
+  const t = f32x4.div(one, madd(one, z, f32x4.splat(0.3275911)));
+  let p = f32x4.splat(0.5307027);
+  p = madd(f32x4.splat(-0.7265760), p, t);
+  p = madd(f32x4.splat(0.7107069), p, t);
+  p = madd(f32x4.splat(-0.1422484), p, t);
+  p = madd(f32x4.splat(0.1274148), p, t);
+  const tail = f32x4.mul(f32x4.mul(p, t), exp(f32x4.neg(f32x4.mul(z, z))));
+  return f32x4.mul(v, v128.bitselect(f32x4.sub(one, tail), tail, f32x4.gt(v, f32x4.splat(0))));
 }
 
 /**

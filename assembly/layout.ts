@@ -27,6 +27,9 @@ export const SIGMOID: i32 = 3;
 /** x / (1 + e⁻ˣ). */
 export const SILU: i32 = 4;
 
+/** x·Φ(x), of the normal distribution's Φ. */
+export const GELU: i32 = 5;
+
 /** Bytes of an epilogue's record: see epilogue.ts. */
 export const EPILOGUE_BYTES: i32 = 32;
 

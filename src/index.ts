@@ -62,6 +62,7 @@ export * from './nn/layer.ts';
 export * from './nn/linear.ts';
 export type { IncompatibleKeys, LoadStateDictAsyncOptions } from './nn/load-state-dict.ts';
 export * from './nn/module.ts';
+export * from './nn/normalization.ts';
 export type { Materialized } from './nn/output.ts';
 export * from './nn/pooling.ts';
 export * from './nn/state-dict.ts';

@@ -305,6 +305,8 @@ def linear(d):
         return [[features, d.between(1, 3)], {}, [[1, features]], d.data(False)]
     features, out = d.between(1, 70), d.between(1, 40)
     shape = [d.batch() if d.chance(0.7) else d.between(1, 30), features]
+    if d.chance(0.3):
+        shape = [*[d.between(1, 5) for _ in range(d.between(0, 3))], features]
     if d.chance(0.08):
         shape = d.pick([[shape[0], features + 1], [shape[0], features, 1, 1], [shape[0], max(1, features - 1)]])
     return [[features, out], d.options(bias=(0.3, lambda: False)), [shape], d.data()]
@@ -337,6 +339,11 @@ def prelu(d):
     return [[], d.options(numParameters=(0.6, lambda: channels + d.pick([0, 0, 0, 1])), init=(0.2, lambda: 0.5)), *case[2:]]
 
 
+def anything(d, least=1):
+    """A shape of any rank, most often an image's."""
+    return d.image() if d.chance(0.5) else [d.between(1, 7) for _ in range(d.between(least, 5))]
+
+
 def flatten(d):
     shape = d.image()
     return [[], {}, [shape if d.chance(0.8) else shape[:2]], d.data()]
@@ -347,19 +354,55 @@ def dropout(d):
 
 
 def two(d):
-    shape = d.image() if d.chance(0.8) else [d.batch(), d.between(1, 60)]
+    shape = anything(d)
+    if d.chance(0.25):
+        # Numbers that are float32s.
+        return [[d.pick([0, 1, -1, 0.5, 2.5, -3, 1024, 0.0625])], {}, [shape], d.data()]
     other = list(shape)
-    if d.chance(0.2):
-        axis = d.between(0, len(shape) - 1)
-        other[axis] += 1
+    if d.chance(0.5):
+        # Broadcast: some axes of one element on either side, the first ones missing on one.
+        for i in range(len(shape)):
+            if d.chance(0.4):
+                (shape if d.chance(0.5) else other)[i] = 1
+        if d.chance(0.3):
+            other = other[d.between(0, len(other) - 1):]
+        if d.chance(0.3):
+            shape, other = other, shape
+    if d.chance(0.1):
+        other[d.between(0, len(other) - 1)] += 1
     return [[], {}, [shape, other], d.data()]
 
 
 def product(d):
     case = two(d)
-    a, b = case[2]
-    if len(a) == 4 and d.chance(0.4):
-        case[2] = [a, [a[0], a[1], 1, 1]]
+    a = case[2][0]
+    if len(a) == 4 and d.chance(0.3):
+        case[0], case[2] = [], [a, [a[0], a[1], 1, 1]]
+        if d.chance(0.3):
+            case[2].reverse()
+    return case
+
+
+def gelu(d):
+    case = activation(d)
+    case[1] = d.options(approximate=(0.4, lambda: d.pick(["tanh", "tanh", "none", "erf"])))
+    return case
+
+
+def layer_norm(d):
+    shape = anything(d)
+    axes = d.pick([1, 1, d.between(1, len(shape))])
+    sizes = shape[-axes:]
+    if d.chance(0.08):
+        sizes[d.between(0, axes - 1)] += 1
+    normalized = sizes[0] if axes == 1 and d.chance(0.7) else sizes
+    options = d.options(eps=(0.4, lambda: d.pick([1e-3, 1e-6, 0.5])), elementwiseAffine=(0.2, lambda: False))
+    return [[normalized], options, [shape], d.data()]
+
+
+def dropping(d):
+    case = dropout(d)
+    case[2] = [anything(d)]
     return case
 
 
@@ -371,11 +414,6 @@ def concatenation(d):
     if d.chance(0.15) and len(shape) == 4:
         shapes[-1][d.pick([0, 2, 3])] += 1
     return [[at], {}, shapes, d.data()]
-
-
-def anything(d, least=1):
-    """A shape of any rank, most often an image's."""
-    return d.image() if d.chance(0.5) else [d.between(1, 7) for _ in range(d.between(least, 5))]
 
 
 def axis(d, rank):
@@ -529,14 +567,21 @@ SWEEPS = {
     **{name: (60, activation, {}) for name in ["ReLU", "ReLU6"]},
     **{name: (60, activation, {"bound": RAMP}) for name in ["Hardswish", "Hardsigmoid"]},
     **{name: (60, activation, {"bound": CURVE}) for name in ["Sigmoid", "SiLU"]},
+    # Φ is within 7.5e-8, which are 1.3 units; an exponential of 4, and some products and sums.
+    "GELU": (90, gelu, {"bound": CURVE}),
+    # Statistics are in float64; results are a few times x, and round once on each side.
+    "LayerNorm": (150, layer_norm, {"bound": {"roundings": 8, "of": "1 or |x|"}}),
+    **{name: (30, dropping, {}) for name in ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]},
     "PReLU": (70, prelu, {}),
     "Identity": (20, activation, {}),
     "Dropout": (30, dropout, {}),
     "Flatten": (80, flatten_layer, {}),
     "Unflatten": (60, unflatten, {}),
     "ChannelShuffle": (60, channel_shuffle, {}),
-    "add": (70, two, {"torch": "torch.add"}),
-    "mul": (90, product, {"torch": "torch.mul"}),
+    "sub": (120, two, {"torch": "torch.sub"}),
+    "div": (120, two, {"torch": "torch.div"}),
+    "add": (150, two, {"torch": "torch.add"}),
+    "mul": (170, product, {"torch": "torch.mul"}),
     "reshape": (150, reshape, {"torch": "torch.reshape"}),
     "squeeze": (60, squeeze, {"torch": "torch.squeeze"}),
     "unsqueeze": (60, unsqueeze, {"torch": "torch.unsqueeze"}),

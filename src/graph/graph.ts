@@ -88,8 +88,9 @@ export class Graph {
       attrs,
     );
     this.#relay = op.relay ?? this.#relay;
-    const axis = axisOf(op, inputs[0]!, attrs);
-    const laid = inputs.map((x) => (x.axis === axis ? x : this.record(this.#relay!, [x], { axis }, null)));
+    const axis = op.axis === 'each' ? usualAxis(shape) : axisOf(op, inputs[0]!, attrs);
+    const isLaid = (x: Value) => x.axis === axis || op.axis === 'each';
+    const laid = inputs.map((x) => (isLaid(x) ? x : this.record(this.#relay!, [x], { axis }, null)));
     const output = new Value(this, Object.freeze([...shape]), op.view?.(laid[0]!, shape, attrs).axis ?? axis);
     this.#nodes.push({ op, attrs, inputs: laid, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
     if (name !== null) this.watch?.apply?.(name, output);
@@ -125,10 +126,19 @@ export class Graph {
 }
 
 /** The axis along which an op takes its inputs. */
-function axisOf<A>({ axis, view }: Op<A>, { axis: own, shape }: Value, attrs: A): number {
-  if (view || axis === 'any') return own;
+function axisOf<A>({ axis, view }: Op<A>, x: Value, attrs: A): number {
   if (typeof axis === 'function') return axis(attrs);
-  return axis === 'last' ? shape.length - 1 : usualAxis(shape);
+  if (view || axis === 'any') return x.axis;
+  return axis === 'last' ? x.shape.length - 1 : usualAxis(x.shape);
+}
+
+/** @throws {@link ValueError} where x isn't a value, e.g. a Tensor */
+export function checkValue(name: string, x: unknown): void {
+  if (x instanceof Value) return;
+  throw new ValueError(
+    `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
+      'call the module: module.call(x)',
+  );
 }
 
 /**
@@ -140,12 +150,7 @@ function axisOf<A>({ axis, view }: Op<A>, { axis: own, shape }: Value, attrs: A)
 export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A, name: string | null = op.name): Value {
   const graph = inputs[0]?.graph;
   for (const x of inputs) {
-    if (!(x instanceof Value)) {
-      throw new ValueError(
-        `${name ?? op.name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
-          'call the module: module.call(x)',
-      );
-    }
+    checkValue(name ?? op.name, x);
     if (x.graph !== graph) throw new ValueError(`${name ?? op.name}: expected values of one trace, got values of two`);
   }
   return graph!.record(op, inputs, attrs, name);

@@ -10,6 +10,7 @@ import { cat, referenceCat } from '../ops/cat.ts';
 import { channelShuffle, referenceChannelShuffle } from '../ops/channel-shuffle.ts';
 import { conv2d, referenceConv2d } from '../ops/conv2d/conv2d.ts';
 import { interpolate, referenceInterpolate } from '../ops/interpolate.ts';
+import { layerNorm, referenceLayerNorm } from '../ops/layer-norm.ts';
 import { linear, referenceLinear } from '../ops/linear.ts';
 import { relay } from '../ops/lowering/relay.ts';
 import { maxPool2d, referenceMaxPool2d } from '../ops/max-pool2d.ts';
@@ -26,6 +27,7 @@ const REFERENCES = new Map<Op<any>, Reference<any>>([
   [channelShuffle, referenceChannelShuffle],
   [conv2d, referenceConv2d],
   [interpolate, referenceInterpolate],
+  [layerNorm, referenceLayerNorm],
   [linear, referenceLinear],
   [maxPool2d, referenceMaxPool2d],
   [mul, referenceMul],

@@ -6,11 +6,11 @@ import { ReLU, Sigmoid } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
-import { mul } from '../nn/functional.ts';
 import { Layer } from '../nn/layer.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { float } from '../nn/repr.ts';
+import { mul } from '../nn/same-shape.ts';
 import { callable, whole, withDefaults } from '../options.ts';
 
 /** Makes the norm of a layer: `(channels) => new FrozenBatchNorm2d(channels)`. */

@@ -5,10 +5,11 @@ import { SiLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { add, flatten } from '../nn/functional.ts';
+import { flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { add } from '../nn/same-shape.ts';
 import { finite, whole, withDefaults } from '../options.ts';
 import {
   Conv2dNormActivation,

@@ -7,9 +7,10 @@ import { ReLU, Sigmoid } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
-import { add, interpolate, mul } from '../nn/functional.ts';
+import { interpolate } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { add, mul } from '../nn/same-shape.ts';
 import { whole, withDefaults } from '../options.ts';
 import { dilatedMobileNetV3, featureOf, type SegmentationOptions } from './segmentation.ts';
 

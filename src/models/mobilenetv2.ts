@@ -7,9 +7,10 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { adaptiveAvgPool2d, add, flatten } from '../nn/functional.ts';
+import { adaptiveAvgPool2d, flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
+import { add } from '../nn/same-shape.ts';
 import { finite, whole, withDefaults } from '../options.ts';
 import { Conv2dNormActivation, checkedNorm, makeDivisible, type NormLayer } from './blocks.ts';
 

@@ -4,10 +4,11 @@ import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
-import { add, flatten } from '../nn/functional.ts';
+import { flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { add } from '../nn/same-shape.ts';
 import { callable, whole, withDefaults } from '../options.ts';
 import {
   type ActivationLayer,

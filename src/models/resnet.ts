@@ -8,10 +8,11 @@ import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
-import { add, flatten } from '../nn/functional.ts';
+import { flatten } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
+import { add } from '../nn/same-shape.ts';
 import { whole, withDefaults } from '../options.ts';
 import { checkedNorm, type NormLayer } from './blocks.ts';
 

@@ -3,7 +3,7 @@
 import type { Value } from '../graph/graph.ts';
 import { finite, flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { hardsigmoid, hardswish, prelu, relu, relu6, sigmoid, silu } from './functional.ts';
+import { type GELUOptions, gelu, hardsigmoid, hardswish, prelu, relu, relu6, sigmoid, silu } from './functional.ts';
 import { Layer } from './layer.ts';
 
 /** Options of activations. */
@@ -68,6 +68,24 @@ export class Hardsigmoid extends InplaceActivation {
 export class SiLU extends InplaceActivation {
   forward(x: Value): Value {
     return silu(x);
+  }
+}
+
+/** x·Φ(x), of the normal distribution's Φ. @see torch.nn.GELU */
+export class GELU extends Layer {
+  approximate: 'none' | 'tanh';
+
+  constructor(options: GELUOptions = {}) {
+    super();
+    this.approximate = withDefaults('GELU', options, { approximate: 'none' as const }).approximate;
+  }
+
+  forward(x: Value): Value {
+    return gelu(x, { approximate: this.approximate });
+  }
+
+  protected override extraRepr(): string {
+    return `approximate=${this.approximate}`;
   }
 }
 

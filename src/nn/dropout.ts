@@ -1,13 +1,14 @@
 /** Dropout, which does nothing in inference. */
 
-import { describe, ValueError } from '../errors.ts';
+import { describe, ShapeError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { flag, withDefaults } from '../options.ts';
 import { Layer } from './layer.ts';
 import { bool, float } from './repr.ts';
+import { shapeOf } from './value-shape.ts';
 
-/** Returns what it gets, as PyTorch's does in eval mode. @see torch.nn.Dropout */
-export class Dropout extends Layer {
+/** What all kinds of dropout share: they return what they get, as PyTorch's do in eval mode. */
+abstract class Dropping extends Layer {
   p: number;
   inplace: boolean;
 
@@ -18,7 +19,10 @@ export class Dropout extends Layer {
       throw new ValueError(`dropout probability has to be between 0 and 1, but got ${describe(p)}`);
     }
     this.p = p;
-    this.inplace = flag('Dropout: inplace', withDefaults('Dropout', options, { inplace: false }).inplace);
+    this.inplace = flag(
+      `${new.target.name}: inplace`,
+      withDefaults(new.target.name, options, { inplace: false }).inplace,
+    );
   }
 
   forward(x: Value): Value {
@@ -29,3 +33,32 @@ export class Dropout extends Layer {
     return `p=${Number.isInteger(this.p) ? this.p : float(this.p)}, inplace=${bool(this.inplace)}`;
   }
 }
+
+/** Returns what it gets; in training it would drop elements. @see torch.nn.Dropout */
+export class Dropout extends Dropping {}
+
+/** Returns what it gets; in training it would drop channels of one axis. @see torch.nn.Dropout1d */
+export class Dropout1d extends Dropping {
+  /** @throws {@link ShapeError} where x has other than two or three axes, as PyTorch does */
+  override forward(x: Value): Value {
+    const { length } = shapeOf('dropout1d', x);
+    if (length === 2 || length === 3) return x;
+    throw new ShapeError(
+      `dropout1d: Expected 2D or 3D input, but received a ${length}D input. Note that dropout1d exists to provide ` +
+        'channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch ' +
+        'dimension (i.e. 2D or 3D inputs).',
+    );
+  }
+}
+
+/** Returns what it gets; in training it would drop channels of images. @see torch.nn.Dropout2d */
+export class Dropout2d extends Dropping {}
+
+/** Returns what it gets; in training it would drop channels of volumes. @see torch.nn.Dropout3d */
+export class Dropout3d extends Dropping {}
+
+/** Returns what it gets; in training it would drop elements and keep the mean. @see torch.nn.AlphaDropout */
+export class AlphaDropout extends Dropping {}
+
+/** Returns what it gets; in training it would drop channels and keep the mean. @see torch.nn.FeatureAlphaDropout */
+export class FeatureAlphaDropout extends Dropping {}

@@ -1,7 +1,7 @@
 /** Functions of tensors as `torch` has them: views, joins and means. They take and return values. */
 
 import { describe, ShapeError, ValueError } from '../errors.ts';
-import { record, Value } from '../graph/graph.ts';
+import { record, type Value } from '../graph/graph.ts';
 import { adaptiveAvgPool2d } from '../ops/adaptive-avg-pool2d.ts';
 import { cat as catOp } from '../ops/cat.ts';
 import { channelShuffle as channelShuffleOp } from '../ops/channel-shuffle.ts';
@@ -11,15 +11,7 @@ import { reshape as reshapeOp } from '../ops/reshape.ts';
 import { slice as sliceOp } from '../ops/slice.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
-
-/** The shape of a value. @throws {@link ValueError} where x isn't a value */
-function shapeOf(name: string, x: Value): Shape {
-  if (x instanceof Value) return x.shape;
-  throw new ValueError(
-    `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
-      'call the module: module.call(x)',
-  );
-}
+import { shapeOf } from './value-shape.ts';
 
 /** An axis counted from the first; negative ones count from the end. @throws {@link ValueError} in PyTorch's words */
 function toDim(name: string, dim: unknown, rank: number): number {

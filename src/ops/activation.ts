@@ -45,3 +45,6 @@ export const sigmoid = activationOp<null>('sigmoid', () => ({ kind: 'sigmoid' })
 
 /** x / (1 + e⁻ˣ). @see torch.nn.functional.silu */
 export const silu = activationOp<null>('silu', () => ({ kind: 'silu' }));
+
+/** x·Φ(x). @see torch.nn.functional.gelu */
+export const gelu = activationOp<null>('gelu', () => ({ kind: 'gelu' }));

@@ -6,6 +6,7 @@ import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { writeEpilogue } from './lowering/epilogue.ts';
 import { convolutionPhase, gemmConstants, gemmScratchBytes, listOf, tableBytes } from './lowering/gemm.ts';
+import { relay } from './lowering/relay.ts';
 import type { Op, Reference } from './op.ts';
 import { ONE_PIXEL } from './rules/window.ts';
 
@@ -22,23 +23,24 @@ export const linear: Op<LinearAttrs> = {
   name: 'linear',
   acceptsInEpilogue: ['norm', 'residual', 'activation'],
   parameters: ({ weight, bias }) => [weight, bias],
+  axis: 'last',
+  relay,
 
   inferShape([x], { weight }) {
     const [out, features] = weight.shape as [number, number];
-    const last = x!.at(-1) ?? 1;
+    const last = x!.at(-1);
     if (last !== features) {
       const rows = numel(x!.slice(0, -1));
       throw new ShapeError(
-        `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${last} and ${features}x${out}): ` +
+        `linear: mat1 and mat2 shapes cannot be multiplied (${rows}x${last ?? 1} and ${features}x${out}): ` +
           'expected x of shape ' +
-          `[N, ${features}], got ${formatShape(x!)}${x!.length > 2 ? '; is a flatten missing before it?' : ''}`,
+          `[…, ${features}], got ${formatShape(x!)}${x!.length > 2 ? '; is a flatten missing before it?' : ''}`,
       );
     }
-    if (x!.length !== 2) throw new ShapeError(`linear: expected x of shape [N, ${features}], got ${formatShape(x!)}`);
-    return [x![0]!, out];
+    return [...x!.slice(0, -1), out];
   },
 
-  macs: (_inputs, output, { weight }) => output[0]! * weight.numel(),
+  macs: (_inputs, output, { weight }) => numel(output.slice(0, -1)) * weight.numel(),
 
   algorithms: [
     {
@@ -69,7 +71,8 @@ export const linear: Op<LinearAttrs> = {
 /** {@link linear} by plain loops. */
 export const referenceLinear: Reference<LinearAttrs> = ([x], attrs) => {
   const shape = linear.inferShape([x!.shape], attrs);
-  const [rows, out] = shape as [number, number];
+  const out = shape.at(-1)!;
+  const rows = numel(shape) / out;
   const features = attrs.weight.shape[1]!;
   const w = attrs.weight.values();
   const b = attrs.bias?.values();

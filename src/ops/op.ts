@@ -19,9 +19,10 @@ export interface Op<A> {
   inferShape(inputs: readonly Shape[], attrs: A): Shape;
   /**
    * The axis of the inputs whose elements have to lie side by side: that of the first input, the last, or one that
-   * depends on the attributes; axis 1 where absent. The output's is the same.
+   * depends on the attributes; axis 1 where absent. The output's is the same. With 'each', every input may have an axis
+   * of its own, and the output has the usual one.
    */
-  readonly axis?: 'any' | 'last' | ((attrs: A) => number);
+  readonly axis?: 'any' | 'last' | 'each' | ((attrs: A) => number);
   /** How the output lies, where it may be the input seen otherwise. Such an op takes any axis. */
   view?(x: Laid, output: Shape, attrs: A): View;
   /** What lays a value out along another axis. An op after which there may be another than 1 brings it along. */

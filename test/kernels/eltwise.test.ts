@@ -1,6 +1,7 @@
 /** Kernels that work element by element: f32_affine with its activations, f32_copy, f32_mul. */
 
 import { describe, expect, it } from 'vitest';
+import { referenceActivation } from '../../src/ops/rules/epilogue.ts';
 import { runStep } from '../../src/wasm/step.ts';
 import { f32_affine, f32_copy, f32_mul } from '../../src/wasm/steps.gen.ts';
 import {
@@ -186,6 +187,8 @@ const CURVES: readonly [name: string, of: (v: number) => number, roundings: numb
   // An exponential is within 2 ulp, which are 4 units; then a sum and a quotient.
   ['sigmoid', (v) => 1 / (1 + Math.exp(-v)), 6],
   ['silu', (v) => v / (1 + Math.exp(-v)), 6],
+  // Φ is within 7.5e-8, which are 1.26 units, but not of its own size where it is small.
+  ['gelu', (v) => referenceActivation({ kind: 'gelu' }, v), 8],
 ];
 
 describe.each(BUILDS)('activations (%s)', (build) => {
@@ -222,7 +225,8 @@ describe.each(BUILDS)('activations (%s)', (build) => {
       // v + 3 rounds by up to a unit of v + 3; where e⁻ᵛ passes 2¹²⁸, 0 comes out, in PyTorch too: |v| is 100 at most.
       const bounds = expected.map((value, i) => {
         const sum = name.startsWith('hard') && Math.abs(x[i]!) < 4 ? UNIT * 7 * Math.max(1, Math.abs(x[i]!)) : 0;
-        return roundings * UNIT * Math.abs(value) + sum + 100 * 2 ** -128;
+        const ofPhi = name === 'gelu' ? 2 * UNIT * Math.abs(x[i]!) : 0;
+        return roundings * UNIT * Math.abs(value) + sum + ofPhi + 100 * 2 ** -128;
       });
       expectWithin(activated(x, activation), expected, bounds, `${build}, ${name}`);
     },
@@ -239,6 +243,7 @@ describe.each(BUILDS)('activations (%s)', (build) => {
       [Number.NaN, Infinity, Number.NaN, 0],
       [Number.NaN, 1, 0, 0.5],
       [Number.NaN, 1, 0, 0.5],
+      [Number.NaN, Infinity, Number.NaN, 0],
       [Number.NaN, Infinity, Number.NaN, 0],
     ];
     limits.forEach((expected, i) => {

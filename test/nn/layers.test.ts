@@ -3,18 +3,21 @@
 import { describe, expect, it } from 'vitest';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import * as layertap from '../../src/index.ts';
-import { PReLU, ReLU, ReLU6 } from '../../src/nn/activation.ts';
+import { GELU, PReLU, ReLU, ReLU6 } from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { Dropout } from '../../src/nn/dropout.ts';
+import { Dropout, Dropout2d } from '../../src/nn/dropout.ts';
 import { ChannelShuffle, Flatten, Unflatten } from '../../src/nn/flatten.ts';
 import * as functional from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
-import type { Module } from '../../src/nn/module.ts';
+import { Module } from '../../src/nn/module.ts';
+import { LayerNorm } from '../../src/nn/normalization.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { fillParameters } from '../support/generator.ts';
 import { thrown } from '../support/thrown.ts';
 import { noise } from './support.ts';
 
@@ -59,6 +62,14 @@ describe('printing', () => {
     [new ReLU({ inplace: true }), 'ReLU(inplace=True)'],
     [new ReLU6(), 'ReLU6()'],
     [new ReLU6({ inplace: true }), 'ReLU6(inplace=True)'],
+    [new GELU(), 'GELU(approximate=none)'],
+    [new GELU({ approximate: 'tanh' }), 'GELU(approximate=tanh)'],
+    [new LayerNorm(8), 'LayerNorm((8,), eps=1e-05, elementwise_affine=True)'],
+    [
+      new LayerNorm([4, 6], { eps: 1e-6, elementwiseAffine: false }),
+      'LayerNorm((4, 6), eps=1e-06, elementwise_affine=False)',
+    ],
+    [new Dropout2d(0.2), 'Dropout2d(p=0.2, inplace=False)'],
     [new PReLU(), 'PReLU(num_parameters=1)'],
     [new PReLU({ numParameters: 8 }), 'PReLU(num_parameters=8)'],
     [new Linear(3, 4), 'Linear(in_features=3, out_features=4, bias=True)'],
@@ -227,8 +238,8 @@ describe('other layers', () => {
       'ValueError: prelu: expected weight as a Parameter, got 0.25',
     );
     expect(thrown(() => shapeOf(new Linear(4, 2), [3, 5]))).toBe(
-      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape [N, ' +
-        '4], got [3, 5]',
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2): expected x of shape ' +
+        '[…, 4], got [3, 5]',
     );
   });
 });
@@ -251,16 +262,19 @@ describe('inputs of another rank', () => {
     expect(thrown(() => run(row))).toBe(`ShapeError: ${name}: expected x of shape [N, C, H, W], got [2, 3]`);
   });
 
-  it('are refused by linear, which tells of a flatten that may be missing', () => {
+  it('are taken by linear, which tells of a flatten that may be missing', () => {
     const { inputs } = new Graph([[2, 3, 4, 5]]);
-    expect(thrown(() => new Linear(5, 2).call(inputs[0]))).toBe(
-      'ShapeError: linear: expected x of shape [N, 5], got [2, 3, 4, 5]',
+    expect((new Linear(5, 2).call(inputs[0]) as Value).shape).toEqual([2, 3, 4, 2]);
+    expect(thrown(() => new Linear(60, 2).call(inputs[0]))).toBe(
+      'ShapeError: linear: mat1 and mat2 shapes cannot be multiplied (24x5 and 60x2): expected x of shape […, 60], ' +
+        'got [2, 3, 4, 5]; is a flatten missing before it?',
     );
   });
 
-  it('do not mix in mul', () => {
+  it('do not mix in mul where they cannot be broadcast', () => {
     expect(thrown(() => functional.mul(image, row))).toBe(
-      'ShapeError: mul: expected two tensors of one shape, or the second of [N, C, 1, 1], got [2, 3, 4, 4] and [2, 3]',
+      'ShapeError: The size of tensor a (4) must match the size of tensor b (2) at non-singleton dimension 2; ' +
+        'mul: got [2, 3, 4, 4] and [2, 3]',
     );
   });
 });
@@ -306,9 +320,27 @@ describe('functional forms', () => {
     );
   });
 
-  it('add does not broadcast', () => {
-    expect(thrown(() => functional.add(x, functional.adaptiveAvgPool2d(x, 1)))).toBe(
-      'ShapeError: add: expected two tensors of one shape, got [1, 3, 4, 4] and [1, 3, 1, 1]',
+  it('arithmetic wants a value on one side at least', () => {
+    expect(thrown(() => functional.add(1, 2))).toBe(
+      'ValueError: add: expected at least one value, as forward() gets them, got 1 and 2',
+    );
+    expect(thrown(() => functional.div(x, '2' as never))).toBe(
+      'ValueError: div: expected a value, a Parameter or a number, got "2"',
+    );
+    expect(thrown(() => functional.gelu(x, { approximate: 'erf' as never }))).toBe(
+      'ValueError: approximate argument must be either none or tanh; gelu: got "erf"',
+    );
+  });
+
+  it('a layer norm wants the axes that it was made for', () => {
+    expect(thrown(() => functional.layerNorm(x, [4, 5]))).toBe(
+      'ShapeError: layer_norm: expected x whose last axes are [4, 5], got [1, 3, 4, 4]',
+    );
+    expect(thrown(() => functional.layerNorm(x, [4], { weight: new Parameter([5]) }))).toMatch(
+      /^ValueError: layer_norm: expected weight and bias as Parameters of shape \[4\], got/,
+    );
+    expect(thrown(() => new LayerNorm([]))).toBe(
+      'ValueError: LayerNorm: expected normalizedShape as sizes of axes, got []',
     );
   });
 
@@ -398,6 +430,45 @@ describe('functional forms', () => {
     expect(thrown(() => functional.add(x, other))).toBe(
       'ValueError: add: expected values of one trace, got values of two',
     );
+  });
+});
+
+describe('arithmetic with parameters', () => {
+  /** As ConvNeXt scales its blocks. */
+  class Scaled extends Module {
+    readonly conv = new Conv2d(3, 5, 1);
+    readonly scale = new Parameter([5, 1, 1]);
+    readonly bias = new Parameter([4]);
+
+    forward(x: Value): Value {
+      return functional.sub(functional.add(functional.mul(this.scale, this.conv.call(x)), x5(x)), this.bias);
+    }
+  }
+  const x5 = (x: Value) => functional.cat([x, functional.narrow(x, 1, 0, 2)]);
+
+  it('gives what it is by hand, and a number for each channel joins the convolution before it', () => {
+    const module = fillParameters(new Scaled());
+    const [x, w, b] = [noise('x', [2, 3, 2, 4]), module.conv.weight.values(), module.conv.bias!.values()];
+    const [scale, row] = [module.scale.values(), module.bias.values()];
+    const y = module.call(x);
+    expect(y.shape).toEqual([2, 5, 2, 4]);
+    y.data.forEach((v, i) => {
+      const [n, c, at] = [Math.floor(i / 40), Math.floor(i / 8) % 5, i % 8];
+      const of = (channel: number) => x.data[(n * 3 + channel) * 8 + at]!;
+      const sum = [0, 1, 2].reduce((sum, k) => sum + of(k) * w[c * 3 + k]!, b[c]!);
+      expect(Math.abs(v - (sum * scale[c]! + of(c < 3 ? c : c - 3) - row[at % 4]!))).toBeLessThan(1e-5);
+    });
+    expect(module.compiled!.steps.map(({ op }) => op)).toEqual(['conv2d', 'slice', 'cat', 'add', 'get_attr', 'sub']);
+  });
+
+  it('computes with the values that a parameter has when an asynchronous call is made', async () => {
+    const module = fillParameters(new Scaled());
+    const x = noise('x', [2, 3, 2, 4]);
+    const before = module.call(x);
+    const late = module.callAsync(x);
+    module.bias.tensor = tensor([9, 9, 9, 9], [4]);
+    expect(await late).toEqual(before);
+    expect(module.call(x)).not.toEqual(before);
   });
 });
 

@@ -3,7 +3,7 @@
  * (`Epilogue` of assembly/epilogue.ts).
  */
 
-import { CLAMP, EPILOGUE_BYTES, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
+import { CLAMP, EPILOGUE_BYTES, GELU, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
 import { type Activation, type Epilogue, type Norm, parametersOfNorm, scaleAndShift } from '../rules/epilogue.ts';
 import type { Binding } from './algorithm.ts';
 import { type Constant, type VectorLayout, vectorConstant } from './constant.ts';
@@ -24,6 +24,7 @@ const ACTIVATION_CODES: Readonly<Record<Activation['kind'], number>> = {
   hardsigmoid: HARDSIGMOID,
   sigmoid: SIGMOID,
   silu: SILU,
+  gelu: GELU,
 };
 
 /**

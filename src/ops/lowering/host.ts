@@ -3,12 +3,15 @@
  * at its own speed, while other threads wait for the phase's end.
  */
 
-import { numel } from '../../tensor/shape.ts';
+import type { Parameter } from '../../tensor/parameter.ts';
+import { numel, type Shape } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Kernels } from '../../wasm/kernels.gen.ts';
 import type { Phase } from '../../wasm/step.ts';
 import type { Algorithm } from './algorithm.ts';
+import { type Constant, vectorConstant } from './constant.ts';
 import { fromPlanes, toPlanes } from './planes.ts';
+import { channelsOf, pixelsOf } from './slot.ts';
 
 /**
  * A phase that calls `compute` with the memory as floats: the float of an address is at a quarter of it. The view is
@@ -47,4 +50,38 @@ export function byReference<A>(
       },
     },
   ];
+}
+
+/** An op that gives a number for each number, by a host step on the values where they lie. */
+export function elementwise<A>(name: string, of: (v: number, attrs: A) => number) {
+  const reference = ([x]: readonly Tensor<Float32Array>[], attrs: A) =>
+    new Tensor(
+      x!.data.map((v) => of(v, attrs)),
+      x!.shape,
+    );
+  const direct: Algorithm<A> = {
+    name: 'host',
+    prepare: ({ attrs }) => ({
+      steps({ kernels, inputs, output }) {
+        const x = inputs[0]!;
+        const [pixels, channels] = [pixelsOf(output.shape), channelsOf(output.shape)];
+        const phase = hostPhase(kernels, (floats) => {
+          for (let i = 0; i < pixels; i++) {
+            const from = (x.address + i * x.pixelBytes) / 4;
+            const to = (output.address + i * output.pixelBytes) / 4;
+            for (let c = 0; c < channels; c++) floats[to + c] = of(floats[from + c]!, attrs);
+          }
+        });
+        return [phase];
+      },
+    }),
+  };
+  return { name, axis: 'any' as const, inferShape: ([x]: readonly Shape[]) => x!, reference, algorithms: [direct] };
+}
+
+/** A parameter as it is, in a constant of its own: what host steps read of parameters. */
+export function rawConstant(parameter: Parameter | null): Constant | null {
+  if (!parameter) return null;
+  const layout = { channels: parameter.numel(), groups: 1, multiple: 1 };
+  return vectorConstant('raw', [parameter], layout, 1, ([values]) => [values!]);
 }

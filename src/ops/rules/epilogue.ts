@@ -24,7 +24,7 @@ export function parametersOfNorm({ weight, bias, runningMean, runningVar }: Norm
 /** An activation that kernels apply: a clamp (ReLU is 0 to ∞, ReLU6 0 to 6) or one of PyTorch's curves by its name. */
 export type Activation =
   | { readonly kind: 'clamp'; readonly min: number; readonly max: number }
-  | { readonly kind: 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' };
+  | { readonly kind: 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' | 'gelu' };
 
 /**
  * What a kernel does to its sums before storing: activation(sum·scale + shift + residual). The order is fixed, and each
@@ -81,7 +81,29 @@ export function referenceActivation(activation: Activation, v: number): number {
       return 1 / (1 + Math.exp(-v));
     case 'silu':
       return v / (1 + Math.exp(-v));
+    case 'gelu':
+      return (v * erfc(-v * Math.SQRT1_2)) / 2;
   }
+}
+
+/** 1 − erf(x) = 2/√π·∫ₓ^∞ e^(−t²) dt: erf by its series near 0, otherwise a continued fraction. */
+function erfc(x: number): number {
+  if (Number.isNaN(x)) return x;
+  const size = Math.abs(x);
+  let value: number;
+  if (size < 2.5) {
+    let [term, sum] = [size, size];
+    for (let n = 1; n < 60; n++) {
+      term *= -(size * size) / n;
+      sum += term / (2 * n + 1);
+    }
+    value = 1 - (2 / Math.sqrt(Math.PI)) * sum;
+  } else {
+    let fraction = size;
+    for (let n = 60; n > 0; n--) fraction = size + n / 2 / fraction;
+    value = size > 30 ? 0 : Math.exp(-size * size) / (Math.sqrt(Math.PI) * fraction);
+  }
+  return x < 0 ? 2 - value : value;
 }
 
 /** Applies an epilogue to what an op's reference returned, by plain loops. */

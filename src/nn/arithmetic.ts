@@ -1,0 +1,101 @@
+/** Arithmetic of values, numbers and parameters, as `torch` has it. */
+
+import { describe, ValueError } from '../errors.ts';
+import { record, Value } from '../graph/graph.ts';
+import { batchNorm } from '../ops/batch-norm.ts';
+import { broadcastAdd, broadcastDiv, broadcastMul, broadcastSub } from '../ops/binary.ts';
+import { addNumber, divNumber, mulNumber, numberDiv, numberSub, type ScalarAttrs } from '../ops/elementwise.ts';
+import type { Op } from '../ops/op.ts';
+import { parameterValue } from '../ops/parameter-value.ts';
+import { Constant, Parameter } from '../tensor/parameter.ts';
+import { type Shape, sameShape } from '../tensor/shape.ts';
+import * as same from './same-shape.ts';
+
+/** What arithmetic takes: a value, a number, or a parameter of the module. One of two operands is a value. */
+export type Operand = Value | Parameter | number;
+
+/** A parameter as a value of the graph that another value belongs to; a value as it is. */
+export function asValue(name: string, operand: unknown, { graph }: Value): Value {
+  if (operand instanceof Value) return operand;
+  if (operand instanceof Parameter) return graph.record(parameterValue, [], { parameter: operand }, null);
+  throw new ValueError(`${name}: expected a value, a Parameter or a number, got ${describe(operand)}`);
+}
+
+/** The operand that is a value, by which the graph is known. */
+function firstValue(name: string, a: unknown, b: unknown): Value {
+  if (a instanceof Value) return a;
+  if (b instanceof Value) return b;
+  throw new ValueError(
+    `${name}: expected at least one value, as forward() gets them, got ${describe(a)} and ${describe(b)}`,
+  );
+}
+
+function broadcasted(name: string, op: Op<null>, a: unknown, b: unknown): Value {
+  const x = firstValue(name, a, b);
+  return record(op, [asValue(name, a, x), asValue(name, b, x)], null);
+}
+
+/** With a finite number, which becomes a float32 as in PyTorch. */
+function withNumber(op: Op<ScalarAttrs>, x: Value, number: number): Value {
+  return record(op, [x], { number: Math.fround(number) });
+}
+
+/** The values and a parameter of one number for each of their channels; null where they aren't that. */
+function perChannel(a: unknown, b: unknown): { x: Value; parameter: Parameter; channels: number } | null {
+  const [x, parameter] = a instanceof Value ? [a, b] : [b, a];
+  if (!(x instanceof Value) || !(parameter instanceof Parameter) || x.shape.length < 2) return null;
+  const channels = x.shape[1]!;
+  const wanted = [channels, ...x.shape.slice(2).map(() => 1)];
+  const own: Shape = parameter.shape.length > wanted.length ? parameter.shape.slice(1) : parameter.shape;
+  return sameShape(own, wanted) && parameter.numel() === channels ? { x, parameter, channels } : null;
+}
+
+/** A norm of statistics that do nothing, which convolutions take up as they do batch norm. */
+function affine(
+  name: string,
+  x: Value,
+  channels: number,
+  own: { weight: Parameter | null; bias: Parameter | null },
+): Value {
+  const filled = (value: number) => new Constant(new Array<number>(channels).fill(value));
+  return record(batchNorm, [x], { ...own, runningMean: filled(0), runningVar: filled(1), eps: 0 }, name);
+}
+
+/** a·b, broadcast. Of one shape, by `[N, C, 1, 1]`, and by a parameter for each channel it is fastest. */
+export function mul(a: Operand, b: Operand): Value {
+  if (a instanceof Value && b instanceof Value) {
+    const isPerChannel = ({ shape }: Value, of: Value) =>
+      of.shape.length === 4 && sameShape(shape, [of.shape[0]!, of.shape[1]!, 1, 1]);
+    if (sameShape(a.shape, b.shape) || isPerChannel(b, a)) return same.mul(a, b);
+    if (isPerChannel(a, b)) return same.mul(b, a);
+  }
+  if (typeof b === 'number' && a instanceof Value) return withNumber(mulNumber, a, b);
+  if (typeof a === 'number' && b instanceof Value) return withNumber(mulNumber, b, a);
+  const each = perChannel(a, b);
+  if (each) return affine('mul', each.x, each.channels, { weight: each.parameter, bias: null });
+  return broadcasted('mul', broadcastMul, a, b);
+}
+
+/** a + b, broadcast. Of one shape, and with a parameter for each channel it is fastest. */
+export function add(a: Operand, b: Operand): Value {
+  if (a instanceof Value && b instanceof Value && sameShape(a.shape, b.shape)) return same.add(a, b);
+  if (typeof b === 'number' && a instanceof Value) return withNumber(addNumber, a, b);
+  if (typeof a === 'number' && b instanceof Value) return withNumber(addNumber, b, a);
+  const each = perChannel(a, b);
+  if (each) return affine('add', each.x, each.channels, { weight: null, bias: each.parameter });
+  return broadcasted('add', broadcastAdd, a, b);
+}
+
+/** a − b, broadcast. */
+export function sub(a: Operand, b: Operand): Value {
+  if (typeof b === 'number' && a instanceof Value) return withNumber(addNumber, a, -b);
+  if (typeof a === 'number' && b instanceof Value) return withNumber(numberSub, b, a);
+  return broadcasted('sub', broadcastSub, a, b);
+}
+
+/** a / b, broadcast. */
+export function div(a: Operand, b: Operand): Value {
+  if (typeof b === 'number' && a instanceof Value) return withNumber(divNumber, a, b);
+  if (typeof a === 'number' && b instanceof Value) return withNumber(numberDiv, b, a);
+  return broadcasted('div', broadcastDiv, a, b);
+}

@@ -1,0 +1,10 @@
+/** The shape of what a functional form was given. */
+
+import { checkValue, type Value } from '../graph/graph.ts';
+import type { Shape } from '../tensor/shape.ts';
+
+/** The shape of a value. @throws {@link ValueError} where x isn't a value */
+export function shapeOf(name: string, x: Value): Shape {
+  checkValue(name, x);
+  return x.shape;
+}
