@@ -3,6 +3,7 @@
  * installs, and other hosts' globals. Each is of any type.
  */
 
+declare module '@hono/node-server';
 declare module '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 declare module '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
 declare module '@litertjs/core';
@@ -12,6 +13,9 @@ declare module 'bullmq';
 declare module 'esbuild';
 declare module 'fast-png';
 declare module 'flatbuffers';
+declare module 'hono/cors';
+declare module 'hono/tiny';
+declare module 'hono/utils/accept';
 declare module 'ioredis';
 declare module 'onnx-proto';
 declare module 'onnxruntime-node';

@@ -1,6 +1,6 @@
 /**
  * A request's body, bounded in bytes, and in time by a least rate: who sends slower than that is cut off, and holds up
- * nobody meanwhile.
+ * nobody meanwhile. Hono's bodyLimit has no rate, and says nothing of what is held before the whole body is there.
  */
 
 import { HttpError } from './failures.mjs';

@@ -3,6 +3,9 @@
  * no host: the host's module brings weights and a JPEG decoder (workerd.mjs, node.mjs, deno.mjs, bun.mjs).
  */
 
+import { cors } from 'hono/cors';
+import { Hono } from 'hono/tiny';
+import { parseAccept } from 'hono/utils/accept';
 import { LayertapError, MemoryError, saveSafetensors } from 'layertap';
 import { readBody, tooLarge } from './body.mjs';
 import { answerOf, HttpError } from './failures.mjs';
@@ -113,19 +116,10 @@ export function createService({ model: name, withWeights, decodeJpeg, limits: gi
     }
   }
 
-  async function respond(request, context) {
-    const pathname = pathOf(request);
-    if (corsOrigin && request.method === 'OPTIONS') return new Response(null, { status: 204, headers: PREFLIGHT });
-    if (pathname === '/') {
-      allowMethods(request, 'GET', 'HEAD');
-      return Response.json({ model: name, paths: Object.keys(PATHS).filter(isServed), imageTypes: IMAGE_TYPES });
-    }
-    if (!Object.hasOwn(PATHS, pathname) || !isServed(pathname)) {
-      throw new HttpError(404, 'ERR_PATH', `expected a path of ${Object.keys(PATHS).filter(isServed).join(', ')}`);
-    }
-    allowMethods(request, 'POST');
-    const type = acceptedType(request, PATHS[pathname]);
-    const declared = typeOf(request);
+  async function answerTo(c, path, offered) {
+    const request = c.req.raw;
+    const type = acceptedType(c, offered);
+    const declared = typeOf(c);
     if (!IMAGE_TYPES.includes(declared)) {
       throw new HttpError(
         415,
@@ -133,11 +127,10 @@ export function createService({ model: name, withWeights, decodeJpeg, limits: gi
         `expected Content-Type ${IMAGE_TYPES.join(' or ')}, got ${declared || 'none'}`,
       );
     }
-    const length = Number(request.headers.get('content-length'));
-    if (length > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes);
+    if (Number(c.req.header('content-length')) > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes);
     const place = places.enter();
     // The weights may come while the body does; where they can't be loaded, that matters once there is an image.
-    const loading = network.get(context);
+    const loading = network.get(c.env.context);
     loading.catch(() => {});
     try {
       const bytes = await readBody(request, place, limits);
@@ -148,31 +141,38 @@ export function createService({ model: name, withWeights, decodeJpeg, limits: gi
       // Requests that have arrived meanwhile are counted before this one takes the thread.
       await pause(0);
       if (request.signal?.aborted) throw new HttpError(499, 'ERR_GONE', 'the client has gone away');
-      return infer(ready, bytes, header, pathname, type);
+      return infer(ready, bytes, header, path, type);
     } finally {
       place.leave();
     }
   }
 
-  const isServed = (path) => path !== '/mask' || model.scores !== null;
+  const served = Object.entries(PATHS).filter(([path]) => path !== '/mask' || model.scores);
+  const paths = served.map(([path]) => path);
 
-  return async (request, context) => {
-    const response = await respond(request, context).catch(answerOf);
-    response.headers.set('x-content-type-options', 'nosniff');
-    if (corsOrigin) {
-      response.headers.set('access-control-allow-origin', corsOrigin);
-      response.headers.set('access-control-expose-headers', 'x-width, x-height, retry-after');
-      if (corsOrigin !== '*') response.headers.append('vary', 'origin');
-    }
-    return response;
-  };
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    c.header('x-content-type-options', 'nosniff');
+  });
+  if (corsOrigin) app.use(cors({ origin: corsOrigin, ...CORS }));
+  app.get('/', (c) => c.json({ model: name, paths, imageTypes: IMAGE_TYPES }));
+  app.all('/', refuseMethod('GET', 'HEAD'));
+  for (const [path, offered] of served) {
+    app.post(path, (c) => answerTo(c, path, offered));
+    app.all(path, refuseMethod('POST'));
+  }
+  app.notFound(() => answerOf(new HttpError(404, 'ERR_PATH', `expected a path of ${paths.join(', ')}`)));
+  app.onError(answerOf);
+  return async (request, context) => app.fetch(request, { context });
 }
 
-/** What browsers ask before a page of another origin may post an image. */
-const PREFLIGHT = {
-  'access-control-allow-methods': 'GET, HEAD, POST',
-  'access-control-allow-headers': 'content-type, accept',
-  'access-control-max-age': '86400',
+/** What a page of another origin may send and read. */
+const CORS = {
+  allowMethods: ['GET', 'HEAD', 'POST'],
+  allowHeaders: ['content-type', 'accept'],
+  exposeHeaders: ['x-width', 'x-height', 'retry-after'],
+  maxAge: 86400,
 };
 
 function featuresAnswer(features, path, type) {
@@ -239,33 +239,27 @@ function argmax({ data: scores, shape: [, classes, height, width] }) {
   return { data, width, height };
 }
 
-/** The path alone: a client's name for the host may be no name at all, and hosts make the URL of it. */
-function pathOf(request) {
-  try {
-    return new URL(request.url).pathname;
-  } catch {
-    throw new HttpError(400, 'ERR_REQUEST', 'expected a host and a path that make a URL, got others');
-  }
-}
-
-function allowMethods(request, ...methods) {
-  if (methods.includes(request.method)) return;
-  throw new HttpError(405, 'ERR_METHOD', `expected ${methods.join(' or ')}, got ${request.method}`, {
-    allow: methods.join(', '),
-  });
+/** Answers a path whose handlers take other methods. */
+function refuseMethod(...methods) {
+  return (c) => {
+    throw new HttpError(405, 'ERR_METHOD', `expected ${methods.join(' or ')}, got ${c.req.method}`, {
+      allow: methods.join(', '),
+    });
+  };
 }
 
 /** The Content-Type without its parameters. */
-function typeOf(request) {
-  return (request.headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase();
+function typeOf(c) {
+  return (c.req.header('content-type') ?? '').split(';')[0].trim().toLowerCase();
 }
 
-/** The first of the offered types that Accept names; weights are ignored. */
-function acceptedType(request, offered) {
-  const accepted = (request.headers.get('accept') ?? '*/*').split(',').map((part) => part.split(';')[0].trim());
-  for (const type of accepted) {
+/** Of the offered types, the one that Accept names with the largest weight. */
+function acceptedType(c, offered) {
+  const accepted = parseAccept(c.req.header('accept') || '*/*').filter(({ q }) => q > 0);
+  for (const { type } of accepted) {
     const found = offered.find((one) => type === '*/*' || type === one || type === `${one.split('/')[0]}/*`);
     if (found) return found;
   }
-  throw new HttpError(406, 'ERR_ACCEPT', `expected to accept ${offered.join(' or ')}, got ${accepted.join(', ')}`);
+  const got = accepted.map(({ type }) => type).join(', ');
+  throw new HttpError(406, 'ERR_ACCEPT', `expected to accept ${offered.join(' or ')}, got ${got}`);
 }

@@ -103,25 +103,43 @@ describe('the service', () => {
   });
 
   it('lets no browser guess another type, and no page of another origin read, unless asked to', async () => {
-    const open = await localService({ corsOrigin: 'https://example.com' });
+    const origin = 'https://example.com';
+    const open = await localService({ corsOrigin: origin });
+    const fromPage = (service, path) => ask(service, path, scene, { 'content-type': 'image/png', origin });
     for (const path of ['/mask', '/features', '/nowhere']) {
-      const closed = await ask(service, path, scene);
+      const closed = await fromPage(service, path);
       assert.equal(closed.headers.get('x-content-type-options'), 'nosniff');
       assert.equal(closed.headers.get('access-control-allow-origin'), null);
-      const { headers } = await ask(open, path, scene);
+      const { headers } = await fromPage(open, path);
       assert.equal(headers.get('x-content-type-options'), 'nosniff');
-      assert.equal(headers.get('access-control-allow-origin'), 'https://example.com');
-      assert.equal(headers.get('access-control-expose-headers'), 'x-width, x-height, retry-after');
-      assert.equal(headers.get('vary'), 'origin');
+      assert.equal(headers.get('access-control-allow-origin'), origin);
+      assert.equal(headers.get('access-control-expose-headers'), 'x-width,x-height,retry-after');
+      assert.equal(headers.get('vary'), 'Origin');
+      const other = { 'content-type': 'image/png', origin: 'https://example.org' };
+      const { headers: others } = await ask(open, path, scene, other);
+      assert.equal(others.get('access-control-allow-origin'), null);
     }
-    const preflight = (service) => service(new Request('http://service/mask', { method: 'OPTIONS' }));
+    const preflight = (service) =>
+      service(new Request('http://service/mask', { method: 'OPTIONS', headers: { origin } }));
     const allowed = await preflight(open);
     assert.equal(allowed.status, 204);
-    assert.equal(allowed.headers.get('access-control-allow-methods'), 'GET, HEAD, POST');
-    assert.equal(allowed.headers.get('access-control-allow-headers'), 'content-type, accept');
+    assert.equal(allowed.headers.get('access-control-allow-methods'), 'GET,HEAD,POST');
+    assert.equal(allowed.headers.get('access-control-allow-headers'), 'content-type,accept');
     assert.equal((await preflight(service)).status, 405);
-    const anybody = await ask(await localService({ corsOrigin: '*' }), '/mask', scene);
+    const anybody = await fromPage(await localService({ corsOrigin: '*' }), '/mask');
     assert.deepEqual([anybody.headers.get('access-control-allow-origin'), anybody.headers.get('vary')], ['*', null]);
+  });
+
+  it('answers in the type that Accept prefers', async () => {
+    const typeOf = async (accept) =>
+      (await ask(service, '/features', scene, { 'content-type': 'image/png', accept })).headers.get('content-type');
+    const binary = 'application/octet-stream';
+    assert.match(await typeOf('application/json, */*;q=0.5'), /^application\/json/);
+    assert.match(await typeOf(`${binary};q=0.1, application/json`), /^application\/json/);
+    assert.equal(await typeOf('application/*, application/json;q=0.5'), binary);
+    assert.equal(await typeOf('text/html, */*;q=0.1'), binary);
+    const refusal = await ask(service, '/mask', scene, { 'content-type': 'image/png', accept: 'image/png;q=0' });
+    assert.equal(refusal.status, 406);
   });
 });
 
