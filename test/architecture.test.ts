@@ -67,6 +67,13 @@ describe('imports', () => {
     expect(knowing).toEqual(['src/nn/execution.ts', 'src/nn/module.ts']);
   });
 
+  it('a class of nn is a container or a Layer, which is one node of a model', () => {
+    const others = sources
+      .filter((file) => folderOf(file) === 'nn' && !/\/(module|layer|container)\.ts$/.test(file))
+      .flatMap((file) => readFileSync(file, 'utf8').match(/class \w+ extends Module\b/g) ?? []);
+    expect(others).toEqual([]);
+  });
+
   it('an op imports no other op', () => {
     const ops = sources.filter(
       (file) => /^src\/ops\/([^/]+|conv2d\/conv2d)\.ts$/.test(file) && file !== 'src/ops/op.ts',

@@ -1,7 +1,8 @@
 """Writes test/goldens/node-names.json: torchvision's get_graph_node_names, in eval mode, of every builder in src/models.
 
-Left out are nodes that layertap doesn't have: those that only compute shapes, and parameters. The input is `x`. Of each
-network the number of names and the SHA-256 of their lines, and of one network of each kind the names themselves.
+Left out are nodes that layertap doesn't have: those that only compute shapes, and parameters. The input is `x`.
+ShuffleNet's channel shuffle is one function, and ConvNeXt's LayerNorm2d is one layer. Of each network the number of
+names and the SHA-256 of their lines, and of one network of each kind the names themselves.
 
 Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/node_names.py
 """
@@ -9,7 +10,9 @@ Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 script
 import hashlib
 import json
 
+from torchvision.models.convnext import LayerNorm2d
 from torchvision.models.feature_extraction import NodePathTracer, _set_default_tracer_kwargs
+from torchvision.models.shufflenetv2 import channel_shuffle
 
 from generator import GOLDENS
 from models import build
@@ -41,7 +44,8 @@ def is_shape_only(node):
 
 
 def node_names(model):
-    tracer = Tracer(**_set_default_tracer_kwargs(None))
+    kwargs = _set_default_tracer_kwargs({"leaf_modules": [LayerNorm2d], "autowrap_functions": (channel_shuffle,)})
+    tracer = Tracer(**kwargs)
     tracer.trace(model.eval())
     named = [(node, name) for node, name in tracer.node_to_qualname.items() if not is_shape_only(node)]
     return ["x" if node.op == "placeholder" else name for node, name in named]

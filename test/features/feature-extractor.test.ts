@@ -17,7 +17,7 @@ import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { add, flatten, maxPool2d, relu, sigmoid } from '../../src/nn/functional.ts';
+import { add, cat, chunk, flatten, maxPool2d, relu, sigmoid } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
@@ -184,6 +184,20 @@ describe("the model's own forward", () => {
     const [conv, norm] = [...(network.at(0) as Sequential)] as [Conv2d, BatchNorm2d];
     expect(features.forward(x).get('0.1')).toEqual(norm.call(conv.call(x) as Tensor));
     expect(getGraphNodeNames(network)).toEqual(['x', '0']);
+  });
+
+  it('of a function that gives several tensors all of them, and each', () => {
+    class Halves extends Module {
+      forward(image: Value): Value {
+        const [a, b] = chunk(image, 2, 2);
+        return cat([b!, a!], 2);
+      }
+    }
+    expect(getGraphNodeNames(new Halves())).toEqual(['x', 'chunk', 'getitem', 'getitem_1', 'cat']);
+    const image = noise('x', [1, 2, 4, 3]);
+    const features = createFeatureExtractor(new Halves(), { returnNodes: ['chunk', 'getitem_1'] }).forward(image);
+    expect(features.get('getitem_1')!.shape).toEqual([1, 2, 2, 3]);
+    expect((features.get('chunk') as unknown as Tensor[])[1]).toEqual(features.get('getitem_1'));
   });
 
   it('is followed: hooks, attributes and new modules of the model change the features', () => {
