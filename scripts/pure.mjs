@@ -40,6 +40,16 @@ function callsIn(/** @type {ts.Node} */ value) {
   // Not in TypeScript's own types, though it is exported.
   const node = /** @type {any} */ (ts).skipOuterExpressions(value);
   if (!computes(node)) return [];
+  // An object or a list of such values: bundlers look into it.
+  const parts = ts.isObjectLiteralExpression(node)
+    ? node.properties.map((property) => (ts.isPropertyAssignment(property) ? property.initializer : property))
+    : ts.isArrayLiteralExpression(node)
+      ? [...node.elements]
+      : null;
+  if (parts) {
+    const inner = parts.filter(computes).map(callsIn);
+    return inner.every((calls) => calls !== null) ? inner.flat() : null;
+  }
   if (!ts.isCallExpression(node) && !ts.isNewExpression(node)) return null;
   /** @type {(ts.Node[] | null)[]} */
   const inner = (node.arguments ?? []).map(callsIn);

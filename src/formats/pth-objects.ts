@@ -3,7 +3,7 @@
  * stays {@link Opaque}.
  */
 
-import { type Dtype, itemBytes } from '../tensor/dtype.ts';
+import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Dict, Global, type Names, Opaque } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
@@ -17,40 +17,51 @@ export interface PthDtype {
   readonly bytes: number;
 }
 
-const KNOWN: readonly Dtype[] = [
-  ...(['float32', 'float16', 'bfloat16', 'float64'] as const),
-  ...(['int64', 'int32', 'int16', 'int8', 'uint8', 'bool'] as const),
-];
-
-/** All dtypes whose elements have a size, by PyTorch's names. */
-const DTYPES = new Map<string, PthDtype>([
-  ...KNOWN.map((dtype): [string, PthDtype] => [dtype, { name: dtype, dtype, bytes: itemBytes(dtype) }]),
-  ...Object.entries({ complex32: 4, complex64: 8, complex128: 16, uint16: 2, uint32: 4, uint64: 8 }).map(
-    ([name, bytes]): [string, PthDtype] => [name, { name, dtype: undefined, bytes }],
-  ),
-]);
+/** Bytes of an element of each dtype, by PyTorch's names. */
+const ELEMENT_BYTES: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  float64: 8,
+  bool: 1,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  complex32: 4,
+  complex64: 8,
+  complex128: 16,
+};
 
 /** The dtype of each storage class, which is named after C's types. */
-const STORAGES = new Map(
-  Object.entries({
-    Float: 'float32',
-    Half: 'float16',
-    BFloat16: 'bfloat16',
-    Double: 'float64',
-    Long: 'int64',
-    Int: 'int32',
-    Short: 'int16',
-    Char: 'int8',
-    Byte: 'uint8',
-    Bool: 'bool',
-    ComplexFloat: 'complex64',
-    ComplexDouble: 'complex128',
-    Untyped: 'uint8',
-  }).map(([name, dtype]) => [`${name}Storage`, DTYPES.get(dtype)!]),
-);
+const STORAGE_DTYPES: Readonly<Record<string, string>> = {
+  FloatStorage: 'float32',
+  HalfStorage: 'float16',
+  BFloat16Storage: 'bfloat16',
+  DoubleStorage: 'float64',
+  LongStorage: 'int64',
+  IntStorage: 'int32',
+  ShortStorage: 'int16',
+  CharStorage: 'int8',
+  ByteStorage: 'uint8',
+  BoolStorage: 'bool',
+  ComplexFloatStorage: 'complex64',
+  ComplexDoubleStorage: 'complex128',
+  UntypedStorage: 'uint8',
+};
+
+/** The dtype of a name; undefined where there is none. */
+function dtypeNamed(name: string | undefined): PthDtype | undefined {
+  if (name === undefined || !Object.hasOwn(ELEMENT_BYTES, name)) return undefined;
+  return { name, dtype: DTYPES.find((dtype) => dtype === name), bytes: ELEMENT_BYTES[name]! };
+}
 
 /** What a pickle says of a storage: an array of elements that lies elsewhere in the file. */
-export interface StorageRef {
+export class StorageRef {
   readonly key: string;
   readonly dtype: PthDtype;
   /** Elements of it. */
@@ -59,6 +70,14 @@ export interface StorageRef {
   readonly first: number;
   /** The elements of all of the key's storage. */
   readonly whole: number;
+
+  constructor(fields: Pick<StorageRef, 'key' | 'dtype' | 'count' | 'first' | 'whole'>) {
+    this.key = fields.key;
+    this.dtype = fields.dtype;
+    this.count = fields.count;
+    this.first = fields.first;
+    this.whole = fields.whole;
+  }
 }
 
 /** The most elements of a tensor that has more of them than its storage. */
@@ -133,7 +152,7 @@ export class TorchNames implements Names {
 
   persistent(id: unknown): unknown {
     const storage = storageOf(id);
-    if (!isStorage(storage)) return storage;
+    if (!(storage instanceof StorageRef)) return storage;
     const { key, dtype, whole } = storage;
     const known = this.storages.get(key);
     if (known && known.whole * known.dtype.bytes !== whole * dtype.bytes) {
@@ -181,16 +200,10 @@ function filled(args: readonly unknown[]): Dict {
 
 /** A tensor; opaque where its storage is, as that of a quantized tensor. */
 function tensorOf([storage, offset, shape, stride]: readonly unknown[], given?: unknown): unknown {
-  if (!isStorage(storage)) return null;
+  if (!(storage instanceof StorageRef)) return null;
   if (given === undefined) return new TensorRef(storage, offset, shape, stride);
-  const dtype = given instanceof Global ? DTYPES.get(given.name.replace(/^torch\./, '')) : undefined;
+  const dtype = dtypeNamed(given instanceof Global ? given.name.replace(/^torch\./, '') : undefined);
   return dtype ? new TensorRef(storage, offset, shape, stride, dtype) : null;
-}
-
-const storages = new WeakSet<object>();
-
-function isStorage(value: unknown): value is StorageRef {
-  return typeof value === 'object' && value !== null && storages.has(value);
 }
 
 /** What a persistent id names: `('storage', type, key, location, elements)`, and in old files a view of that. */
@@ -202,7 +215,7 @@ function storageOf(id: unknown): unknown {
   }
   const [, type, key, , count, view] = id as unknown[];
   const name = type instanceof Global ? type.name.slice(type.name.lastIndexOf('.') + 1) : '';
-  const dtype = STORAGES.get(name);
+  const dtype = dtypeNamed(Object.hasOwn(STORAGE_DTYPES, name) ? STORAGE_DTYPES[name] : undefined);
   if (!dtype) return new Opaque(type instanceof Global ? type.name : 'storage');
   if ((typeof key !== 'string' && typeof key !== 'number') || !isWhole(count)) {
     throw malformed('expected a key and a number of elements of each storage');
@@ -211,9 +224,7 @@ function storageOf(id: unknown): unknown {
   if (!isWhole(first) || !isWhole(size) || first + size > count || count > Number.MAX_SAFE_INTEGER / 16) {
     throw malformed(`expected a view within the ${count} elements of storage ${quote(String(key))}`);
   }
-  const storage: StorageRef = { key: String(key), dtype, count: size, first, whole: count };
-  storages.add(storage);
-  return storage;
+  return new StorageRef({ key: String(key), dtype, count: size, first, whole: count });
 }
 
 function isWhole(value: unknown): value is number {
