@@ -8,7 +8,7 @@ import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d, type Conv2dOptions } from '../../src/nn/conv.ts';
 import { add, cat, hardswish, relu } from '../../src/nn/functional.ts';
 import type { Conv2dAttrs } from '../../src/ops/conv2d/attrs.ts';
-import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { conv2d, referenceConv2d } from '../../src/ops/conv2d/conv2d.ts';
 import type { Algorithm, Site } from '../../src/ops/lowering/algorithm.ts';
 import type { Op } from '../../src/ops/op.ts';
 import { NO_EPILOGUE } from '../../src/ops/rules/epilogue.ts';
@@ -101,7 +101,7 @@ function halved(algorithm: Algorithm<Conv2dAttrs>, layer: Layer): Program {
 /** The layer as a program with an algorithm, its input and output inside of concatenations where asked. */
 function programWith(layer: Layer, algorithm: Algorithm<Conv2dAttrs>): Program {
   const { attrs, inputs, output } = siteOf(layer);
-  const only: Op<Conv2dAttrs> = { ...conv2d, algorithms: [algorithm] };
+  const only: Op<Conv2dAttrs> = { ...conv2d, algorithms: [algorithm], reference: referenceConv2d };
   const { channels } = layer;
   const norm = fillParameters(new BatchNorm2d(channels[1]));
   return programOf([inputs[0]!, output], (input, residual) => {
