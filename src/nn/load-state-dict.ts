@@ -189,7 +189,7 @@ export function packValues(
   for (const state of read.keys()) if (packing.weights.has(state)) state.release();
   const holding = packing.begin();
   const states = new Map([...read].map(([state, { path }]) => [path, state]));
-  const memory = (path: string, bytes: number) => holding.memory(states.get(path)!, bytes);
+  const memory = (path: string, bytes: number) => holding.placeFor(states.get(path)!, bytes);
   return collect(file, read, { ...reading, memory }, (state, tensor) => {
     if (!packing.weights.has(state)) return true;
     holding.hold(state, tensor);

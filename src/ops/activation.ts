@@ -16,8 +16,8 @@ function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): 
         name: 'direct',
         prepare: ({ attrs, engine }) => ({
           steps(binding) {
-            const epilogue = writeEpilogue(binding, { activation: activationOf(attrs) }, null, null);
-            return [affinePhase(binding.inputs[0]!, binding.output, epilogue, engine)];
+            const record = writeEpilogue(binding, { activation: activationOf(attrs) }, null, null);
+            return [affinePhase(binding.inputs[0]!, binding.output, record, engine)];
           },
         }),
       },

@@ -3,7 +3,7 @@
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { f32_avgpool2d } from '../wasm/steps.gen.ts';
-import { poolPhase } from './lowering/pool.ts';
+import { poolingPhase } from './lowering/pooling.ts';
 import type { Op, Reference } from './op.ts';
 import { type Window, windowCounts } from './rules/window.ts';
 
@@ -33,7 +33,7 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
             countIncludePad: Number(attrs.countIncludePad),
             divisorOverride: attrs.divisorOverride ?? 0,
           };
-          return [poolPhase(binding, attrs, engine, (args) => f32_avgpool2d({ ...args, ...divisors }))];
+          return [poolingPhase(binding, attrs, engine, (args) => f32_avgpool2d({ ...args, ...divisors }))];
         },
       }),
     },

@@ -58,9 +58,9 @@ export const linear: Op<LinearAttrs> = {
             zeroBytes: 0,
           },
           steps(binding) {
-            const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+            const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
             const x = binding.inputs[0]!;
-            return [convolutionPhase(binding, { x, window: ONE_PIXEL, engine, weightStorage, constants, epilogue })];
+            return [convolutionPhase(binding, { x, window: ONE_PIXEL, engine, weightStorage, constants, record })];
           },
         };
       },

@@ -3,7 +3,7 @@
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { f32_maxpool2d } from '../wasm/steps.gen.ts';
-import { poolPhase } from './lowering/pool.ts';
+import { poolingPhase } from './lowering/pooling.ts';
 import type { Op, Reference } from './op.ts';
 import { type Window, windowCounts } from './rules/window.ts';
 
@@ -21,7 +21,7 @@ export const maxPool2d: Op<Window> = {
     {
       name: 'direct',
       prepare: ({ attrs, engine }) => ({
-        steps: (binding) => [poolPhase(binding, attrs, engine, f32_maxpool2d)],
+        steps: (binding) => [poolingPhase(binding, attrs, engine, f32_maxpool2d)],
       }),
     },
   ],

@@ -1,5 +1,5 @@
 /**
- * What an operator is: a shape rule, and the algorithms that compute it by kernels. A reference in plain TypeScript
+ * What an op is: a shape rule, and the algorithms that compute it by kernels. A reference in plain TypeScript
  * specifies it. A module imports the ops that it uses; nothing lists them.
  */
 
@@ -11,7 +11,7 @@ import type { RelayAttrs } from './lowering/relay.ts';
 import type { Laid, View } from './rules/axes.ts';
 import type { EPILOGUE_ORDER, EpiloguePart } from './rules/epilogue.ts';
 
-/** An operator. `A` are its attributes: plain data and parameters, fixed while tracing. */
+/** A mathematical operation. `A` are its attributes: plain data and parameters, fixed while tracing. */
 export interface Op<A> {
   /** PyTorch's name in torch.nn.functional. */
   readonly name: string;

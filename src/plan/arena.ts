@@ -1,6 +1,6 @@
 /** The arena: one block of memory in which values whose lifetimes don't meet share bytes. */
 
-/** How long some bytes are needed: from step `first` to step `last`, both included. */
+/** How long some bytes are needed: from node `first` to node `last`, by their places in order, both included. */
 export interface Lifetime {
   readonly bytes: number;
   readonly first: number;

@@ -111,7 +111,7 @@ export class CompiledModel implements Compiled {
    * finished before.
    *
    * @throws {@link MemoryError} where the host doesn't give the memory that the plan needs
-   * @throws {@link ThreadError} where threads are in the midst of an asynchronous run, one of them being late
+   * @throws {@link ThreadError} while threads compute a stretch of an asynchronous run
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
     return this.#runs.run(plan, inputs);

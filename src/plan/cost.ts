@@ -8,7 +8,9 @@ import type { Algorithm, Engine, Prepared, Site } from '../ops/lowering/algorith
 import { NO_EPILOGUE } from '../ops/rules/epilogue.ts';
 import { numel } from '../tensor/shape.ts';
 
-/** Multiply-accumulates in a millisecond of one thread, in a register tile with fused multiply-adds. */
+// Rounded estimates for one thread on a machine of 2024. Their ratios matter, not their sizes.
+
+/** Multiply-accumulates in a millisecond, in a register tile with fused multiply-adds. */
 const MACS_PER_MS = 27e6;
 
 /** Floats through a transform in a millisecond. */
@@ -73,11 +75,12 @@ function valueBytesOf({ inputs, output }: Site<unknown>): number {
   return [...inputs, output].reduce((sum, shape) => sum + numel(shape) * 4, 0);
 }
 
-/** Bytes of values that a millisecond of one thread reads or writes in an op that does little else. */
+/** Bytes of values that are read or written in a millisecond by an op that does little else. */
 const VALUE_BYTES_PER_MS = 8e6;
 
 /**
- * Milliseconds that a prepared algorithm takes at a site, by the same estimate; passing over the values is counted too.
+ * Milliseconds that an algorithm takes at a site: by the same estimate, or what passing over the values takes where
+ * that is more.
  */
 export function timeOf(algorithm: Algorithm<unknown>, given: Site<unknown>): number {
   const site = nominal(given);

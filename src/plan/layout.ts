@@ -28,7 +28,7 @@ export interface Placed {
 /** The owner of the planes that taps pass through on their way out. */
 export const TAP_PLANES = {};
 
-/** The most bytes of those: taps pass in pieces of so many pixels. */
+/** The most bytes of those, little beside a network's values: larger taps pass in pieces. */
 const TAP_BYTES = 2 ** 20;
 
 /** Pixels of a tap that are turned into planes at a time. */
@@ -49,9 +49,9 @@ export interface Layout {
 }
 
 /**
- * The layout that takes least of those that were tried: in order, or with a node whose output is smaller than what it
- * is the last to read moved to where its inputs are there (DeepLab's auxiliary classifier, which reads what then
- * needn't be kept).
+ * The layout that takes the fewest bytes of those that were tried. The first has the nodes in the program's order. Then
+ * each node that is the last reader of more bytes than it writes is tried earlier: just after the last of its inputs is
+ * computed. It stays there where the arena shrinks. DeepLab's auxiliary classifier is such a node.
  *
  * @param inputPlanes the owners of the planes that inputs come in as
  */
@@ -59,19 +59,14 @@ export function layoutOf(program: Program, placed: readonly Placed[], inputPlane
   let best = layoutInOrder(program, placed, inputPlanes);
   for (const moved of placed) {
     const { inputs, output } = moved.node;
-    const now = best.placed.indexOf(moved);
-    const isRead = (value: Value) =>
-      program.taps.includes(value) || best.placed.some(({ node }, i) => i > now && node.inputs.includes(value));
-    const dying = inputs.filter((value) => !isRead(value));
+    const from = best.placed.indexOf(moved);
+    const isReadLater = (value: Value) =>
+      program.taps.includes(value) || best.placed.some(({ node }, i) => i > from && node.inputs.includes(value));
+    const dying = inputs.filter((value) => !isReadLater(value));
     if (dying.reduce((sum, value) => sum + bytesOf(value), 0) <= bytesOf(output)) continue;
-    const ready = best.placed.reduce((last, { node }, i) => (inputs.includes(node.output) ? i + 1 : last), 0);
-    if (ready === now) continue;
-    const order = [
-      ...best.placed.slice(0, ready),
-      moved,
-      ...best.placed.slice(ready, now),
-      ...best.placed.slice(now + 1),
-    ];
+    const to = best.placed.reduce((last, { node }, i) => (inputs.includes(node.output) ? i + 1 : last), 0);
+    if (to === from) continue;
+    const order = [...best.placed.slice(0, to), moved, ...best.placed.slice(to, from), ...best.placed.slice(from + 1)];
     const layout = layoutInOrder(program, order, inputPlanes);
     if (layout.bytes < best.bytes) best = layout;
   }
@@ -93,7 +88,7 @@ function layoutInOrder(program: Program, placed: readonly Placed[], inputPlanes:
   return { placed, placements, offsets: new Map(owners.map((owner, i) => [owner, offsets[i]!])), bytes };
 }
 
-/** Everything that needs a place in the arena, and from which step to which. */
+/** Everything that needs a place in the arena, and from which node to which, by their places in order. */
 function lifetimesOf(
   { inputs, taps }: Program,
   placed: readonly Placed[],
@@ -101,26 +96,26 @@ function lifetimesOf(
   inputPlanes: readonly object[],
 ): { owners: object[]; lifetimes: Lifetime[] } {
   const spans = new Map<object, { bytes: number; first: number; last: number }>();
-  const touch = (owner: object, bytes: number, step: number) => {
+  const touch = (owner: object, bytes: number, at: number) => {
     const span = spans.get(owner);
-    if (!span) spans.set(owner, { bytes, first: step, last: step });
+    if (!span) spans.set(owner, { bytes, first: at, last: at });
     else {
-      span.first = Math.min(span.first, step);
-      span.last = Math.max(span.last, step);
+      span.first = Math.min(span.first, at);
+      span.last = Math.max(span.last, at);
     }
   };
   // A value inside another one keeps the other one alive.
-  const touchValue = (value: Value, step: number) => {
+  const touchValue = (value: Value, at: number) => {
     const owner = placements.get(value)?.inside ?? value;
-    touch(owner, bytesOf(owner), step);
+    touch(owner, bytesOf(owner), at);
   };
   inputs.forEach((value, i) => {
     touch(inputPlanes[i]!, numel(value.shape) * 4, -1);
     touchValue(value, -1);
   });
-  placed.forEach(({ node, workspace }, step) => {
-    for (const value of [...node.inputs, node.output]) touchValue(value, step);
-    if (workspace.scratchBytes > 0) touch(node, workspace.scratchBytes, step);
+  placed.forEach(({ node, workspace }, at) => {
+    for (const value of [...node.inputs, node.output]) touchValue(value, at);
+    if (workspace.scratchBytes > 0) touch(node, workspace.scratchBytes, at);
   });
   for (const value of taps) touchValue(value, placed.length);
   const tapBytes = taps.reduce((most, value) => Math.max(most, tapPixels(value) * channelsOf(value.stored) * 4), 0);

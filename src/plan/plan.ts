@@ -156,9 +156,9 @@ export class Plan {
   }
 
   /**
-   * Where a run that has computed so many nodes leaves the next turn of the event loop: after steps worth `leastMs`, by
-   * the cost model's estimate and on all threads, or after all. So a turn costs little, and where it is depends on no
-   * clock.
+   * How many nodes are computed when a run that has computed `nodes` next leaves a turn to the event loop. The nodes
+   * between are estimated to take at least `leastMs` on all threads, or are all that are left. The estimate is the cost
+   * model's. So stretches don't depend on a clock.
    */
   stopAfter(nodes: number, leastMs = STRETCH_MS): number {
     this.#times ??= this.#layout.placed.map(({ node, algorithm }) => {

@@ -15,8 +15,8 @@ import type { Pool } from './pool.ts';
 /** A parameter's values. */
 export type ValuesOf = (state: Parameter) => Tensor;
 
-/** Where runs take place. */
-export interface Stage {
+/** What runs need of a compiled model. */
+export interface Machine {
   readonly instance: Instance;
   readonly pool: Pool | null;
   /** Makes a plan the one that owns the memory; weights that it has to pack for that are read by `valuesOf`. */
@@ -33,7 +33,11 @@ export interface RunOptions {
 }
 
 /** How a run ended. */
-type Outcome = { readonly outputs: Tensor<Float32Array>[] } | { readonly error: unknown };
+type Outcome = Success | { readonly error: unknown };
+
+interface Success {
+  readonly outputs: Tensor<Float32Array>[];
+}
 
 /** An asynchronous run whose values are in the memory. */
 interface Run {
@@ -50,24 +54,25 @@ interface Run {
 
 /** The runs of one compiled model, one at a time. */
 export class Runs {
-  readonly #stage: Stage;
+  readonly #machine: Machine;
   /** Ends when all asynchronous runs so far have. */
   #queue: Promise<void> = Promise.resolve();
   #underWay: Run | null = null;
 
-  constructor(stage: Stage) {
-    this.#stage = stage;
+  constructor(machine: Machine) {
+    this.#machine = machine;
   }
 
   /**
    * Runs a plan at once. A run that is under way is finished before.
    *
-   * @throws {@link ThreadError} where threads are in the midst of that, one of them being late
+   * @throws {@link ThreadError} while threads compute a stretch of an asynchronous run. A call comes in between only
+   *   where a thread keeps the others waiting over a turn of the event loop
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
     this.#finishUnderWay();
-    const { kernels } = this.#stage.instance;
-    this.#stage.bind(plan, (state) => state.tensor);
+    const { kernels } = this.#machine.instance;
+    this.#machine.bind(plan, (state) => state.tensor);
     plan.write(kernels, inputs);
     plan.compute();
     return plan.read(kernels);
@@ -102,22 +107,24 @@ export class Runs {
   ): Promise<Tensor<Float32Array>[]> {
     await unlessAborted(before, signal);
     throwIfAborted(signal);
-    this.#stage.bind(plan, valuesOf);
-    plan.write(this.#stage.instance.kernels, inputs);
+    this.#machine.bind(plan, valuesOf);
+    plan.write(this.#machine.instance.kernels, inputs);
     const run: Run = { plan, signal, stretchMs, nodes: 0, isOnThreads: false, outcome: null };
     this.#underWay = run;
     try {
+      // A stretch each time, and a report of it. A synchronous call may finish the run in between: that is reported
+      // too.
       for (let told = -1; told < run.nodes || !run.outcome; ) {
         if (run.nodes > 0 && !run.outcome) await nextTurn();
         throwIfAborted(signal);
         await this.#advance(run);
         throwIfAborted(signal);
-        if (run.outcome) outputsOf(run.outcome);
+        throwIfFailed(run.outcome);
         told = run.nodes;
         onProgress?.(told);
         throwIfAborted(signal);
       }
-      return outputsOf(run.outcome);
+      return (run.outcome as Success).outputs;
     } finally {
       if (this.#underWay === run) this.#underWay = null;
     }
@@ -126,7 +133,7 @@ export class Runs {
   /** Computes a run's next stretch, on all threads there are; nothing where a synchronous run has finished it. */
   async #advance(run: Run): Promise<void> {
     if (run.outcome) return;
-    const { instance, pool } = this.#stage;
+    const { instance, pool } = this.#machine;
     const { plan } = run;
     if (!pool) return this.#compute(run, plan.stopAfter(run.nodes, run.stretchMs));
     let stop = run.nodes;
@@ -140,7 +147,7 @@ export class Runs {
       end: (isComplete) => {
         run.isOnThreads = false;
         if (isComplete) this.#note(run, stop);
-        // What is half computed is nobody's.
+        // A failed stretch leaves the memory undefined, so no synchronous call may finish this run.
         else this.#underWay = null;
       },
     });
@@ -178,7 +185,7 @@ export class Runs {
     run.nodes = nodes;
     if (nodes < run.plan.program.nodes.length) return;
     try {
-      this.#end(run, { outputs: run.plan.read(this.#stage.instance.kernels) });
+      this.#end(run, { outputs: run.plan.read(this.#machine.instance.kernels) });
     } catch (error) {
       this.#end(run, { error });
     }
@@ -190,9 +197,8 @@ export class Runs {
   }
 }
 
-function outputsOf(outcome: Outcome): Tensor<Float32Array>[] {
-  if ('error' in outcome) throw outcome.error;
-  return outcome.outputs;
+function throwIfFailed(outcome: Outcome | null): void {
+  if (outcome && 'error' in outcome) throw outcome.error;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

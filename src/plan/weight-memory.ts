@@ -1,10 +1,10 @@
 /**
  * The weights of a compiled model in its memory, each written once in the order of its kernel:
  *
- *     memory  ┌ free ┬ held: weights whose values are gone ┬ packed: all others ┬ room of the bound plan ┐
- *             0      64                                                         end
+ *     memory  ┌ free ┬ held: weights whose values are gone ┬ droppable: all others ┬ room of the bound plan ┐
+ *             0      64                                                            end
  *
- * What is held stays as long as the model does. What is packed may be dropped and written again from the parameters'
+ * What is held stays as long as the model does. What is droppable may be dropped, and packed again from the parameters'
  * values.
  */
 
@@ -20,8 +20,11 @@ import type { ValuesOf } from './runs.ts';
 
 /** Takes weights as they arrive, and keeps them packed as long as the model lives: their values may go. */
 export interface Holding {
-  /** Where a weight's values may lie until it is held: room that runs will use, where that is large enough. */
-  memory(weight: Parameter, byteLength: number): Uint8Array;
+  /**
+   * Bytes to read a weight's values into until it is held. They lie where runs will be, or in JavaScript's memory where
+   * that is too small.
+   */
+  placeFor(weight: Parameter, byteLength: number): Uint8Array;
   /** Writes a weight as the plans need it. */
   hold(weight: Parameter, values: Tensor): void;
 }
@@ -35,7 +38,7 @@ export class WeightMemory {
   readonly #nameOf: (weight: Parameter) => string;
   readonly #held: Addresses = new Map();
   #heldEnd = FIRST_ADDRESS;
-  readonly #packed: Addresses = new Map();
+  readonly #droppable: Addresses = new Map();
   #end = FIRST_ADDRESS;
 
   /** @param nameOf a weight's name, for errors */
@@ -44,12 +47,12 @@ export class WeightMemory {
     this.#nameOf = nameOf;
   }
 
-  /** The address after the last weight. */
+  /** The address after the last constant. */
   get end(): number {
     return this.#end;
   }
 
-  /** Bytes of all weights. */
+  /** Bytes of all constants. */
   get constantBytes(): number {
     return this.#end - FIRST_ADDRESS;
   }
@@ -61,7 +64,7 @@ export class WeightMemory {
 
   /** Where a constant lies; undefined where it isn't written. */
   addressOf({ owner, form }: Constant): number | undefined {
-    return this.#held.get(owner)?.get(form) ?? this.#packed.get(owner)?.get(form);
+    return this.#held.get(owner)?.get(form) ?? this.#droppable.get(owner)?.get(form);
   }
 
   /** True where a weight was packed as it arrived. */
@@ -70,7 +73,8 @@ export class WeightMemory {
   }
 
   /**
-   * The constants of a plan that can't be written any more: their weights' values are gone, and were packed otherwise.
+   * The constants of a plan that can't be packed any more: the weight's values are gone, and the weight is held in
+   * other forms only.
    */
   lost(plan: Plan): readonly Constant[] {
     return plan.constants.filter(({ weight, owner, form }) => {
@@ -87,7 +91,7 @@ export class WeightMemory {
   provide(plan: Plan, valuesOf: ValuesOf): void {
     this.#growFor(plan);
     for (const constant of plan.constants) {
-      if (this.addressOf(constant) === undefined) this.#pack(this.#packed, constant, valuesOf);
+      if (this.addressOf(constant) === undefined) this.#pack(this.#droppable, constant, valuesOf);
     }
   }
 
@@ -99,6 +103,7 @@ export class WeightMemory {
   reserve(plans: readonly Plan[], memoryBudgetBytes: number): Holding {
     const all = distinct(plans.flatMap(({ constants }) => constants));
     const held = bytesOf(all.filter(({ weight }) => weight));
+    // Vectors are packed by each plan's first run, and dropped with it: they count as that plan's room.
     const room = plans.reduce((most, { constants, roomBytes }) => {
       return Math.max(most, bytesOf(distinct(constants).filter(({ weight }) => !weight)) + roomBytes);
     }, 0);
@@ -116,8 +121,9 @@ export class WeightMemory {
     }
     let spare = new Uint8Array(0);
     return {
-      memory: (weight, byteLength) => {
+      placeFor: (weight, byteLength) => {
         const own = ofWeight.get(weight) ?? [];
+        // The constants are packed while the values lie there. So the values begin behind these and their scratch.
         const scratch = this.#end + bytesOf(own);
         const address = scratch + aligned(own.reduce((most, { scratchBytes = 0 }) => Math.max(most, scratchBytes), 0));
         if (address + byteLength <= this.memoryBytes) {
@@ -148,12 +154,14 @@ export class WeightMemory {
       if (this.addressOf(constant) === undefined) missing += bytes;
     }
     const end = this.#end + missing + plan.roomBytes;
-    const isOthers = this.#end - this.#heldEnd + missing > all;
-    if (isOthers && end > this.memoryBytes) {
-      this.#packed.clear();
+    const needed = this.#heldEnd + all + plan.roomBytes;
+    // More is packed than this plan needs: the rest is other plans'.
+    const hasOthers = end > needed;
+    if (hasOthers && end > this.memoryBytes) {
+      this.#droppable.clear();
       this.#end = this.#heldEnd;
     }
-    this.#grow(isOthers ? Math.min(end, this.#heldEnd + all + plan.roomBytes) : end);
+    this.#grow(Math.min(end, needed));
   }
 
   #pack(into: Addresses, constant: Constant, valuesOf: ValuesOf): void {

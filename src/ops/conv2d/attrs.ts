@@ -38,10 +38,13 @@ export function isDepthwise(attrs: Conv2dAttrs): boolean {
   return attrs.groups > 1 && inGroup === 1 && out === attrs.groups;
 }
 
-/** True where an image has so few channels that a filter row, not a pixel, is the run to read. */
+/** Input channels from which on a tap is a loop of its own: with fewer, such loops are too short. */
+const TAP_CHANNELS = 8;
+
+/** True where an image has so few channels that a loop reads a filter's row, and not a pixel. */
 export function isStem(attrs: Conv2dAttrs): boolean {
   const { inGroup, kernelWidth } = weightSizes(attrs);
-  return attrs.groups === 1 && inGroup < 8 && kernelWidth > 1 && attrs.dilation[1] === 1;
+  return attrs.groups === 1 && inGroup < TAP_CHANNELS && kernelWidth > 1 && attrs.dilation[1] === 1;
 }
 
 /** The shape of an image with its padding. */

@@ -1,7 +1,8 @@
 /**
  * 2-D convolution (cross-correlation, as in PyTorch): zero padding for each side, stride, dilation, groups.
  *
- * The ways to compute it are in files of their own; all give the same sums, in different orders.
+ * The ways to compute it are in files of their own. Most add up the same products; the transforms of minimal filtering
+ * (transforms.ts) multiply less, and round differently.
  */
 
 import { ShapeError } from '../../errors.ts';

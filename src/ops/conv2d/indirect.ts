@@ -6,7 +6,7 @@ import { convolutionPhase, gemmConstants, gemmScratchBytes, listOf, tableBytes }
 import { channelsOf, pixelsOf } from '../lowering/slot.ts';
 import { type Conv2dAttrs, isDepthwise, isStem, weightSizes, windowOf } from './attrs.ts';
 
-/** The algorithm that always fits, but where a special one does. */
+/** The algorithm for every convolution but depthwise ones and stems, which have one of their own. */
 export const indirect: Algorithm<Conv2dAttrs> = {
   name: 'indirect',
   addsInPlace: true,
@@ -26,9 +26,9 @@ export const indirect: Algorithm<Conv2dAttrs> = {
         zeroBytes: channelsOf(inputs[0]!) * 4,
       },
       steps(binding) {
-        const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+        const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
         const [x] = binding.inputs;
-        const convolution = { x: x!, window: windowOf(attrs), engine, weightStorage, constants, epilogue };
+        const convolution = { x: x!, window: windowOf(attrs), engine, weightStorage, constants, record };
         return [convolutionPhase(binding, convolution, { groups, channelsIn: inGroup, channelsOut: out / groups })];
       },
     };

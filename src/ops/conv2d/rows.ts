@@ -1,5 +1,5 @@
 /**
- * Convolution of an image of few channels. On a dense copy with its padding, a filter row is one contiguous run, so the
+ * Convolution of an image of few channels. On a dense copy with its padding, a filter row is contiguous, so the
  * indirect GEMM has as many taps as the filter has rows.
  */
 
@@ -44,11 +44,11 @@ export const rows: Algorithm<Conv2dAttrs> = {
       },
       steps(binding) {
         const { scratch } = binding;
-        const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+        const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
         const copy = { address: scratch, shape, pixelBytes };
         const gemm = convolutionPhase(
           binding,
-          { x: copy, window, engine, weightStorage, constants, epilogue },
+          { x: copy, window, engine, weightStorage, constants, record },
           {
             channelsIn,
             blockTiles: blockTilesOf(taps * pixelBytes, engine.tileRows),

@@ -1,7 +1,7 @@
 /**
- * One GEMM for each filter tap. Each adds to what the ones before it left, without the tiles whose pixels all lie in
- * the padding. That is worth it where dilation is so large that many tiles do (ASPP), and where all taps together are
- * too large for a cache.
+ * One GEMM for each filter tap. Each adds to the sums that the GEMMs before it left in the output, and leaves out the
+ * tiles whose pixels the tap finds in the padding. That is worth it where dilation is so large that many tiles are left
+ * out (ASPP).
  */
 
 import type { Shape } from '../../tensor/shape.ts';
@@ -24,23 +24,29 @@ function reachOf(x: Shape, output: Shape, attrs: Conv2dAttrs): readonly Reach[] 
   const { kernelHeight, kernelWidth } = weightSizes(attrs);
   const image = imageSizes(x);
   const out = imageSizes(output);
-  const { stride, padding, dilation } = attrs;
-  const reached = (size: number, outSize: number, tapStart: number, step: number): number => {
+  const { padding, dilation } = attrs;
+  const reached = (size: number, outSize: number, tapStart: number, stride: number): number => {
     let count = 0;
     for (let o = 0; o < outSize; o++) {
-      const i = o * step + tapStart;
+      const i = o * stride + tapStart;
       if (i >= 0 && i < size) count++;
     }
     return count;
   };
   const rows = Array.from({ length: kernelHeight }, (_, k) =>
-    reached(image.height, out.height, k * dilation[0] - padding.top, stride[0]),
+    reached(image.height, out.height, k * dilation[0] - padding.top, attrs.stride[0]),
   );
   const columns = Array.from({ length: kernelWidth }, (_, k) =>
-    reached(image.width, out.width, k * dilation[1] - padding.left, stride[1]),
+    reached(image.width, out.width, k * dilation[1] - padding.left, attrs.stride[1]),
   );
   return rows.flatMap((high) => columns.map((wide) => ({ rows: high, columns: wide })));
 }
+
+/**
+ * Input channels from which on taps are split. With 54, a tap's products take as long as the way of its sums from
+ * memory and back, by the cost model's numbers.
+ */
+const LEAST_CHANNELS = 64;
 
 /** An algorithm for kernels with padding, where one tap reaches every output pixel. */
 export const splitTaps: Algorithm<Conv2dAttrs> = {
@@ -49,14 +55,14 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
   prepare(site) {
     const { inputs, output, attrs, engine, weightStorage } = site;
     const { out, inGroup, kernelWidth, taps } = weightSizes(attrs);
-    if (attrs.groups > 1 || taps === 1 || channelsOf(inputs[0]!) < 64) return null;
+    if (attrs.groups > 1 || taps === 1 || channelsOf(inputs[0]!) < LEAST_CHANNELS) return null;
     const { images, height, width } = imageSizes(output);
     const reach = reachOf(inputs[0]!, output, attrs);
-    // The tap that reaches all pixels runs first, since it starts their sums.
+    // The tap that reaches all pixels runs first, since it starts their sums: the others only add to what is there.
     const full = reach.findIndex(({ rows, columns }) => rows === height && columns === width);
     if (full < 0) return null;
     const others = [...reach.keys()].filter((tap) => tap !== full);
-    // A tile is computed where any of its pixels is reached.
+    // A tile is computed where any of its pixels is reached: in each row, up to a tile more than that.
     const pixels = reach.reduce(
       (sum, { rows, columns }) => sum + (columns === 0 ? 0 : rows * Math.min(width, columns + engine.tileRows)),
       0,
@@ -64,7 +70,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
     const constants = gemmConstants(site);
     const tapTableBytes = tableBytes(pixelsOf(output), 1, engine.tileRows);
     return {
-      // Each tap loads and stores the sums that it reaches, and starts their tiles anew.
+      // A tap loads a sum, stores it, and starts its tile anew: it is weighed as three floats on their way.
       work: { macs: images * pixels * out * inGroup, transformed: 3 * images * pixels * out },
       constants: listOf(constants),
       workspace: {
@@ -80,7 +86,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
           const window = { ...ONE_PIXEL, stride, padding: { ...NO_SIDES, top, left } };
           return convolutionPhase(
             binding,
-            { x: binding.inputs[0]!, window, engine, weightStorage, constants, epilogue: 0 },
+            { x: binding.inputs[0]!, window, engine, weightStorage, constants, record: 0 },
             {
               table: binding.table + i * tapTableBytes,
               weights: binding.addressOf(constants.weights) + tap * panelBytes(inGroup, 1, weightStorage),
@@ -91,8 +97,8 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
             },
           );
         });
-        const epilogue = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
-        return [...phases, affinePhase(binding.output, binding.output, epilogue, engine)];
+        const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
+        return [...phases, affinePhase(binding.output, binding.output, record, engine)];
       },
     };
   },

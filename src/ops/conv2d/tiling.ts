@@ -16,7 +16,8 @@ export interface Tiling {
   readonly images: number;
   /**
    * The tiles in four grids: those that lack only columns, the whole ones, those that lack only rows, those that lack
-   * both. So the tiles that have all their rows are neighbours, and so are those that have all their columns.
+   * both. So the tiles that have all their rows (the first two grids) are neighbours, and so are those that have all
+   * their columns (the middle two).
    */
   readonly grids: readonly TileGrid[];
   /** Tiles of each grid and those before it. */
@@ -58,8 +59,8 @@ function tilesAlong(pixels: number, tile: number, dilation: number): { whole: nu
 }
 
 /**
- * The tiles that a point is multiplied for: what goes into a tile's last row or column alone isn't for tiles without
- * it.
+ * The tiles that a point is multiplied for: those without a last row or column leave out its {@link
+ * Transform.lastPoints}.
  */
 export function tilesOf({ side, lastPoints }: Transform, ends: readonly number[], point: number): Range {
   const needsRows = lastPoints.includes(Math.floor(point / side));
@@ -96,7 +97,7 @@ export interface Products {
   readonly tiles: number;
 }
 
-/** The products of a block whose grids end there. */
+/** The products of a block whose grids have these {@link endsIn}. */
 export function productsOf(transform: Transform, ends: readonly number[]): Products[] {
   const found: Products[] = [];
   for (let point = 0; point < transform.side ** 2; point++) {

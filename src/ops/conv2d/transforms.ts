@@ -18,8 +18,8 @@ export interface Transform {
   /** Points that have weights of their own; those after them share the last one's. */
   readonly weightSide: number;
   /**
-   * Points that only tiles with their last row or column need. Each goes into that last output alone; or, with a Toeplitz
-   * product, is zero where the last pixel isn't there.
+   * Points that only tiles with their last row or column need. Each goes into that last output alone; or, with a
+   * Toeplitz product, is zero where the last pixel isn't there.
    */
   readonly lastPoints: readonly number[];
   /** True where all around a tile is padding: each sub-grid of the dilated image is one tile. */

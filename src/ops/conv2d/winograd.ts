@@ -5,7 +5,7 @@
  *                                    ▲ weights, transformed once or in each run
  *
  * A matrix has a row for each tile of the output. The products are an indirect GEMM with a group for each point. Tiles
- * go in blocks, so that what is transformed stays in a cache between the three steps. With dilation, each sub-grid is
+ * go in blocks, so that what is transformed stays in a cache between the three stages. With dilation, each sub-grid is
  * tiled by itself.
  */
 
@@ -28,7 +28,7 @@ import {
 } from '../../wasm/steps.gen.ts';
 import type { Algorithm, Binding } from '../lowering/algorithm.ts';
 import type { Constant } from '../lowering/constant.ts';
-import { type Range, ranges, segments } from '../lowering/cut.ts';
+import { pieces, type Range, ranges } from '../lowering/cut.ts';
 import { writeEpilogue } from '../lowering/epilogue.ts';
 import {
   gemmConstants,
@@ -41,7 +41,7 @@ import {
 } from '../lowering/gemm.ts';
 import { channelsOf, imageSizes, vectorBytes } from '../lowering/slot.ts';
 import { stage, stagedBytes, stagedChannels } from '../lowering/stage.ts';
-import { MOST } from '../rules/window.ts';
+import { MOST, ONE_PIXEL, windowArguments } from '../rules/window.ts';
 import { type Conv2dAttrs, type Conv2dSite, weightSizes } from './attrs.ts';
 import {
   endsIn,
@@ -58,13 +58,22 @@ import type { Transform } from './transforms.ts';
 /** Scratch bytes of one thread, which its transforms use one after the other. */
 const THREAD_BYTES = Math.max(WINOGRAD_INPUT_BYTES, WINOGRAD_OUTPUT_BYTES, WINOGRAD_WEIGHT_BYTES);
 
-/** Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. */
+/**
+ * Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. By the cost model's numbers,
+ * so many products take 14 times as long as transforming the weight that they are of.
+ */
 const MANY_TILES = 256;
 
-/** Input channels of a chunk: a block's rows of one point stay in a level-2 cache, a panel in level 1. */
+/**
+ * Input channels of a chunk. So many make a panel of 16 KiB, which stays in a level-1 cache, and a thread's rows of one
+ * point in a block 384 KiB, which stay in a level-2 cache.
+ */
 const MAX_CHUNK = 512;
 
-/** Output and input channels from which on minimal filtering is considered. */
+/**
+ * Output and input channels from which on minimal filtering is considered. With 12 of both, F(4×4) costs what plain
+ * products do, by the cost model's numbers.
+ */
 const LEAST_CHANNELS = 16;
 
 /** The algorithm that computes a convolution by a transform. */
@@ -81,9 +90,9 @@ export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
       const plain = gemmConstants(site);
       const pretransformed = isPretransformed(site, transform, tiling);
       const constants = pretransformed ? { ...plain, weights: pointsConstant(attrs.weight, transform) } : plain;
-      const memory = scratchOf(site, transform, tiling, pretransformed);
+      const places = placesOf(site, transform, tiling, pretransformed);
       let made: Schedule | null = null;
-      const schedule = () => (made ??= scheduleOf(transform, tiling, memory, engine.tileRows));
+      const schedule = () => (made ??= scheduleOf(transform, tiling, places, engine.tileRows));
       return {
         work: workOf(transform, tiling, { channels, channelsOut: channelsOf(output), pretransformed }),
         constants: listOf(constants),
@@ -92,22 +101,22 @@ export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
           get tableBytes() {
             return schedule().tableBytes;
           },
-          scratchBytes: memory.bytes,
+          scratchBytes: places.bytes,
           zeroBytes: channels * 4,
         },
         steps(binding) {
-          const call: Call = {
+          const bound: Bound = {
             site,
             transform,
-            memory,
+            places,
             schedule: schedule(),
             binding,
             weights: binding.addressOf(constants.weights),
             bias: binding.addressOf(constants.bias),
-            epilogue: writeEpilogue(binding, site.epilogue, constants.norm, binding.residual),
+            record: writeEpilogue(binding, site.epilogue, constants.norm, binding.residual),
           };
-          writeTables(call, tiling);
-          return [...weightPhases(call), ...call.schedule.blocks.flatMap((block) => blockPhases(call, block))];
+          writeTables(bound, tiling);
+          return [...weightPhases(bound), ...bound.schedule.blocks.flatMap((block) => blockPhases(bound, block))];
         },
       };
     },
@@ -132,7 +141,7 @@ function fits({ inputs, output, attrs }: Conv2dSite, { stride, isSurrounded }: T
     attrs.stride[1] === stride &&
     dilation[0] === dilation[1] &&
     (stride === 1 || dilation[0] === 1) &&
-    // A tile reaches over up to seven dilations, whose pixels are counted in 32 bits.
+    // A tile reaches over less than eight dilations, and pixels are counted in 32 bits.
     dilation[0] <= MOST / 8 &&
     (!isSurrounded || hasOneTileSubGrids(inputs[0]!, output, attrs))
   );
@@ -178,12 +187,12 @@ function workOf(
 }
 
 /** Sizes of the matrices, and where they lie in the scratch memory. */
-interface Scratch {
+interface Places {
   readonly channelsIn: number;
   /** Whole vectors. */
   readonly channelsOut: number;
-  /** Tiles of a block: whole tiles of the GEMM in all blocks but the last. */
-  readonly blockTiles: number;
+  /** Tiles of a block. The GEMM has a row for each, so all blocks but the last are a multiple of its `tileRows`. */
+  readonly blockSize: number;
   /** Input channels of a chunk. */
   readonly chunk: number;
   /** The offset of the products' own scratch memory. */
@@ -201,30 +210,39 @@ interface Scratch {
 }
 
 /** Where a site's matrices lie. */
-function scratchOf(
+function placesOf(
   { inputs, output, engine }: Conv2dSite,
   transform: Transform,
   { count }: Tiling,
   pretransformed: boolean,
-): Scratch {
+): Places {
   const { threads, tileRows } = engine;
   const points = transform.side ** 2;
   const channelsIn = channelsOf(inputs[0]!);
   const channelsOut = vectorBytes(channelsOf(output)) / 4;
   const chunk = Math.min(channelsIn, MAX_CHUNK);
-  // Enough rows for each point's weights to pay for their way from memory; a thread has only some of the points.
+  // Enough rows for each point's weights to pay for their way from memory: more, where a row has more channels. A
+  // thread has only some of the points.
   const mostTiles = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
   const blocks = Math.ceil(count / mostTiles);
-  const blockTiles = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
+  const blockSize = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
   const inputBytes = skewed(points * chunk * 4);
   const productBytes = skewed(points * channelsOut * 4);
   const gemm = threads * THREAD_BYTES;
   const input = gemm + gemmScratchBytes({ channelsIn: chunk, taps: 1, weightStorage: 'f32' }, engine);
-  const products = input + blockTiles * inputBytes;
-  const weights = products + blockTiles * productBytes;
+  const products = input + blockSize * inputBytes;
+  const weights = products + blockSize * productBytes;
   const weightBytes = weightCount(transform) * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
   return {
-    ...{ channelsIn, channelsOut, blockTiles, chunk, gemm, input, inputBytes, products, productBytes },
+    channelsIn,
+    channelsOut,
+    blockSize,
+    chunk,
+    gemm,
+    input,
+    inputBytes,
+    products,
+    productBytes,
     weights: pretransformed ? null : weights,
     bytes: pretransformed ? weights : weights + weightBytes,
   };
@@ -235,15 +253,15 @@ function skewed(bytes: number): number {
   return bytes % 4096 === 0 ? bytes + 64 : bytes;
 }
 
-/** Products with the offset of what f32_conv2d reads of them in the table. */
-interface TabledProducts extends Products {
-  readonly table: number;
+/** Products, and where in the table the addresses of their rows begin. */
+interface PlacedProducts extends Products {
+  readonly tableOffset: number;
 }
 
-/** Tiles that go through all three steps together. */
+/** Tiles that go through all three stages together. */
 interface Block {
   readonly tiles: Range;
-  readonly products: readonly TabledProducts[];
+  readonly products: readonly PlacedProducts[];
 }
 
 /** What is computed in which order: blocks of tiles, of each chunks of input channels. */
@@ -251,7 +269,7 @@ interface Schedule {
   readonly chunks: readonly Range[];
   readonly blocks: readonly Block[];
   /** The products of all blocks, each once. */
-  readonly products: readonly TabledProducts[];
+  readonly products: readonly PlacedProducts[];
   /** Where the tiles are, then what f32_conv2d reads of each of the products. */
   readonly tableBytes: number;
 }
@@ -260,65 +278,70 @@ interface Schedule {
 function scheduleOf(
   transform: Transform,
   tiling: Tiling,
-  { channelsIn, chunk, blockTiles }: Scratch,
+  { channelsIn, chunk, blockSize }: Places,
   tileRows: number,
 ): Schedule {
   let end = tiling.count * TILE_PLACE_BYTES;
-  const known = new Map<string, readonly TabledProducts[]>();
-  const blocks = segments(tiling.count, blockTiles).map((tiles) => {
+  const known = new Map<string, readonly PlacedProducts[]>();
+  const blocks = pieces(tiling.count, blockSize).map((tiles) => {
     const ends = endsIn(tiling, tiles);
     const key = String(ends);
     let products = known.get(key);
     if (!products) {
       products = productsOf(transform, ends).map((some) => {
-        const table = end;
+        const tableOffset = end;
         end += tableBytes(some.tiles, 1, tileRows);
-        return { ...some, table };
+        return { ...some, tableOffset };
       });
       known.set(key, products);
     }
     return { tiles, products };
   });
-  return { chunks: segments(channelsIn, chunk), blocks, products: [...known.values()].flat(), tableBytes: end };
+  return { chunks: pieces(channelsIn, chunk), blocks, products: [...known.values()].flat(), tableBytes: end };
 }
 
 /** One bound convolution: what the phases below are made of. */
-interface Call {
+interface Bound {
   readonly site: Conv2dSite;
   readonly transform: Transform;
-  readonly memory: Scratch;
+  readonly places: Places;
   readonly schedule: Schedule;
   readonly binding: Binding;
   /** Addresses of the constants, and of the epilogue's record. */
   readonly weights: number;
   readonly bias: number;
-  readonly epilogue: number;
+  readonly record: number;
 }
 
 /** Writes where the tiles are, and the addresses of the products' rows. */
-function writeTables({ site, memory, schedule, binding }: Call, tiling: Tiling): void {
+function writeTables({ site, places, schedule, binding }: Bound, tiling: Tiling): void {
   const { kernels, scratch, table } = binding;
   writeTiles(tiling, kernels.memory, table);
-  for (const { tile, tiles, table: offset } of schedule.products) {
+  for (const { tile, tiles, tableOffset } of schedule.products) {
     // A row of tiles is an image of one row, which a window of one pixel passes over.
     const rows = f32_conv2d_table({
-      ...{ images: 1, height: 1, width: tiles, outHeight: 1, outWidth: tiles },
-      ...{ kernelHeight: 1, kernelWidth: 1, strideHeight: 1, strideWidth: 1, top: 0, left: 0 },
-      ...{ dilationHeight: 1, dilationWidth: 1, tileRows: site.engine.tileRows, skipsPadding: 0 },
-      x: scratch + memory.input + tile * memory.inputBytes,
-      pixelBytes: memory.inputBytes,
+      images: 1,
+      height: 1,
+      width: tiles,
+      outHeight: 1,
+      outWidth: tiles,
+      ...windowArguments(ONE_PIXEL),
+      tileRows: site.engine.tileRows,
+      skipsPadding: 0,
+      x: scratch + places.input + tile * places.inputBytes,
+      pixelBytes: places.inputBytes,
       zeros: 0,
-      table: table + offset,
+      table: table + tableOffset,
     });
     runStep(kernels, rows);
   }
 }
 
 /** The transform of the weight, where the constant isn't transformed: the threads share its panels. */
-function weightPhases({ site, transform, memory, binding, weights }: Call): readonly Phase[] {
-  const { channelsIn, weights: to } = memory;
+function weightPhases({ site, transform, places, binding, weights }: Bound): readonly Phase[] {
+  const { channelsIn, weights: to } = places;
   if (to === null) return [];
-  const panels = panelsOf(memory.channelsOut);
+  const panels = panelsOf(places.channelsOut);
   const phase = ranges(panels, site.engine.threads).map(({ first, count }, thread) =>
     f32_winograd_weights({
       side: transform.side,
@@ -334,16 +357,16 @@ function weightPhases({ site, transform, memory, binding, weights }: Call): read
 }
 
 /** All phases of a block: for each chunk of channels the transforms of the input, then products; and the way back. */
-function blockPhases(call: Call, { tiles, products }: Block): readonly Phase[] {
-  const chunks = call.schedule.chunks.flatMap((channels) => [
-    inputPhase(call, tiles, channels),
-    products.flatMap((some) => productSteps(call, some, channels)),
+function blockPhases(bound: Bound, { tiles, products }: Block): readonly Phase[] {
+  const chunks = bound.schedule.chunks.flatMap((channels) => [
+    inputPhase(bound, tiles, channels),
+    products.flatMap((some) => productSteps(bound, some, channels)),
   ]);
-  return [...chunks, outputPhase(call, tiles)];
+  return [...chunks, outputPhase(bound, tiles)];
 }
 
 /** The tiles of a block as the threads share them. */
-function sharesOf({ site, binding }: Call, tiles: Range) {
+function sharesOf({ site, binding }: Bound, tiles: Range) {
   return ranges(tiles.count, site.engine.threads).map(({ first, count }, thread) => ({
     /** The first of them, counted from the block's. */
     first,
@@ -355,40 +378,40 @@ function sharesOf({ site, binding }: Call, tiles: Range) {
 }
 
 /** The transforms of some channels of a block's input. */
-function inputPhase(call: Call, tiles: Range, channels: Range): Phase {
-  const { site, transform, memory, binding } = call;
+function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
+  const { site, transform, places, binding } = bound;
   const { padding, dilation } = site.attrs;
   const x = binding.inputs[0]!;
   const { height, width } = imageSizes(x.shape);
-  // Of what surrounds a tile of a Toeplitz product nothing is read.
-  const unread = transform.isSurrounded ? dilation[0] : 0;
-  return sharesOf(call, tiles).map(({ first, ...share }) =>
+  // A tile of a Toeplitz product reads nothing of the padding around it, so it begins a dilation later.
+  const surrounding = transform.isSurrounded ? dilation[0] : 0;
+  return sharesOf(bound, tiles).map(({ first, ...share }) =>
     f32_winograd_input({
       side: transform.side,
       channels: channels.count,
       height,
       width,
-      top: padding.top - unread,
-      left: padding.left - unread,
+      top: padding.top - surrounding,
+      left: padding.left - surrounding,
       dilation: dilation[0],
       ...share,
       x: x.address + channels.first * 4,
       pixelBytes: x.pixelBytes,
       zeros: binding.zeros,
-      out: binding.scratch + memory.input + first * memory.inputBytes,
-      tileBytes: memory.inputBytes,
+      out: binding.scratch + places.input + first * places.inputBytes,
+      tileBytes: places.inputBytes,
     }),
   );
 }
 
 /** Products of a block, a group for each point. They add to the products of the channels before. */
-function productSteps({ site, memory, binding, weights }: Call, products: TabledProducts, channels: Range): Phase {
-  const { channelsIn, channelsOut, productBytes } = memory;
+function productSteps({ site, places, binding, weights }: Bound, products: PlacedProducts, channels: Range): Phase {
+  const { channelsIn, channelsOut, productBytes } = places;
   const { scratch, table } = binding;
-  const first = memory.weights === null ? weights : scratch + memory.weights;
-  // f32_conv2d takes a group's weights to follow those of the group before. Where points share a weight, they don't.
-  const skippedGroups = products.weight - products.point;
-  const skipped = skippedGroups * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
+  const first = places.weights === null ? weights : scratch + places.weights;
+  // f32_conv2d reads group g's weights at g times a group's bytes. Points that share a weight have later groups than
+  // weights, so the address moves back by the difference.
+  const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
   return gemmPhase(
     {
       rows: products.tiles,
@@ -398,16 +421,17 @@ function productSteps({ site, memory, binding, weights }: Call, products: Tabled
       channelsOut,
       taps: 1,
       adds: channels.first > 0,
+      // As many as rows, so at least as many as the GEMM has tiles: all of them are one block.
       blockTiles: products.tiles,
-      table: table + products.table,
-      weights: first + channels.first * panelBytes(1, 1) + skipped,
+      table: table + products.tableOffset,
+      weights: first + channels.first * panelBytes(1, 1) + shift,
       panelBytes: panelBytes(channelsIn, 1),
       weightStorage: 'f32',
-      scratch: scratch + memory.gemm,
-      out: scratch + memory.products + products.tile * productBytes,
+      scratch: scratch + places.gemm,
+      out: scratch + places.products + products.tile * productBytes,
       outBytes: productBytes,
       bias: 0,
-      epilogue: 0,
+      record: 0,
       cut: 'panels',
     },
     site.engine,
@@ -415,11 +439,11 @@ function productSteps({ site, memory, binding, weights }: Call, products: Tabled
 }
 
 /** The way back of a block's products to output pixels. */
-function outputPhase(call: Call, tiles: Range): Phase {
-  const { site, transform, memory, binding, bias, epilogue } = call;
+function outputPhase(bound: Bound, tiles: Range): Phase {
+  const { site, transform, places, binding, bias, record } = bound;
   const { output } = binding;
   const { height, width } = imageSizes(output.shape);
-  return sharesOf(call, tiles).map(({ first, ...share }) =>
+  return sharesOf(bound, tiles).map(({ first, ...share }) =>
     f32_winograd_output({
       side: transform.side,
       tile: transform.tile,
@@ -428,12 +452,12 @@ function outputPhase(call: Call, tiles: Range): Phase {
       outWidth: width,
       dilation: site.attrs.dilation[0],
       ...share,
-      m: binding.scratch + memory.products + first * memory.productBytes,
-      tileBytes: memory.productBytes,
+      m: binding.scratch + places.products + first * places.productBytes,
+      tileBytes: places.productBytes,
       out: output.address,
       outBytes: output.pixelBytes,
       bias,
-      epilogue,
+      epilogue: record,
     }),
   );
 }
@@ -442,10 +466,10 @@ function outputPhase(call: Call, tiles: Range): Phase {
 function pointsConstant(weight: Parameter, transform: Transform): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
   const row = channelsIn * 9;
-  const step = stagedChannels(row);
-  const staged = stagedBytes(Math.min(step, channelsOut) * row);
+  const most = stagedChannels(row);
+  const staged = stagedBytes(Math.min(most, channelsOut) * row);
   const panels = panelsOf(channelsOut);
-  const packedBytes = panelsOf(Math.min(step, channelsOut)) * panelBytes(channelsIn, 9);
+  const packedBytes = panelsOf(Math.min(most, channelsOut)) * panelBytes(channelsIn, 9);
   return {
     owner: weight,
     form: transform.name,
@@ -455,7 +479,7 @@ function pointsConstant(weight: Parameter, transform: Transform): Constant {
     write({ kernels, address, scratch, valuesOf }) {
       const values = valuesOf(weight);
       const packed = scratch + staged;
-      for (const { first, count } of segments(channelsOut, step)) {
+      for (const { first, count } of pieces(channelsOut, most)) {
         stage(kernels, values, { first: first * row, count: count * row }, scratch);
         runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps: 9, weight: scratch, out: packed }));
         const points = f32_winograd_weights({

@@ -9,9 +9,9 @@ import { channelsOf, pixelsOf, type Slot } from './slot.ts';
 /**
  * Applies an epilogue to each pixel of `x`.
  *
- * @param epilogue the address of the epilogue's record
+ * @param record the address of the epilogue's record
  */
-export function affinePhase(x: Slot, output: Slot, epilogue: number, { threads }: Engine): Phase {
+export function affinePhase(x: Slot, output: Slot, record: number, { threads }: Engine): Phase {
   return ranges(pixelsOf(output.shape), threads).map(({ first, count }) =>
     f32_affine({
       firstPixel: first,
@@ -21,7 +21,7 @@ export function affinePhase(x: Slot, output: Slot, epilogue: number, { threads }
       pixelBytes: x.pixelBytes,
       out: output.address,
       outBytes: output.pixelBytes,
-      epilogue,
+      epilogue: record,
     }),
   );
 }

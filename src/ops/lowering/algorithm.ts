@@ -10,7 +10,7 @@ import type { Epilogue } from '../rules/epilogue.ts';
 import type { Constant } from './constant.ts';
 import type { Slot } from './slot.ts';
 
-/** What is known of the engine that will run a plan. No result depends on it. */
+/** What is known of the engine that will run a plan. No number in a result depends on it; which NaN a tap has does. */
 export interface Engine {
   /** Rows of a convolution's tile that the engine keeps in registers. */
   readonly tileRows: number;
@@ -28,7 +28,7 @@ export interface Engine {
  */
 export type WeightStorage = 'f32' | 'f16';
 
-/** One application of an op: its shapes don't depend on what else is computed. */
+/** An application of an op, with its shapes. All but `epilogue` is the same whatever the taps are. */
 export interface Site<A> {
   /** Shapes of the op's own inputs as kernels see them (`rules/axes.ts`). A residual isn't among them. */
   readonly inputs: readonly Shape[];
@@ -59,15 +59,19 @@ export interface Workspace {
   readonly zeroBytes: number;
 }
 
-/** All addresses of one node. */
+/** Where one node's values and {@link Workspace} lie: slots, and addresses. */
 export interface Binding {
   readonly kernels: Kernels;
   /** The op's own inputs; a residual isn't among them. */
   readonly inputs: readonly Slot[];
   readonly output: Slot;
+  /** What the epilogue adds; null for nothing. */
   readonly residual: Slot | null;
+  /** {@link Workspace.tableBytes}, which are the node's own as long as the plan is bound. */
   readonly table: number;
+  /** {@link Workspace.scratchBytes}, which other nodes overwrite; 0 where there are none. */
   readonly scratch: number;
+  /** {@link Workspace.zeroBytes}, which nobody may write. */
   readonly zeros: number;
   /** {@link EPILOGUE_BYTES} for the record that tells kernels of an epilogue. */
   readonly record: number;

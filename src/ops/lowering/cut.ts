@@ -2,14 +2,15 @@
 
 import { LANES } from '../../wasm/kernels.gen.ts';
 
-/** A run of `count` things from `first` on. */
+/** `count` things from `first` on. */
 export interface Range {
   readonly first: number;
   readonly count: number;
 }
 
 /**
- * The one rule for cutting work: as many ranges as threads, of which none is empty and no two differ by more than one.
+ * The one rule for cutting work: a range for each thread, or for each thing where there are fewer. No two differ by
+ * more than one.
  */
 export function ranges(count: number, threads: number): Range[] {
   const shares = Math.min(count, threads);
@@ -19,8 +20,8 @@ export function ranges(count: number, threads: number): Range[] {
   });
 }
 
-/** `count` things in segments of `size`, of which the last may be smaller. */
-export function segments(count: number, size: number): readonly Range[] {
+/** `count` things in pieces of `size`, of which the last may be smaller. */
+export function pieces(count: number, size: number): readonly Range[] {
   return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
     first: i * size,
     count: Math.min(size, count - i * size),

@@ -39,6 +39,7 @@ export function writeEpilogue(
   norm: Constant | null,
   residual: Binding['residual'],
 ): number {
+  // In the order of the fields of `Epilogue` in assembly/epilogue.ts: five words, then two floats.
   const isClamp = activation?.kind === 'clamp';
   const view = new DataView(kernels.memory.buffer, record, EPILOGUE_BYTES);
   const scale = addressOf(norm);

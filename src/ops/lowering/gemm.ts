@@ -13,12 +13,15 @@ import { f32_conv2d, f32_conv2d_table, f32_pack_conv2d, f32_to_f16 } from '../..
 import { type Window, windowArguments } from '../rules/window.ts';
 import type { Binding, Engine, Site, WeightStorage } from './algorithm.ts';
 import { biasConstant, type Constant } from './constant.ts';
-import { ranges } from './cut.ts';
+import { pieces, ranges } from './cut.ts';
 import { normConstant } from './epilogue.ts';
-import { channelsOf, pixelsOf, type Slot } from './slot.ts';
+import { channelsOf, imageSizes, pixelsOf, type Slot } from './slot.ts';
 import { stage, stagedBytes, stagedChannels } from './stage.ts';
 
-/** Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. */
+/**
+ * Input bytes that a block of tiles may take, so that it stays in a level-2 cache while all panels pass. Small ones
+ * have 512 KiB, and panels and sums pass through them as well.
+ */
 const BLOCK_BYTES = 384 * 1024;
 
 /**
@@ -69,9 +72,9 @@ function panelConstant(weight: Parameter, storage: WeightStorage, groups: number
   const taps = numel(weight.shape.slice(2));
   const channelsOut = out / groups;
   const row = channelsIn * taps;
-  const step = stagedChannels(row);
-  const staged = stagedBytes(Math.min(step, channelsOut) * row);
-  const floats = panelsOf(Math.min(step, channelsOut)) * PANEL * row;
+  const most = stagedChannels(row);
+  const staged = stagedBytes(Math.min(most, channelsOut) * row);
+  const floats = panelsOf(Math.min(most, channelsOut)) * PANEL * row;
   return {
     owner: weight,
     form: `panels ${groups} ${storage}`,
@@ -82,11 +85,10 @@ function panelConstant(weight: Parameter, storage: WeightStorage, groups: number
       const values = valuesOf(weight);
       let to = address;
       for (let g = 0; g < groups; g++) {
-        for (let n = 0; n < channelsOut; n += step) {
-          const count = Math.min(step, channelsOut - n);
+        for (const { first, count } of pieces(channelsOut, most)) {
           const panels = panelsOf(count);
           const packed = storage === 'f16' ? scratch + staged : to;
-          stage(kernels, values, { first: (g * channelsOut + n) * row, count: count * row }, scratch);
+          stage(kernels, values, { first: (g * channelsOut + first) * row, count: count * row }, scratch);
           runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps, weight: scratch, out: packed }));
           if (storage === 'f16' && runStep(kernels, f32_to_f16({ count: panels * PANEL * row, x: packed, out: to }))) {
             throw overflow(values, nameOf(weight));
@@ -120,25 +122,25 @@ export function panelBytes(channelsIn: number, taps: number, storage: WeightStor
   return channelsIn * taps * PANEL * (storage === 'f16' ? 2 : 4);
 }
 
-/** What a GEMM does with its sums' terms. */
-interface Terms {
+/** How many products a GEMM's sums have, and how the weights among them are stored. */
+interface SumSizes {
   readonly channelsIn: number;
   readonly taps: number;
   readonly weightStorage: WeightStorage;
 }
 
 /** Bytes of scratch memory that a GEMM takes in all threads. */
-export function gemmScratchBytes(terms: Terms, { threads }: Engine): number {
-  return threads * (f16Bytes(terms) + partialBytes(terms));
+export function gemmScratchBytes(sizes: SumSizes, { threads }: Engine): number {
+  return threads * (f16Bytes(sizes) + partialBytes(sizes));
 }
 
 /** Bytes of a thread's panel of float32, where weights are stored as f16. */
-function f16Bytes({ channelsIn, taps, weightStorage }: Terms): number {
+function f16Bytes({ channelsIn, taps, weightStorage }: SumSizes): number {
   return weightStorage === 'f16' ? panelBytes(channelsIn, taps) : 0;
 }
 
-/** Bytes of what a thread's sums come to before their last run. */
-function partialBytes({ channelsIn, taps }: Terms): number {
+/** Bytes for a thread's sums between their runs; none where a sum is one run. */
+function partialBytes({ channelsIn, taps }: SumSizes): number {
   return channelsIn * taps > RUN ? PARTIAL_BYTES : 0;
 }
 
@@ -154,28 +156,36 @@ export function tableBytes(rows: number, taps: number, tileRows: number): number
 
 /** One indirect GEMM: see f32_conv2d. */
 export interface Gemm {
+  /** Output pixels, of all images. */
   readonly rows: number;
+  /** How many groups are computed. */
   readonly groups: number;
   /** The first of them; 0 where absent. Weights, `out` and the rows' channels begin with group 0. */
   readonly firstGroup?: number;
   /** Of one group. */
   readonly channelsIn: number;
   readonly channelsOut: number;
+  /** Addresses in the table for each row. */
   readonly taps: number;
   /** True to add to what `out` holds; its values are the first terms. */
   readonly adds?: boolean;
+  /** Tiles that all panels pass before the next ones: see {@link blockTilesOf}. */
   readonly blockTiles: number;
+  /** The address of the table: {@link tableBytes}. */
   readonly table: number;
+  /** The address of the first panel of group 0, and bytes from panel to panel. */
   readonly weights: number;
   readonly panelBytes: number;
   readonly weightStorage: WeightStorage;
   /** {@link gemmScratchBytes} for as many threads as share it. */
   readonly scratch: number;
+  /** The address of the first pixel's first channel of group 0, and bytes from pixel to pixel. */
   readonly out: number;
   readonly outBytes: number;
+  /** The address of the bias; 0 for none. */
   readonly bias: number;
   /** The address of the epilogue's record; 0 for none. */
-  readonly epilogue: number;
+  readonly record: number;
   /** What threads share: tiles, or panels where they are more, unless given. */
   readonly cut?: 'tiles' | 'panels';
 }
@@ -183,7 +193,7 @@ export interface Gemm {
 /** A GEMM shared by threads. */
 export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const { rows, groups, channelsIn, channelsOut, taps, adds = false, firstGroup = 0 } = gemm;
-  const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, epilogue } = gemm;
+  const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, record } = gemm;
   const ofF16 = f16Bytes(gemm);
   const ofPartial = partialBytes(gemm);
   const tiles = Math.ceil(rows / tileRows);
@@ -210,12 +220,12 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
       table,
       weights,
       panelBytes: bytes,
-      wide: ofF16 && scratch,
-      partial: ofPartial && scratch + ofF16,
+      wide: ofF16 > 0 ? scratch : 0,
+      partial: ofPartial > 0 ? scratch + ofF16 : 0,
       out,
       outBytes,
       bias,
-      epilogue,
+      epilogue: record,
     });
   });
 }
@@ -229,21 +239,17 @@ export interface Convolution {
   readonly weightStorage: WeightStorage;
   readonly constants: GemmConstants;
   /** The address of the epilogue's record; 0 for none. */
-  readonly epilogue: number;
+  readonly record: number;
 }
 
 /**
- * A convolution's GEMM. The table of what the window reaches is written at once: zeros in the padding, or, for sums
- * that are added to, nothing for tiles that lie in it.
+ * A convolution's GEMM, whose table is written at once.
  *
  * @param differences from the plain one: dense pixels, one group, the constants as they are
  */
-export function convolutionPhase(
-  binding: Binding,
-  { x, window, engine, weightStorage, constants, epilogue }: Convolution,
-  differences: Partial<Gemm> = {},
-): Phase {
-  const { kernels, output, scratch, zeros } = binding;
+export function convolutionPhase(binding: Binding, convolution: Convolution, differences: Partial<Gemm> = {}): Phase {
+  const { x, window, engine, weightStorage, constants, record } = convolution;
+  const { output, scratch } = binding;
   const taps = window.kernelSize[0] * window.kernelSize[1];
   const channelsIn = differences.channelsIn ?? channelsOf(x.shape);
   const gemm: Gemm = {
@@ -261,17 +267,26 @@ export function convolutionPhase(
     out: output.address,
     outBytes: output.pixelBytes,
     bias: binding.addressOf(constants.bias),
-    epilogue,
+    record,
     ...differences,
   };
-  const [images, , height = 1, width = 1] = x.shape as [number, number, number?, number?];
-  const [, , outHeight = 1, outWidth = 1] = output.shape;
+  writeTable(binding, convolution, gemm);
+  return gemmPhase(gemm, engine);
+}
+
+/**
+ * Writes the addresses of what a convolution's window reaches: zeros in the padding. Tiles that lie in the padding are
+ * left out where the GEMM adds to sums, since they would add nothing.
+ */
+function writeTable({ kernels, output, zeros }: Binding, { x, window, engine }: Convolution, gemm: Gemm): void {
+  const { images, height, width } = imageSizes(x.shape);
+  const out = imageSizes(output.shape);
   const table = f32_conv2d_table({
     images,
     height,
     width,
-    outHeight,
-    outWidth,
+    outHeight: out.height,
+    outWidth: out.width,
     ...windowArguments(window),
     tileRows: engine.tileRows,
     skipsPadding: Number(gemm.adds ?? false),
@@ -281,5 +296,4 @@ export function convolutionPhase(
     table: gemm.table,
   });
   runStep(kernels, table);
-  return gemmPhase(gemm, engine);
 }

@@ -11,7 +11,7 @@ import { imageSizes, type Slot } from './slot.ts';
  *
  * @param stepOf the kernel's step of the arguments that all such kernels have
  */
-export function poolPhase(
+export function poolingPhase(
   { inputs, output }: Pick<Binding, 'inputs' | 'output'>,
   window: Window,
   { threads }: Engine,

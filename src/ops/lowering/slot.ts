@@ -36,8 +36,8 @@ export function vectorBytes(floats: number): number {
   return Math.ceil(floats / LANES) * LANES * 4;
 }
 
-/** The sizes of `[N, C, H, W]` by their names. */
+/** The sizes of `[N, C, H, W]` by their names; `[N, C]` are images of one pixel. */
 export function imageSizes(shape: Shape) {
-  const [images, channels, height, width] = shape as [number, number, number, number];
+  const [images, channels, height = 1, width = 1] = shape as [number, number, number?, number?];
   return { images, channels, height, width };
 }

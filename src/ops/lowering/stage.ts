@@ -4,32 +4,35 @@
  */
 
 import { Tensor } from '../../tensor/tensor.ts';
-import type { Kernels } from '../../wasm/kernels.gen.ts';
+import { type Kernels, PANEL } from '../../wasm/kernels.gen.ts';
 import { runStep } from '../../wasm/step.ts';
 import { f32_from_f16 } from '../../wasm/steps.gen.ts';
 import type { Range } from './cut.ts';
 
-/** Floats that are staged at a time, where a panel of eight rows isn't more. */
-const STAGED_FLOATS = 1 << 15;
+/** Floats that are staged at a time, where a panel of weights isn't more: 128 KiB, which a level-2 cache holds. */
+const STAGED_FLOATS = 32768;
 
 /** Output channels of `row` floats that are staged at a time: whole panels. */
 export function stagedChannels(row: number): number {
-  return Math.max(8, Math.floor(STAGED_FLOATS / row / 8) * 8);
+  return Math.max(PANEL, Math.floor(STAGED_FLOATS / row / PANEL) * PANEL);
 }
 
-/** Bytes that {@link stage} needs for `count` elements: as float32, and before that as binary16. */
+/** What f32_from_f16 takes at a time. */
+const HALVES = 8;
+
+/** Bytes that {@link stage} uses for `count` elements: as float32, and behind these as binary16 where they came so. */
 export function stagedBytes(count: number): number {
-  return Math.ceil(count / 8) * 8 * 6;
+  return Math.ceil(count / HALVES) * HALVES * (4 + 2);
 }
 
-/** Writes a range of a tensor's elements to an address, as float32; after them it uses {@link stagedBytes}. */
+/** Writes a range of a tensor's elements to an address, as float32. It uses {@link stagedBytes} from there on. */
 export function stage(kernels: Kernels, { data, dtype }: Tensor, { first, count }: Range, to: number): void {
   const part = data.subarray(first, first + count);
   const { buffer } = kernels.memory;
   if (dtype === 'float16') {
-    const halves = Math.ceil(count / 8) * 8;
-    const from = to + halves * 4;
+    const padded = Math.ceil(count / HALVES) * HALVES;
+    const from = to + padded * 4;
     new Uint16Array(buffer, from, count).set(part as Uint16Array);
-    runStep(kernels, f32_from_f16({ count: halves, x: from, out: to }));
+    runStep(kernels, f32_from_f16({ count: padded, x: from, out: to }));
   } else new Float32Array(buffer, to, count).set(new Tensor(part, [count], dtype).float().data);
 }
