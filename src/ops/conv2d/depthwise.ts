@@ -12,19 +12,20 @@ import { normConstant, writeEpilogue } from '../lowering/epilogue.ts';
 import { imageSizes, vectorBytes } from '../lowering/slot.ts';
 import { stage, stagedBytes } from '../lowering/stage.ts';
 import { windowArguments } from '../rules/window.ts';
-import { type Conv2dAttrs, isDepthwise, windowOf } from './attrs.ts';
+import { type Conv2dAttrs, isDepthwise, weightSizes, windowOf } from './attrs.ts';
 
 /** The one algorithm for as many groups as channels. */
 export const depthwise: Algorithm<Conv2dAttrs> = {
   name: 'depthwise',
 
-  prepare({ attrs, epilogue, engine }) {
+  prepare({ output: shape, attrs, epilogue, engine }) {
     if (!isDepthwise(attrs)) return null;
     const layout = { channels: attrs.groups, groups: 1, multiple: LANES };
     const weights = weightConstant(attrs.weight);
     const bias = biasConstant(attrs.bias, layout);
     const norm = normConstant(epilogue.norm, layout);
     return {
+      work: { macs: numel(shape) * weightSizes(attrs).taps, transformed: 0 },
       constants: [weights, bias, norm],
       steps(binding) {
         const { output, addressOf } = binding;

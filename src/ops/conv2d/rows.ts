@@ -27,7 +27,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
     const { inputs, output, attrs, engine, weightStorage } = site;
     if (!isStem(attrs)) return null;
     const { stride, padding, dilation } = attrs;
-    const { inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
+    const { out, inGroup, kernelHeight, kernelWidth, taps } = weightSizes(attrs);
     const constants = gemmConstants(site);
     const shape = paddedShape(inputs[0]!, padding);
     const pixelBytes = inGroup * 4;
@@ -36,6 +36,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
     const channelsIn = kernelWidth * inGroup;
     const window: Window = { kernelSize: [kernelHeight, 1], stride, padding: NO_SIDES, dilation };
     return {
+      work: { macs: pixelsOf(output) * out * inGroup * taps, transformed: 0 },
       constants: listOf(constants),
       workspace: {
         tableBytes: tableBytes(pixelsOf(output), kernelHeight, engine.tileRows),
