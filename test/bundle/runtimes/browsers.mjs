@@ -1,17 +1,18 @@
 /**
  * Debian's browsers, each opening a page that computes in its window and in a web worker, and posts what came out; and
  * cross-origin isolated pages with a pool of threads. All come under a strict Content-Security-Policy that allows
- * WebAssembly ('wasm-unsafe-eval') and nothing else.
+ * WebAssembly ('wasm-unsafe-eval') and nothing else. Started as commands, not by selenium-webdriver: Debian has no
+ * geckodriver, npm's downloads one, and a page that posts needs no driver.
  */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import sirv from 'sirv';
 import { after, outputOf, present, whileRunning } from '../command.mjs';
 import { pageByEsbuild, pageByVite, pageByWebpack } from '../pages.mjs';
-
-const TYPES = { '.mjs': 'text/javascript', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 const POLICY =
   "default-src 'none'; connect-src 'self'; worker-src 'self'; script-src 'self' 'nonce-map' 'wasm-unsafe-eval'";
@@ -104,8 +105,9 @@ async function open({ title, file, version, command, env }, folder, page, header
   const [, number] = /([\d.]+)/.exec(await outputOf(...split(version(file)), { cwd: folder }));
   const profile = mkdtempSync(join(tmpdir(), 'layertap-profile-'));
   const server = createServer();
+  const files = sirv(folder, { dev: true, etag: false });
   const posted = new Promise((resolve) => {
-    server.on('request', (request, response) => serve(request, response, { folder, page, headers, resolve }));
+    server.on('request', (request, response) => serve(request, response, { files, page, headers, resolve }));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
@@ -128,23 +130,14 @@ const onScreen = (...command) => [present('/usr/bin/xvfb-run', 'WebKitGTK: xvfb-
 const split = ([command, ...args]) => [command, args];
 
 /** The page, files of the project, and the result that the page posts. */
-function serve(request, response, { folder, page, headers, resolve }) {
+function serve(request, response, { files, page, headers, resolve }) {
   response.setHeaders(new Map(Object.entries({ 'content-security-policy': POLICY, ...headers })));
-  const { pathname } = new URL(request.url, 'http://127.0.0.1');
-  if (request.method === 'POST' && pathname === '/result') {
-    const chunks = [];
-    request.on('data', (chunk) => chunks.push(chunk));
-    request.on('end', () => {
+  if (request.method === 'POST' && request.url === '/result') {
+    return json(request).then((result) => {
       response.end();
-      resolve(JSON.parse(Buffer.concat(chunks).toString()));
+      resolve(result);
     });
-    return;
   }
-  if (pathname === '/') return response.setHeader('content-type', 'text/html').end(page);
-  try {
-    const body = readFileSync(join(folder, normalize(pathname)));
-    response.setHeader('content-type', TYPES[extname(pathname)] ?? 'application/octet-stream').end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
+  if (request.url === '/') return response.setHeader('content-type', 'text/html').end(page);
+  files(request, response);
 }
