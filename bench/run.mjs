@@ -18,8 +18,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { chart } from './chart.mjs';
-import { curves } from './curves.mjs';
+import { drawings } from './chart.mjs';
 import { enginesOf } from './engines.mjs';
 import { modelOf } from './models.mjs';
 import { PEERS } from './peers.mjs';
@@ -97,6 +96,8 @@ try {
 }
 const { suites, files, context } = given;
 
+// Before suites that take hours.
+const draw = files.chart || files.curves ? await drawings() : null;
 const source = sourceOf();
 /** @type {import('./report.mjs').Result} */
 const result = { rows: [], checks: [] };
@@ -112,8 +113,8 @@ for (const name of suites) {
   tables = markdown(report);
   if (files.json) writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
   if (files.markdown) writeFileSync(files.markdown, tables);
-  if (files.chart && name === 'models') writeFileSync(files.chart, chart(report));
-  if (files.curves && name === 'scale') writeFileSync(files.curves, curves(report));
+  if (draw && files.chart && name === 'models') writeFileSync(files.chart, draw.models(report));
+  if (draw && files.curves && name === 'scale') writeFileSync(files.curves, draw.scale(report));
 }
 process.stdout.write(tables);
 process.exitCode = result.checks.every(holds) ? 0 : 1;

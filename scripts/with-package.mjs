@@ -4,6 +4,7 @@
  *     node scripts/with-package.mjs scripts/lint biome check .
  *
  * The command runs in the current folder and its exit code is passed on. `installPackage` does the first half alone.
+ * Not by npm's workspaces: `npm ci` in the root would install all of them.
  */
 
 import { spawnSync } from 'node:child_process';
