@@ -53,6 +53,7 @@ export * from './nn/activation.ts';
 export * from './nn/batchnorm.ts';
 export * from './nn/container.ts';
 export * from './nn/conv.ts';
+export * from './nn/custom-op.ts';
 export * from './nn/dropout.ts';
 export type { AsyncOptions, Progress } from './nn/execution.ts';
 export * from './nn/flatten.ts';

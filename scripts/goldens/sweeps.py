@@ -389,6 +389,70 @@ def gelu(d):
     return case
 
 
+def curve(d, *args, **options):
+    """An activation whose arguments are drawn, each with a chance."""
+    case = activation(d)
+    if d.chance(0.3):
+        case[2] = [anything(d)]
+    count = d.between(0, len(args))
+    case[0] = [one() for one in args[:count]]
+    return case
+
+
+def leaky_relu(d):
+    return curve(d, lambda: d.pick([0, 0.2, 0.01, 1.5, -0.5]))
+
+
+def elu(d):
+    return curve(d, lambda: d.pick([0.5, 1, 2, 0.25]))
+
+
+def celu(d):
+    return curve(d, lambda: d.pick([0.5, 1, 2, 0.25, 0]))
+
+
+def softplus(d):
+    return curve(d, lambda: d.pick([1, 2, 0.5]), lambda: d.pick([20, 5, 1]))
+
+
+def hardtanh(d):
+    return curve(d, lambda: d.pick([-1, -0.5, 0, 2]), lambda: d.pick([1, 0.5, 3]))
+
+
+def clamp(d):
+    case = activation(d)
+    case[1] = d.options(min=(0.7, lambda: d.pick([-1, 0, 0.5])), max=(0.7, lambda: d.pick([1, 0.25, 6])))
+    return case
+
+
+def softmax(d):
+    shape = anything(d)
+    return [[axis(d, len(shape))] if d.chance(0.8) else [], {}, [shape], d.data(d.chance(0.3))]
+
+
+def softmax2d(d):
+    return [[], {}, [anything(d)], d.data(False)]
+
+
+def local_response_norm(d):
+    shape = anything(d)
+    options = d.options(alpha=(0.5, lambda: d.pick([1e-2, 0.5])), beta=(0.4, lambda: d.pick([0.5, 1])),
+                        k=(0.4, lambda: d.pick([1, 2])))
+    return [[d.between(1, 7)], options, [shape], d.data(d.chance(0.2))]
+
+
+def group_norm(d):
+    groups = d.pick([1, 1, 2, 3, 4])
+    shape = d.image() if d.chance(0.6) else [d.between(1, 3), 1, *[d.between(1, 5) for _ in range(d.between(0, 3))]]
+    shape[0] = max(1, shape[0])
+    channels = shape[1] * groups
+    shape[1] = channels + (groups if d.chance(0.05) else 0)
+    if d.chance(0.04):
+        groups += 1
+    options = d.options(eps=(0.3, lambda: d.pick([1e-3, 0.5])), affine=(0.2, lambda: False))
+    return [[groups, channels], options, [shape], d.data(d.chance(0.3))]
+
+
 def layer_norm(d):
     shape = anything(d)
     axes = d.pick([1, 1, d.between(1, len(shape))])
@@ -552,6 +616,9 @@ RAMP = {"roundings": 4, "of": "1 or |x|"}
 # Within 4 ulp, of which each is two units; and PyTorch's result.
 CURVE = {"roundings": 9, "of": "1 or |x|"}
 
+# One rounding on each side, of numbers that are not much larger than x.
+ONCE = {"roundings": 4, "of": "1 or |x|"}
+
 NN = "torch.nn."
 
 # How many cases, what draws one, and what the file says beside them. Where no name is given, it is torch.nn's.
@@ -569,6 +636,17 @@ SWEEPS = {
     **{name: (60, activation, {"bound": CURVE}) for name in ["Sigmoid", "SiLU"]},
     # Φ is within 7.5e-8, which are 1.3 units; an exponential of 4, and some products and sums.
     "GELU": (90, gelu, {"bound": CURVE}),
+    # One rounding on each side, and PyTorch's curves within some units of float64.
+    **{name: (80, draw, {"bound": ONCE}) for name, draw in [
+        ("LeakyReLU", leaky_relu), ("ELU", elu), ("CELU", celu), ("SELU", curve), ("Mish", curve), ("Tanh", curve),
+        ("Softplus", softplus)]},
+    "Hardtanh": (60, hardtanh, {}),
+    "clamp": (60, clamp, {"torch": "torch.clamp"}),
+    **{name: (90, softmax, {"bound": ONCE}) for name in ["Softmax", "LogSoftmax"]},
+    "Softmax2d": (40, softmax2d, {"bound": ONCE}),
+    "LocalResponseNorm": (90, local_response_norm, {"bound": ONCE}),
+    # Statistics are in float64; results are a few times x.
+    "GroupNorm": (120, group_norm, {"bound": {"roundings": 8, "of": "1 or |x|"}}),
     # Statistics are in float64; results are a few times x, and round once on each side.
     "LayerNorm": (150, layer_norm, {"bound": {"roundings": 8, "of": "1 or |x|"}}),
     **{name: (30, dropping, {}) for name in ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]},

@@ -3,7 +3,7 @@
 import { describe, ShapeError, ValueError } from '../errors.ts';
 import { record, type Value } from '../graph/graph.ts';
 import {
-  clamp,
+  clamp as clampOp,
   gelu as geluOp,
   hardsigmoid as hardsigmoidOp,
   hardswish as hardswishOp,
@@ -12,16 +12,29 @@ import {
 } from '../ops/activation.ts';
 import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptive-avg-pool2d.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/avg-pool2d.ts';
-import { geluTanh } from '../ops/elementwise.ts';
+import {
+  celu as celuOp,
+  elu as eluOp,
+  geluTanh,
+  leakyRelu as leakyReluOp,
+  mish as mishOp,
+  selu as seluOp,
+  softplus as softplusOp,
+  tanh as tanhOp,
+} from '../ops/elementwise.ts';
+import { groupNorm as groupNormOp } from '../ops/group-norm.ts';
 import { interpolate as interpolateOp } from '../ops/interpolate.ts';
 import { layerNorm as layerNormOp } from '../ops/layer-norm.ts';
+import { localResponseNorm as localResponseNormOp } from '../ops/local-response-norm.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { prelu as preluOp } from '../ops/prelu.ts';
 import { reshape as reshapeOp } from '../ops/reshape.ts';
 import type { Pair } from '../ops/rules/window.ts';
-import { finite, withDefaults } from '../options.ts';
+import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax.ts';
+import { finite, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
+import { asValue } from './arithmetic.ts';
 import {
   type AvgPool2dOptions,
   type InterpolateOptions,
@@ -32,7 +45,7 @@ import {
   resolveInterpolate,
   resolveMaxPool2d,
 } from './resolve.ts';
-import { shapeOf } from './value-shape.ts';
+import { shapeOf, toDim } from './value-shape.ts';
 
 export { add, div, mul, type Operand, sub } from './arithmetic.ts';
 export type { AvgPool2dOptions, InterpolateOptions, MaxPool2dOptions, OutputSize } from './resolve.ts';
@@ -40,12 +53,12 @@ export * from './tensor-functions.ts';
 
 /** max(0, x). */
 export function relu(x: Value): Value {
-  return record(clamp, [x], { min: 0, max: Infinity }, 'relu');
+  return record(clampOp, [x], { min: 0, max: Infinity }, 'relu');
 }
 
 /** min(max(0, x), 6). */
 export function relu6(x: Value): Value {
-  return record(clamp, [x], { min: 0, max: 6 }, 'relu6');
+  return record(clampOp, [x], { min: 0, max: 6 }, 'relu6');
 }
 
 /** x·relu6(x + 3) / 6. */
@@ -79,6 +92,109 @@ export function prelu(x: Value, weight: Parameter): Value {
     throw new ValueError(`prelu: expected weight as a Parameter, got ${describe(weight)}`);
   }
   return record(preluOp, [x], { weight });
+}
+
+/** Options of {@link clamp}; a limit that isn't given is none. */
+export interface ClampOptions {
+  readonly min?: number | null;
+  readonly max?: number | null;
+}
+
+/** min(max(x, min), max). @throws {@link ValueError} where neither limit is given */
+export function clamp(x: Value, options: ClampOptions = {}): Value {
+  const { min, max } = withDefaults('clamp', options, { min: null, max: null });
+  if (min === null && max === null)
+    throw new ValueError("torch.clamp: At least one of 'min' or 'max' must not be None");
+  const limit = (name: string, given: number | null, none: number) =>
+    given === null || given === none ? none : finite(`clamp: ${name}`, given);
+  return record(clampOp, [x], { min: limit('min', min, -Infinity), max: limit('max', max, Infinity) });
+}
+
+/** min(max(x, minVal), maxVal). */
+export function hardtanh(x: Value, minVal = -1, maxVal = 1): Value {
+  const attrs = { min: finite('hardtanh: minVal', minVal), max: finite('hardtanh: maxVal', maxVal) };
+  return record(clampOp, [x], attrs, 'hardtanh');
+}
+
+/** x, and negativeSlope·x where it is negative. */
+export function leakyRelu(x: Value, negativeSlope = 0.01): Value {
+  return record(leakyReluOp, [x], { alpha: finite('leaky_relu: negativeSlope', negativeSlope) });
+}
+
+/** x, and alpha·(eˣ − 1) where it is negative. */
+export function elu(x: Value, alpha = 1): Value {
+  return record(eluOp, [x], { alpha: finite('elu: alpha', alpha) });
+}
+
+/** max(0, x) + min(0, alpha·(e^(x / alpha) − 1)). */
+export function celu(x: Value, alpha = 1): Value {
+  if (finite('celu: alpha', alpha) === 0) throw new ValueError('ZeroDivisionError: alpha cannot be 0 for CELU');
+  return record(celuOp, [x], { alpha });
+}
+
+/** ELU with the numbers that keep mean and deviation. */
+export function selu(x: Value): Value {
+  return record(seluOp, [x], null);
+}
+
+/** x·tanh(softplus(x)). */
+export function mish(x: Value): Value {
+  return record(mishOp, [x], null);
+}
+
+/** The hyperbolic tangent. */
+export function tanh(x: Value): Value {
+  return record(tanhOp, [x], null);
+}
+
+/** ln(1 + e^(beta·x)) / beta, and x where beta·x is above the threshold. */
+export function softplus(x: Value, beta = 1, threshold = 20): Value {
+  const attrs = { beta: finite('softplus: beta', beta), threshold: finite('softplus: threshold', threshold) };
+  return record(softplusOp, [x], attrs);
+}
+
+/** e^x by its sum along an axis. */
+export function softmax(x: Value, dim: number): Value {
+  return record(softmaxOp, [x], { axis: toDim('softmax', dim, shapeOf('softmax', x).length) });
+}
+
+/** The logarithm of {@link softmax}. */
+export function logSoftmax(x: Value, dim: number): Value {
+  return record(logSoftmaxOp, [x], { axis: toDim('log_softmax', dim, shapeOf('log_softmax', x).length) });
+}
+
+/** Options of local response norm, with PyTorch's defaults. */
+export interface LocalResponseNormOptions {
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly k?: number;
+}
+
+/** x / (k + alpha·mean of squares)^beta over `size` neighbouring channels; beyond the first and last are zeros. */
+export function localResponseNorm(x: Value, size: number, options: LocalResponseNormOptions = {}): Value {
+  const defaults = { alpha: 1e-4, beta: 0.75, k: 1 };
+  const { alpha, beta, k } = withDefaults('local_response_norm', options, defaults);
+  return record(localResponseNormOp, [x], {
+    size: whole('local_response_norm: size', size),
+    alpha: finite('local_response_norm: alpha', alpha),
+    beta: finite('local_response_norm: beta', beta),
+    k: finite('local_response_norm: k', k),
+  });
+}
+
+/** Values less the mean of their group of channels, by its deviation; weight and bias are of one number a channel. */
+export function groupNorm(x: Value, numGroups: number, options: LayerNormParameters = {}): Value {
+  const { weight, bias, eps } = withDefaults('group_norm', options, { weight: null, bias: null, eps: 1e-5 });
+  const shape = shapeOf('group_norm', x);
+  const groups = whole('group_norm: numGroups', numGroups);
+  if (shape.length > 1 && numel(shape) / groups === 1) {
+    throw new ShapeError(
+      `Expected more than 1 value per channel when training, got input size ${formatShape(shape)}; group_norm`,
+    );
+  }
+  const vectors = [weight, bias].filter((vector) => vector !== null).map((vector) => asValue('group_norm', vector, x));
+  const attrs = { groups, eps: finite('group_norm: eps', eps), hasWeight: weight !== null };
+  return record(groupNormOp, [x, ...vectors], attrs);
 }
 
 /** Options of {@link gelu}. */

@@ -11,18 +11,7 @@ import { reshape as reshapeOp } from '../ops/reshape.ts';
 import { slice as sliceOp } from '../ops/slice.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
-import { shapeOf } from './value-shape.ts';
-
-/** An axis counted from the first; negative ones count from the end. @throws {@link ValueError} in PyTorch's words */
-function toDim(name: string, dim: unknown, rank: number): number {
-  const most = Math.max(rank, 1);
-  if (Number.isInteger(dim) && (dim as number) >= -most && (dim as number) < most) {
-    return (dim as number) < 0 ? (dim as number) + most : (dim as number);
-  }
-  throw new ValueError(
-    `Dimension out of range (expected to be in range of [${-most}, ${most - 1}], but got ${describe(dim)}); ${name}`,
-  );
-}
+import { shapeOf, toDim } from './value-shape.ts';
 
 /** Axes counted from the first, each once. */
 function toDims(name: string, dims: unknown, rank: number): number[] {

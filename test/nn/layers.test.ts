@@ -3,7 +3,23 @@
 import { describe, expect, it } from 'vitest';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import * as layertap from '../../src/index.ts';
-import { GELU, PReLU, ReLU, ReLU6 } from '../../src/nn/activation.ts';
+import {
+  CELU,
+  ELU,
+  GELU,
+  Hardtanh,
+  LeakyReLU,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  ReLU6,
+  SELU,
+  Softmax,
+  Softmax2d,
+  Softplus,
+  Tanh,
+} from '../../src/nn/activation.ts';
 import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Dropout, Dropout2d } from '../../src/nn/dropout.ts';
@@ -11,7 +27,7 @@ import { ChannelShuffle, Flatten, Unflatten } from '../../src/nn/flatten.ts';
 import * as functional from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
-import { LayerNorm } from '../../src/nn/normalization.ts';
+import { GroupNorm, LayerNorm, LocalResponseNorm } from '../../src/nn/normalization.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
@@ -62,6 +78,21 @@ describe('printing', () => {
     [new ReLU({ inplace: true }), 'ReLU(inplace=True)'],
     [new ReLU6(), 'ReLU6()'],
     [new ReLU6({ inplace: true }), 'ReLU6(inplace=True)'],
+    [new LeakyReLU(), 'LeakyReLU(negative_slope=0.01)'],
+    [new LeakyReLU(0.2, { inplace: true }), 'LeakyReLU(negative_slope=0.2, inplace=True)'],
+    [new ELU(), 'ELU(alpha=1.0)'],
+    [new CELU(2), 'CELU(alpha=2.0)'],
+    [new SELU({ inplace: true }), 'SELU(inplace=True)'],
+    [new Mish(), 'Mish()'],
+    [new Tanh(), 'Tanh()'],
+    [new Softplus(), 'Softplus(beta=1, threshold=20)'],
+    [new Hardtanh(), 'Hardtanh(min_val=-1.0, max_val=1.0)'],
+    [new Softmax(1), 'Softmax(dim=1)'],
+    [new Softmax(), 'Softmax(dim=None)'],
+    [new LogSoftmax(-1), 'LogSoftmax(dim=-1)'],
+    [new Softmax2d(), 'Softmax2d()'],
+    [new GroupNorm(2, 6), 'GroupNorm(2, 6, eps=1e-05, affine=True)'],
+    [new LocalResponseNorm(5, { k: 2 }), 'LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)'],
     [new GELU(), 'GELU(approximate=none)'],
     [new GELU({ approximate: 'tanh' }), 'GELU(approximate=tanh)'],
     [new LayerNorm(8), 'LayerNorm((8,), eps=1e-05, elementwise_affine=True)'],
@@ -329,6 +360,35 @@ describe('functional forms', () => {
     );
     expect(thrown(() => functional.gelu(x, { approximate: 'erf' as never }))).toBe(
       'ValueError: approximate argument must be either none or tanh; gelu: got "erf"',
+    );
+  });
+
+  it('norms and curves tell of what they were not made for', () => {
+    expect(thrown(() => new GroupNorm(4, 6))).toBe(
+      'ValueError: num_channels must be divisible by num_groups; GroupNorm: got 6 channels, 4 groups',
+    );
+    expect(thrown(() => functional.groupNorm(x, 2))).toBe(
+      'ShapeError: Expected number of channels in input to be divisible by num_groups, but got input of shape ' +
+        '[1, 3, 4, 4] and num_groups=2',
+    );
+    expect(thrown(() => functional.groupNorm(x, 3, { weight: new Parameter([4]) }))).toBe(
+      'ShapeError: group_norm: expected weight and bias of 3 elements, got [4]',
+    );
+    expect(thrown(() => functional.groupNorm(new Graph([[1, 3]]).inputs[0]!, 3))).toBe(
+      'ShapeError: Expected more than 1 value per channel when training, got input size [1, 3]; group_norm',
+    );
+    expect(thrown(() => functional.localResponseNorm(new Graph([[1, 3]]).inputs[0]!, 3))).toBe(
+      'ShapeError: Expected 3D or higher dimensionality input (got 2 dimensions)',
+    );
+    expect(thrown(() => new Softmax2d().call(new Graph([[1, 3]]).inputs[0]))).toBe(
+      'ShapeError: Softmax2d requires a 3D or 4D tensor as input; got 2D input',
+    );
+    expect(thrown(() => new Hardtanh(1, 1))).toBe(
+      'ValueError: Hardtanh: expected maxVal above minVal, got minVal 1 and maxVal 1',
+    );
+    expect(thrown(() => functional.celu(x, 0))).toBe('ValueError: ZeroDivisionError: alpha cannot be 0 for CELU');
+    expect(thrown(() => functional.clamp(x))).toBe(
+      "ValueError: torch.clamp: At least one of 'min' or 'max' must not be None",
     );
   });
 

@@ -1,0 +1,68 @@
+/** Ops of a user's own: the way out for what no op of layertap does. */
+
+import { describe, ShapeError } from '../errors.ts';
+import { record, type Value } from '../graph/graph.ts';
+import { byReference } from '../ops/lowering/host.ts';
+import type { Op, Reference } from '../ops/op.ts';
+import { callable, withDefaults } from '../options.ts';
+import { checkShape, formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+
+/** What {@link customOp} makes an op of. */
+export interface CustomOp {
+  /** For reports, messages and nodes' names. */
+  readonly name: string;
+  /** The output's shape; it throws where the inputs don't fit. */
+  readonly inferShape: (shapes: readonly Shape[]) => Shape;
+  /**
+   * The output's values in PyTorch's order. The inputs are dense and in that order, too. They lie in memory that is
+   * used again: don't keep them, nor write into them.
+   */
+  readonly compute: (inputs: readonly Tensor<Float32Array>[]) => Float32Array | Tensor<Float32Array>;
+}
+
+/**
+ * An op in plain TypeScript, at its own speed, on the calling thread. What it returns is tapped like any other value:
+ *
+ *     const square = customOp({
+ *       name: 'square',
+ *       inferShape: ([x]) => x,
+ *       compute: ([x]) => x.data.map((v) => v * v),
+ *     });
+ *     // in forward: square(this.conv.call(x))
+ *
+ * @returns a function of values, for a module's `forward`
+ * @throws {@link ValueError} where a part is missing or of a wrong type
+ */
+export function customOp(custom: CustomOp): (...inputs: Value[]) => Value {
+  const parts = { name: '', inferShape: undefined, compute: undefined };
+  const given = withDefaults<CustomOp, Record<keyof CustomOp, unknown>>('customOp', custom, parts);
+  const name = String(given.name) || 'custom';
+  const inferShape = callable(`customOp ${name}: inferShape`, given.inferShape) as CustomOp['inferShape'];
+  const compute = callable(`customOp ${name}: compute`, given.compute) as CustomOp['compute'];
+  const checkedShape = (shapes: readonly Shape[]) => {
+    const shape = inferShape(shapes);
+    checkShape(`${name}: inferShape`, shape);
+    return shape;
+  };
+  const reference: Reference<null> = (inputs) => {
+    const shape = checkedShape(inputs.map((x) => x.shape));
+    const result = compute(inputs);
+    const data = result instanceof Tensor ? result.data : result;
+    if (!(data instanceof Float32Array) || data.length !== numel(shape)) {
+      throw new ShapeError(
+        `${name}: expected compute to give a Float32Array of ${numel(shape)} for ${formatShape(shape)}, ` +
+          `got ${describe(result)}`,
+      );
+    }
+    return new Tensor(data, shape);
+  };
+  const op: Op<null> = {
+    name,
+    axis: 'each',
+    inferShape: checkedShape,
+    reference,
+    algorithms: byReference(reference),
+  };
+  return (...inputs) => record(op, inputs, null);
+}
