@@ -1,6 +1,6 @@
 /**
- * Draws results as SVG: `node bench/chart.mjs FILE.json FILE.svg` draws what is in a result's JSON, the models' times or
- * the suite scale's curves. Observable Plot, which draws, is a package of its own with what it needs.
+ * Draws results as SVG. `node bench/chart.mjs FILE.json FILE.svg` draws what is in a result's JSON: the models' times,
+ * or the suite scale's curves. Observable Plot, which draws, is a package of its own with what it needs.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
