@@ -1,6 +1,6 @@
 /**
  * Builds what is stale: assembly/ → build/*.wasm, from them and the sources src/wasm/*.gen.ts, then src/ → dist/
- * (bundle.mjs says how). `--force` builds all. Not by wireit: it would tell only what is stale, which is eight lines here.
+ * (bundle.mjs says how). `--force` builds all. Not by wireit: it would tell what is stale, and do nothing else here.
  */
 
 import { spawnSync } from 'node:child_process';
