@@ -42,6 +42,7 @@ const families: Readonly<Record<string, string>> = {
   MobileNetV3: MOBILENETV3,
   RegNet: 'numClasses, stemWidth, normLayer, activation',
   ResNet: RESNET,
+  ShuffleNetV2: 'numClasses',
   SqueezeNet: 'numClasses, dropout',
   VGG: 'numClasses, dropout',
 };

@@ -15,5 +15,6 @@ export * from './mobilenetv3.ts';
 export * from './regnet.ts';
 export * from './resnet.ts';
 export { type SegmentationOptions, SimpleSegmentationModel } from './segmentation.ts';
+export * from './shufflenetv2.ts';
 export * from './squeezenet.ts';
 export * from './vgg.ts';

@@ -7,7 +7,7 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d, type Conv2dOptions } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { adaptiveAvgPool2d, flatten } from '../nn/functional.ts';
+import { mean } from '../nn/functional.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { add } from '../nn/same-shape.ts';
@@ -136,7 +136,7 @@ export class MNASNet extends Module {
   }
 
   forward(x: Value): Value {
-    return this.classifier.call(flatten(adaptiveAvgPool2d(this.layers.call(x), 1)));
+    return this.classifier.call(mean(this.layers.call(x), [2, 3]));
   }
 }
 

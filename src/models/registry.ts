@@ -61,7 +61,7 @@ const families = () => ({
   },
   ...{ lraspp: models.LRASPP, mnasnet: models.MNASNet, mobilenetv2: models.MobileNetV2 },
   ...{ mobilenetv3: models.MobileNetV3, regnet: models.RegNet, resnet: models.ResNet },
-  ...{ squeezenet: models.SqueezeNet, vgg: models.VGG },
+  ...{ shufflenetv2: models.ShuffleNetV2, squeezenet: models.SqueezeNet, vgg: models.VGG },
 });
 
 type Builder = (options?: object) => Module<any>;

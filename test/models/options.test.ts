@@ -107,3 +107,13 @@ it('LRASPP says which feature its backbone lacks', () => {
     'KeyError: LRASPP: expected the backbone to return "high", got "low"',
   );
 });
+
+it('ShuffleNet says what its stages have to be', () => {
+  const five = [24, 48, 96, 192, 1024];
+  expect(thrown(() => new models.ShuffleNetV2([4, 8], five))).toBe(
+    'ValueError: expected stages_repeats as list of 3 positive ints, got [4, 8]',
+  );
+  expect(thrown(() => new models.ShuffleNetV2([4, 8, 4], [24, 48, 96, 192, -1]))).toBe(
+    'ValueError: expected stages_out_channels as list of 5 positive ints, got [24, 48, 96, 192, -1]',
+  );
+});
