@@ -39,7 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   plan: ['tensor', 'wasm', 'ops', 'graph'],
   nn: ['tensor', 'ops', 'graph', 'plan'],
   features: ['tensor', 'graph', 'nn'],
-  models: ['graph', 'nn', 'features'],
+  models: ['tensor', 'graph', 'nn', 'features'],
   threads: ['host', 'wasm', 'ops', 'plan'],
   node: ['host', 'wasm'],
 };

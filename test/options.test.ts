@@ -33,6 +33,7 @@ function build(name: string): Take {
 /** By the class that a message names. */
 const families: Readonly<Record<string, string>> = {
   AlexNet: 'numClasses, dropout',
+  ConvNeXt: 'numClasses, stochasticDepthProb, layerScale, normLayer',
   DenseNet: 'numClasses, bnSize, dropRate, memoryEfficient',
   EfficientNet: 'numClasses, stochasticDepthProb, normLayer',
   GoogLeNet: 'numClasses, auxLogits, transformInput, dropout, dropoutAux',
@@ -76,7 +77,7 @@ const others: readonly [name: string, known: string, take: Take][] = [
   ['Upsample', 'size, scaleFactor, mode, alignCorners', (options) => new Upsample(options)],
   [
     'Conv2dNormActivation',
-    'kernelSize, stride, groups, dilation, normLayer, activationLayer',
+    'kernelSize, stride, groups, dilation, padding, bias, normLayer, activationLayer',
     (options) => new Conv2dNormActivation(1, 1, options),
   ],
   [

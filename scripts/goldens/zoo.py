@@ -49,6 +49,8 @@ def write(case):
     for key, t in model.state_dict().items():
         if t.ndim == 1 and key.endswith("weight"):
             t.mul_(case.get("normScale", 1))
+        if "apart" in case and t.ndim >= 2:
+            t.copy_(t.half())
     model = model.double()
     taps, tensors = [], {}
     inputs = {"noise": generated("input", case["input"]), "page": page(case["input"])}

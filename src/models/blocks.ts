@@ -40,6 +40,10 @@ export interface Conv2dNormActivationOptions {
   readonly stride?: number;
   readonly groups?: number;
   readonly dilation?: number;
+  /** On all sides; what keeps the size at stride 1 unless given. */
+  readonly padding?: number | null;
+  /** False unless given. */
+  readonly bias?: boolean;
   readonly normLayer?: NormLayer;
   /** Null for none; ReLU unless given. */
   readonly activationLayer?: ActivationLayer | null;
@@ -59,16 +63,18 @@ export class Conv2dNormActivation extends Sequential {
       stride: 1,
       groups: 1,
       dilation: 1,
+      padding: null,
+      bias: false,
       normLayer: (channels: number) => new BatchNorm2d(channels),
       activationLayer: () => new ReLU({ inplace: true }),
     });
-    const { kernelSize, stride, groups, dilation, normLayer, activationLayer } = resolved;
+    const { kernelSize, stride, groups, dilation, bias, normLayer, activationLayer } = resolved;
     whole('Conv2dNormActivation: kernelSize', kernelSize);
     whole('Conv2dNormActivation: dilation', dilation);
     const norm = checkedNorm('Conv2dNormActivation', normLayer);
     if (activationLayer !== null) callable('Conv2dNormActivation: activationLayer', activationLayer);
-    const padding = Math.floor((kernelSize - 1) / 2) * dilation;
-    const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias: false });
+    const padding = resolved.padding ?? Math.floor((kernelSize - 1) / 2) * dilation;
+    const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias });
     super(conv, norm(outChannels), ...(activationLayer ? [activationLayer()] : []));
     this.outChannels = outChannels;
   }

@@ -2,6 +2,7 @@
 
 export * from './alexnet.ts';
 export * from './blocks.ts';
+export * from './convnext.ts';
 export * from './deeplabv3.ts';
 export * from './densenet.ts';
 export * from './efficientnet.ts';

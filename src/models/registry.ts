@@ -52,7 +52,7 @@ const SEGMENTATION_SIZE = 520;
 
 /** The class that each family's builders make, by torchvision's file. */
 const families = () => ({
-  ...{ alexnet: models.AlexNet, deeplabv3: models.DeepLabV3, densenet: models.DenseNet },
+  ...{ alexnet: models.AlexNet, convnext: models.ConvNeXt, deeplabv3: models.DeepLabV3, densenet: models.DenseNet },
   ...{
     efficientnet: models.EfficientNet,
     fcn: models.FCN,

@@ -33,8 +33,8 @@ const depthwise = (channels: number, stride: number) => [
 
 /**
  * Half of the channels pass, the other half is filtered; then both are shuffled. With stride 2 both are filtered.
- * torchvision has an InvertedResidual in each family: the exported one is MobileNet v2's, and a bundle can't have two of
- * a name. @see torchvision.models.shufflenetv2.InvertedResidual
+ * torchvision has an InvertedResidual in each family: the exported one is MobileNet v2's, and a bundle can't have two
+ * of a name. @see torchvision.models.shufflenetv2.InvertedResidual
  */
 const ShuffleNetV2Residual = class InvertedResidual extends Module {
   branch1: Sequential;

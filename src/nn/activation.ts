@@ -108,7 +108,7 @@ export class GELU extends Layer {
   }
 
   protected override extraRepr(): string {
-    return `approximate=${this.approximate}`;
+    return `approximate='${this.approximate}'`;
   }
 }
 

@@ -93,8 +93,8 @@ describe('printing', () => {
     [new Softmax2d(), 'Softmax2d()'],
     [new GroupNorm(2, 6), 'GroupNorm(2, 6, eps=1e-05, affine=True)'],
     [new LocalResponseNorm(5, { k: 2 }), 'LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)'],
-    [new GELU(), 'GELU(approximate=none)'],
-    [new GELU({ approximate: 'tanh' }), 'GELU(approximate=tanh)'],
+    [new GELU(), "GELU(approximate='none')"],
+    [new GELU({ approximate: 'tanh' }), "GELU(approximate='tanh')"],
     [new LayerNorm(8), 'LayerNorm((8,), eps=1e-05, elementwise_affine=True)'],
     [
       new LayerNorm([4, 6], { eps: 1e-6, elementwiseAffine: false }),

@@ -108,8 +108,16 @@ function page(shape: Shape): Tensor<Float32Array> {
 
 const inputOf = { noise: (shape: Shape) => generatedTensor('input', shape), page };
 
+/** The most that each tap was off, as a part of what it may be off: what `npm run test:large` writes. */
+export const results: Record<string, number> = {};
+
 /** Checks a case's outputs for one input against its golden. */
-function check(file: SafetensorsFile, input: 'noise' | 'page', outputs: ReadonlyMap<string, Tensor<Float32Array>>) {
+function check(
+  label: string,
+  file: SafetensorsFile,
+  input: 'noise' | 'page',
+  outputs: ReadonlyMap<string, Tensor<Float32Array>>,
+) {
   const goldens = (JSON.parse(file.metadata.get('taps')!) as TapGolden[]).filter((golden) => golden.input === input);
   expect([...outputs].map(([layer, { shape }]) => [layer, shape])).toEqual(goldens.map((g) => [g.layer, g.shape]));
   for (const golden of goldens) {
@@ -119,6 +127,7 @@ function check(file: SafetensorsFile, input: 'noise' | 'page', outputs: Readonly
     const samples = file.get(name).float().data;
     const sampled = samples.map((_, i) => output.data[Math.floor((i * output.numel()) / samples.length)]!);
     const worst = worstDisagreement(sampled, samples, () => bound);
+    results[`${label} ${name}`] = Number(worst.ratio.toPrecision(3));
     expect(worst.ratio, `${name}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
     expect(Math.abs(largest(output) - golden.largest), `${name}: largest`).toBeLessThanOrEqual(bound);
     const mean = output.data.reduce((sum, value) => sum + value, 0) / output.numel();
@@ -148,7 +157,8 @@ export function describeZoo(cases: readonly ZooCase[], compileOptions: object = 
     it.each(binaries)("gives torchvision's stages and output on noise and on pages in the %s binary", (binary) => {
       const file = readSafetensors(readFileSync(new URL(`../goldens/zoo/${name}.safetensors`, import.meta.url)));
       module!.compile({ ...compileOptions, deterministic: binary === 'simd' });
-      for (const kind of ['noise', 'page'] as const) check(file, kind, module!.call(inputOf[kind](input)));
+      for (const kind of ['noise', 'page'] as const)
+        check(`${name}, ${binary}:`, file, kind, module!.call(inputOf[kind](input)));
       expect(module!.compiled!.binary).toBe(binary);
     });
   });
