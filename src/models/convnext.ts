@@ -41,11 +41,6 @@ interface Config {
 
 /** Layer norm over the channels of `[N, C, H, W]`. @see torchvision.models.convnext.LayerNorm2d */
 export class LayerNorm2d extends LayerNorm {
-  /** Its permutations are nodes, as in torchvision. */
-  override isLeaf(): boolean {
-    return false;
-  }
-
   override forward(x: Value): Value {
     return permute(super.forward(permute(x, [0, 2, 3, 1])), [0, 3, 1, 2]);
   }
