@@ -9,13 +9,15 @@ import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
-import { withTensorFile } from './tensor-file.js';
+import { withWeights } from './tensor-file.js';
 
 /**
  * @typedef {object} ExtractOptions
  * @property {string} model
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
+ * @property {string} [weightsKey]
+ * @property {string} [weightsPrefix]
  * @property {Map<string, string>} layers
  * @property {string} [input]
  * @property {string} [image]
@@ -50,9 +52,7 @@ export async function extract(options) {
     files: [{ option: '--output', path: output }, ...maps],
     folder: heatmapFolder,
   });
-  const [weightsMs] = await timed(() =>
-    withTensorFile('--weights', weightsPath, (file) => tapped.loadStateDictAsync(file)),
-  );
+  const [weightsMs] = await timed(() => withWeights(options, (file) => tapped.loadStateDictAsync(file)));
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
   const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));

@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { convert, DTYPES } from './convert.js';
 import { extract } from './extract.js';
 import { failureLine, oneLine, UsageError } from './failures.js';
 import { PRESETS } from './input.js';
@@ -75,7 +76,13 @@ function createProgram() {
       .argParser(parseModelOptions)
       .default({}, '{}');
   const weights = () =>
-    new Option('--weights <file>', "safetensors file with torchvision's keys").makeOptionMandatory();
+    new Option(
+      '--weights <file>',
+      "weights with torchvision's keys: safetensors, an index of shards, or PyTorch's .pth",
+    ).makeOptionMandatory();
+  const weightsKey = () => new Option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict');
+  const weightsPrefix = () =>
+    new Option('--weights-prefix <prefix>', 'what is taken off the names: module.; others are left out');
   const layers = () =>
     new Option(
       '--layers <list>',
@@ -101,6 +108,8 @@ function createProgram() {
     .addOption(model())
     .addOption(modelOptions())
     .addOption(weights())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
     .addOption(layers().makeOptionMandatory())
     .addOption(input())
     .addOption(image())
@@ -117,6 +126,8 @@ function createProgram() {
     .addOption(model())
     .addOption(modelOptions())
     .addOption(weights())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
     .addOption(input())
     .addOption(image())
     .addOption(preset('segmentation'))
@@ -135,6 +146,20 @@ function createProgram() {
         'ignored.',
     )
     .action(async (options) => print(await segment(options), options));
+
+  program
+    .command('convert')
+    .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
+    .argument('<input>', 'safetensors, an index of shards, or .pth')
+    .argument('<output>', 'safetensors file')
+    .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))
+    .option('--model <name>', "torchvision's name, for --layers")
+    .addOption(modelOptions())
+    .addOption(layers())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
+    .addOption(json())
+    .action(async (input, output, options) => print(await convert({ ...options, input, output }), options));
 
   program
     .command('inspect')

@@ -7,7 +7,7 @@ import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } 
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { bytesText, msText, progress, shapeText, status, timed } from './print.js';
-import { withTensorFile } from './tensor-file.js';
+import { withWeights } from './tensor-file.js';
 
 /** The keys of the auxiliary head's weights, which torchvision's files have. */
 const AUXILIARY = /^aux_classifier\./;
@@ -19,6 +19,8 @@ const AUXILIARY = /^aux_classifier\./;
  * @property {string} model
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
+ * @property {string} [weightsKey]
+ * @property {string} [weightsPrefix]
  * @property {string} [input]
  * @property {string} [image]
  * @property {import('./input.js').Preset} [preset]
@@ -60,7 +62,7 @@ export async function segment(options) {
     throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
   }
   const [weightsMs, model] = await timed(() =>
-    withTensorFile('--weights', weightsPath, async (file) => {
+    withWeights(options, async (file) => {
       // The auxiliary head is worth its time only where its scores are kept.
       const hasAux = [...file.tensors.keys()].some((key) => AUXILIARY.test(key));
       const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
@@ -125,7 +127,7 @@ function hasHead(model) {
 /**
  * The file as one of a network without the auxiliary head.
  *
- * @param {import('layertap').OpenedSafetensors} file
+ * @param {import('layertap').TensorStream} file
  * @returns {import('layertap').TensorStream}
  */
 function withoutAuxiliary(file) {

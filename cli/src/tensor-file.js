@@ -1,39 +1,103 @@
 /**
- * Safetensors files that options name: opened by the library, tensor by tensor, so that a whole model's weights cost no
+ * Files of tensors that options name: opened by the library, tensor by tensor, so that a whole model's weights cost no
  * more than the layers that are kept.
  */
 
 import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { LayertapError, openSafetensors } from 'layertap';
+import { LayertapError, openSafetensors, openWeights } from 'layertap';
 import { CommandError, reasonOf } from './failures.js';
 import { checkReadable } from './read-all.js';
 
 /** As many bytes of a header as the format allows: who names a file on a command line trusts it so far. */
 const MAX_HEADER_BYTES = 100_000_000;
 
+/** @typedef {import('node:fs/promises').FileHandle | ReadableStream<Uint8Array>} Source */
+
 /**
- * Opens a safetensors file around its use. A file that changes meanwhile is an error, never a mixture of two. What has
- * no places, such as a pipe, is read once from front to back.
+ * Opens a safetensors file around its use.
  *
  * @template T
- * @param {string} option what named the file, e.g. `--weights`
+ * @param {string} option what named the file, e.g. `--input`
  * @param {string} path
  * @param {(file: import('layertap').OpenedSafetensors, label: string) => Promise<T>} use told what the file is called
  *   in messages; the library's errors in it are taken for the file's
  * @returns {Promise<T>}
  * @throws {CommandError} where the file can't be read or used
  */
-export async function withTensorFile(option, path, use) {
-  const label = `${option} ${path}`;
+export function withTensorFile(option, path, use) {
+  return withFile(
+    `${option} ${path}`,
+    path,
+    (source) => openSafetensors(source, { maxHeaderBytes: MAX_HEADER_BYTES }),
+    use,
+  );
+}
+
+/**
+ * What names a weight file, and the state dict in it.
+ *
+ * @typedef {object} WeightsOptions
+ * @property {string} weights
+ * @property {string} [label] what names the file in messages; `--weights` and the path unless given
+ * @property {string} [weightsKey] the dict in a checkpoint
+ * @property {string} [weightsPrefix] what is taken off the names
+ */
+
+/**
+ * Opens a weight file around its use: safetensors, an index of shards, or PyTorch's `.pth`.
+ *
+ * @template T
+ * @param {WeightsOptions} options
+ * @param {(file: import('layertap').OpenedWeights, label: string) => Promise<T>} use
+ * @returns {Promise<T>}
+ * @throws {CommandError} where the file can't be read or used
+ */
+export async function withWeights({ weights: path, label, weightsKey: key, weightsPrefix: prefix }, use) {
+  const named = label ?? `--weights ${path}`;
+  /** @type {import('node:fs/promises').FileHandle[]} */
+  const shards = [];
+  const shard = async (/** @type {string} */ name) => {
+    const handle = await open(join(dirname(path), name));
+    shards.push(handle);
+    return handle;
+  };
+  const opened = (/** @type {Source} */ source) =>
+    openWeights(source, { key, prefix, shard, maxHeaderBytes: MAX_HEADER_BYTES });
+  try {
+    return await withFile(named, path, opened, use);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new CommandError(
+      error.message
+        .replace(/pass \{ key: "(.*?)" \} to openWeights/, 'pass --weights-key $1')
+        .replace(/keys of the file begin with `(.*?)`/, '$&; pass --weights-prefix $1'),
+    );
+  } finally {
+    for (const handle of shards) await handle.close();
+  }
+}
+
+/**
+ * Opens a file around its use. A file that changes meanwhile is an error, never a mixture of two. What has no places,
+ * such as a pipe, is read once from front to back.
+ *
+ * @template {{ close(): Promise<void> }} File
+ * @template T
+ * @param {string} label what names the file in messages
+ * @param {string} path
+ * @param {(source: Source) => Promise<File>} opened
+ * @param {(file: File, label: string) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+async function withFile(label, path, opened, use) {
   try {
     const handle = await open(path);
     try {
       const stat = await handle.stat();
       checkReadable(stat);
-      const file = await openSafetensors(stat.isFile() ? handle : streamOf(handle), {
-        maxHeaderBytes: MAX_HEADER_BYTES,
-      });
+      const file = await opened(stat.isFile() ? handle : streamOf(handle));
       return await use(file, label).finally(() => file.close());
     } finally {
       await handle.close();

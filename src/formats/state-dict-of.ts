@@ -58,7 +58,7 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   if (key !== undefined || (named.length === 0 && (tensors.size > 0 || dict.size === 0))) return tensors;
   const found =
     named.length > 0
-      ? `state dicts under ${listNames(named)}; pass ${caller} { key: ${quote(named[0]!)} }`
+      ? `state dicts under ${listNames(named)}; pass { key: ${quote(named[0]!)} } to ${caller}`
       : `no tensors under ${listNames(namesOf(dict))}`;
   throw malformed(`expected a state dict, got a checkpoint with ${found}`);
 }

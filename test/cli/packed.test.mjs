@@ -105,7 +105,7 @@ it('every command of the READMEs runs, and fetches nothing', () => {
   const commands = ['layertap', 'layertap-cli'].flatMap((name) => commandsOf(installed(name, 'README.md')));
   assert.deepEqual(
     new Set(commands.map((command) => command.split(' ')[2])),
-    new Set(['extract', 'segment', 'inspect', 'models']),
+    new Set(['extract', 'segment', 'convert', 'inspect', 'models']),
   );
   // Both pages show some of the same.
   for (const command of new Set(commands)) {
@@ -117,6 +117,7 @@ it('every command of the READMEs runs, and fetches nothing', () => {
     (name) => !['node_modules', 'package.json', 'package-lock.json'].includes(name),
   );
   assert.deepEqual(written.sort(), [
+    'c3.safetensors',
     'deeplab.safetensors',
     'features.safetensors',
     'maps',

@@ -82,7 +82,7 @@ describe.each(LAYOUTS)('a checkpoint in the %s layout', (layout) => {
   it('says which dicts in it are state dicts', async () => {
     expect(await rejection(() => openWeights(bytes))).toBe(
       'FormatError: pth: expected a state dict, got a checkpoint with state dicts under "model", "ema"; ' +
-        'pass openWeights { key: "model" }',
+        'pass { key: "model" } to openWeights',
     );
     expect(await rejection(() => openWeights(bytes, { key: 'net' }))).toBe(
       'FormatError: pth: expected a dict under key "net", got a checkpoint of "epoch", "model", "ema", "args", ' +
@@ -307,7 +307,8 @@ describe('pickles of strangers', () => {
     };
     const unicode = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
     const storage = `(${unicode('storage')}ctorch\nFloatStorage\n${unicode('0')}${unicode('cpu')}${int('6')}tQ`;
-    const call = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(offset)}${int(size)}\x85${int(stride)}\x85\x89NtR`;
+    const view = `${int(offset)}${int(size)}\x85${int(stride)}\x85`;
+    const call = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${view}\x89NtR`;
     expect(await rejection(() => opened(`}${unicode('w')}${call}s.`))).toMatch(message);
   });
 });

@@ -1,0 +1,99 @@
+/** `layertap convert`: a weight file as safetensors, with the tensors that are needed, in the dtype that is wanted. */
+
+import { numberToFloat16, saveSafetensors, Tensor } from 'layertap';
+import { CommandError } from './failures.js';
+import { checkLayers, featuresOf } from './features.js';
+import { buildModel } from './models.js';
+import { checkOutputs, writeFiles } from './output.js';
+import { bytesText } from './print.js';
+import { withWeights } from './tensor-file.js';
+
+/** What numbers with a fraction can be written as. */
+export const DTYPES = ['f32', 'f16', 'bf16'];
+
+/**
+ * @typedef {object} ConvertOptions
+ * @property {string} input
+ * @property {string} output
+ * @property {string} [dtype] one of {@link DTYPES}
+ * @property {string} [model]
+ * @property {Record<string, unknown>} modelOptions
+ * @property {Map<string, string>} [layers]
+ * @property {string} [weightsKey]
+ * @property {string} [weightsPrefix]
+ */
+
+/**
+ * Converts the file.
+ *
+ * @param {ConvertOptions} options
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+export async function convert({ input, output, dtype, model, modelOptions, layers, ...keys }) {
+  if (layers && model === undefined) throw new CommandError('convert: expected --model with --layers, got none');
+  if (model !== undefined && !layers) throw new CommandError('convert: expected --layers with --model, got none');
+  checkOutputs({ inputs: { input }, files: [{ option: 'output', path: output }] });
+  const needed = model !== undefined && layers ? keysOf(model, modelOptions, layers) : null;
+  const converted = await withWeights({ ...keys, weights: input, label: input }, async (file) => {
+    const names = [...file.tensors.keys()].filter((name) => needed?.has(name) ?? true);
+    const missing = [...(needed ?? [])].filter((key) => !file.tensors.has(key) && !key.endsWith('num_batches_tracked'));
+    if (missing.length > 0) {
+      const [first = ''] = file.tensors.keys();
+      throw new CommandError(
+        `${input}: expected the tensors that the layers need, got none named "${missing[0]}", but "${first}", …; ` +
+          '--weights-key and --weights-prefix say where they are',
+      );
+    }
+    const tensors = new Map();
+    for await (const [name, tensor] of file.stream(names)) tensors.set(name, cast(name, tensor, dtype));
+    return tensors;
+  });
+  const bytes = saveSafetensors(converted, [['format', 'pt']]);
+  await writeFiles([{ option: 'output', path: output, bytes }]);
+  return {
+    result: { command: 'convert', input, output, tensors: converted.size, bytes: bytes.length, dtype: dtype ?? null },
+    lines: [`wrote ${output}: ${converted.size} tensors (${bytesText(bytes.length)})`],
+  };
+}
+
+/**
+ * The keys of all that the layers need.
+ *
+ * @param {string} name
+ * @param {Record<string, unknown>} modelOptions
+ * @param {Map<string, string>} layers
+ * @returns {Set<string>}
+ */
+function keysOf(name, modelOptions, layers) {
+  const model = buildModel(name, modelOptions);
+  checkLayers(model, layers);
+  return new Set(featuresOf(model, layers, [1, 3, 224, 224]).tapped.stateShapes().keys());
+}
+
+/**
+ * @param {string} name
+ * @param {Tensor} tensor
+ * @param {string | undefined} dtype
+ * @returns {Tensor}
+ * @throws {CommandError} where a value has no room in the dtype
+ */
+function cast(name, tensor, dtype) {
+  if (dtype === undefined || !/float/.test(tensor.dtype)) return tensor;
+  const values = tensor.float().data;
+  if (dtype === 'f32') return tensor.float();
+  if (dtype === 'bf16') return new Tensor(Uint16Array.from(values, toBfloat16), tensor.shape, 'bfloat16');
+  const halves = Uint16Array.from(values, numberToFloat16);
+  const at = halves.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
+  if (at >= 0) throw new CommandError(`convert: expected values below 65520 for f16, got ${values[at]} in "${name}"`);
+  return new Tensor(halves, tensor.shape, 'float16');
+}
+
+const float = new Float32Array(1);
+const word = new Uint32Array(float.buffer);
+
+/** The bits of the bfloat16 nearest to a number, ties to even, as PyTorch's. @param {number} value @returns {number} */
+function toBfloat16(value) {
+  if (Number.isNaN(value)) return 0x7fc0;
+  float[0] = value;
+  return (word[0] + 0x7fff + ((word[0] >>> 16) & 1)) >>> 16;
+}

@@ -1,0 +1,70 @@
+/** `layertap convert`, and `.pth` files where weights are wanted. */
+
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import {
+  loadSafetensors,
+  loadWeights,
+  numberToFloat16,
+  readSafetensors,
+  saveSafetensors,
+  tensor,
+} from '../../src/index.ts';
+import { Folder } from './command.ts';
+
+const folder = new Folder();
+const GOLDENS = 'test/goldens/pth';
+for (const name of ['state-dict.zip', 'checkpoint.legacy', 'module.zip']) {
+  copyFileSync(`${GOLDENS}/${name}.pth`, join(folder.path, `${name}.pth`));
+}
+
+it('writes all tensors of a file as they are', async () => {
+  const { status, stdout } = folder.run('convert', 'state-dict.zip.pth', 'all.safetensors');
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/^wrote all\.safetensors: 19 tensors \(.*\)\n$/)]);
+  const written = folder.read('all.safetensors');
+  expect(loadSafetensors(written)).toEqual(
+    new Map([...(await loadWeights(folder.read('state-dict.zip.pth')))].sort(byKey)),
+  );
+  expect([...readSafetensors(written).metadata]).toEqual([['format', 'pt']]);
+});
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : 1);
+
+it('casts numbers with a fraction, and no others', async () => {
+  const args = ['convert', 'checkpoint.legacy.pth', 'half.safetensors', '--weights-key', 'ema', '--weights-prefix'];
+  const { status, stderr } = folder.run(...args, 'module.', '--dtype', 'f16', '--json');
+  expect([status, stderr]).toEqual([0, '']);
+  const all = await loadWeights(folder.read('checkpoint.legacy.pth'), { key: 'model' });
+  const halves = loadSafetensors(folder.read('half.safetensors'));
+  expect(halves.get('f32')!.data).toEqual(Uint16Array.from(all.get('f32')!.float().data, numberToFloat16));
+  expect(halves.get('int64')).toEqual(all.get('int64'));
+});
+
+it('refuses values that f16 has no room for', () => {
+  const bytes = saveSafetensors([['w', tensor([1, 65520], [2])]]);
+  writeFileSync(join(folder.path, 'big.safetensors'), bytes);
+  const { status, stderr } = folder.run('convert', 'big.safetensors', 'out.safetensors', '--dtype', 'f16');
+  expect([status, stderr]).toEqual([1, 'layertap: convert: expected values below 65520 for f16, got 65520 in "w"\n']);
+});
+
+it.each([
+  [
+    ['checkpoint.legacy.pth'],
+    'expected a state dict, got a checkpoint with state dicts under "model", "ema"; pass --weights-key model',
+  ],
+  [['module.zip.pth'], 'got a whole "torch.nn.modules.container.Sequential"'],
+  [['state-dict.zip.pth', '--model', 'resnet18'], 'expected --layers with --model, got none'],
+  [['state-dict.zip.pth', '--layers', 'layer1'], 'expected --model with --layers, got none'],
+  [
+    ['state-dict.zip.pth', '--model', 'resnet18', '--layers', 'layer1'],
+    'expected the tensors that the layers need, got none named "conv1.weight", but "f32", …',
+  ],
+  [['missing.pth'], 'missing.pth: expected a readable file, got "no such file or directory"'],
+])('%j ends in an error that says the way out', (args, message) => {
+  const [input, ...rest] = args as [string, ...string[]];
+  const { status, stderr } = folder.run('convert', input, 'out.safetensors', ...rest);
+  expect(status).toBe(1);
+  expect(stderr).toContain(message);
+  expect(folder.list()).not.toContain('out.safetensors');
+});
