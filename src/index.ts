@@ -65,6 +65,7 @@ export type { IncompatibleKeys, LoadStateDictAsyncOptions } from './nn/load-stat
 export * from './nn/module.ts';
 export * from './nn/normalization.ts';
 export type { Materialized } from './nn/output.ts';
+export * from './nn/padding-layers.ts';
 export * from './nn/pooling.ts';
 export * from './nn/state-dict.ts';
 export * from './nn/upsampling.ts';

@@ -453,6 +453,43 @@ def group_norm(d):
     return [[groups, channels], options, [shape], d.data(d.chance(0.3))]
 
 
+def padding(d):
+    return d.between(0, 3) if d.chance(0.4) else [d.between(-1 if d.chance(0.15) else 0, 4) for _ in range(4)]
+
+
+def pad_layer(d):
+    return [[padding(d)], {}, [d.image()], d.data()]
+
+
+def constant_pad(d):
+    return [[padding(d), d.pick([0, 1.5, -2])], {}, [d.image()], d.data()]
+
+
+def pad(d):
+    mode = d.pick(["constant", "constant", "reflect", "replicate", "circular"])
+    shape = d.image() if d.chance(0.6) else [d.between(1, 6) for _ in range(d.between(1, 5))]
+    axes = d.between(1, len(shape)) if mode == "constant" else max(1, min(3, len(shape) - 2))
+    sides = [d.between(0, 3) for _ in range(2 * axes)]
+    options = {"mode": mode} if mode != "constant" or d.chance(0.3) else {}
+    if mode == "constant" and d.chance(0.4):
+        options["value"] = d.pick([1, -0.5])
+    return [[sides], options, [shape], d.data()]
+
+
+def pixel_shuffle(d):
+    r = d.between(1, 3)
+    shape = d.image()
+    shape[1] = d.between(1, 4) * r * r + (1 if d.chance(0.06) else 0)
+    return [[r], {}, [shape], d.data()]
+
+
+def pixel_unshuffle(d):
+    r = d.between(1, 3)
+    # Not of an empty batch, which PyTorch 1.13 gives back as it is.
+    shape = [d.between(1, 3), d.channels(), r * d.between(1, 6), r * d.between(1, 6) + (1 if d.chance(0.06) else 0)]
+    return [[r], {}, [shape], d.data()]
+
+
 def layer_norm(d):
     shape = anything(d)
     axes = d.pick([1, 1, d.between(1, len(shape))])
@@ -640,6 +677,11 @@ SWEEPS = {
     **{name: (80, draw, {"bound": ONCE}) for name, draw in [
         ("LeakyReLU", leaky_relu), ("ELU", elu), ("CELU", celu), ("SELU", curve), ("Mish", curve), ("Tanh", curve),
         ("Softplus", softplus)]},
+    "ConstantPad2d": (60, constant_pad, {}),
+    **{name: (90, pad_layer, {}) for name in ["ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d"]},
+    "pad": (150, pad, {"torch": "torch.nn.functional.pad"}),
+    "PixelShuffle": (50, pixel_shuffle, {}),
+    "PixelUnshuffle": (50, pixel_unshuffle, {}),
     "Hardtanh": (60, hardtanh, {}),
     "clamp": (60, clamp, {"torch": "torch.clamp"}),
     **{name: (90, softmax, {"bound": ONCE}) for name in ["Softmax", "LogSoftmax"]},

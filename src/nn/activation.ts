@@ -242,6 +242,7 @@ abstract class AlongAxis extends Layer {
     this.dim = dim === null ? null : whole(`${new.target.name}: dim`, dim, -64);
   }
 
+  /** The axis for a value, counted from the first or the last. */
   protected axisOf(x: Value): number {
     const { length } = shapeOf(this.constructor.name, x);
     return this.dim ?? (length === 0 || length === 1 || length === 3 ? 0 : 1);

@@ -48,6 +48,7 @@ import {
 import { shapeOf, toDim } from './value-shape.ts';
 
 export { add, div, mul, type Operand, sub } from './arithmetic.ts';
+export * from './padding.ts';
 export type { AvgPool2dOptions, InterpolateOptions, MaxPool2dOptions, OutputSize } from './resolve.ts';
 export * from './tensor-functions.ts';
 

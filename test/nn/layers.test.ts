@@ -28,6 +28,7 @@ import * as functional from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
 import { GroupNorm, LayerNorm, LocalResponseNorm } from '../../src/nn/normalization.ts';
+import { ConstantPad2d, PixelShuffle, PixelUnshuffle, ZeroPad2d } from '../../src/nn/padding-layers.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
@@ -95,6 +96,10 @@ describe('printing', () => {
     [new LocalResponseNorm(5, { k: 2 }), 'LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)'],
     [new GELU(), "GELU(approximate='none')"],
     [new GELU({ approximate: 'tanh' }), "GELU(approximate='tanh')"],
+    [new ZeroPad2d(2), 'ZeroPad2d((2, 2, 2, 2))'],
+    [new ConstantPad2d([1, 0, 2, 0], 3.5), 'ConstantPad2d(padding=(1, 0, 2, 0), value=3.5)'],
+    [new PixelShuffle(2), 'PixelShuffle(upscale_factor=2)'],
+    [new PixelUnshuffle(3), 'PixelUnshuffle(downscale_factor=3)'],
     [new LayerNorm(8), 'LayerNorm((8,), eps=1e-05, elementwise_affine=True)'],
     [
       new LayerNorm([4, 6], { eps: 1e-6, elementwiseAffine: false }),
@@ -361,6 +366,34 @@ describe('functional forms', () => {
     expect(thrown(() => functional.gelu(x, { approximate: 'erf' as never }))).toBe(
       'ValueError: approximate argument must be either none or tanh; gelu: got "erf"',
     );
+  });
+
+  it('padding and pixel shuffles tell of what does not fit', () => {
+    expect(thrown(() => functional.pad(x, [4, 0], { mode: 'reflect' }))).toBe(
+      'ShapeError: pad: expected padding of all axes but the first two and a number as value, got padding of 1 axes ' +
+        'and 0 for x [1, 3, 4, 4]',
+    );
+    expect(thrown(() => functional.pad(x, [4, 0, 0, 0], { mode: 'reflect' }))).toBe(
+      'ShapeError: pad: expected padding by mode "reflect" that leaves elements and has them to show, ' +
+        'got [0,0; 0,0; 0,0; 4,0] for x [1, 3, 4, 4]',
+    );
+    expect(thrown(() => functional.pad(x, [1]))).toBe(
+      'ValueError: pad: expected an even number of whole numbers as padding, got [1]',
+    );
+    expect(thrown(() => functional.pad(x, [1, 1], { mode: 'edge' as never }))).toBe(
+      'ValueError: pad: expected mode "constant", "reflect", "replicate" or "circular", got "edge"',
+    );
+    expect(thrown(() => new ZeroPad2d([1, 2] as never))).toBe(
+      'ValueError: ZeroPad2d: expected padding as a whole number or [left, right, top, bottom], got [1, 2]',
+    );
+    expect(thrown(() => functional.pixelShuffle(x, 2))).toBe(
+      "ShapeError: pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of " +
+        'upscale_factor, but input.size(-3)=3 is not divisible by 4',
+    );
+    expect(thrown(() => functional.pixelUnshuffle(x, 3))).toBe(
+      'ShapeError: pixel_unshuffle expects height and width to be divisible by 3, but got 4 and 4',
+    );
+    expect(functional.pixelUnshuffle(new Graph([[0, 3, 4, 4]]).inputs[0]!, 2).shape).toEqual([0, 12, 2, 2]);
   });
 
   it('norms and curves tell of what they were not made for', () => {
