@@ -1,5 +1,7 @@
 /**
- * Mutates files of a format, and looks at what comes of them: `npm run fuzz -- --format pth-zip --runs 1000000 --seed 1`.
+ * Mutates files of a format, and looks at what comes of them:
+ *
+ *     npm run fuzz -- --format pth-zip --runs 1000000 --seed 1
  *
  * A mutated file gives tensors, or an error of the library. Anything else ends the run with 1: another exception, a
  * file that takes longer than a second. The mutations know the format: lengths, offsets and opcodes are changed more

@@ -242,7 +242,7 @@ const failures: readonly Case[] = [
       '"module.features.0.bias", "module.features.0.weight", "module.features.10.expand1x1.bias", ' +
       '"module.features.10.expand1x1.weight", "module.features.10.expand3x3.bias", ' +
       '"module.features.10.expand3x3.weight" and 44 more. ' +
-      'all 52 keys of the file begin with `module.`',
+      'all 52 keys of the file begin with `module.`; pass --weights-prefix module.',
   ],
   [
     'weights that are not there',
@@ -304,13 +304,15 @@ const failures: readonly Case[] = [
   [
     'other channels',
     input('grey.safetensors'),
-    'conv2d: expected x with 3 channels (weight [64, 3, 3, 3], groups 1), got 1 in x [1, 1, 32, 32]',
+    'IntermediateLayerGetter: features.0: ' +
+      'conv2d: expected x with 3 channels (weight [64, 3, 3, 3], groups 1), got 1 in x [1, 1, 32, 32]',
   ],
   [
     'an input too small for the network',
     input('small.safetensors'),
-    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from ' +
-      'x [1, 3, 2, 32]',
+    'IntermediateLayerGetter: features.0: ' +
+      'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from ' +
+      'x [1, 3, 2, 32]; the smallest input that works is [1, 3, 17, 17]',
   ],
   [
     'a size too small for the network',
