@@ -83,7 +83,7 @@ describe('getGraphNodeNames', () => {
     expect(thrown(() => getGraphNodeNames(new Flat()))).toBe(
       'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got "linear: ' +
         'mat1 and mat2 ' +
-        'shapes cannot be multiplied (1x100352 and 128x3): expected x of shape [N, 128], got [1, 100352]"; ' +
+        'shapes cannot be multiplied (1x100352 and 128x3): expected x of shape […, 128], got [1, 100352]"; ' +
         'give the shape of an input that it takes as inputShape',
     );
   });

@@ -232,7 +232,7 @@ describe("torchvision's contract: forward", () => {
     expect(thrown(() => features.featureInfo([1, 3, 32, 32]))).toBe(
       'ShapeError: IntermediateLayerGetter: fc: ' +
         'linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): expected x of ' +
-        'shape [N, 512], ' +
+        'shape […, 512], ' +
         'got [1, 512, 1, 1]; is a flatten missing before it?',
     );
   });
@@ -629,7 +629,7 @@ describe("where the model's own forward does more than run its children in a row
         module: 'fc',
         reason:
           "can't take what runs before it: linear: mat1 and mat2 shapes cannot be multiplied (512x1 and 512x1000): " +
-          'expected x of shape [N, 512], got [1, 512, 1, 1]; is a flatten missing before it?',
+          'expected x of shape […, 512], got [1, 512, 1, 1]; is a flatten missing before it?',
       },
     ]);
   });
