@@ -22,10 +22,10 @@ const getter = (entry, limit) =>
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
-  getter('index.js', '46.5 kB'),
+  getter('index.js', '48 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
-  getter('index.workerd.js', '49 kB'),
-  getter('index.edge-light.js', '46 kB'),
-  shipment('everything', '*', 'index.js', '75 kB'),
+  getter('index.workerd.js', '51 kB'),
+  getter('index.edge-light.js', '47.5 kB'),
+  shipment('everything', '*', 'index.js', '94 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '75 kB'),
 ];
