@@ -10,7 +10,7 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../src/nn/functional.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
-import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { conv2d, referenceConv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { indirect } from '../../src/ops/conv2d/indirect.ts';
 import { splitTaps } from '../../src/ops/conv2d/split-taps.ts';
 import { winograd } from '../../src/ops/conv2d/winograd.ts';
@@ -110,7 +110,7 @@ describe.each(Object.entries(FILLS))('of %s', (_, fill) => {
       const x = filled([1, channels, 5, 5], fill);
       const { weight, bias, dilation, groups } = layer;
       const padding = toSides('padding', kernel >> 1);
-      const only = { ...conv2d, algorithms: [algorithm as Algorithm<any>] };
+      const only = { ...conv2d, algorithms: [algorithm as Algorithm<any>], reference: referenceConv2d };
       const trace = (value: Value) =>
         record(only, [value], { weight, bias, stride: layer.stride, padding, dilation, groups });
       const transform = transformOf(algorithm.name);

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { type Program, record } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { conv2d } from '../../src/ops/conv2d/conv2d.ts';
+import { conv2d, referenceConv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { winograd } from '../../src/ops/conv2d/winograd.ts';
 import type { Algorithm } from '../../src/ops/lowering/algorithm.ts';
 import { type Pair, toSides } from '../../src/ops/rules/window.ts';
@@ -75,7 +75,7 @@ function layerOf(
 }
 
 function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d, algorithm: Algorithm<any>): Program {
-  const only = { ...conv2d, algorithms: [algorithm] };
+  const only = { ...conv2d, algorithms: [algorithm], reference: referenceConv2d };
   const sides = toSides('padding', padding as Pair);
   return programOf([SHAPE], (x) => [record(only, [x!], { weight, bias, stride, padding: sides, dilation, groups })]);
 }
