@@ -125,6 +125,7 @@ export class LeakyReLU extends InplaceActivation {
     return leakyRelu(x, this.negativeSlope);
   }
 
+  /** Its options, as PyTorch prints them. */
   protected override extraRepr(): string {
     return [`negative_slope=${float(this.negativeSlope)}`, ...(this.inplace ? ['inplace=True'] : [])].join(', ');
   }
@@ -143,6 +144,7 @@ export class ELU extends InplaceActivation {
     return elu(x, this.alpha);
   }
 
+  /** Its options, as PyTorch prints them. */
   protected override extraRepr(): string {
     return [`alpha=${float(this.alpha)}`, ...(this.inplace ? ['inplace=True'] : [])].join(', ');
   }
@@ -161,6 +163,7 @@ export class CELU extends InplaceActivation {
     return celu(x, this.alpha);
   }
 
+  /** Its options, as PyTorch prints them. */
   protected override extraRepr(): string {
     return [`alpha=${float(this.alpha)}`, ...(this.inplace ? ['inplace=True'] : [])].join(', ');
   }
@@ -226,6 +229,7 @@ export class Hardtanh extends InplaceActivation {
     return hardtanh(x, this.minVal, this.maxVal);
   }
 
+  /** Its options, as PyTorch prints them. */
   protected override extraRepr(): string {
     const limits = `min_val=${float(this.minVal)}, max_val=${float(this.maxVal)}`;
     return this.inplace ? `${limits}, inplace=True` : limits;

@@ -44,6 +44,7 @@ export class ConstantPad2d extends ImagePadding {
     return pad(x, this.padding, { value: this.value });
   }
 
+  /** Its options, as PyTorch prints them. */
   protected override extraRepr(): string {
     return `padding=${tuple(this.padding)}, value=${this.value}`;
   }
