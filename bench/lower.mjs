@@ -79,6 +79,11 @@ export function lower(program, names) {
     /** @type {LoweredNode} */
     const node = { op: op.name, inputs: read, output: sums, attrs, activation: residual ? null : activation };
     if (isActivation) Object.assign(node, { op: 'activation', attrs: {} });
+    // Of views, networks that are compared have this one.
+    const [first] = inputs;
+    if (op.name === 'reshape' && output.shape.length === 2 && output.shape[0] === first.shape[0]) {
+      Object.assign(node, { op: 'flatten', attrs: {} });
+    }
     if (op.name === 'batch_norm') {
       const { scale, shift } = scaleAndShift(/** @type {any} */ (given));
       Object.assign(node, {
