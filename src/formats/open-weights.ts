@@ -19,6 +19,7 @@ import { PthReader } from './pth-reader.ts';
 import { listNames } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
+import { collected } from './tensor-reader.ts';
 
 const CALLER = 'openWeights';
 
@@ -147,11 +148,7 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions)
     format,
     tensors,
     stream,
-    async load(asked = names.keys(), options) {
-      const loaded = new Map<string, Tensor>();
-      for await (const [name, tensor] of stream(asked, options)) loaded.set(name, tensor);
-      return loaded;
-    },
+    load: (asked = names.keys(), options) => collected(stream(asked, options)),
     close: () => file.close(),
   };
 }

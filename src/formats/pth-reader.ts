@@ -79,15 +79,6 @@ export class PthReader implements TensorStream {
     }
   }
 
-  async load(
-    names: Iterable<string> = this.tensors.keys(),
-    options?: ReadTensorsOptions,
-  ): Promise<Map<string, Tensor>> {
-    const tensors = new Map<string, Tensor>();
-    for await (const [name, tensor] of this.stream(names, options)) tensors.set(name, tensor);
-    return tensors;
-  }
-
   close(): Promise<void> {
     return this.#source.origin.close();
   }

@@ -15,6 +15,11 @@ export async function readRange(
 ): Promise<Uint8Array> {
   const pieces = [before];
   for await (const piece of origin.pieces(begin, end, signal)) pieces.push(origin.keepsPieces ? piece : piece.slice());
+  return joined(pieces);
+}
+
+/** The pieces, one behind the other. Allocated once all are there: sizes are a stranger's claims. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -46,6 +46,13 @@ export interface TensorPlaces<Info extends TensorPlace> {
   readonly head: Uint8Array;
 }
 
+/** All that a stream gives, by name. */
+export async function collected(stream: AsyncIterable<readonly [string, Tensor]>): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for await (const [name, tensor] of stream) tensors.set(name, tensor);
+  return tensors;
+}
+
 /** The tensors of an opened file. */
 export class TensorReader<Info extends TensorPlace> implements TensorStream {
   readonly tensors: ReadonlyMap<string, Info>;
@@ -123,9 +130,7 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
     names: Iterable<string> = this.tensors.keys(),
     options?: ReadTensorsOptions,
   ): Promise<Map<string, Tensor>> {
-    const tensors = new Map<string, Tensor>();
-    for await (const [name, tensor] of this.stream(names, options)) tensors.set(name, tensor);
-    return tensors;
+    return collected(this.stream(names, options));
   }
 
   close(): Promise<void> {

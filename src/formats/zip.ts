@@ -6,6 +6,7 @@
 import { FormatError } from '../errors.ts';
 import { malformed } from './pth-fault.ts';
 import { quote } from './quoted.ts';
+import { joined } from './read-range.ts';
 
 /** An entry, as the directory has it. */
 export interface ZipEntry {
@@ -198,14 +199,7 @@ export async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): P
     throw malformed(`zip: expected ${quote(name)} deflated, got other bytes`, { cause });
   }
   if (length !== bytes) throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got ${length}`);
-  // Allocated once all is there: sizes are a stranger's claims.
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
+  return joined(pieces);
 }
 
 /** Tables of CRC-32 for eight bytes at once. */
