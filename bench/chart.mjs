@@ -1,6 +1,7 @@
 /**
- * Draws results as SVG. `node bench/chart.mjs FILE.json FILE.svg` draws what is in a result's JSON: the models' times,
- * or the suite scale's curves. Observable Plot, which draws, is a package of its own with what it needs.
+ * Draws results as SVG. `node bench/chart.mjs FILE.json FILE.svg` draws what is in a result's JSON: the times of the
+ * suites models or zoo, or the suite scale's curves. Observable Plot, which draws, is a package of its own with what it
+ * needs.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,11 @@ import { installPackage } from '../scripts/with-package.mjs';
 export async function drawings() {
   installPackage('bench/charts');
   const [{ chart }, { curves }] = await Promise.all([import('./charts/models.mjs'), import('./charts/scale.mjs')]);
-  return { models: chart, scale: curves };
+  return {
+    models: (report) => chart(report, 'models'),
+    zoo: (report) => chart(report, 'zoo'),
+    scale: curves,
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -26,6 +31,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   const report = JSON.parse(readFileSync(from, 'utf8'));
   const known = await drawings();
-  const suite = report.rows.some((/** @type {any} */ row) => row.suite === 'scale') ? 'scale' : 'models';
-  writeFileSync(to, known[suite](report));
+  const suite = Object.keys(known).find((name) => report.rows.some((/** @type {any} */ row) => row.suite === name));
+  writeFileSync(to, known[suite ?? 'models'](report));
 }

@@ -5,7 +5,7 @@
 
 import { fuseEpilogues, scaleAndShift } from '../dist/internals.js';
 
-/** @typedef {'relu' | 'relu6' | 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' | null} Activation */
+/** @typedef {'relu' | 'relu6' | 'hardswish' | 'hardsigmoid' | 'sigmoid' | 'silu' | 'gelu' | null} Activation */
 
 /**
  * One step. Values and constants are indices. Attributes are PyTorch's; windows have kernelSize, stride, padding
@@ -70,6 +70,11 @@ export function lower(program, names) {
   for (const { op, attrs: given, inputs, epilogue, output } of fused.nodes) {
     const { weight, bias, ...attrs } = /** @type {any} */ (given ?? {});
     const { norm, residual } = epilogue;
+    // Pooling to the size that there is, and a concatenation of one: other runtimes would copy.
+    if (['adaptive_avg_pool2d', 'cat'].includes(op.name) && String(inputs[0].shape) === String(output.shape)) {
+      values.set(output, indexOf(inputs[0]));
+      continue;
+    }
     const read = inputs.map(indexOf);
     const residualInput = residual ? /** @type {number} */ (read.pop()) : null;
     const own = op.asEpiloguePart?.(given);

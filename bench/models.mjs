@@ -10,7 +10,29 @@ import { prune } from '../dist/internals.js';
  */
 
 /**
- * Those that aren't a torchvision builder at 224. @type {Readonly<Record<string, (layertap: typeof current) => Model>>}
+ * Pixels of an input's side, where torchvision's weights take others than 224. @type {Readonly<Record<string, number>>}
+ */
+const SIDES = {
+  inception_v3: 299,
+  efficientnet_b1: 240,
+  efficientnet_b2: 288,
+  efficientnet_b3: 300,
+  efficientnet_b4: 380,
+  efficientnet_b5: 456,
+  efficientnet_b6: 528,
+  efficientnet_b7: 600,
+  efficientnet_v2_s: 384,
+  efficientnet_v2_m: 480,
+  efficientnet_v2_l: 480,
+  lraspp_mobilenet_v3_large: 520,
+  deeplabv3_mobilenet_v3_large: 520,
+  deeplabv3_resnet101: 520,
+  fcn_resnet50: 520,
+  fcn_resnet101: 520,
+};
+
+/**
+ * Those that aren't a torchvision builder alone. @type {Readonly<Record<string, (layertap: typeof current) => Model>>}
  */
 const SPECIAL = {
   'getter-resnet50': ({ IntermediateLayerGetter, models }) => ({
@@ -34,7 +56,8 @@ export function modelOf(name, layertap = current) {
   if (SPECIAL[name]) return SPECIAL[name](layertap);
   const build = /** @type {Record<string, unknown>} */ (layertap.models)[name];
   if (typeof build !== 'function') throw new RangeError(`bench: expected a model's name, got "${name}"`);
-  return { build: /** @type {() => Module} */ (build), shape: [1, 3, 224, 224] };
+  const side = SIDES[name] ?? 224;
+  return { build: /** @type {() => Module} */ (build), shape: [1, 3, side, side] };
 }
 
 /**

@@ -9,7 +9,7 @@
  *     --rounds N     processes of each runtime; --runs N samples of each process
  *     --cpu N        the CPU that all measured processes share; the last one unless given
  *     --json FILE    writes rows and checks; --markdown FILE the tables
- *     --chart FILE   draws the models' times as SVG; --curves FILE those of the suite scale
+ *     --chart FILE   draws the times of the suite models or zoo as SVG; --curves FILE those of the suite scale
  *
  * Ends with 1 where a bound doesn't hold. Times on a shared machine are noisy, so bounds are on ratios of times in one
  * run.
@@ -67,9 +67,9 @@ function readArguments() {
       throw new RangeError(`bench: expected a ${what} of ${known.join(', ')}, got ${unknown.join(', ')}`);
   }
   for (const name of models ?? []) modelOf(name);
-  for (const [option, suite] of Object.entries({ chart: 'models', curves: 'scale' })) {
-    if (values[option] && !suites.includes(suite))
-      throw new RangeError(`bench: expected the suite "${suite}" for --${option}, got ${suites.join(', ')}`);
+  for (const [option, drawn] of Object.entries({ chart: ['models', 'zoo'], curves: ['scale'] })) {
+    if (values[option] && drawn.filter((suite) => suites.includes(suite)).length !== 1)
+      throw new RangeError(`bench: expected the suite ${drawn.join(' or ')} for --${option}, got ${suites.join(', ')}`);
   }
   const [rounds, runs, cpu] = /** @type {const} */ (['rounds', 'runs', 'cpu']).map((name) => {
     const value = Number(values[name] ?? { rounds: 2, runs: 15, cpu: availableParallelism() - 1 }[name]);
@@ -113,8 +113,8 @@ for (const name of suites) {
   tables = markdown(report);
   if (files.json) writeFileSync(files.json, `${JSON.stringify(report, null, 2)}\n`);
   if (files.markdown) writeFileSync(files.markdown, tables);
-  if (draw && files.chart && name === 'models') writeFileSync(files.chart, draw.models(report));
-  if (draw && files.curves && name === 'scale') writeFileSync(files.curves, draw.scale(report));
+  const file = name === 'scale' ? files.curves : files.chart;
+  if (file && draw?.[name]) writeFileSync(file, draw[name](report));
 }
 process.stdout.write(tables);
 process.exitCode = result.checks.every(holds) ? 0 : 1;

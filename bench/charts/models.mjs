@@ -38,13 +38,13 @@ function bars(rows) {
 /**
  * The chart of a result's last engine.
  *
- * @param {Report} report @returns {string} SVG
- * @throws {RangeError} where the result has no models
+ * @param {Report} report @param {'models' | 'zoo'} suite @returns {string} SVG
+ * @throws {RangeError} where the result has none of the suite's models
  */
-export function chart({ rows, machine, commit }) {
-  const models = rows.filter(({ suite }) => suite === 'models');
+export function chart({ rows, machine, commit }, suite) {
+  const models = rows.filter((row) => row.suite === suite);
   const engine = models.at(-1)?.engine;
-  if (!engine) throw new RangeError('bench: expected a result of the suite "models" for a chart, got none');
+  if (!engine) throw new RangeError(`bench: expected a result of the suite "${suite}" for a chart, got none`);
   const shown = models.filter((row) => row.engine === engine);
   const names = [...new Set(shown.map(({ model }) => model))];
   const groups = names.map((name) => /** @type {Timed[]} */ (shown.filter(({ model }) => model === name)));

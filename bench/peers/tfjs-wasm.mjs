@@ -40,6 +40,7 @@ const ACTIVATIONS = {
   hardsigmoid: (x) => hardRamp(x, false),
   sigmoid: tf.sigmoid,
   silu: (x) => tf.tidy(() => tf.mul(x, tf.sigmoid(x))),
+  gelu: (x) => tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1))),
 };
 
 /** @param {Node} node @param {any} value @returns {any} the value with the node's activation, in its place */
@@ -75,8 +76,36 @@ const OPS = {
     const options = { ...rest, ...(pad !== 'valid' && { dimRoundingMode: 'floor' }) };
     return activatedAfter(node, /** @type {any} */ (groups > 1 ? tf.fused.depthwiseConv2d : tf.fused.conv2d)(options));
   },
-  linear: (node, [a], b, bias) =>
-    activatedAfter(node, tf.fused.matMul({ a, b, bias, activation: fusedActivation(node) })),
+  linear(node, [x], b, bias) {
+    const a = x.rank === 2 ? x : tf.reshape(x, [-1, x.shape.at(-1)]);
+    const y = tf.fused.matMul({ a, b, bias, activation: fusedActivation(node) });
+    if (a === x) return activatedAfter(node, y);
+    const shaped = tf.reshape(y, [...x.shape.slice(0, -1), y.shape[1]]);
+    a.dispose();
+    y.dispose();
+    return activatedAfter(node, shaped);
+  },
+  layer_norm: ({ attrs }, [x], weight, bias) =>
+    tf.tidy(() => {
+      const { mean, variance } = tf.moments(x, -1, true);
+      const scale = tf.rsqrt(tf.add(variance, attrs.eps));
+      return tf.add(tf.mul(tf.mul(tf.sub(x, mean), scale), weight), bias);
+    }),
+  permute({ attrs }, [x]) {
+    // Between [N, C, H, W] and [N, H, W, C]: the same bytes here.
+    if (!['0,2,3,1', '0,3,1,2'].includes(String(attrs.dims))) unsupported('such a permutation');
+    return x.clone();
+  },
+  slice({ attrs: { axis, start, step, outputShape } }, [x]) {
+    if (axis !== 1 || step !== 1) unsupported('such a slice');
+    return tf.slice(x, [0, 0, 0, start], [...x.shape.slice(0, 3), outputShape[1]]);
+  },
+  channel_shuffle: ({ attrs: { groups } }, [x]) =>
+    tf.tidy(() => {
+      const channels = x.shape[3];
+      const split = tf.reshape(x, [-1, groups, channels / groups]);
+      return tf.reshape(tf.transpose(split, [0, 2, 1]), x.shape);
+    }),
   batch_norm(node, [x], scale, shift) {
     const scaled = tf.mul(x, scale);
     const y = tf.add(scaled, shift);
@@ -84,7 +113,7 @@ const OPS = {
     return activated(node, y);
   },
   add: (node, [a, b]) => activated(node, tf.add(a, b)),
-  mul: (_node, [a, b]) => tf.mul(a, b),
+  mul: (node, [a, b]) => activated(node, tf.mul(a, b)),
   activation: ({ activation }, [x]) => ACTIVATIONS[/** @type {string} */ (activation)](x),
   cat: (_node, inputs) => tf.concat(inputs, 3),
   max_pool2d({ attrs }, [x]) {
@@ -98,9 +127,20 @@ const OPS = {
     return tf.maxPool(x, kernelSize, stride, pad);
   },
   avg_pool2d({ attrs }, [x]) {
-    const { kernelSize, stride, padding, ceilMode, divisorOverride } = attrs;
-    if (padOf(padding) !== 'valid' || ceilMode || divisorOverride) unsupported('average pooling with padding');
-    return tf.avgPool(x, kernelSize, stride, 'valid');
+    const { kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride } = attrs;
+    const pad = padOf(padding);
+    if ((pad !== 'valid' && !countIncludePad) || ceilMode || divisorOverride) unsupported('such average pooling');
+    if (pad === 'valid') return tf.avgPool(x, kernelSize, stride, 'valid');
+    const { top, left, bottom, right } = padding;
+    return tf.tidy(() => {
+      const padded = tf.pad(x, [
+        [0, 0],
+        [top, bottom],
+        [left, right],
+        [0, 0],
+      ]);
+      return tf.avgPool(padded, kernelSize, stride, 'valid');
+    });
   },
   adaptive_avg_pool2d({ attrs }, [x]) {
     if (attrs.outputSize.some((/** @type {number} */ size) => size !== 1))

@@ -27,7 +27,7 @@ const BOUNDS = {
 /** The models that are measured unless others are named. */
 export const MODELS = Object.keys(BOUNDS);
 
-/** The least geometric mean over all of these models. */
+/** The least geometric mean over all of a suite's models. */
 const MEAN_BOUND = 1.7;
 
 /** A turn is long enough for a process to have its caches to itself. */
@@ -40,15 +40,24 @@ const LEAST_TURNS = 3;
 /** @typedef {{ model: string, engine: string, value: number }} Speedup the fastest WASM peer's time over layertap's */
 
 /** @param {import('../run.mjs').Context} context @returns {Promise<import('../report.mjs').Result>} */
-export async function run(context) {
+export const run = (context) => compareAll(context, 'models', BOUNDS);
+
+/**
+ * The named models, or a suite's own, beside the peers.
+ *
+ * @param {import('../run.mjs').Context} context @param {string} suite
+ * @param {Readonly<Record<string, Readonly<Record<string, number>>>>} bounds of each model of the suite, by the engine
+ * @returns {Promise<import('../report.mjs').Result>}
+ */
+export async function compareAll(context, suite, bounds) {
   /** @type {import('../report.mjs').Row[]} */
   const rows = [];
   /** @type {Speedup[]} */
   const speedups = [];
-  for (const model of context.models ?? MODELS) {
+  for (const model of context.models ?? Object.keys(bounds)) {
     await withBundle(modelOf(model), context.peers, {}, async (bundle) => {
       for (const engine of context.engines) {
-        const measured = await compare(context, engine, { model, ...bundle });
+        const measured = await compare(context, engine, { suite, model, ...bundle });
         rows.push(...measured);
         const ratios = measured.flatMap(({ runtime, speedup }) =>
           speedup === undefined || PEERS[runtime].isNative ? [] : [/** @type {number} */ (speedup)],
@@ -57,29 +66,35 @@ export async function run(context) {
       }
     });
   }
-  return { rows, checks: context.engines.flatMap(({ major }) => checksOf(major, speedups)) };
+  return { rows, checks: context.engines.flatMap(({ major }) => checksOf(major, speedups, bounds)) };
 }
 
-/** @param {string} engine @param {readonly Speedup[]} speedups @returns {import('../report.mjs').Check[]} */
-function checksOf(engine, speedups) {
-  const bounded = speedups.filter((one) => one.engine === engine && BOUNDS[one.model]?.[engine]);
+/**
+ * @param {string} engine @param {readonly Speedup[]} speedups @param {Parameters<typeof compareAll>[2]} bounds
+ * @returns {import('../report.mjs').Check[]}
+ */
+function checksOf(engine, speedups, bounds) {
+  const bounded = speedups.filter((one) => one.engine === engine && bounds[one.model]?.[engine]);
   const checks = bounded.map(({ model, value }) => ({
     name: `node ${engine}: ${model}, the fastest WASM peer's time / layertap's`,
     value,
-    bound: BOUNDS[model][engine],
+    bound: bounds[model][engine],
     isLeast: true,
   }));
-  if (bounded.length < MODELS.length) return checks;
+  if (bounded.length < Object.keys(bounds).length) return checks;
   const value = Math.exp(bounded.reduce((sum, one) => sum + Math.log(one.value), 0) / bounded.length);
   return [...checks, { name: `node ${engine}: geometric mean of these`, value, bound: MEAN_BOUND, isLeast: true }];
 }
 
 /**
  * @param {import('../run.mjs').Context} context @param {import('../engines.mjs').Engine} engine
- * @param {{ model: string, folder: string, macs: number, outputs: string[], unsupported: Map<string, string> }} bundle
+ * @param {{
+ *   suite: string, model: string, folder: string, macs: number, outputs: string[], unsupported: Map<string, string>,
+ * }} measured
  * @returns {Promise<import('../report.mjs').Row[]>}
  */
-async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folder, macs, outputs, unsupported }) {
+async function compare({ peers, rounds, runs, cpu, log }, engine, measured) {
+  const { suite, model, folder, macs, outputs, unsupported } = measured;
   const bundle = { model, folder, threads: 1 };
   for (const reason of unsupported.values()) log(`${model}: ${reason}`);
   /** Of each runtime that can run the model, what it is, its samples in each round, and their processor times. */
@@ -133,7 +148,7 @@ async function compare({ peers, rounds, runs, cpu, log }, engine, { model, folde
     // Whole processes come out slower at times: the least disturbed one counts.
     const medianMs = Math.min(...samples.map(median));
     return {
-      ...{ suite: 'models', model, runtime, ...description, threads: 1, medianMs, minMs: Math.min(...samples.flat()) },
+      ...{ suite, model, runtime, ...description, threads: 1, medianMs, minMs: Math.min(...samples.flat()) },
       ...{ gflops: gflops(macs, medianMs), peakRssMB, maxAbsDiff },
       ...(runtime !== 'layertap' && { speedup: medianRatio(cpu, subjects[0].cpu) }),
     };

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import onnxProto from 'onnx-proto';
 import { constantsOf, readProgram } from '../../bundle.mjs';
+import { transposed } from '../../layout.mjs';
 
 /** @typedef {import('../../lower.mjs').LoweredNode} Node */
 /** @typedef {(opType: string, inputs: readonly string[], attributes?: readonly object[]) => string} Apply */
@@ -43,7 +44,21 @@ const OPS = {
       [x, weight, bias],
       [...windowOf(attrs), ints('kernel_shape', weightShape.slice(2)), int('group', attrs.groups)],
     ),
-  linear: (apply, _node, [x], { weight, bias }) => apply('Gemm', [x, weight, bias], [int('transB', 1)]),
+  linear: (apply, _node, [x], { weight, bias, shape }) =>
+    shape.length === 2
+      ? apply('Gemm', [x, weight, bias], [int('transB', 1)])
+      : apply('Add', [apply('MatMul', [x, weight]), bias]),
+  layer_norm: (apply, { attrs }, [x], { weight, bias }) =>
+    apply('LayerNormalization', [x, weight, bias], [int('axis', -1), float('epsilon', attrs.eps)]),
+  permute: (apply, { attrs }, [x]) => apply('Transpose', [x], [ints('perm', attrs.dims)]),
+  slice: (apply, { attrs: { axis, start, count, step } }, [x], { integers }) =>
+    apply('Slice', [x, integers([start]), integers([start + count * step]), integers([axis]), integers([step])]),
+  channel_shuffle(apply, { attrs: { groups } }, [x], { shape, integers }) {
+    const [images, channels, height, width] = shape;
+    const split = apply('Reshape', [x, integers([images, groups, channels / groups, height, width])]);
+    const swapped = apply('Transpose', [split], [ints('perm', [0, 2, 1, 3, 4])]);
+    return apply('Reshape', [swapped, integers(shape)]);
+  },
   batch_norm: (apply, _node, [x], { weight, bias }) => apply('Add', [apply('Mul', [x, weight]), bias]),
   add: (apply, _node, inputs) => apply('Add', inputs),
   mul: (apply, _node, inputs) => apply('Mul', inputs),
@@ -77,14 +92,19 @@ function coordinates({ mode, alignCorners }) {
   return alignCorners ? 'align_corners' : 'pytorch_half_pixel';
 }
 
-/** @type {Readonly<Record<string, (apply: Apply, x: string, bounds: [string, string]) => string>>} */
+/** @type {Readonly<Record<string, (apply: Apply, x: string, more: { scalar(value: number): string }) => string>>} */
 const ACTIVATIONS = {
   relu: (apply, x) => apply('Relu', [x]),
-  relu6: (apply, x, bounds) => apply('Clip', [x, ...bounds]),
+  relu6: (apply, x, { scalar }) => apply('Clip', [x, scalar(0), scalar(6)]),
   hardswish: (apply, x) => apply('HardSwish', [x]),
   hardsigmoid: (apply, x) => apply('HardSigmoid', [x], [float('alpha', 1 / 6), float('beta', 0.5)]),
   sigmoid: (apply, x) => apply('Sigmoid', [x]),
   silu: (apply, x) => apply('Mul', [x, apply('Sigmoid', [x])]),
+  // As PyTorch's exporter writes it, which ONNX Runtime finds and fuses.
+  gelu(apply, x, { scalar }) {
+    const erf = apply('Erf', [apply('Div', [x, scalar(Math.SQRT2)])]);
+    return apply('Mul', [apply('Mul', [x, apply('Add', [erf, scalar(1)])]), scalar(0.5)]);
+  },
 };
 
 /**
@@ -114,12 +134,16 @@ export function write(folder, { isResident = false } = {}) {
     initializer.push({ name, dims, dataType, rawData });
     return name;
   };
-  const scalar = (/** @type {number} */ value) => constant(new Float32Array([value]), []);
+  /** @type {Map<number, string>} */
+  const scalars = new Map();
+  const scalar = (/** @type {number} */ value) => {
+    const name = scalars.get(value) ?? constant(new Float32Array([value]), []);
+    scalars.set(value, name);
+    return name;
+  };
   const integers = (/** @type {readonly number[]} */ values) =>
     constant(BigInt64Array.from(values, BigInt), [values.length]);
 
-  /** @type {[string, string] | undefined} */
-  let bounds;
   const constants = constantsOf(folder, program);
   const values = new Map([[program.input, 'x']]);
   for (const each of program.nodes) {
@@ -128,17 +152,20 @@ export function write(folder, { isResident = false } = {}) {
     if (!write) throw new RangeError(`bench: expected an op that ONNX is written for, got ${op}`);
     const more = {
       weightShape: each.weight === undefined ? null : constants[each.weight].shape,
+      ...{ shape: program.shapes[output], integers },
       sizes: op === 'interpolate' ? integers(program.shapes[output]) : null,
     };
     const [weight, bias] = [each.weight, each.bias].map((index) => {
       if (index === undefined) return null;
       const { data, shape } = constants[index];
+      if (op === 'linear' && index === each.weight && program.shapes[output].length > 2) {
+        return constant(transposed(data, 1, shape[0], shape[1]), [...shape].reverse());
+      }
       return constant(data, op === 'batch_norm' ? [...shape, 1, 1] : shape);
     });
     const read = inputs.map((value) => /** @type {string} */ (values.get(value)));
     let written = write(apply, each, read, { ...more, weight, bias });
-    if (activation === 'relu6') bounds ??= [scalar(0), scalar(6)];
-    if (activation) written = ACTIVATIONS[activation](apply, written, /** @type {any} */ (bounds));
+    if (activation) written = ACTIVATIONS[activation](apply, written, { scalar });
     values.set(output, written);
   }
 

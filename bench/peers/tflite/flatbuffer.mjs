@@ -26,9 +26,15 @@ const OPCODES = {
   RESHAPE: [22],
   RESIZE_BILINEAR: [23, 3],
   PAD: [34],
+  TRANSPOSE: [39],
   MEAN: [40],
+  SUB: [41],
+  SLICE: [65],
+  RSQRT: [76],
   RESIZE_NEAREST_NEIGHBOR: [97],
+  SQUARED_DIFFERENCE: [99],
   HARD_SWISH: [117],
+  GELU: [150],
 };
 
 /** Types of elements. */
@@ -102,7 +108,8 @@ export function modelBytes({ tensors, operators, inputs, outputs }) {
   const codeTables = opcodes.map((opcode) => {
     const [code, version = 1] = OPCODES[opcode];
     return table(4, () => {
-      b.addFieldInt8(0, code, 0);
+      // A byte, from when there were fewer; the last field has the code.
+      b.addFieldInt8(0, Math.min(code, 127), 0);
       b.addFieldInt32(2, version, 1);
       b.addFieldInt32(3, code, 0);
     });

@@ -18,6 +18,10 @@ const VALID = 1;
 /** @param {readonly number[]} shape */
 const nhwc = (shape) => (shape.length === 4 ? [shape[0], shape[2], shape[3], shape[1]] : shape);
 
+/** Permutations between `[N, C, H, W]` and `[N, H, W, C]`: the same bytes here. */
+const TO_LAST = '0,2,3,1';
+const TO_FIRST = '0,3,1,2';
+
 /** @param {Record<string, any>} attrs @returns {boolean} */
 const isPadded = ({ padding: { top, left, bottom, right } }) => top + left + bottom + right > 0;
 
@@ -55,6 +59,16 @@ class Graph {
     return output;
   }
 
+  /** @param {number} x @param {readonly number[]} shape */
+  reshape(x, shape) {
+    return this.apply('RESHAPE', [x, this.constant(Int32Array.from(shape), [shape.length])], shape);
+  }
+
+  /** @param {number} x @param {readonly number[]} dims @param {readonly number[]} shape the output's */
+  transpose(x, dims, shape) {
+    return this.apply('TRANSPOSE', [x, this.constant(Int32Array.from(dims), [dims.length])], shape);
+  }
+
   /** @param {number} x @param {{ top: number, left: number, bottom: number, right: number }} sides */
   pad(x, { top, left, bottom, right }) {
     const [images, height, width, channels] = this.tensors[x].shape;
@@ -77,11 +91,23 @@ const addOptions = (fused) => ({
   ],
 });
 
+/**
+ * A pooling's padding to where its last windows end: in ceil mode they may end later.
+ *
+ * @param {Record<string, any>} attrs @param {readonly number[]} input NHWC @param {readonly number[]} output NHWC
+ */
+function endsOf({ kernelSize, stride, padding }, [, height, width], output) {
+  const { top, left } = padding;
+  const bottom = Math.max(padding.bottom, (output[1] - 1) * stride[0] + kernelSize[0] - height - top);
+  const right = Math.max(padding.right, (output[2] - 1) * stride[1] + kernelSize[1] - width - left);
+  return { top, left, bottom, right };
+}
+
 /** @param {Node} node @param {number} x @param {More} more @param {'MAX_POOL_2D' | 'AVERAGE_POOL_2D'} opcode */
 function pool({ attrs }, x, { graph, shape, fused }, opcode) {
-  const { kernelSize, stride, padding, ceilMode } = attrs;
-  if (ceilMode) unsupported('ceil mode');
-  const padded = isPadded(attrs) ? graph.pad(x, padding) : x;
+  const { kernelSize, stride } = attrs;
+  const sides = endsOf(attrs, graph.tensors[x].shape, shape);
+  const padded = isPadded({ padding: sides }) ? graph.pad(x, sides) : x;
   const [strides, sizes] = [stride, kernelSize].map(([h, w]) => [/** @type {const} */ (['int', w]), ['int', h]]);
   return graph.apply(opcode, [padded], shape, {
     type: 5,
@@ -136,7 +162,7 @@ const OPS = {
       fields: [
         ['byte', fused],
         ['byte', 0],
-        ['byte', 0],
+        ['byte', Number(shape.length > 2)],
       ],
     });
   },
@@ -159,12 +185,14 @@ const OPS = {
     const { attrs } = node;
     if (attrs.dilation.some((/** @type {number} */ d) => d !== 1)) unsupported('dilated max pooling');
     // Its padding is zeros, PyTorch's −∞.
-    if (isPadded(attrs) && !more.isNonNegative) unsupported('padded max pooling of negative values');
+    const isLonger = attrs.ceilMode || isPadded(attrs);
+    if (isLonger && !more.isNonNegative) unsupported('padded max pooling of negative values');
     return pool(node, x, more, 'MAX_POOL_2D');
   },
   avg_pool2d(node, [x], more) {
     const { attrs } = node;
-    if ((isPadded(attrs) && !attrs.countIncludePad) || attrs.divisorOverride) unsupported('such average pooling');
+    const { ceilMode, countIncludePad, divisorOverride } = attrs;
+    if ((isPadded(attrs) && !countIncludePad) || ceilMode || divisorOverride) unsupported('such average pooling');
     return pool(node, x, more, 'AVERAGE_POOL_2D');
   },
   adaptive_avg_pool2d({ attrs }, [x], { graph, shape }) {
@@ -175,9 +203,38 @@ const OPS = {
     });
   },
   flatten(_node, [x], { graph, shape }) {
-    const [, height, width] = graph.tensors[x].shape;
-    if (height * width !== 1) unsupported("flattening of more than a pixel in PyTorch's order");
-    return graph.apply('RESHAPE', [x, graph.constant(Int32Array.from(shape), [shape.length])], shape);
+    const [images, height, width, channels] = graph.tensors[x].shape;
+    const planes = height * width === 1 ? x : graph.transpose(x, [0, 3, 1, 2], [images, channels, height, width]);
+    return graph.reshape(planes, shape);
+  },
+  layer_norm({ attrs }, [x], { graph, shape, constants: [weight, bias] }) {
+    const one = [...shape.slice(0, -1), 1];
+    const axis = graph.constant(Int32Array.of(shape.length - 1), [1]);
+    const mean = (/** @type {number} */ of) =>
+      graph.apply('MEAN', [of, axis], one, { type: 27, fields: [['byte', 1]] });
+    const middle = mean(x);
+    const variance = mean(graph.apply('SQUARED_DIFFERENCE', [x, middle], shape, { type: 76, fields: [] }));
+    const eps = graph.constant(Float32Array.of(attrs.eps), [1]);
+    const scale = graph.apply('RSQRT', [graph.apply('ADD', [variance, eps], one, addOptions(0))], one);
+    const centred = graph.apply('SUB', [x, middle], shape, { type: 28, fields: [['byte', 0]] });
+    const unit = graph.apply('MUL', [centred, scale], shape, mulOptions(0));
+    const scaled = graph.apply('MUL', [unit, graph.constant(weight.data, weight.shape)], shape, mulOptions(0));
+    return graph.apply('ADD', [scaled, graph.constant(bias.data, bias.shape)], shape, addOptions(0));
+  },
+  permute({ attrs }, [x]) {
+    if (![TO_LAST, TO_FIRST].includes(String(attrs.dims))) unsupported('such a permutation');
+    return x;
+  },
+  slice({ attrs: { axis, start, step } }, [x], { graph, shape }) {
+    if (axis !== 1 || step !== 1) unsupported('such a slice');
+    const [begin, size] = [[0, 0, 0, start], shape].map((each) => graph.constant(Int32Array.from(each), [4]));
+    return graph.apply('SLICE', [x, begin, size], shape);
+  },
+  channel_shuffle({ attrs: { groups } }, [x], { graph, shape }) {
+    const [images, height, width, channels] = shape;
+    const split = graph.reshape(x, [images * height * width, groups, channels / groups]);
+    const swapped = graph.transpose(split, [0, 2, 1], [images * height * width, channels / groups, groups]);
+    return graph.reshape(swapped, shape);
   },
   interpolate({ attrs }, [x], { graph, shape }) {
     const { mode, alignCorners } = attrs;
@@ -199,6 +256,9 @@ const OPS = {
   },
 };
 
+/** Ops whose outputs aren't negative where no input is. */
+const KEEPING_SIGNS = ['max_pool2d', 'avg_pool2d', 'adaptive_avg_pool2d', 'cat', 'slice', 'channel_shuffle', 'add'];
+
 const FUSING = ['conv2d', 'linear', 'batch_norm', 'add', 'mul', 'max_pool2d', 'avg_pool2d'];
 
 /**
@@ -217,6 +277,7 @@ const ACTIVATIONS = {
   },
   sigmoid: (graph, x, shape) => graph.apply('LOGISTIC', [x], shape),
   silu: (graph, x, shape) => graph.apply('MUL', [x, graph.apply('LOGISTIC', [x], shape)], shape, mulOptions(0)),
+  gelu: (graph, x, shape) => graph.apply('GELU', [x], shape),
 };
 
 /** Writes model.tflite. @param {string} folder a bundle's @throws {Unsupported} */
@@ -230,10 +291,14 @@ export function write(folder) {
   const nonNegative = new Set(
     readFloats(join(folder, 'input.bin')).every((value) => value >= 0) ? [program.input] : [],
   );
+  /** Values whose axes are in PyTorch's order here, too. */
+  const asGiven = new Set();
   for (const node of program.nodes) {
     const { op, inputs, output, activation } = node;
     const write = OPS[op] ?? unsupported(op);
-    const shape = nhwc(program.shapes[output]);
+    const isAsGiven = op === 'permute' ? String(node.attrs.dims) === TO_LAST : inputs.some((x) => asGiven.has(x));
+    if (isAsGiven) asGiven.add(output);
+    const shape = isAsGiven ? program.shapes[output] : nhwc(program.shapes[output]);
     const fused = activation && FUSING.includes(op) ? (FUSED[activation] ?? 0) : 0;
     const own = [node.weight, node.bias].map((index) => (index === undefined ? null : constants[index]));
     const isNonNegative = inputs.every((value) => nonNegative.has(value));
@@ -241,7 +306,8 @@ export function write(folder) {
     let written = write(node, read, { graph, shape, fused, constants: own, isNonNegative });
     if (activation && !fused) written = ACTIVATIONS[activation](graph, written, shape);
     values.set(output, written);
-    if (activation === 'relu' || activation === 'relu6') nonNegative.add(output);
+    const isKept = KEEPING_SIGNS.includes(op) && activation === null && isNonNegative;
+    if (activation === 'relu' || activation === 'relu6' || isKept) nonNegative.add(output);
   }
   const outputs = program.outputs.map(({ value }) => /** @type {number} */ (values.get(value)));
   const { tensors, operators } = graph;
