@@ -50,7 +50,7 @@ def parameter(key, shape, prefix=""):
         return generated(seed, shape, 0.2)
     if name == "bias":
         return generated(seed, shape, 0.1)
-    base, width = {"running_var": (0.25, 3.75), "weight": (0.5, 1.0)}[name]
+    base, width = {"running_var": (0.25, 3.75), "weight": (0.5, 1.0), "scale_weight": (10.0, 20.0)}[name]
     u = uniform(seed, int(np.prod(shape)))
     return torch.from_numpy((base + width * u).astype(np.float32).reshape(shape))
 

@@ -1,7 +1,7 @@
 """Writes test/goldens/state-dicts.json and test/goldens/repr/: keys, shapes and repr() of torchvision's models.
 
-For every builder in src/models: the number of keys, the SHA-256 of the ordered lines "key [shape]", and of what
-PyTorch prints; for a few of them, and for a getter of resnet50, the whole text.
+For every builder in src/models, and the backbones of test/cases/zoo.json: the number of keys, the SHA-256 of the
+ordered lines "key [shape]", and of what PyTorch prints; for a few of them, and for a getter of resnet50, the whole text.
 
 Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/state_dicts.py
 """
@@ -14,6 +14,7 @@ import re
 import torchvision
 from torchvision.models._utils import IntermediateLayerGetter
 
+from backbones import BACKBONES, build_backbone
 from generator import GOLDENS, ROOT
 from models import build
 
@@ -33,7 +34,7 @@ def sha256(text):
 
 
 def golden(name, options):
-    model = build(name, options)
+    model = (build_backbone if name in BACKBONES else build)(name, options)
     lines = [f"{key} {list(t.shape)}" for key, t in model.state_dict().items()]
     text = repr(model)
     if not options and name in WHOLE_REPRS:
@@ -50,6 +51,9 @@ def main():
         goldens.append(golden(name, {}))
         if "aux_loss" in inspect.signature(torchvision.models.get_model_builder(name)).parameters:
             goldens.append(golden(name, {"auxLoss": True}))
+    for case in json.loads((ROOT / "test/cases/zoo.json").read_text()):
+        if case["model"] in BACKBONES:
+            goldens.append(golden(case["model"], case["options"]))
     getter = IntermediateLayerGetter(build("resnet50", {}), {"layer1": "aux", "layer2": "out"})
     (GOLDENS / "repr" / "resnet50-getter.txt").write_text(repr(getter) + "\n")
     lines = ",\n".join(json.dumps(entry) for entry in goldens)

@@ -1,4 +1,6 @@
-"""Writes test/goldens/zoo/*.safetensors: the stages and outputs of every builder, for the cases of test/cases/zoo.json.
+"""Writes test/goldens/zoo/*.safetensors: every builder's stages and outputs, and the maps of detectors' backbones.
+
+Cases are those of test/cases/zoo.json.
 
 Of each: shape, largest absolute value and mean in the metadata, SAMPLES values at evenly spread flat indices, and for
 segmentation the class of every pixel. Parameters come from the generator, keyed by state-dict key, and the computation
@@ -13,6 +15,7 @@ import sys
 
 import torch
 
+from backbones import BACKBONES, build_backbone
 from generator import GOLDENS, ROOT, fill, generated, save_safetensors
 from models import build
 
@@ -45,7 +48,8 @@ def outputs_of(model, layers, x):
 
 
 def write(case):
-    model = fill(build(case["model"], case["options"]))
+    make = build_backbone if case["model"] in BACKBONES else build
+    model = fill(make(case["model"], case["options"]))
     for key, t in model.state_dict().items():
         if t.ndim == 1 and key.endswith("weight"):
             t.mul_(case.get("normScale", 1))

@@ -42,9 +42,10 @@ export interface Conv2dNormActivationOptions {
   readonly dilation?: number;
   /** On all sides; what keeps the size at stride 1 unless given. */
   readonly padding?: number | null;
-  /** False unless given. */
-  readonly bias?: boolean;
-  readonly normLayer?: NormLayer;
+  /** True unless there is a norm. */
+  readonly bias?: boolean | null;
+  /** Null for none; BatchNorm2d unless given. */
+  readonly normLayer?: NormLayer | null;
   /** Null for none; ReLU unless given. */
   readonly activationLayer?: ActivationLayer | null;
 }
@@ -64,18 +65,19 @@ export class Conv2dNormActivation extends Sequential {
       groups: 1,
       dilation: 1,
       padding: null,
-      bias: false,
+      bias: null,
       normLayer: (channels: number) => new BatchNorm2d(channels),
       activationLayer: () => new ReLU({ inplace: true }),
     });
-    const { kernelSize, stride, groups, dilation, bias, normLayer, activationLayer } = resolved;
+    const { kernelSize, stride, groups, dilation, normLayer, activationLayer } = resolved;
+    const bias = resolved.bias ?? normLayer === null;
     whole('Conv2dNormActivation: kernelSize', kernelSize);
     whole('Conv2dNormActivation: dilation', dilation);
-    const norm = checkedNorm('Conv2dNormActivation', normLayer);
+    const norm = normLayer && checkedNorm('Conv2dNormActivation', normLayer)(outChannels);
     if (activationLayer !== null) callable('Conv2dNormActivation: activationLayer', activationLayer);
     const padding = resolved.padding ?? Math.floor((kernelSize - 1) / 2) * dilation;
     const conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding, dilation, groups, bias });
-    super(conv, norm(outChannels), ...(activationLayer ? [activationLayer()] : []));
+    super(conv, ...(norm ? [norm] : []), ...(activationLayer ? [activationLayer()] : []));
     this.outChannels = outChannels;
   }
 

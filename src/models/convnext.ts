@@ -2,7 +2,7 @@
 
 import type { Value } from '../graph/graph.ts';
 import { GELU } from '../nn/activation.ts';
-import { mul } from '../nn/arithmetic.ts';
+import { affine } from '../nn/channel-affine.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Flatten } from '../nn/flatten.ts';
@@ -82,7 +82,8 @@ export class CNBlock extends Module {
   }
 
   forward(x: Value): Value {
-    return add(this.stochastic_depth.call(mul(this.layer_scale, this.block.call(x))), x);
+    const scaled = affine('mul', this.block.call(x), { weight: this.layer_scale, bias: null });
+    return add(this.stochastic_depth.call(scaled), x);
   }
 }
 

@@ -7,6 +7,22 @@ export * from './deeplabv3.ts';
 export * from './densenet.ts';
 export * from './efficientnet.ts';
 export * from './fcn.ts';
+export {
+  BackboneWithFPN,
+  ExtraFPNBlock,
+  FeaturePyramidNetwork,
+  type FPNOptions,
+  LastLevelMaxPool,
+  LastLevelP6P7,
+  type NamedMaps,
+} from './fpn.ts';
+export {
+  type MobilenetBackboneOptions,
+  type MobilenetFeatures,
+  mobilenetBackbone,
+  type ResnetFpnBackboneOptions,
+  resnetFpnBackbone,
+} from './fpn-backbones.ts';
 export * from './googlenet.ts';
 export * from './inceptionv3.ts';
 export * from './lraspp.ts';
@@ -18,4 +34,6 @@ export * from './resnet.ts';
 export { type SegmentationOptions, SimpleSegmentationModel } from './segmentation.ts';
 export * from './shufflenetv2.ts';
 export * from './squeezenet.ts';
+export * from './ssd.ts';
+export * from './ssdlite.ts';
 export * from './vgg.ts';

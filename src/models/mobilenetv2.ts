@@ -41,6 +41,8 @@ export class InvertedResidual extends Module {
   conv: Sequential;
   useResConnect: boolean;
   outChannels: number;
+  /** Whether it halves the size. */
+  isStrided: boolean;
 
   /** @throws {@link ValueError} where the stride is neither 1 nor 2 */
   constructor(inp: number, oup: number, stride: number, expandRatio: number, normLayer: NormLayer) {
@@ -56,6 +58,7 @@ export class InvertedResidual extends Module {
     );
     this.useResConnect = stride === 1 && inp === oup;
     this.outChannels = oup;
+    this.isStrided = stride > 1;
   }
 
   forward(x: Value): Value {

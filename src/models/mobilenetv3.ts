@@ -51,6 +51,8 @@ const MobileNetV3Residual = class InvertedResidual extends Module {
   useResConnect: boolean;
   block: Sequential;
   outChannels: number;
+  /** Whether it halves the size, or would without dilation. */
+  isStrided: boolean;
 
   /** @throws {@link ValueError} where the stride is neither 1 nor 2 */
   constructor([input, kernelSize, expanded, out, useSe, activation, stride, dilation]: Row, normLayer: NormLayer) {
@@ -69,6 +71,7 @@ const MobileNetV3Residual = class InvertedResidual extends Module {
     );
     this.useResConnect = stride === 1 && input === out;
     this.outChannels = out;
+    this.isStrided = stride > 1;
   }
 
   forward(x: Value): Value {

@@ -2,13 +2,13 @@
 
 import { describe, ValueError } from '../errors.ts';
 import { record, Value } from '../graph/graph.ts';
-import { batchNorm } from '../ops/batch-norm.ts';
 import { broadcastAdd, broadcastDiv, broadcastMul, broadcastSub } from '../ops/binary.ts';
 import { addNumber, divNumber, mulNumber, numberDiv, numberSub, type ScalarAttrs } from '../ops/elementwise.ts';
 import type { Op } from '../ops/op.ts';
 import { parameterValue } from '../ops/parameter-value.ts';
-import { Constant, Parameter } from '../tensor/parameter.ts';
+import { Parameter } from '../tensor/parameter.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
+import { affine } from './channel-affine.ts';
 import * as same from './same-shape.ts';
 
 /** What arithmetic takes: a value, a number, or a parameter of the module. One of two operands is a value. */
@@ -41,24 +41,13 @@ function withNumber(op: Op<ScalarAttrs>, x: Value, number: number): Value {
 }
 
 /** The values and a parameter of one number for each of their channels; null where they aren't that. */
-function perChannel(a: unknown, b: unknown): { x: Value; parameter: Parameter; channels: number } | null {
+function perChannel(a: unknown, b: unknown): { x: Value; parameter: Parameter } | null {
   const [x, parameter] = a instanceof Value ? [a, b] : [b, a];
   if (!(x instanceof Value) || !(parameter instanceof Parameter) || x.shape.length < 2) return null;
   const channels = x.shape[1]!;
   const wanted = [channels, ...x.shape.slice(2).map(() => 1)];
   const own: Shape = parameter.shape.length > wanted.length ? parameter.shape.slice(1) : parameter.shape;
-  return sameShape(own, wanted) && parameter.numel() === channels ? { x, parameter, channels } : null;
-}
-
-/** A norm of statistics that do nothing, which convolutions take up as they do batch norm. */
-function affine(
-  name: string,
-  x: Value,
-  channels: number,
-  own: { weight: Parameter | null; bias: Parameter | null },
-): Value {
-  const filled = (value: number) => new Constant(new Array<number>(channels).fill(value));
-  return record(batchNorm, [x], { ...own, runningMean: filled(0), runningVar: filled(1), eps: 0 }, name);
+  return sameShape(own, wanted) && parameter.numel() === channels ? { x, parameter } : null;
 }
 
 /** a·b, broadcast. Of one shape, by `[N, C, 1, 1]`, and by a parameter for each channel it is fastest. */
@@ -72,7 +61,7 @@ export function mul(a: Operand, b: Operand): Value {
   if (typeof b === 'number' && a instanceof Value) return withNumber(mulNumber, a, b);
   if (typeof a === 'number' && b instanceof Value) return withNumber(mulNumber, b, a);
   const each = perChannel(a, b);
-  if (each) return affine('mul', each.x, each.channels, { weight: each.parameter, bias: null });
+  if (each) return affine('mul', each.x, { weight: each.parameter, bias: null });
   return broadcasted('mul', broadcastMul, a, b);
 }
 
@@ -82,7 +71,7 @@ export function add(a: Operand, b: Operand): Value {
   if (typeof b === 'number' && a instanceof Value) return withNumber(addNumber, a, b);
   if (typeof a === 'number' && b instanceof Value) return withNumber(addNumber, b, a);
   const each = perChannel(a, b);
-  if (each) return affine('add', each.x, each.channels, { weight: null, bias: each.parameter });
+  if (each) return affine('add', each.x, { weight: null, bias: each.parameter });
   return broadcasted('add', broadcastAdd, a, b);
 }
 

@@ -1,5 +1,6 @@
 /**
- * Every builder in src/models has torchvision's state-dict keys and shapes, in its order, and prints as PyTorch prints.
+ * Every builder in src/models, and every backbone of a detector, has torchvision's state-dict keys and shapes, in its
+ * order, and prints as PyTorch prints.
  */
 
 import { createHash } from 'node:crypto';
@@ -8,7 +9,9 @@ import { describe, expect, it } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { resnet18, resnet50, squeezenet1_1 } from '../../src/models/index.ts';
 import { formatShape } from '../../src/tensor/shape.ts';
-import { builders, buildModel } from '../support/model-cases.ts';
+import { buildBackbone } from '../support/backbones.ts';
+import { builders } from '../support/model-cases.ts';
+import { zooCases } from '../support/zoo.ts';
 
 interface StateDictGolden {
   readonly model: string;
@@ -23,12 +26,13 @@ const text = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf
 const goldens = JSON.parse(text('state-dicts.json')) as readonly StateDictGolden[];
 const sha256 = (value: string) => createHash('sha256').update(value).digest('hex');
 
-it('has a golden for every builder', () => {
-  expect(new Set(goldens.map(({ model }) => model))).toEqual(new Set(builders.keys()));
+it('has a golden for every builder and every backbone', () => {
+  const all = new Set([...builders.keys(), ...zooCases.map(({ model }) => model)]);
+  expect(new Set(goldens.map(({ model }) => model))).toEqual(all);
 });
 
 describe.each(goldens)('$model $options', (golden) => {
-  const model = buildModel(golden);
+  const model = buildBackbone(golden.model, golden.options);
 
   it("has torchvision's keys and shapes, in its order", () => {
     const lines = [...model.stateShapes()].map(([key, shape]) => `${key} ${formatShape(shape)}`);

@@ -42,6 +42,7 @@ export function generatedParameter(key: string, shape: Shape, prefix = ''): Tens
   if (name === 'bias') return generatedTensor(seed, shape, 0.1);
   if (name === 'running_var') return spread(seed, shape, (u) => 0.25 + 3.75 * u);
   if (name === 'weight') return spread(seed, shape, (u) => 0.5 + u);
+  if (name === 'scale_weight') return spread(seed, shape, (u) => 10 + 20 * u);
   throw new Error(`generatedParameter: no rule for "${key}" of shape [${shape.join(', ')}]`);
 }
 

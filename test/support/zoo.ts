@@ -1,16 +1,16 @@
 /**
- * test/cases/zoo.json: every builder with its stages, as models with generated parameters. The Python side is
- * scripts/goldens/zoo.py.
+ * test/cases/zoo.json: every builder with its stages, and detectors' backbones, with generated parameters. The Python
+ * side is scripts/goldens/zoo.py.
  */
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, type SafetensorsFile } from '../../src/formats/safetensors-read.ts';
 import { Value } from '../../src/graph/graph.ts';
-import { createModel } from '../../src/models/registry.ts';
 import { Module } from '../../src/nn/module.ts';
 import { numel, type Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
+import { buildBackbone } from './backbones.ts';
 import { binaries } from './binaries.ts';
 import { fillParameters, generatedTensor } from './generator.ts';
 import { classesOf } from './model-cases.ts';
@@ -146,7 +146,7 @@ export function describeZoo(cases: readonly ZooCase[], compileOptions: object = 
   describe.each(cases)('$name', ({ name, model, options, input, taps, normScale = 1 }) => {
     let module: Tapped | null = null;
     beforeAll(() => {
-      module = new Tapped(fillParameters(createModel(model, options)), taps);
+      module = new Tapped(fillParameters(buildBackbone(model, options)), taps);
       if (normScale !== 1) scaleNorms(module, normScale);
     });
     // A case's values are let go before the next one's are made.

@@ -1,0 +1,5 @@
+/** Every case of the family gives torchvision's maps. */
+
+import { describeFamily } from '../../support/zoo.ts';
+
+describeFamily('fpn');
