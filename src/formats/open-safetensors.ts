@@ -116,7 +116,7 @@ export async function openedSafetensors(
   caller: string,
   reading: HeaderReading,
   limits: ReadLimits,
-): Promise<OpenedSafetensors> {
+): Promise<TensorReader<TensorInfo> & Pick<SafetensorsHeader, 'metadata'>> {
   const file = await readHeader(caller, reading);
   return Object.assign(new TensorReader(caller, SAFETENSORS, file, limits), { metadata: file.metadata });
 }

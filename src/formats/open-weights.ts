@@ -13,13 +13,14 @@ import { memorySource, originOf } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
 import { checkCallable, checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
-import { type HeaderReading, type OpenedSafetensors, openedSafetensors } from './open-safetensors.ts';
+import { type HeaderReading, openedSafetensors } from './open-safetensors.ts';
 import { isPickle, isZip, readPthLegacy, readPthZip } from './pth-file.ts';
 import { PthReader } from './pth-reader.ts';
-import { listNames } from './quoted.ts';
+import { listNames, quote } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
+import type { TensorInfo } from './safetensors-header.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
-import { collected } from './tensor-reader.ts';
+import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
 
 const CALLER = 'openWeights';
 
@@ -76,6 +77,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
   const { signal } = settings;
   signal?.throwIfAborted();
   let origin = await openOrigin(CALLER, source, settings);
+  let close = () => origin.close();
   try {
     let head = await readRange(origin, 0, HEAD_BYTES, signal);
     const reading = { origin, head, maxHeaderBytes, signal };
@@ -83,10 +85,9 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
       const url = typeof source === 'string' || source instanceof URL ? String(source) : null;
       const names = await shardsOf(reading);
       await origin.close();
-      return mapped(await openShards(names, { url, shard, settings, maxHeaderBytes }), 'safetensors', {
-        prefix,
-        rename,
-      });
+      const shards = await openShards(names, { url, shard, settings, maxHeaderBytes });
+      close = () => shards.close();
+      return mapped(shards, 'safetensors', { prefix, rename });
     }
     if (!isZip(head) && !isPickle(head)) {
       return mapped(await openedSafetensors(CALLER, reading, settings), 'safetensors', { prefix, rename });
@@ -105,7 +106,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
       rename,
     });
   } catch (error) {
-    await origin.close();
+    await close();
     throw error;
   }
 }
@@ -124,7 +125,9 @@ export async function loadWeights(
 }
 
 /** What a format's reader gives. */
-type Opened = Omit<OpenedWeights, 'format' | 'load'>;
+interface Opened extends Pick<OpenedWeights, 'tensors' | 'close'> {
+  batches: NonNullable<TensorStream['batches']>;
+}
 
 /** The tensors under their names in the model. */
 function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions): OpenedWeights {
@@ -132,22 +135,27 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions)
   const tensors = new Map(Array.from(names, ([to, from]) => [to, file.tensors.get(from)!]));
   const back = new Map(Array.from(names, ([to, from]) => [from, to]));
   const own = (asked: Iterable<string>) => {
-    const list = [...asked];
+    const list = [...checkedNames(CALLER, asked)];
     const unknown = list.filter((name) => !names.has(name));
     if (unknown.length === 0) return list.map((name) => names.get(name)!);
     throw new KeyError(`${CALLER}: expected tensors of ${listNames(names.keys())}, got ${listNames(unknown)}`);
   };
-  async function* stream(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
+  async function* batches(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
     const { memory, ...reading } = options;
     const given = memory && { memory: (name: string, bytes: number) => memory(back.get(name)!, bytes) };
-    for await (const [name, tensor] of file.stream(own(asked), { ...reading, ...given })) {
-      yield [back.get(name)!, tensor] as const;
-    }
+    for await (const batch of file.batches(own(asked), { ...reading, ...given })) yield named(batch);
+  }
+  function* named(batch: Iterable<readonly [string, Tensor]>) {
+    for (const [name, tensor] of batch) yield [back.get(name)!, tensor] as const;
+  }
+  async function* stream(asked: Iterable<string>, options?: ReadTensorsOptions) {
+    for await (const batch of batches(asked, options)) yield* batch;
   }
   return {
     format,
     tensors,
     stream,
+    batches,
     load: (asked = names.keys(), options) => collected(stream(asked, options)),
     close: () => file.close(),
   };
@@ -186,30 +194,53 @@ async function shardsOf({ origin, head, maxHeaderBytes, signal }: HeaderReading)
 
 /** The tensors of all shards as those of one file. */
 async function openShards(names: readonly string[], options: ShardOptions): Promise<Opened> {
-  const { url, shard, settings, maxHeaderBytes } = options;
+  const { url, shard } = options;
   if (!url && !shard) {
     throw new FormatError(`${CALLER}: expected the option shard for an index of ${names.length} files, got none`);
   }
-  const files: OpenedSafetensors[] = [];
-  for (const name of names) {
-    const source = shard ? await shard(name) : new URL(name, url!);
-    const origin = await openOrigin(CALLER, source, settings);
-    const head = await readRange(origin, 0, HEAD_BYTES, settings.signal);
-    files.push(await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal: settings.signal }, settings));
+  const files: TensorReader<TensorInfo>[] = [];
+  const close = async () => {
+    for (const file of files) await file.close();
+  };
+  /** Which shard has each tensor. */
+  const shardOf = new Map<string, string>();
+  try {
+    for (const name of names) {
+      const file = await openShard(shard ? await shard(name) : new URL(name, url!), options);
+      files.push(file);
+      for (const tensor of file.tensors.keys()) {
+        const other = shardOf.get(tensor);
+        if (other !== undefined) {
+          const got = `${quote(tensor)} in ${quote(other)} and ${quote(name)}`;
+          throw new FormatError(`${CALLER}: expected each tensor in one shard, got ${got}`);
+        }
+        shardOf.set(tensor, name);
+      }
+    }
+  } catch (error) {
+    await close();
+    throw error;
   }
   const tensors = new Map(files.flatMap((file) => [...file.tensors]));
-  async function* stream(asked: Iterable<string>, reading?: ReadTensorsOptions) {
+  async function* batches(asked: Iterable<string>, reading?: ReadTensorsOptions) {
     const wanted = new Set(asked);
     for (const file of files) {
       const own = [...file.tensors.keys()].filter((name) => wanted.has(name));
-      if (own.length > 0) yield* file.stream(own, reading);
+      if (own.length > 0) yield* file.batches(own, reading);
     }
   }
-  return {
-    tensors,
-    stream,
-    async close() {
-      for (const file of files) await file.close();
-    },
-  };
+  return { tensors, batches, close };
+}
+
+/** One shard, whose header is read; closed again where that fails. */
+async function openShard(source: FileSource, { settings, maxHeaderBytes }: ShardOptions) {
+  const { signal } = settings;
+  const origin = await openOrigin(CALLER, source, settings);
+  try {
+    const head = await readRange(origin, 0, HEAD_BYTES, signal);
+    return await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal }, settings);
+  } catch (error) {
+    await origin.close();
+    throw error;
+  }
 }

@@ -50,8 +50,15 @@ export class PthReader implements TensorStream {
 
   async *stream(
     names: Iterable<string>,
-    options: ReadTensorsOptions = {},
+    options?: ReadTensorsOptions,
   ): AsyncGenerator<readonly [string, Tensor], void, void> {
+    for await (const batch of this.batches(names, options)) yield* batch;
+  }
+
+  async *batches(
+    names: Iterable<string>,
+    options: ReadTensorsOptions = {},
+  ): AsyncGenerator<Iterable<readonly [string, Tensor]>, void, void> {
     const { caller, origin, head, file, limits } = this.#source;
     const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
     const { memory, ...reading } = withDefaults(`${caller}: reading`, options, defaults);
@@ -69,13 +76,33 @@ export class PthReader implements TensorStream {
         return lent;
       },
     };
-    for await (const [key, { data }] of reader.stream(places.keys(), { ...reading, ...given })) {
-      const { place, tensors } = wanted.get(key)!;
-      let content = await place.content(data as Uint8Array);
-      // What lies in memory for this storage alone may be moved to where its elements are aligned.
-      const isLent = data.buffer === lent.buffer && data.byteOffset === lent.byteOffset;
-      if (isLent && content.buffer === lent.buffer) content = moved(lent, content);
-      for (const [name, ref] of tensors) yield [name, tensorOf(ref, content, file.isBigEndian)];
+    function* views({ tensors }: Wanted, content: Uint8Array) {
+      for (const [name, ref] of tensors) yield [name, tensorOf(ref, content, file.isBigEndian)] as const;
+    }
+    for await (const batch of reader.batches(places.keys(), { ...reading, ...given })) {
+      const storages = batch[Symbol.iterator]();
+      const packed: { readonly storage: Wanted; readonly content: Promise<Uint8Array> }[] = [];
+      /** Those up to the next storage that has to be inflated first. */
+      function* plain(): Generator<readonly [string, Tensor], void, void> {
+        for (let { done, value } = storages.next(); !done; { done, value } = storages.next()) {
+          const storage = wanted.get(value[0])!;
+          const data = value[1].data as Uint8Array;
+          const content = storage.place.content(data);
+          if (content instanceof Promise) {
+            packed.push({ storage, content });
+            return;
+          }
+          // What lies in memory for this storage alone may be moved to where its elements are aligned.
+          const isLent = data.buffer === lent.buffer && data.byteOffset === lent.byteOffset;
+          yield* views(storage, isLent ? moved(lent, content) : content);
+        }
+      }
+      for (;;) {
+        yield plain();
+        const next = packed.pop();
+        if (!next) break;
+        yield views(next.storage, await next.content);
+      }
     }
   }
 

@@ -53,6 +53,13 @@ export async function collected(stream: AsyncIterable<readonly [string, Tensor]>
   return tensors;
 }
 
+/** @throws {@link ValueError} where they are no list */
+export function checkedNames(caller: string, names: Iterable<string>): Iterable<string> {
+  if (typeof names !== 'string' && typeof Object(names)[Symbol.iterator] === 'function') return names;
+  const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
+  throw new ValueError(`${caller}: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
+}
+
 /** The tensors of an opened file. */
 export class TensorReader<Info extends TensorPlace> implements TensorStream {
   readonly tensors: ReadonlyMap<string, Info>;
@@ -139,11 +146,7 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
 
   /** The named tensors in the order of their bytes. */
   #wanted(names: Iterable<string>): [string, Info][] {
-    if (typeof names === 'string' || typeof Object(names)[Symbol.iterator] !== 'function') {
-      const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
-      throw new ValueError(`${this.#caller}: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
-    }
-    const asked = new Set(names);
+    const asked = new Set(checkedNames(this.#caller, names));
     const unknown = [...asked].filter((name) => !this.tensors.has(name));
     if (unknown.length > 0) {
       throw new KeyError(

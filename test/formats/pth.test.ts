@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { deflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { LayertapError, loadWeights, openWeights, saveSafetensors, type Tensor } from '../../src/index.ts';
+import { LayertapError, loadWeights, openWeights, saveSafetensors, type Tensor, tensor } from '../../src/index.ts';
 import { servedBytes, serveFile } from '../support/file-server.ts';
 import { rejection } from '../support/thrown.ts';
 import { type Entry, zipOf, zipParts } from '../support/zip.ts';
@@ -120,6 +120,24 @@ it.each(LAYOUTS)('a whole module in the %s layout is refused with the way out', 
   );
 });
 
+it('gives tensors that have come together together, whatever the format', async () => {
+  const zip = bytesOf('state-dict.zip');
+  for (const bytes of [zip, bytesOf('state-dict.legacy'), saveSafetensors(await loadWeights(zip))]) {
+    const opened = await openWeights(bytes);
+    const batches: string[][] = [];
+    for await (const batch of opened.batches!(opened.tensors.keys())) batches.push(Array.from(batch, ([name]) => name));
+    expect(batches.flat().sort()).toEqual(Object.keys(goldens).sort());
+    expect(batches.filter(({ length }) => length > 0)).toHaveLength(1);
+  }
+});
+
+it('takes names in a list alone', async () => {
+  const opened = await openWeights(bytesOf('state-dict.zip'));
+  expect(await rejection(() => opened.load('f32'))).toBe(
+    'ValueError: openWeights: expected tensors\' names in a list, got "f32"; pass ["f32"]',
+  );
+});
+
 it('reads no storage that nobody wants', async () => {
   for (const layout of LAYOUTS) {
     await using server = await serveFile(servedBytes(bytesOf(`state-dict.${layout}`)));
@@ -152,6 +170,30 @@ describe('an index of shards', () => {
     const opened = await openWeights(index, { shard });
     expect(goldensOf(await opened.load())).toEqual(goldens);
     expect(goldenOf((await opened.load(['bool'])).get('bool')!)).toEqual(goldens.bool);
+  });
+
+  it('closes the shards that it has opened where a later one fails, or where names clash', async () => {
+    const index = new TextEncoder().encode(JSON.stringify({ weight_map: { a: '1.safetensors', b: '2.safetensors' } }));
+    // More than is read at first, so that the streams haven't ended.
+    const file = (name: string) => saveSafetensors([[name, tensor(new Float32Array(2e5), [2e5])]]);
+    const opened = async (second: Uint8Array) => {
+      const closed: string[] = [];
+      const shard = (name: string) =>
+        new ReadableStream<Uint8Array>({
+          start: (controller) => controller.enqueue(name.startsWith('1') ? file('a') : second),
+          cancel: () => void closed.push(name),
+        });
+      const error = await rejection(() => openWeights(index, { shard }));
+      return { error, closed: closed.sort() };
+    };
+    const page = await opened(new TextEncoder().encode('<!doctype html>'.padEnd(1e5)));
+    expect(page.error).toMatch(/^FormatError: safetensors: expected a safetensors file, got an HTML/);
+    expect(page.closed).toEqual(['1.safetensors', '2.safetensors']);
+    expect(await opened(file('a'))).toEqual({
+      error:
+        'FormatError: openWeights: expected each tensor in one shard, got "a" in "1.safetensors" and "2.safetensors"',
+      closed: ['1.safetensors', '2.safetensors'],
+    });
   });
 
   it('refuses names that lead elsewhere, and JSON that is none', async () => {
