@@ -33,7 +33,7 @@ import { holds, markdown, reportOf, sourceOf } from './report.mjs';
  * }} Context
  */
 
-const ALL = ['models', 'getter', 'kernels', 'layers', 'scale', 'start', 'memory', 'threads', 'size'];
+const ALL = ['models', 'getter', 'kernels', 'layers', 'scale', 'start', 'memory', 'weights', 'threads', 'size'];
 
 /** @param {string} folder @returns {string[]} */
 const filesOf = (folder) =>

@@ -5,7 +5,7 @@
  */
 
 import { FormatError } from '../errors.ts';
-import { quote } from './quoted.ts';
+import { quote, textOf } from './quoted.ts';
 
 /** A name that a pickle refers to, such as `torch._utils._rebuild_tensor_v2`. */
 export class Global {
@@ -43,6 +43,8 @@ export class UnfinishedPickle extends FormatError {}
 
 /** The most digits of a number: a stranger's number of a million takes seconds. */
 const MAX_LONG_BYTES = 256;
+
+const STOP = 0x2e;
 
 /** What is between MARK and the opcode that takes it up. */
 const MARK = new Opaque('MARK');
@@ -89,8 +91,8 @@ class Unpickler {
   run(): Unpickled {
     for (;;) {
       this.#opcodeAt = this.#at;
-      const opcode = String.fromCharCode(this.#number(1));
-      if (opcode === '.') return { value: this.#pop(), end: this.#at };
+      const opcode = this.#number(1);
+      if (opcode === STOP) return { value: this.#pop(), end: this.#at };
       const value = this.#valueOf(opcode);
       if (value === NOTHING) this.#act(opcode);
       else this.#stack.push(value);
@@ -98,127 +100,128 @@ class Unpickler {
   }
 
   /** What an opcode puts on the stack; NOTHING where it does something else. */
-  #valueOf(opcode: string): unknown {
+  #valueOf(opcode: number): unknown {
     switch (opcode) {
-      case '(':
+      case 0x28: // MARK
         return MARK;
-      case 'N':
+      case 0x4e: // NONE
         return null;
-      case '\x88':
+      case 0x88: // NEWTRUE
         return true;
-      case '\x89':
+      case 0x89: // NEWFALSE
         return false;
-      case 'J': // BININT
+      case 0x4a: // BININT
         return this.#view.getInt32(this.#take(4), true);
-      case 'K':
+      case 0x4b: // BININT1
         return this.#number(1);
-      case 'M':
+      case 0x4d: // BININT2
         return this.#number(2);
-      case '\x8a':
+      case 0x8a: // LONG1
         return this.#long(this.#number(1));
-      case '\x8b':
+      case 0x8b: // LONG4
         return this.#long(this.#number(4));
-      case 'G': // BINFLOAT
+      case 0x47: // BINFLOAT
         return this.#view.getFloat64(this.#take(8), false);
-      case '\x8c': // texts; 'U' and 'T' are Python 2's, ASCII where a state dict has them
-      case 'U':
+      case 0x8c: // SHORT_BINUNICODE
+      case 0x55: // SHORT_BINSTRING: Python 2's, ASCII where a state dict has it
         return this.#text(this.#number(1));
-      case 'X':
-      case 'T':
+      case 0x58: // BINUNICODE
+      case 0x54: // BINSTRING: Python 2's, ASCII where a state dict has it
         return this.#text(this.#number(4));
-      case '\x8d':
+      case 0x8d: // BINUNICODE8
         return this.#text(this.#number(8));
-      case 'C': // bytes
+      case 0x43: // SHORT_BINBYTES
         return this.#data(this.#number(1));
-      case 'B':
+      case 0x42: // BINBYTES
         return this.#data(this.#number(4));
-      case '\x8e':
-      case '\x96':
+      case 0x8e: // BINBYTES8
+      case 0x96: // BYTEARRAY8
         return this.#data(this.#number(8));
-      case ']': // an empty list, tuple, set
-      case ')':
-      case '\x8f':
+      case 0x5d: // EMPTY_LIST
+      case 0x29: // EMPTY_TUPLE
+      case 0x8f: // EMPTY_SET
         return [];
-      case '}':
+      case 0x7d: // EMPTY_DICT
         return new Dict();
-      case 't': // what lies above the mark, as a tuple, list, frozen set
-      case 'l':
-      case '\x91':
+      case 0x74: // TUPLE
+      case 0x6c: // LIST
+      case 0x91: // FROZENSET
         return this.#popMark();
-      case '\x85':
+      case 0x85: // TUPLE1
         return this.#pops(1);
-      case '\x86':
+      case 0x86: // TUPLE2
         return this.#pops(2);
-      case '\x87':
+      case 0x87: // TUPLE3
         return this.#pops(3);
-      case 'd':
+      case 0x64: // DICT
         return this.#filled(new Dict(), this.#popMark());
-      case 'h':
+      case 0x68: // BINGET
         return this.#recalled(this.#number(1));
-      case 'j':
+      case 0x6a: // LONG_BINGET
         return this.#recalled(this.#number(4));
-      case 'c': // GLOBAL
+      case 0x63: // GLOBAL
         return new Global(`${this.#line()}.${this.#line()}`);
-      case '\x93': // STACK_GLOBAL
+      case 0x93: // STACK_GLOBAL
         return new Global(this.#pops(2).map(String).join('.'));
-      case 'R': // REDUCE
-      case '\x81': // NEWOBJ
+      case 0x52: // REDUCE
+      case 0x81: // NEWOBJ
         return this.#called(...(this.#pops(2) as [unknown, unknown]));
-      case '\x92': // NEWOBJ_EX, whose named arguments no name in the list takes
+      case 0x92: // NEWOBJ_EX, whose named arguments no name in the list takes
         return this.#called(...(this.#pops(3).slice(0, 2) as [unknown, unknown]));
-      case 'Q': // BINPERSID
+      case 0x51: // BINPERSID
         return this.#names.persistent(this.#pop());
     }
     return NOTHING;
   }
 
   /** What an opcode does that puts nothing on the stack. */
-  #act(opcode: string): void {
+  #act(opcode: number): void {
     switch (opcode) {
-      case '\x80': {
+      case 0x80: {
+        // PROTO
         const protocol = this.#number(1);
         if (protocol > 5) throw this.#error(`expected protocol 2 to 5, got ${protocol}`);
         break;
       }
-      case '\x95': // FRAME
+      case 0x95: // FRAME
         this.#take(8);
         break;
-      case '0':
+      case 0x30: // POP
         this.#pop();
         break;
-      case '1':
+      case 0x31: // POP_MARK
         this.#popMark();
         break;
-      case '2': // DUP
+      case 0x32: // DUP
         this.#stack.push(this.#top());
         break;
-      case 'a':
+      case 0x61: // APPEND
         this.#append([this.#pop()]);
         break;
-      case 'e':
-      case '\x90':
+      case 0x65: // APPENDS
+      case 0x90: // ADDITEMS
         this.#append(this.#popMark());
         break;
-      case 's':
+      case 0x73: // SETITEM
         this.#setItems(this.#pops(2));
         break;
-      case 'u':
+      case 0x75: // SETITEMS
         this.#setItems(this.#popMark());
         break;
-      case 'q': // notes of what is on top
+      case 0x71: // BINPUT
         this.#memo.set(this.#number(1), this.#top());
         break;
-      case 'r':
+      case 0x72: // LONG_BINPUT
         this.#memo.set(this.#number(4), this.#top());
         break;
-      case '\x94':
+      case 0x94: // MEMOIZE
         this.#memo.set(this.#memo.size, this.#top());
         break;
-      case 'b':
+      case 0x62: // BUILD
         this.#build(this.#pop());
         break;
       default: {
-        const code = opcode.charCodeAt(0).toString(16).padStart(2, '0');
+        const code = opcode.toString(16).padStart(2, '0');
         throw this.#error(`expected an opcode of protocols 2 to 5, got 0x${code}`);
       }
     }
@@ -262,19 +265,21 @@ class Unpickler {
   }
 
   #top(): unknown {
-    const top = this.#pop();
-    this.#stack.push(top);
+    const top = this.#stack.at(-1);
+    if (this.#stack.length === 0 || top === MARK) throw this.#error('expected a value on the stack');
     return top;
   }
 
   #pop(): unknown {
-    if (this.#stack.length === 0 || this.#stack.at(-1) === MARK) throw this.#error('expected a value on the stack');
-    return this.#stack.pop();
+    const top = this.#top();
+    this.#stack.length--;
+    return top;
   }
 
   #pops(count: number): unknown[] {
-    const values = Array.from({ length: count }, () => this.#pop());
-    return values.reverse();
+    const values = this.#stack.splice(-count);
+    if (values.length < count || values.includes(MARK)) throw this.#error('expected a value on the stack');
+    return values;
   }
 
   #popMark(): unknown[] {
@@ -319,8 +324,7 @@ class Unpickler {
 
   #text(length: number): string {
     const at = this.#take(length);
-    // As lenient as Python, whose names may hold half of a surrogate pair.
-    return new TextDecoder().decode(this.#bytes.subarray(at, at + length));
+    return textOf(this.#bytes.subarray(at, at + length));
   }
 
   #data(length: number): Uint8Array {
@@ -332,7 +336,7 @@ class Unpickler {
   #line(): string {
     const end = this.#bytes.indexOf(10, this.#at);
     const at = this.#take(end < 0 ? Infinity : end + 1 - this.#at);
-    return new TextDecoder().decode(this.#bytes.subarray(at, end));
+    return textOf(this.#bytes.subarray(at, end));
   }
 
   #error(problem: string): FormatError {

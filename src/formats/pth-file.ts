@@ -10,7 +10,7 @@ import type { Origin } from './byte-source.ts';
 import { Dict, UnfinishedPickle, type Unpickled, unpickle } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
 import { type StorageRef, TorchNames } from './pth-objects.ts';
-import { quote } from './quoted.ts';
+import { quote, textOf } from './quoted.ts';
 import { readRange } from './read-range.ts';
 import { checkCrc, inflated, ZIP_TAIL_BYTES, type ZipEntry, zipContent, zipDirectory, zipEntries } from './zip.ts';
 
@@ -86,7 +86,7 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
   const pickle = await contentOf(pickled);
   const { value } = finished(() => unpickle(pickle, 0, quote(pickled.name), new TorchNames()));
   const order = entries.get(`${folder}byteorder`);
-  const isBigEndian = order !== undefined && new TextDecoder().decode(await contentOf(order)) === 'big';
+  const isBigEndian = order !== undefined && textOf(await contentOf(order)) === 'big';
   return {
     object: value,
     isBigEndian,

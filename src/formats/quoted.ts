@@ -21,3 +21,12 @@ export function listNames(names: Iterable<string>): string {
   }
   return listed.join(', ') || 'none';
 }
+
+let decoder: TextDecoder | null = null;
+
+/** The text of some bytes, as lenient as Python, whose names may hold half of a surrogate pair. */
+export function textOf(bytes: Uint8Array): string {
+  // To make one takes longer than to decode a name, of which a file has thousands.
+  decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
+  return decoder.decode(bytes);
+}

@@ -2,10 +2,24 @@
 
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { deflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { LayertapError, loadWeights, openWeights, saveSafetensors, type Tensor, tensor } from '../../src/index.ts';
-import { servedBytes, serveFile } from '../support/file-server.ts';
+import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
+import { checkCrc } from '../../src/formats/zip.ts';
+import {
+  FormatError,
+  IntermediateLayerGetter,
+  LayertapError,
+  loadWeights,
+  openWeights,
+  resnet50,
+  saveSafetensors,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts';
+import { numel } from '../../src/tensor/shape.ts';
+import { servedBytes, servedPieces, serveFile } from '../support/file-server.ts';
+import { generatedTensor } from '../support/generator.ts';
 import { rejection } from '../support/thrown.ts';
 import { type Entry, zipOf, zipParts } from '../support/zip.ts';
 
@@ -148,6 +162,42 @@ it('reads no storage that nobody wants', async () => {
   }
 });
 
+describe("ResNet-50's 102 MB over HTTP", () => {
+  const model = resnet50();
+  /** Numbers that storages are taken from, each from another place on. */
+  const numbers = generatedTensor('pth', [2 ** 22]).data;
+  const tensors = new Map(
+    Array.from(model.stateShapes(), ([name, shape], i) => {
+      const isCount = name.endsWith('num_batches_tracked');
+      const bytes = new Uint8Array(numbers.buffer, 4096 * i, (isCount ? 8 : 4) * numel(shape));
+      return [name, { dtype: isCount ? 'int64' : 'float32', shape, bytes }];
+    }),
+  );
+  /** PyTorch sorts the storages of legacy files by their addresses. */
+  const shuffled = [...tensors.keys()]
+    .map((name, i) => ({ i, place: generatedTensor(name, [1]).data[0]! }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ i }) => i);
+
+  it.each([
+    ['zip', pthZip(tensors)],
+    ['legacy', pthLegacy(tensors)],
+    ['legacy, shuffled', pthLegacy(tensors, shuffled)],
+  ])('of which a getter to layer2 reads at most 8, %s', async (_, pieces) => {
+    const file = servedPieces(pieces);
+    expect(file.byteLength).toBeGreaterThan(102e6);
+    await using server = await serveFile(file);
+    const opened = await openWeights(server.url);
+    const getter = new IntermediateLayerGetter(resnet50(), { layer2: 'c3' });
+    expect(await getter.loadStateDictAsync(opened)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(server.served()).toBeLessThan(8e6);
+    for (const [name, { data }] of getter.stateDict()) {
+      const { bytes } = tensors.get(name)!;
+      expect(Buffer.compare(Buffer.from(data.buffer, data.byteOffset, data.byteLength), bytes), name).toBe(0);
+    }
+  });
+});
+
 it('tells safetensors from it by the first bytes', async () => {
   const bytes = saveSafetensors(await loadWeights(bytesOf('state-dict.zip')));
   const opened = await openWeights(bytes, { prefix: 'float' });
@@ -255,6 +305,18 @@ describe('zip files', () => {
     expect(await rejection(() => opened.load(['f32']))).toMatch(
       /^FormatError: pth: zip: expected "state-dict\.zip\/data\/0" with checksum [0-9a-f]+, got [0-9a-f]+$/,
     );
+  });
+
+  it("have zlib's checksums at any place and of any length", () => {
+    const bytes = new Uint8Array(generatedTensor('crc', [2 ** 14]).data.buffer);
+    const entry = { name: 'x', method: 0, packedBytes: 0, bytes: 0, begin: 0, end: 0 };
+    for (const length of [...Array(40).keys(), 16384, 16385, 16392, 40000]) {
+      for (let at = 0; at < 9; at++) {
+        const content = bytes.subarray(at, at + length);
+        checkCrc({ ...entry, crc: crc32(content) }, content);
+        expect(() => checkCrc({ ...entry, crc: crc32(content) ^ 1 }, content)).toThrow(FormatError);
+      }
+    }
   });
 
   it('whose directory lies are refused', async () => {

@@ -47,6 +47,24 @@ export function servedBytes(bytes: Uint8Array): ServedFile {
   return { byteLength: bytes.length, bytes: (begin, end) => bytes.subarray(begin, end) };
 }
 
+/** Pieces of memory, one behind the other, as a served file. */
+export function servedPieces(pieces: readonly Uint8Array[]): ServedFile {
+  let end = 0;
+  const places = pieces.map((bytes) => {
+    end += bytes.length;
+    return { begin: end - bytes.length, end, bytes };
+  });
+  return {
+    byteLength: end,
+    bytes: (from, until) =>
+      Buffer.concat(
+        places
+          .filter((place) => place.begin < until && place.end > from)
+          .map(({ begin, bytes }) => bytes.subarray(Math.max(0, from - begin), until - begin)),
+      ),
+  };
+}
+
 /** A server of one file, on a free port. */
 export async function serveFile(
   file: ServedFile,
