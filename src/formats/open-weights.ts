@@ -14,13 +14,14 @@ import { HTTP_DEFAULTS } from './http-origin.ts';
 import { checkCallable, checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
 import { type HeaderReading, openedSafetensors } from './open-safetensors.ts';
-import { isPickle, isZip, readPthLegacy, readPthZip } from './pth-file.ts';
+import { readPthLegacy, readPthZip } from './pth-file.ts';
 import { PthReader } from './pth-reader.ts';
-import { listNames, quote } from './quoted.ts';
+import { listNames, quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import type { TensorInfo } from './safetensors-header.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
 import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
+import { weightFileKind } from './weight-file-kind.ts';
 
 const CALLER = 'openWeights';
 
@@ -81,7 +82,8 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
   try {
     let head = await readRange(origin, 0, HEAD_BYTES, signal);
     const reading = { origin, head, maxHeaderBytes, signal };
-    if (head[0] === 0x7b) {
+    const kind = weightFileKind(CALLER, head);
+    if (kind === 'index') {
       const url = typeof source === 'string' || source instanceof URL ? String(source) : null;
       const names = await shardsOf(reading);
       await origin.close();
@@ -89,17 +91,17 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
       close = () => shards.close();
       return mapped(shards, 'safetensors', { prefix, rename });
     }
-    if (!isZip(head) && !isPickle(head)) {
+    if (kind === 'safetensors') {
       return mapped(await openedSafetensors(CALLER, reading, settings), 'safetensors', { prefix, rename });
     }
-    if (isZip(head) && (!origin.seekable || origin.byteLength === undefined)) {
+    if (kind === 'zip' && (!origin.seekable || origin.byteLength === undefined)) {
       const whole = await readRange(origin, head.length, Infinity, signal, head);
       await origin.close();
       origin = originOf(CALLER, memorySource(whole));
       head = whole.subarray(0, HEAD_BYTES);
     }
     const pth = { origin, head, maxPickleBytes: maxHeaderBytes, signal };
-    const file = isZip(head) ? await readPthZip(pth) : await readPthLegacy(pth);
+    const file = kind === 'zip' ? await readPthZip(pth) : await readPthLegacy(pth);
     const tensors = tensorsOf(CALLER, file.object, key);
     return mapped(new PthReader({ caller: CALLER, origin, head, file, limits: settings }, tensors), 'pth', {
       prefix,
@@ -181,7 +183,7 @@ async function shardsOf({ origin, head, maxHeaderBytes, signal }: HeaderReading)
   }
   let map: unknown;
   try {
-    map = (JSON.parse(new TextDecoder().decode(bytes)) as { readonly weight_map?: unknown } | null)?.weight_map;
+    map = (JSON.parse(textOf(bytes).replace(/^\ufeff/, '')) as { readonly weight_map?: unknown } | null)?.weight_map;
   } catch {}
   const names = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
   const isName = (name: unknown) => typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name);

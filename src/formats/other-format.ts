@@ -9,7 +9,7 @@ const FORMATS: readonly (readonly [begin: RegExp, what: string])[] = [
   // white space and <
   [
     /^(efbbbf)?(20|09|0a|0d)*3c/,
-    'an HTML or XML page; use the address of the file itself (on Hugging Face /resolve/, not /blob/)',
+    'an HTML or XML page; is the URL right? On Hugging Face, files are at /resolve/, not /blob/',
   ],
   // white space and { or [
   [/^(efbbbf)?(20|09|0a|0d)*[75]b/, 'JSON; if it is an index, open the files that it names'],

@@ -7,7 +7,7 @@
 
 import { FormatError } from '../errors.ts';
 import type { Origin } from './byte-source.ts';
-import { Dict, UnfinishedPickle, type Unpickled, unpickle } from './pickle.ts';
+import { Dict, Opaque, UnfinishedPickle, type Unpickled, unpickle } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
 import { type StorageRef, TorchNames } from './pth-objects.ts';
 import { quote, textOf } from './quoted.ts';
@@ -46,11 +46,6 @@ export interface PthReading {
   readonly maxPickleBytes: number;
   readonly signal: AbortSignal | undefined;
 }
-
-/** True for the first bytes of a zip file. */
-export const isZip = (head: Uint8Array) => head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
-/** True for the first bytes of a pickle. */
-export const isPickle = (head: Uint8Array) => head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
 
 /** A zip file. Its size has to be known, and any place of it readable. */
 export async function readPthZip(reading: PthReading): Promise<PthFile> {
@@ -131,7 +126,7 @@ export async function readPthLegacy({ origin, head, maxPickleBytes, signal }: Pt
   let end = 0;
   const names = new TorchNames();
   /** The next pickle, read on until it is whole. */
-  const next = async (where: string): Promise<unknown> => {
+  const next = async (where: string, mostBytes = maxPickleBytes): Promise<unknown> => {
     for (;;) {
       try {
         const unpickled: Unpickled = unpickle(bytes, end, where, names);
@@ -139,18 +134,17 @@ export async function readPthLegacy({ origin, head, maxPickleBytes, signal }: Pt
         return unpickled.value;
       } catch (error) {
         if (!(error instanceof UnfinishedPickle)) throw error;
-        if (bytes.length >= maxPickleBytes) throw tooLarge(where, bytes.length);
         const most = Math.min(maxPickleBytes, Math.max(2 * bytes.length, NEXT_BYTES));
         const more = await readRange(origin, bytes.length, most, signal, bytes);
-        if (more.length === bytes.length) throw new FormatError(error.message);
+        if (more.length === bytes.length && bytes.length < maxPickleBytes) throw new FormatError(error.message);
+        if (bytes.length >= mostBytes)
+          throw mostBytes < maxPickleBytes ? somethingElse() : tooLarge(where, bytes.length);
         bytes = more;
       }
     }
   };
-  const magic = await next('the magic number');
-  if (magic !== MAGIC) {
-    throw malformed(`expected a file of torch.save, got a pickle of something else; read it with Python's pickle`);
-  }
+  const magic = await next('the magic number', head.length);
+  if (magic !== MAGIC) throw somethingElse(magic);
   const protocol = await next('the protocol');
   if (protocol !== PROTOCOL) throw malformed(`expected protocol ${PROTOCOL}, got ${String(protocol)}`);
   const system = await next('the system');
@@ -159,6 +153,12 @@ export async function readPthLegacy({ origin, head, maxPickleBytes, signal }: Pt
   if (!Array.isArray(keys)) throw malformed('expected the keys of storages as a list');
   const isBigEndian = system instanceof Dict && system.get('little_endian') === false;
   return { object, isBigEndian, placeOf: legacyPlaces(keys, names.storages, end, origin.byteLength) };
+}
+
+/** A pickle that isn't torch.save's first one. */
+function somethingElse(value?: unknown): FormatError {
+  const what = value instanceof Opaque ? quote(value.name) : value instanceof Dict ? 'a dict' : 'something else';
+  return malformed(`expected a file of torch.save, got a pickle of ${what}; load it in Python and torch.save() that`);
 }
 
 /** Where storages lie one behind the other, each behind its number of elements. */

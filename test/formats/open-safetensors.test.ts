@@ -587,8 +587,8 @@ describe('headers of strangers', () => {
     [
       'a page',
       new TextEncoder().encode('<!doctype html><title>Sign in</title>'),
-      'safetensors: expected a safetensors file, got an HTML or XML page; use the address of the file itself ' +
-        '(on Hugging Face /resolve/, not /blob/)',
+      'safetensors: expected a safetensors file, got an HTML or XML page; is the URL right? On Hugging Face, ' +
+        'files are at /resolve/, not /blob/',
     ],
   ])('are refused: %s', async (_, content, message) => {
     for (const ranges of [true, false]) {

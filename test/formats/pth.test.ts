@@ -205,6 +205,62 @@ it('tells safetensors from it by the first bytes', async () => {
   expect([...opened.tensors.keys()].sort()).toEqual(['16', '64']);
 });
 
+describe('what is no weight file', () => {
+  const WAY_OUT = 'in Python, torch.save(model.state_dict(), path) writes what layertap reads';
+
+  it.each([
+    ['<!doctype html>', 'an HTML or XML page; is the URL right? On Hugging Face, files are at /resolve/, not /blob/'],
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:4d7a', 'a git-lfs pointer; run git lfs pull'],
+    ['\x1f\x8b\x08\0\0\0\0\0\0', 'gzip; decompress it first'],
+    ['\x89HDF\r\n\x1a\n\0\0', `HDF5, as Keras writes it; ${WAY_OUT}`],
+    ['\x1c\0\0\0TFL3\x14\0\0\0', `a TFLite model; ${WAY_OUT}`],
+    ['\x08\x07\x12\x07pytorch\x1a\x05', `an ONNX model; ${WAY_OUT}`],
+    ['GGUF\x03\0\0\0\0', `GGUF; ${WAY_OUT}`],
+    ['\x93NUMPY\x01\0v\0', `a NumPy array; ${WAY_OUT}`],
+    ["(dp0\nS'model'\np1\n", `a pickle of protocol 0 or 1; ${WAY_OUT}`],
+    [
+      `${'checkpoint.pth'.padEnd(257, '\0')}ustar  \0`,
+      `a tar archive, as PyTorch 0.1 wrote or as files are packed; unpack it or load it in Python; ${WAY_OUT}`,
+    ],
+    ['', `0 bytes; ${WAY_OUT}`],
+    ['abc', `3 bytes; ${WAY_OUT}`],
+    ['Entry not found', `one that begins with "Entry not found"; ${WAY_OUT}`],
+    ['\x01\x02\x03\x04\x05\x06\x07\x08\x09', `one that begins with 01 02 03 04 05 06 07 08; ${WAY_OUT}`],
+  ])('is named by its first bytes: %j', async (content, what) => {
+    const bytes = Uint8Array.from(content, (letter) => letter.charCodeAt(0));
+    for (const source of [bytes, new Blob([bytes]).stream()]) {
+      expect(await rejection(() => openWeights(source))).toBe(
+        `FormatError: openWeights: expected a weight file, got ${what}`,
+      );
+    }
+  });
+
+  it('is a pickle of something else', async () => {
+    const pickle = (text: string) => Uint8Array.from(`\x80\x02${text}`, (letter) => letter.charCodeAt(0));
+    const message = (what: string) =>
+      `FormatError: pth: expected a file of torch.save, got a pickle of ${what}; load it in Python and torch.save() that`;
+    expect(await rejection(() => openWeights(pickle('}.')))).toBe(message('a dict'));
+    expect(await rejection(() => openWeights(pickle('N.')))).toBe(message('something else'));
+    expect(await rejection(() => openWeights(pickle('cnumpy\nndarray\n)R.')))).toBe(message('"numpy.ndarray"'));
+    expect(await rejection(() => openWeights(pickle(`]${'N0'.repeat(1e5)}.`)))).toBe(message('something else'));
+  });
+
+  it('is not a safetensors file whose length looks like the beginning of another', async () => {
+    for (const first of [0x7b, 0x3c, 0x20, 0x5b]) {
+      const bytes = new Uint8Array(8 + first).fill(0x20);
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(first), true);
+      bytes.set(new TextEncoder().encode('{}'), 8);
+      expect((await openWeights(bytes)).format).toBe('safetensors');
+    }
+  });
+
+  it('is a safetensors file that is broken, in its own words', async () => {
+    expect(await rejection(() => openWeights(Uint8Array.of(200, 0, 0, 0, 0, 0, 0, 0, 9)))).toBe(
+      'FormatError: safetensors: header ends at byte 208 of 9',
+    );
+  });
+});
+
 describe('an index of shards', () => {
   const shards = async () => {
     const all = [...(await loadWeights(bytesOf('state-dict.zip')))];

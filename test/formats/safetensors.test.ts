@@ -40,7 +40,7 @@ function fault(header: string, dataBytes = 0): string {
 }
 
 const PYTORCH = 'a .pth or .pt file; openWeights reads it';
-const PAGE = 'an HTML or XML page; use the address of the file itself (on Hugging Face /resolve/, not /blob/)';
+const PAGE = 'an HTML or XML page; is the URL right? On Hugging Face, files are at /resolve/, not /blob/';
 const JSON_FILE = 'JSON; if it is an index, open the files that it names';
 
 describe('the length before the header', () => {
