@@ -70,9 +70,7 @@ export async function withWeights({ weights: path, label, weightsKey: key, weigh
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new CommandError(
-      error.message
-        .replace(/pass \{ key: "(.*?)" \} to openWeights/, 'pass --weights-key $1')
-        .replace(/keys of the file begin with `(.*?)`/, '$&; pass --weights-prefix $1'),
+      error.message.replace(/pass \{ (key|prefix): "(.*?)" \} to openWeights/, 'pass --weights-$1 $2'),
     );
   } finally {
     for (const handle of shards) await handle.close();

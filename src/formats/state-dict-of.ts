@@ -1,11 +1,11 @@
 /** Which dict of a checkpoint is the state dict, and by which names its tensors go. */
 
-import { FormatError, ValueError } from '../errors.ts';
+import { FormatError, listed, ValueError } from '../errors.ts';
 import { callable } from '../options.ts';
 import { Dict, Opaque } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
 import { TensorRef } from './pth-objects.ts';
-import { cut, listNames, quote } from './quoted.ts';
+import { quote } from './quoted.ts';
 
 /** How a file's keys become a model's. */
 export interface KeyOptions {
@@ -44,7 +44,7 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   for (const [i, part] of path.entries()) {
     const inner = dict.get(path.slice(i).join('.')) ?? dict.get(part);
     if (!(inner instanceof Dict)) {
-      throw malformed(`expected a dict under key ${quote(key!)}, got a checkpoint of ${listNames(namesOf(dict))}`);
+      throw malformed(`expected a dict under key ${quote(key!)}, got a checkpoint of ${listed(dict.keys())}`);
     }
     dict = inner;
     if (dict === object.get(path.slice(i).join('.'))) break;
@@ -52,15 +52,49 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   const tensors = new Map<string, TensorRef>();
   for (const [name, value] of dict)
     if (typeof name === 'string' && value instanceof TensorRef) tensors.set(name, value);
-  const inner = Array.from(dict, ([name, value]) => (value instanceof Dict && hasTensors(value) ? [String(name)] : []));
-  const named = inner.flat();
+  const inner = stateDictsIn(dict);
   // A state dict holds no dicts of tensors. A checkpoint may hold tensors beside its state dicts.
-  if (key !== undefined || (named.length === 0 && (tensors.size > 0 || dict.size === 0))) return tensors;
-  const found =
-    named.length > 0
-      ? `state dicts under ${listNames(named)}; pass { key: ${quote(named[0]!)} } to ${caller}`
-      : `no tensors under ${listNames(namesOf(dict))}`;
-  throw malformed(`expected a state dict, got a checkpoint with ${found}`);
+  if (key !== undefined || (inner.length === 0 && (tensors.size > 0 || dict.size === 0))) return tensors;
+  const wayOut = WRAPPERS.find((name) => inner.includes(name)) ?? inner[0];
+  if (wayOut !== undefined) {
+    const found = `state dicts under ${listed(inner)}; pass { key: ${quote(wayOut)} } to ${caller}`;
+    throw malformed(`expected a state dict, got a checkpoint with ${found}`);
+  }
+  const whole = WRAPPERS.find((name) => dict.get(name) instanceof Opaque);
+  const why =
+    whole === undefined
+      ? ''
+      : `; ${quote(whole)} is a whole ${quote((dict.get(whole) as Opaque).name)}: in Python, save its state_dict()`;
+  throw malformed(`expected a state dict, got a checkpoint with no tensors under ${listed(dict.keys())}${why}`);
+}
+
+/** What training scripts call the model's state dict. */
+const WRAPPERS = ['state_dict', 'model_state_dict', 'model', 'params', 'net', 'model_ema', 'ema'];
+
+/** Levels of a checkpoint, and dicts in it, that are looked through for state dicts. */
+const MOST_LEVELS = 4;
+const MOST_DICTS = 1000;
+
+/** The keys of the dicts of tensors in a checkpoint, with dots between levels; those above others alone. */
+function stateDictsIn(checkpoint: Dict): string[] {
+  const found: string[] = [];
+  const seen = new Set<Dict>([checkpoint]);
+  let level: [path: string, dict: Dict][] = [['', checkpoint]];
+  for (let i = 0; i < MOST_LEVELS && found.length === 0; i++) {
+    const next: typeof level = [];
+    for (const [path, dict] of level) {
+      for (const [name, value] of dict) {
+        if (typeof name !== 'string' || !(value instanceof Dict) || seen.size > MOST_DICTS) continue;
+        // A dict that holds itself, or that has two names, is one dict: both names of the first level count.
+        if (i > 0 && seen.has(value)) continue;
+        seen.add(value);
+        if (hasTensors(value)) found.push(path + name);
+        else next.push([`${path}${name}.`, value]);
+      }
+    }
+    level = next;
+  }
+  return found;
 }
 
 /**
@@ -86,14 +120,10 @@ export function renamed(names: Iterable<string>, { prefix = '', rename }: KeyOpt
     found.set(to, name);
   }
   if (found.size > 0 || all.length === 0) return found;
-  throw new FormatError(`weights: expected names that begin with ${quote(cut(prefix))}, got ${listNames(all)}`);
+  throw new FormatError(`weights: expected names that begin with ${quote(prefix)}, got ${listed(all)}`);
 }
 
 function hasTensors(dict: Dict): boolean {
   for (const value of dict.values()) if (value instanceof TensorRef) return true;
   return false;
-}
-
-function namesOf(dict: Dict): string[] {
-  return Array.from(dict.keys(), String);
 }

@@ -155,10 +155,8 @@ export function matchStateDict(
     problems.unshift(`Unexpected key(s) in state_dict: ${listed(unexpectedKeys)}. `);
   if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
   if (problems.length > 0) {
-    const prefix = commonPrefix([...given.keys()]);
-    const isWrapped = prefix !== '' && missingKeys.some((key) => given.has(prefix + key));
-    if (strict && isWrapped) problems.push(`all ${given.size} keys of the file begin with \`${cut(prefix)}\``);
-    throw new StateDictError(`Error(s) in loading state_dict for ${module.name}:\n\t${problems.join('\n\t')}`);
+    const hint = strict ? hintOf([...given.keys()], missingKeys, problems.length > 1 ? unexpectedKeys : null) : '';
+    throw new StateDictError(`Error(s) in loading state_dict for ${module.name}:${hint}\n\t${problems.join('\n\t')}`);
   }
   return { matches, keys: { missingKeys, unexpectedKeys } };
 }
@@ -200,10 +198,16 @@ export function packValues(
 /** How many mismatches a message lists. */
 const MOST_PROBLEMS = 8;
 
-/** The first part with its dot, where all keys (at least two) begin with it; '' otherwise. */
-function commonPrefix(keys: readonly string[]): string {
-  const prefix = String(keys[0]).slice(0, String(keys[0]).indexOf('.') + 1);
-  return keys.length > 1 && keys.every((key) => String(key).startsWith(prefix)) ? prefix : '';
+/** What the keys tell of what is wrong: a prefix, or another architecture; '' otherwise. */
+function hintOf(keys: readonly string[], missing: readonly string[], others: readonly string[] | null): string {
+  const [first] = missing;
+  const wrapped = first && keys.find((key) => String(key).endsWith(`.${first}`));
+  if (wrapped) {
+    const prefix = cut(wrapped.slice(0, -first.length));
+    return ` the file's keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`;
+  }
+  const telling = others && [others, missing].find(({ length }) => length > MOST_PROBLEMS);
+  return telling ? ` another architecture, as ${telling.slice(0, 3).map(describe).join(', ')} tell` : '';
 }
 
 /** True for PyTorch before 0.4, which had no scalars. */
