@@ -25,7 +25,11 @@ const ENTRIES = {
 };
 
 /** Entries that depend on the binaries, so that each condition has its own. */
-const VARIED = { index: 'src/index.ts', 'models/registry': 'src/models/registry.ts' };
+const VARIED = {
+  index: 'src/index.ts',
+  'models/registry': 'src/models/registry.ts',
+  'weights/index': 'src/weights/index.ts',
+};
 
 /**
  * Names of index.ts that are a module as a whole: such a module stays one of its own, so that bundlers drop what isn't
@@ -89,12 +93,14 @@ export async function bundle(sources) {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
     if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file))
       return null;
+    // What is known of weights depends on no binary, and is nobody's who doesn't ask for it.
+    if (file.startsWith(resolve('src/weights'))) return twins.has(file) ? null : 'weights';
     // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the
     // other.
     if (file.endsWith('/binaries.gen.ts')) return 'binaries';
     return condition ?? (twins.has(file) ? 'main' : 'common');
   };
-  const names = ['binaries', 'common', 'main', ...CONDITIONS];
+  const names = ['binaries', 'common', 'main', 'weights', ...CONDITIONS];
   const groups = names.map((name) => ({ name, test: (id) => chunkOf(id) === name }));
   await write(bundled, {
     entryFileNames: '[name].js',

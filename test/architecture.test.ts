@@ -42,6 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   models: ['tensor', 'graph', 'nn', 'features'],
   threads: ['host', 'wasm', 'ops', 'plan'],
   node: ['host', 'wasm'],
+  weights: ['tensor', 'image', 'formats', 'nn', 'features', 'models'],
 };
 
 const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '');

@@ -144,7 +144,10 @@ describe('importing the package', () => {
   });
 
   it('loads nothing of the entries beside it', () => {
-    const others = ['dist/models/', 'dist/threads/', 'dist/node/', 'dist/wasm/relaxed.js'];
+    const others = [
+      ...['dist/models/', 'dist/weights/', 'dist/chunks/weights.js', 'dist/threads/', 'dist/node/'],
+      'dist/wasm/relaxed.js',
+    ];
     const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
       ...loadedWith(`dist/${entry}`),
     ]);
@@ -158,6 +161,14 @@ describe('importing the package', () => {
   it.each(['threads/index', 'node/index', 'models/registry'])('shares state and classes with dist/%s.js', (entry) => {
     const own = [...loadedWith(`dist/${entry}.js`)].filter((file) => !inlined.has(file));
     expect(own).toEqual([`dist/${entry}.js`]);
+  });
+
+  it.each(['', '.workerd', '.edge-light'])('shares state and classes with dist/weights/index%s.js', (variant) => {
+    const shared = loadedWith(`dist/index${variant}.js`);
+    const own = [...loadedWith(`dist/weights/index${variant}.js`)].filter((file) => !shared.has(file));
+    const entries = [`dist/models/registry${variant}.js`, `dist/weights/index${variant}.js`];
+    expect(own.sort()).toEqual(['dist/chunks/weights.js', ...entries]);
+    expect(namesOf(`dist/weights/index${variant}.js`)).toEqual(namesOf('dist/weights/index.js'));
   });
 
   it.each([...loadedWith('dist/index.js')].sort())(

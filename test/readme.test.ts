@@ -131,6 +131,8 @@ describe('the examples of the README and of docs/', () => {
       skipLibCheck: true,
       paths: {
         layertap: [resolve('dist/index.d.ts')],
+        'layertap/models': [resolve('dist/models/registry.d.ts')],
+        'layertap/weights': [resolve('dist/weights/index.d.ts')],
         'layertap/threads': [resolve('dist/threads/index.d.ts')],
         'layertap/node': [resolve('dist/node/index.d.ts')],
         'layertap/relaxed': [resolve('dist/wasm/relaxed.d.ts')],

@@ -152,4 +152,5 @@ def main():
     path.write_text(json.dumps(golden, separators=(",", ":")).replace('{"kind"', '\n{"kind"') + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

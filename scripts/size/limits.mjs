@@ -48,5 +48,11 @@ export default [
   getter('index.edge-light.js', '47.5 kB'),
   shipment('everything', '*', 'index.js', '97 kB'),
   ...families.map(familyGetter),
+  // What an image goes through before a network: 12 kB of each of the three below it.
+  shipment('presets', '{ imageClassification, semanticSegmentation }', 'index.js', '12.5 kB'),
+  shipment("one model's weights", '{ ResNet50_Weights }', 'weights/index.js', '13.5 kB'),
+  shipment('all weights', '{ getWeight, getModelWeights, listWeights }', 'weights/index.js', '19.5 kB'),
+  shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '25 kB'),
+  shipment('all models with weights', '{ pretrained }', 'weights/index.js', '89 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '75 kB'),
 ];

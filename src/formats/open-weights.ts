@@ -19,8 +19,10 @@ import { PthReader } from './pth-reader.ts';
 import { listNames, quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import type { TensorInfo } from './safetensors-header.ts';
+import { checkDigits, checkSha256 } from './sha256.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
 import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
+import { isBinary, toBytes } from './to-bytes.ts';
 import { weightFileKind } from './weight-file-kind.ts';
 
 const CALLER = 'openWeights';
@@ -34,6 +36,11 @@ export interface OpenWeightsOptions extends OpenOptions, KeyOptions {
    * shards are its neighbours.
    */
   readonly shard?: ((name: string) => FileSource | PromiseLike<FileSource>) | undefined;
+  /**
+   * The first digits of the file's SHA-256, in hexadecimal: what torch.hub's `check_hash` looks at. Checked where the
+   * whole file is in memory: of bytes, and of a zip from a stream or a server without ranges.
+   */
+  readonly sha256?: string | undefined;
 }
 
 /** An opened weight file: its tensors' names and shapes, and their values when they are asked for. */
@@ -65,18 +72,20 @@ export interface OpenedWeights extends TensorStream {
  * @see torch.load with weights_only
  */
 export async function openWeights(source: FileSource, options: OpenWeightsOptions = {}): Promise<OpenedWeights> {
-  const { maxHeaderBytes, key, prefix, rename, shard, ...settings } = withDefaults(CALLER, options, {
+  const { maxHeaderBytes, key, prefix, rename, shard, sha256, ...settings } = withDefaults(CALLER, options, {
     ...READ_DEFAULTS,
     maxHeaderBytes: 16 * 2 ** 20,
-    ...{ key: undefined, prefix: undefined, rename: undefined, shard: undefined },
+    ...{ key: undefined, prefix: undefined, rename: undefined, shard: undefined, sha256: undefined },
     ...HTTP_DEFAULTS,
   });
   checkOpenSettings(CALLER, settings);
   checkLimit(CALLER, 'maxHeaderBytes', maxHeaderBytes, 2);
   checkKeyOptions(CALLER, { key, prefix, rename });
   checkCallable(CALLER, 'shard', shard);
+  checkDigits(CALLER, sha256);
   const { signal } = settings;
   signal?.throwIfAborted();
+  if (isBinary(source)) await checkSha256(CALLER, toBytes(CALLER, source, CALLER), sha256);
   let origin = await openOrigin(CALLER, source, settings);
   let close = () => origin.close();
   try {
@@ -97,6 +106,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
     if (kind === 'zip' && (!origin.seekable || origin.byteLength === undefined)) {
       const whole = await readRange(origin, head.length, Infinity, signal, head);
       await origin.close();
+      await checkSha256(CALLER, whole, sha256);
       origin = originOf(CALLER, memorySource(whole));
       head = whole.subarray(0, HEAD_BYTES);
     }

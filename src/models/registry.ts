@@ -3,11 +3,12 @@
  * is an entry of its own, `layertap/models`.
  */
 
-import { describe, KeyError, ValueError } from '../errors.ts';
+import { describe, KeyError } from '../errors.ts';
 import { Graph, macsOf } from '../graph/graph.ts';
 import type { Module } from '../nn/module.ts';
 import { smallestSize } from '../nn/smallest-size.ts';
 import * as models from './index.ts';
+import { nearestNames, patternOf } from './names.ts';
 import { type Stage, stagesOf } from './stages.ts';
 
 export type { Stage } from './stages.ts';
@@ -77,7 +78,7 @@ function builderOf(caller: string, name: string): Builder {
   const known = builders();
   const build = known.get(name);
   if (build) return build;
-  const near = typeof name === 'string' ? nearest(name, [...known.keys()]) : [];
+  const near = typeof name === 'string' ? nearestNames(name, [...known.keys()]) : [];
   const way = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '; listModels() has them all';
   throw new KeyError(`${caller}: expected the name of one of ${known.size} models, got ${describe(name)}${way}`);
 }
@@ -103,12 +104,7 @@ export function createModel(name: string, options?: any): any {
  * @see torchvision.models.list_models
  */
 export function listModels(pattern = '*'): ModelName[] {
-  if (typeof pattern !== 'string') throw new ValueError(`listModels: expected a pattern, got ${describe(pattern)}`);
-  const source = pattern.replace(/\[(!?)([^\]]+)\]|[\\^$.|?*+(){}[\]]/g, (all, negated: string, set: string) => {
-    if (set !== undefined) return `[${negated ? '^' : ''}${set.replace(/[\\^[]/g, '\\$&')}]`;
-    return { '*': '.*', '?': '.' }[all as string] ?? `\\${all}`;
-  });
-  const fits = new RegExp(`^${source}$`);
+  const fits = patternOf('listModels', pattern);
   return [...builders().keys()].filter((name) => fits.test(name)) as ModelName[];
 }
 
@@ -133,28 +129,4 @@ export function modelInfo<Name extends ModelName>(name: Name, options?: ModelOpt
     taps: stagesOf(model, graph),
     smallestInput: smallestSize((size) => model.call(new Graph([[1, 3, size, size]]).inputs[0]!))!,
   };
-}
-
-/** The names that are most like a wrong one, at most three: those that fewest characters tell apart. */
-function nearest(name: string, names: readonly string[]): string[] {
-  const wanted = name.toLowerCase().replaceAll('-', '_').slice(0, 64);
-  const distances = names.map((one) => [one, distanceOf(wanted, one)] as const).sort((a, b) => a[1] - b[1]);
-  const [[, least]] = distances as [readonly [string, number]];
-  return distances
-    .filter(([, distance]) => distance === least && distance <= 3)
-    .slice(0, 3)
-    .map(([one]) => one);
-}
-
-/** How many characters have to be added, taken away or changed. */
-function distanceOf(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, character] of [...from].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + Number(character !== to[j])));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }

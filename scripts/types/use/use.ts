@@ -19,6 +19,7 @@ import {
   type Tensor,
   type Value,
 } from 'layertap';
+import { getModelWeights, pretrained, ResNet50_Weights, type Weights } from 'layertap/weights';
 
 class Residual extends Module {
   readonly conv: Conv2d;
@@ -88,4 +89,23 @@ export function inferred(x: Tensor, layers: Map<string, string>): void {
     .get(logits ? 'a' : 'b');
   const backbone: Module<Map<FeatureName, Value>> = getter;
   backbone.call(nodes!);
+}
+
+/** Weights by name, and models with them. */
+export async function weighted(name: string): Promise<number | undefined> {
+  const best: Weights = ResNet50_Weights.IMAGENET1K_V2;
+  // @ts-expect-error weights that aren't there
+  ResNet50_Weights.IMAGENET1K_V3;
+  const getter = await pretrained('resnet50', { weights: best, returnLayers: { layer4: 'out' } });
+  const x: Tensor = best.transforms()(imageFromRgba(new Uint8Array(4), 1, 1));
+  getter.forward(x).get('out');
+  // @ts-expect-error no feature was asked for by this name
+  getter.forward(x).get('c5');
+  // @ts-expect-error a model that isn't there
+  await pretrained('resnet51');
+  // @ts-expect-error an option that isn't there
+  await pretrained('resnet50', { modelOptions: { numClass: 5 } });
+  const whole: ReturnType<typeof resnet50> = await pretrained('resnet50');
+  whole.eval();
+  return getModelWeights(name).DEFAULT.meta.metrics['ImageNet-1K']?.['acc@1'];
 }
