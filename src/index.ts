@@ -15,6 +15,7 @@ export {
   ValueError,
 } from './errors.ts';
 export * from './features/feature-extractor.ts';
+export * from './features/features-only.ts';
 export * from './features/intermediate-layer-getter.ts';
 export * from './formats/open-safetensors.ts';
 export { loadWeights, type OpenedWeights, type OpenWeightsOptions, openWeights } from './formats/open-weights.ts';

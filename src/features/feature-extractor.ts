@@ -4,7 +4,7 @@
  */
 
 import { describe, listed, ShapeError, ValueError } from '../errors.ts';
-import { Graph, parametersOf, type Value } from '../graph/graph.ts';
+import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
@@ -26,6 +26,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
+import { tracedModel, usualShape } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
@@ -90,7 +91,7 @@ export function createFeatureExtractor<
 export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = {}): string[] {
   const { inputShape } = withDefaults('getGraphNodeNames', options, { inputShape: undefined });
   checkModel('getGraphNodeNames', model);
-  return traced('getGraphNodeNames', model, inputShape ?? usualShape(model)).names.nodes.map(({ name }) => name);
+  return tracedModel('getGraphNodeNames', model, inputShape ?? usualShape(model)).names.nodes.map(({ name }) => name);
 }
 
 /**
@@ -106,15 +107,22 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   readonly #inputShape: Shape;
   /** For each node asked for, the name of the one that it stands for. */
   readonly #nodes = new Map<string, string>();
+  readonly #run: (forward: (x: Value) => void, x: Value) => void;
   #kept: Kept | null = null;
 
-  /** @internal */
-  constructor(model: AnyModule, layers: ReadonlyMap<string, Name>, inputShape: Shape) {
+  /** @internal @param run records what it is given on a value: the model's own forward */
+  constructor(
+    model: AnyModule,
+    layers: ReadonlyMap<string, Name>,
+    inputShape: Shape,
+    run = (forward: (x: Value) => void, x: Value): void => forward(x),
+  ) {
     super();
     this.#model = model;
+    this.#run = run;
     this.#inputShape = inputShape;
     this.#taps = new Taps('FeatureExtractor', this, layers, (x, some) => this.#trace(x, some));
-    const { names } = traced('createFeatureExtractor', model, inputShape);
+    const { names } = tracedModel('createFeatureExtractor', model, inputShape);
     for (const query of layers.keys()) {
       const node = nodeOf(names, query);
       if (node) this.#nodes.set(query, node.name);
@@ -214,7 +222,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const all = [...this.#model.namedParameters(), ...this.#model.namedBuffers()].map(([, state]) => state);
     const kept = this.#kept;
     if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
-    const { graph, names } = traced('FeatureExtractor', this.#model, this.#inputShape);
+    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShape);
     const nodes = [...this.#nodes.values()].flatMap((name) => nodeOf(names, name) ?? []);
     const program = prune(graph.program(nodes.flatMap(({ output }) => valuesOf(output))));
     const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
@@ -243,7 +251,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const names = new NodeNames(this.#model, [x], outer);
     graph.watch = names;
     try {
-      this.#model.call(x);
+      this.#run((value) => this.#model.call(value), x);
     } catch (error) {
       // What follows the last node may need a larger input, and isn't computed.
       const isDone = [...wanted.values()].every((name) => nodeOf(names, name)?.name === name);
@@ -282,33 +290,6 @@ interface Kept {
 /** @throws {@link ValueError} where it is no module */
 function checkModel(name: string, model: unknown): void {
   if (!(model instanceof Module)) throw new ValueError(`${name}: expected a Module, got ${describe(model)}`);
-}
-
-/** The input that a model most probably takes. */
-function usualShape(model: AnyModule): Shape {
-  const first = [...model.parameters()].find(({ shape }) => shape.length > 1)?.shape;
-  return first?.length === 2 ? [1, first[1]!] : [1, first?.[1] ?? 3, 224, 224];
-}
-
-/** A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes. */
-function traced(
-  name: string,
-  model: AnyModule,
-  inputShape: Shape,
-): { readonly graph: Graph; readonly names: NodeNames } {
-  const graph = new Graph([inputShape]);
-  const names = new NodeNames(model, graph.inputs, null);
-  graph.watch = names;
-  try {
-    model.call(graph.inputs[0]);
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
-    throw new ShapeError(
-      `${name}: expected a model that takes an input of ${describe(inputShape)}, got "${error.message}"; ` +
-        'give the shape of an input that it takes as inputShape',
-    );
-  }
-  return { graph, names };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** DenseNet. @see torchvision.models.densenet; arXiv:1608.06993 */
 
+import type { StageHints } from '../features/stages.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -124,6 +125,11 @@ export class DenseNet extends Module {
     features.push(['norm5', new BatchNorm2d(channels)]);
     this.features = new Sequential(features);
     this.classifier = new Linear(channels, numClasses);
+  }
+
+  /** @internal */
+  get stageHints(): StageHints {
+    return { lastNode: 'relu' };
   }
 
   forward(x: Value): Value {

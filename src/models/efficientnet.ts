@@ -1,5 +1,6 @@
 /** EfficientNet and EfficientNetV2. @see torchvision.models.efficientnet; arXiv:1905.11946, arXiv:2104.00298 */
 
+import type { StageHints } from '../features/stages.ts';
 import type { Value } from '../graph/graph.ts';
 import { SiLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -136,6 +137,11 @@ export class EfficientNet extends Module {
     this.features = new Sequential(...features);
     this.avgpool = new AdaptiveAvgPool2d(1);
     this.classifier = new Sequential(new Dropout(dropout, { inplace: true }), new Linear(lastChannel, numClasses));
+  }
+
+  /** @internal */
+  get stageHints(): StageHints {
+    return { headLayers: 1 };
   }
 
   forward(x: Value): Value {

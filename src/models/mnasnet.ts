@@ -1,6 +1,7 @@
 /** MNASNet. @see torchvision.models.mnasnet; arXiv:1807.11626 */
 
 import { ValueError } from '../errors.ts';
+import type { StageHints } from '../features/stages.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -133,6 +134,11 @@ export class MNASNet extends Module {
       this.#version = 1;
     }
     return [];
+  }
+
+  /** @internal */
+  get stageHints(): StageHints {
+    return { headLayers: 3 };
   }
 
   forward(x: Value): Value {

@@ -1,6 +1,7 @@
 /** MobileNet v2. @see torchvision.models.mobilenetv2; arXiv:1801.04381 */
 
 import { describe, ValueError } from '../errors.ts';
+import type { StageHints } from '../features/stages.ts';
 import type { Value } from '../graph/graph.ts';
 import { ReLU6 } from '../nn/activation.ts';
 import { BatchNorm2d } from '../nn/batchnorm.ts';
@@ -123,6 +124,11 @@ export class MobileNetV2 extends Module {
     features.push(new Conv2dNormActivation(channels, last, { ...shared, kernelSize: 1 }));
     this.features = new Sequential(...features);
     this.classifier = new Sequential(new Dropout(dropout), new Linear(last, numClasses));
+  }
+
+  /** @internal */
+  get stageHints(): StageHints {
+    return { headLayers: 1 };
   }
 
   forward(x: Value): Value {

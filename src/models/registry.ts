@@ -4,14 +4,14 @@
  */
 
 import { describe, KeyError } from '../errors.ts';
+import { type Stage, stagesOf } from '../features/stages.ts';
 import { Graph, macsOf } from '../graph/graph.ts';
 import type { Module } from '../nn/module.ts';
 import { smallestSize } from '../nn/smallest-size.ts';
 import * as models from './index.ts';
 import { nearestNames, patternOf } from './names.ts';
-import { type Stage, stagesOf } from './stages.ts';
 
-export type { Stage } from './stages.ts';
+export type { Stage } from '../features/stages.ts';
 
 type Models = typeof models;
 

@@ -13,6 +13,14 @@ export interface Stage {
   readonly reduction: number;
 }
 
+/** What a model says of its stages, where sizes don't tell it. timm's choice is meant. */
+export interface StageHints {
+  /** How many layers at the end of the trunk belong to the head: a convolution that widens for the classifier. */
+  readonly headLayers?: number;
+  /** The node that ends the last stage, where it is none of the layers. */
+  readonly lastNode?: string;
+}
+
 /** torchvision's names for the child that holds the layers, where the model itself doesn't. */
 const TRUNKS = ['features', 'trunk_output', 'layers', 'backbone'];
 
@@ -34,15 +42,27 @@ function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])
  * The last layer of each size, from the largest size to the smallest.
  *
  * @param graph what the model was traced into
+ * @param without how many layers at the end don't count
  */
-export function stagesOf(model: AnyModule, graph: Graph): Stage[] {
+export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
   const reductions = reductionsOf(graph.program([]));
   const stages = new Map<number, Stage>();
-  for (const [layer, module] of layersOf(model)) {
+  const layers = layersOf(model);
+  for (const [layer, module] of layers.slice(0, layers.length - without)) {
     const output = graph.outputOf(module);
     if (!(output instanceof Value) || output.shape.length !== 4) continue;
     const reduction = Math.round(reductions.get(output)!);
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });
   }
   return [...stages.values()];
+}
+
+/**
+ * The stages that timm's `features_only` has of a family: those of {@link stagesOf}, without the head's layers and with
+ * the node that ends the last one.
+ */
+export function timmStagesOf(model: AnyModule, graph: Graph): Stage[] {
+  const { headLayers = 0, lastNode }: StageHints = (model as { readonly stageHints?: StageHints }).stageHints ?? {};
+  const stages = stagesOf(model, graph, headLayers);
+  return stages.map((stage, i) => (lastNode && i === stages.length - 1 ? { ...stage, layer: lastNode } : stage));
 }

@@ -1,0 +1,158 @@
+/** timm's view of a model: the last layer of each size, by index or by how much smaller it is. */
+
+import { describe, listed, ValueError } from '../errors.ts';
+import { dilated } from '../graph/dilated.ts';
+import type { Value } from '../graph/graph.ts';
+import { type AnyModule, Module } from '../nn/module.ts';
+import { withDefaults } from '../options.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { FeatureExtractor } from './feature-extractor.ts';
+import { timmStagesOf } from './stages.ts';
+import type { FeatureInfo } from './taps.ts';
+import { tracedModel, usualShape } from './traced-model.ts';
+
+/** Options of {@link featuresOnly}. */
+export interface FeaturesOnlyOptions<Names extends readonly number[]> {
+  /** Stages by index, negative ones from the end; or a number, for so many at the end; all unless given. */
+  readonly outIndices?: Names | number | null;
+  /** Stages by how many of the input's rows one of theirs stands for, without `outputStride`: 4, 8, 16, 32. */
+  readonly reductions?: Names | null;
+  /** 8, 16 or 32, the default: no stage is smaller, since convolutions are dilated in the place of their strides. */
+  readonly outputStride?: number;
+  /** What the model is traced with to find its stages: as for createFeatureExtractor. */
+  readonly inputShape?: Shape;
+}
+
+/** What timm tells of a stage. */
+export interface StageInfo {
+  readonly index: number;
+  readonly numChs: number;
+  readonly reduction: number;
+  /** The path of its layer, or the name of its node. */
+  readonly module: string;
+}
+
+/**
+ * What {@link featuresOnly}'s module tells of its features, in their order; or of stages by index, whether they are
+ * features or not. Called with an input's shape it is as an extractor's `featureInfo`.
+ *
+ * @see timm.models.FeatureInfo
+ */
+export interface StagesInfo<Name extends number = number> {
+  (inputShape: Shape): FeatureInfo<Name>[];
+  channels(): number[];
+  channels(index: number): number;
+  reduction(): number[];
+  reduction(index: number): number;
+  moduleName(): string[];
+  moduleName(index: number): string;
+  getDicts(): StageInfo[];
+}
+
+/**
+ * A module that returns the last layer of each size of a model, which detection and segmentation build on, as timm's
+ * `features_only=True`:
+ *
+ *     const net = featuresOnly(resnet50(), { outIndices: [1, -1] });
+ *     net.featureInfo.channels(); // [256, 2048]
+ *     const features = net.forward(x); // Map { 1 → Tensor, -1 → Tensor }
+ *
+ * It is a {@link FeatureExtractor} whose features have the numbers that asked for them as names: indices, or
+ * reductions. Features are in order of execution, and so is what `featureInfo` tells of them. Stages are timm's of a
+ * family; of a model that timm lacks, they are those that `modelInfo` tells.
+ *
+ * @throws {@link ValueError} for a stage that isn't there, with those that are
+ * @throws {@link UnsupportedError} where `outputStride` would take something else than a convolution's stride
+ */
+export function featuresOnly<const Names extends readonly number[] = readonly number[]>(
+  model: AnyModule,
+  options: FeaturesOnlyOptions<Names> = {},
+): FeatureListNet<Names[number]> {
+  const { outIndices, reductions, outputStride, inputShape } = withDefaults('featuresOnly', options, {
+    ...{ outIndices: null, reductions: null, outputStride: 32, inputShape: undefined },
+  });
+  if (!(model instanceof Module)) throw new ValueError(`featuresOnly: expected a Module, got ${describe(model)}`);
+  if (![8, 16, 32].includes(outputStride)) {
+    throw new ValueError(`featuresOnly: outputStride: expected 8, 16 or 32, got ${describe(outputStride)}`);
+  }
+  const shape = inputShape ?? usualShape(model);
+  const stages = timmStagesOf(model, tracedModel('featuresOnly', model, shape).graph);
+  if (stages.length === 0) {
+    throw new ValueError(`featuresOnly: expected a model with layers of [N, C, H, W], got ${describe(model)}`);
+  }
+  const names = namesOf(outIndices, reductions, stages.length);
+  const sizes = stages.map(({ reduction }) => reduction);
+  const indices = names.map((name) => {
+    const index = reductions ? sizes.indexOf(name) : name < 0 ? stages.length + name : name;
+    if (index in stages) return index;
+    const expected = reductions
+      ? `reductions of ${listed(sizes)}`
+      : `outIndices from ${-stages.length} to ${stages.length - 1}, for layers of reduction ${listed(sizes)}`;
+    throw new ValueError(`featuresOnly: expected ${expected}, got ${describe(name)}`);
+  });
+  if (new Set(indices).size < names.length) {
+    throw new ValueError(`featuresOnly: expected each stage once, got ${describe([...names])}`);
+  }
+  const infos = stages.map(({ layer, channels, reduction }, index) => {
+    return { index, numChs: channels, reduction: Math.min(reduction, outputStride), module: layer };
+  });
+  const layers = new Map(names.map((name, i) => [stages[indices[i]!]!.layer, name] as const));
+  const isDilated = sizes.some((size) => size > outputStride);
+  const net = new FeatureListNet<any>(model, layers, shape, isDilated ? dilated(outputStride) : undefined, infos);
+  // Where it can't be dilated, it is said here.
+  if (isDilated) net.featureInfo(shape);
+  return net;
+}
+
+/** The numbers that ask for stages: as given, or the indices of so many stages at the end. */
+function namesOf(outIndices: unknown, reductions: unknown, count: number): readonly number[] {
+  if (outIndices !== null && reductions !== null) {
+    throw new ValueError('featuresOnly: expected outIndices or reductions, got both');
+  }
+  const given = outIndices ?? reductions ?? count;
+  if (typeof given === 'number' && reductions === null) {
+    if (Number.isInteger(given) && given >= 1 && given <= count) {
+      return Array.from({ length: given }, (_, i) => count - given + i);
+    }
+    throw new ValueError(
+      `featuresOnly: outIndices: expected a number of stages from 1 to ${count}, or an array of indices, ` +
+        `got ${describe(given)}`,
+    );
+  }
+  if (Array.isArray(given) && given.length > 0 && given.every(Number.isInteger)) return given;
+  const name = reductions === null ? 'outIndices' : 'reductions';
+  throw new ValueError(`featuresOnly: ${name}: expected an array of whole numbers, got ${describe(given)}`);
+}
+
+/** What {@link featuresOnly} returns. @see timm.models.FeatureListNet */
+export class FeatureListNet<Name extends number = number> extends FeatureExtractor<Name> {
+  override readonly featureInfo: StagesInfo<Name>;
+
+  /** @internal */
+  constructor(
+    model: AnyModule,
+    layers: ReadonlyMap<string, Name>,
+    inputShape: Shape,
+    run: ((forward: (x: Value) => void, x: Value) => void) | undefined,
+    stages: readonly StageInfo[],
+  ) {
+    super(model, layers, inputShape, run);
+    // Stages are in order of execution.
+    const own = stages.filter(({ module }) => layers.has(module));
+    const accessor = (key: keyof StageInfo) => (index?: number) => {
+      if (index === undefined) return own.map((stage) => stage[key]);
+      const stage = stages.at(index);
+      if (stage && Number.isInteger(index)) return stage[key];
+      throw new ValueError(
+        `featureInfo: expected an index from ${-stages.length} to ${stages.length - 1}, got ${describe(index)}`,
+      );
+    };
+    const infoOf = (shape: Shape) => FeatureExtractor.prototype.featureInfo.call(this, shape);
+    this.featureInfo = Object.assign(infoOf, {
+      channels: accessor('numChs'),
+      reduction: accessor('reduction'),
+      moduleName: accessor('module'),
+      getDicts: () => own.map((stage) => ({ ...stage })),
+    }) as unknown as StagesInfo<Name>;
+  }
+}

@@ -1,0 +1,225 @@
+/** featuresOnly: timm's stages of each family, by index and by reduction, and dilation in the place of strides. */
+
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { type FeaturesOnlyOptions, featuresOnly } from '../../src/features/features-only.ts';
+import type { Value } from '../../src/graph/graph.ts';
+import * as models from '../../src/models/index.ts';
+import { createModel } from '../../src/models/registry.ts';
+import { Flatten } from '../../src/nn/flatten.ts';
+import { Module } from '../../src/nn/module.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { fillParameters, generatedTensor } from '../support/generator.ts';
+import { thrown } from '../support/thrown.ts';
+import { worstDisagreement } from '../support/tolerance.ts';
+
+/** What timm 1.0.29 tells with features_only=True: channels, and reductions where they aren't 2, 4, 8, 16, 32. */
+const TIMM: readonly (readonly [name: string, channels: readonly number[], reductions?: readonly number[]])[] = [
+  ['resnet18', [64, 64, 128, 256, 512]],
+  ['resnet50', [64, 256, 512, 1024, 2048]],
+  ['resnext50_32x4d', [64, 256, 512, 1024, 2048]],
+  ['densenet121', [64, 256, 512, 1024, 1024]],
+  ['densenet161', [96, 384, 768, 2112, 2208]],
+  ['vgg11', [64, 128, 256, 512, 512, 512], [1, 2, 4, 8, 16, 32]],
+  ['vgg16_bn', [64, 128, 256, 512, 512, 512], [1, 2, 4, 8, 16, 32]],
+  ['inception_v3', [64, 192, 288, 768, 2048]],
+  ['mobilenet_v2', [16, 24, 32, 96, 320]],
+  ['mobilenet_v3_large', [16, 24, 40, 112, 960]],
+  ['mobilenet_v3_small', [16, 16, 24, 48, 576]],
+  ['efficientnet_b0', [16, 24, 40, 112, 320]],
+  ['efficientnet_b7', [32, 48, 80, 224, 640]],
+  ['efficientnet_v2_s', [24, 48, 64, 160, 256]],
+  ['efficientnet_v2_m', [24, 48, 80, 176, 512]],
+  ['efficientnet_v2_l', [32, 64, 96, 224, 640]],
+  ['regnet_y_400mf', [32, 48, 104, 208, 440]],
+  ['regnet_y_3_2gf', [32, 72, 216, 576, 1512]],
+  ['regnet_x_400mf', [32, 32, 64, 160, 400]],
+  ['convnext_tiny', [96, 192, 384, 768], [4, 8, 16, 32]],
+  ['convnext_base', [128, 256, 512, 1024], [4, 8, 16, 32]],
+  ['mnasnet1_0', [16, 24, 40, 96, 320]],
+];
+
+/** torchvision's layers that are the modules that timm names. */
+const LAYERS: readonly (readonly [name: string, layers: readonly string[]])[] = [
+  ['resnet18', ['relu', 'layer1', 'layer2', 'layer3', 'layer4']],
+  ['densenet121', ['features.relu0', 'features.denseblock1', 'features.denseblock2', 'features.denseblock3', 'relu']],
+  ['vgg16', ['features.3', 'features.8', 'features.15', 'features.22', 'features.29', 'features.30']],
+  ['inception_v3', ['Conv2d_2b_3x3', 'Conv2d_4a_3x3', 'Mixed_5d', 'Mixed_6e', 'Mixed_7c']],
+  ['mobilenet_v2', ['features.1', 'features.3', 'features.6', 'features.13', 'features.17']],
+  ['mobilenet_v3_large', ['features.1', 'features.3', 'features.6', 'features.12', 'features.16']],
+  ['efficientnet_v2_s', ['features.1', 'features.2', 'features.3', 'features.5', 'features.6']],
+  ['mnasnet1_0', ['layers.7', 'layers.8', 'layers.9', 'layers.11', 'layers.13']],
+  ['regnet_y_400mf', ['stem', ...[1, 2, 3, 4].map((i) => `trunk_output.block${i}`)]],
+  ['convnext_tiny', ['features.1', 'features.3', 'features.5', 'features.7']],
+];
+
+describe('stages', () => {
+  const rows = TIMM.map(([name, channels, reductions = [2, 4, 8, 16, 32]]) => ({ name, channels, reductions }));
+  it.each(rows)('of $name are those of timm', ({ name, channels, reductions }) => {
+    const { featureInfo } = featuresOnly(createModel(name));
+    expect(featureInfo.channels()).toEqual(channels);
+    expect(featureInfo.reduction()).toEqual(reductions);
+  });
+
+  it.each(LAYERS)('of %s end in the layers that timm names', (name, layers) => {
+    expect(featuresOnly(createModel(name)).featureInfo.moduleName()).toEqual(layers);
+  });
+
+  it('are those of modelInfo where timm lacks the family', () => {
+    const { featureInfo } = featuresOnly(models.shufflenet_v2_x0_5());
+    expect(featureInfo.moduleName()).toEqual(['conv1', 'maxpool', 'stage2', 'stage3', 'conv5']);
+    expect(featuresOnly(models.fcn_resnet50()).featureInfo.getDicts().at(-1)).toEqual({
+      index: 2,
+      numChs: 2048,
+      reduction: 8,
+      module: 'backbone.layer4',
+    });
+  });
+});
+
+describe('features', () => {
+  const model = fillParameters(models.resnet18({ numClasses: 3 }));
+  const x = generatedTensor('input', [1, 3, 61, 67]);
+
+  it('have the numbers that asked for them as names, and are in order of execution', () => {
+    const net = featuresOnly(model, { outIndices: [-1, 1] });
+    const features = net.forward(x);
+    expectTypeOf(features).toEqualTypeOf<Map<1 | -1, Tensor<Float32Array>>>();
+    expect([...features].map(([name, { shape }]) => [name, shape])).toEqual([
+      [1, [1, 64, 16, 17]],
+      [-1, [1, 512, 2, 3]],
+    ]);
+    expect(net.featureInfo.channels()).toEqual([64, 512]);
+    expect(net.featureInfo.reduction()).toEqual([4, 32]);
+    expect(net.featureInfo(x.shape).map(({ name, shape }) => [name, shape])).toEqual(
+      [...features].map(([name, { shape }]) => [name, shape]),
+    );
+    expect([...net.forward(x, { only: [1] }).keys()]).toEqual([1]);
+  });
+
+  it('are picked by reduction, and as so many at the end', () => {
+    expect([
+      ...featuresOnly(model, { reductions: [8, 16] })
+        .forward(x)
+        .keys(),
+    ]).toEqual([8, 16]);
+    expect([...featuresOnly(model, { outIndices: 2 }).forward(x).keys()]).toEqual([3, 4]);
+    expect([...featuresOnly(model).forward(x).keys()]).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('featureInfo tells of any stage by its index', () => {
+    const { featureInfo } = featuresOnly(model, { outIndices: [0] });
+    expect([featureInfo.channels(3), featureInfo.reduction(-1), featureInfo.moduleName(-2)]).toEqual([
+      256,
+      32,
+      'layer3',
+    ]);
+    expect(featureInfo.getDicts()).toEqual([{ index: 0, numChs: 64, reduction: 2, module: 'relu' }]);
+    expect(thrown(() => featureInfo.channels(5))).toBe(
+      'ValueError: featureInfo: expected an index from -5 to 4, got 5',
+    );
+  });
+
+  it("take the whole model's weights, and need none of what follows", () => {
+    const net = featuresOnly(models.resnet18({ numClasses: 3 }), { outIndices: [1] });
+    expect(net.loadStateDict(model.stateDict())).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect([...net.stateShapes().keys()].at(-1)).toMatch(/^layer1\.1\./);
+    expect(net.forward(x).get(1)!.data).toEqual(featuresOnly(model).forward(x).get(1)!.data);
+  });
+
+  it("DenseNet's last one is after the activation, as timm's", () => {
+    const net = featuresOnly(fillParameters(models.densenet121()), { outIndices: [-1] });
+    expect(Math.min(...net.forward(x).get(-1)!.data)).toBe(0);
+  });
+});
+
+/** Every `step`-th pixel of `[N, C, H, W]`. */
+function thinned({ data, shape }: Tensor<Float32Array>, step: number): Float32Array {
+  const [, , height, width] = shape as [number, number, number, number];
+  return data.filter((_, i) => (i % width) % step === 0 && (Math.floor(i / width) % height) % step === 0);
+}
+
+describe('outputStride', () => {
+  const x = generatedTensor('input', [1, 3, 67, 75]);
+
+  it.each([
+    [8, [false, true, true]],
+    [16, [false, false, true]],
+  ] as const)('%i gives the bits of a ResNet built with dilation', (outputStride, replaceStrideWithDilation) => {
+    const net = featuresOnly(fillParameters(models.resnet50({ numClasses: 3 })), { outputStride });
+    const built = featuresOnly(fillParameters(models.resnet50({ numClasses: 3, replaceStrideWithDilation })));
+    expect(net.featureInfo.reduction()).toEqual([2, 4, 8, 16, 32].map((size) => Math.min(size, outputStride)));
+    const [features, expected] = [net.forward(x), built.forward(x)];
+    expect(features.get(4)!.shape).toEqual(expected.get(built.featureInfo.channels().length - 1)!.shape);
+    expect(features.get(4)!.data).toEqual(expected.get(built.featureInfo.channels().length - 1)!.data);
+    expect(net.featureInfo(x.shape).map(({ reduction }) => reduction)).toEqual(net.featureInfo.reduction());
+  });
+
+  // Without a squeeze, whose mean is of more pixels.
+  it.each(['resnet18', 'mobilenet_v2', 'mnasnet0_5', 'regnet_x_400mf', 'shufflenet_v2_x0_5'])(
+    '8 gives the pixels of %s, and those between',
+    (name) => {
+      const model = fillParameters(createModel(name));
+      const [strided, dense] = [featuresOnly(model).forward(x), featuresOnly(model, { outputStride: 8 }).forward(x)];
+      const last = strided.get(4)!;
+      expect(dense.get(4)!.shape).toEqual([1, last.shape[1], 9, 10]);
+      // Other algorithms, whose roundings add up as between layertap and PyTorch.
+      const bound = 1e-4 * last.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      expect(worstDisagreement(thinned(dense.get(4)!, 4), last.data, () => bound).ratio).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it.each([
+    ['mobilenet_v3_large', [9, 9, 9]],
+    ['efficientnet_b0', [9, 9, 9]],
+    ['regnet_y_400mf', [9, 9, 9]],
+    ['convnext_tiny', [8, 8, 8]],
+  ] as const)('8 keeps the sizes of %s', (name, heights) => {
+    const net = featuresOnly(createModel(name), { outIndices: [-3, -2, -1], outputStride: 8 });
+    expect(net.featureInfo.reduction()).toEqual([8, 8, 8]);
+    expect(net.featureInfo(x.shape).map(({ shape }) => shape[2])).toEqual(heights);
+  });
+
+  it('leaves the model as it is', () => {
+    const model = models.resnet18();
+    const before = String(model);
+    featuresOnly(model, { outputStride: 8 }).featureInfo([1, 3, 64, 64]);
+    expect(String(model)).toBe(before);
+  });
+
+  const expected = (stride: number) =>
+    `UnsupportedError: featuresOnly: expected a model that outputStride ${stride} can dilate, whose convolutions keep ` +
+    'their size without stride, got ';
+  it.each([
+    [models.vgg11, 16, 'max_pool2d of stride 2 at reduction 16'],
+    [models.densenet121, 8, 'avg_pool2d of stride 2 at reduction 8'],
+    [models.inception_v3, 16, 'a convolution of 3x3, stride 2x2 at reduction 16'],
+  ] as const)('is refused where %o has other strides, as in timm', (build, outputStride, got) => {
+    expect(thrown(() => featuresOnly(build(), { outputStride }))).toBe(expected(outputStride) + got);
+  });
+});
+
+describe('what is wrong is refused', () => {
+  class Flat extends Module {
+    flat = new Flatten();
+
+    forward(x: Value): Value {
+      return this.flat.call(x);
+    }
+  }
+  const of = (options: object) => () => featuresOnly(models.resnet18(), options as FeaturesOnlyOptions<number[]>);
+  it.each([
+    [of({ outIndices: [5] }), 'expected outIndices from -5 to 4, for layers of reduction 2, 4, 8, 16, 32, got 5'],
+    [of({ outIndices: [-6] }), 'expected outIndices from -5 to 4, for layers of reduction 2, 4, 8, 16, 32, got -6'],
+    [of({ outIndices: [4, -1] }), 'expected each stage once, got [4, -1]'],
+    [of({ outIndices: [] }), 'outIndices: expected an array of whole numbers, got []'],
+    [of({ outIndices: -1 }), 'outIndices: expected a number of stages from 1 to 5, or an array of indices, got -1'],
+    [of({ reductions: [64] }), 'expected reductions of 2, 4, 8, 16, 32, got 64'],
+    [of({ reductions: 8 }), 'reductions: expected an array of whole numbers, got 8'],
+    [of({ outIndices: [1], reductions: [8] }), 'expected outIndices or reductions, got both'],
+    [of({ outputStride: 4 }), 'outputStride: expected 8, 16 or 32, got 4'],
+    [() => featuresOnly('resnet18' as never), 'expected a Module, got "resnet18"'],
+    [() => featuresOnly(new Flat()), 'expected a model with layers of [N, C, H, W], got a Flat'],
+  ])('%#', (run, message) => {
+    expect(thrown(run)).toBe(`ValueError: featuresOnly: ${message}`);
+  });
+});
