@@ -82,7 +82,10 @@ if (
 /** Declarations of all sources; those that users get are copied. */
 const types = 'build/types';
 /** Entries with types, by their path in dist/. */
-const typed = ['index', 'models/registry', 'weights/index', 'threads/index', 'node/index', 'wasm/relaxed'];
+const typed = [
+  ...['index', 'models/registry', 'hub/index', 'weights/index', 'threads/index', 'node/index'],
+  'wasm/relaxed',
+];
 
 const entries = [...typed.map((name) => `dist/${name}.js`), 'dist/index.d.ts', ...Object.values(shipped)];
 const bundlers = ['bundle', 'pure'].map((name) => `scripts/${name}.mjs`);

@@ -29,6 +29,7 @@ const VARIED = {
   index: 'src/index.ts',
   'models/registry': 'src/models/registry.ts',
   'weights/index': 'src/weights/index.ts',
+  'hub/index': 'src/hub/index.ts',
 };
 
 /**
@@ -98,9 +99,10 @@ export async function bundle(sources) {
     // Imported first: a compressor looks back 32 kB, and that many bytes amid the code would hide one half from the
     // other.
     if (file.endsWith('/binaries.gen.ts')) return 'binaries';
+    if (file.includes('/src/hub/')) return twins.has(file) || file.endsWith('/index.ts') ? null : 'hub';
     return condition ?? (twins.has(file) ? 'main' : 'common');
   };
-  const names = ['binaries', 'common', 'main', 'weights', ...CONDITIONS];
+  const names = ['binaries', 'common', 'hub', 'main', 'weights', ...CONDITIONS];
   const groups = names.map((name) => ({ name, test: (id) => chunkOf(id) === name }));
   await write(bundled, {
     entryFileNames: '[name].js',

@@ -40,8 +40,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   nn: ['tensor', 'ops', 'graph', 'plan'],
   features: ['tensor', 'graph', 'nn'],
   models: ['tensor', 'graph', 'nn', 'features'],
+  hub: ['tensor', 'image', 'formats', 'ops', 'graph', 'nn', 'features', 'models'],
   threads: ['host', 'wasm', 'ops', 'plan'],
-  node: ['host', 'wasm'],
+  node: ['host', 'wasm', 'formats', 'hub'],
   weights: ['tensor', 'image', 'formats', 'nn', 'features', 'models'],
 };
 

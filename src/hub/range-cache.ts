@@ -1,0 +1,192 @@
+/**
+ * Caches of parts of files: what a cache is to the readers here, a reader that asks one first, and one in the Cache API.
+ * A part is kept as a part, under its file's identity: it can't be taken for the file, nor for another state of it.
+ */
+
+import { describe, FileChangedError, ValueError } from '../errors.ts';
+import type { ByteSource } from '../formats/byte-source.ts';
+import { HttpOrigin, type HttpSettings } from '../formats/http-origin.ts';
+import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
+import { withDefaults } from '../options.ts';
+
+/** A state of a file. */
+export interface CachedFile {
+  /** Its address, without what may be secret: user, password, query and fragment. */
+  readonly url: string;
+  /** What tells one state from another: a commit, or an ETag. */
+  readonly identity: string;
+}
+
+/** Some of a file's bytes. */
+export interface CachedRange {
+  readonly bytes: Uint8Array;
+  /** The size of the whole file. */
+  readonly byteLength: number;
+}
+
+/**
+ * Where parts of files are kept from one program to the next. A cache that fails, or gives what can't be right, counts
+ * as one that has nothing.
+ */
+export interface RangeCache {
+  /** What was put under the same file, begin and end; null where nothing was. */
+  match(file: CachedFile, begin: number, end: number): PromiseLike<CachedRange | null>;
+  /** Keeps the bytes from `begin` up to `end`, or up to the file's end where that comes first. */
+  put(file: CachedFile, begin: number, end: number, range: CachedRange): PromiseLike<void>;
+}
+
+/** What {@link cachedSource} is told. */
+export interface CachedSourceOptions {
+  readonly cache: RangeCache;
+  /**
+   * Where the address stands for one state of a file for good, what to know it by. Then the server isn't asked for what
+   * is cached. Null asks for the file's first 64 KiB each time, and for its ETag with them.
+   */
+  readonly identity: string | null;
+  readonly http: HttpSettings;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A file's bytes, and the connection that may be open for them. */
+export interface ClosableSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** A file of a URL of which parts are cached. @param caller the public function, for messages */
+export async function cachedSource(caller: string, url: string, options: CachedSourceOptions): Promise<ClosableSource> {
+  const { http, signal } = options;
+  let etag: string | null = null;
+  const { fetch = globalThis.fetch } = http;
+  const observed = async (address: string, init: RequestInit) => {
+    const response = await fetch(address, init);
+    if (response?.ok) etag ??= response.headers.get('etag');
+    return response;
+  };
+  const origin = new HttpOrigin(caller, url, { ...http, fetch: observed });
+  const { origin: host, pathname } = new URL(url);
+  let file: CachedFile | null = null;
+  let byteLength: number | undefined;
+  /** What the cache has, if that can be right. */
+  const cached = async (begin: number, end: number): Promise<Uint8Array | null> => {
+    if (!file) return null;
+    try {
+      const found = await options.cache.match(file, begin, end);
+      if (!found || !Number.isSafeInteger(found.byteLength) || (byteLength ?? found.byteLength) !== found.byteLength) {
+        return null;
+      }
+      if (found.bytes.length !== Math.min(end, found.byteLength) - begin) return null;
+      byteLength = found.byteLength;
+      return found.bytes;
+    } catch {
+      return null;
+    }
+  };
+  const fetched = async (begin: number, end: number, until: AbortSignal | undefined): Promise<Uint8Array> => {
+    const bytes = await readRange(origin, begin, end, until);
+    byteLength ??= origin.byteLength;
+    if (byteLength !== undefined && origin.byteLength !== undefined && origin.byteLength !== byteLength) {
+      throw new FileChangedError(
+        `${caller}: expected the same file as in the cache from ${host}${pathname}, got ${origin.byteLength} bytes ` +
+          `after ${byteLength}`,
+      );
+    }
+    return bytes;
+  };
+  const keep = async (begin: number, end: number, bytes: Uint8Array): Promise<void> => {
+    if (!file || byteLength === undefined || bytes.length !== Math.min(end, byteLength) - begin) return;
+    try {
+      await options.cache.put(file, begin, end, { bytes, byteLength });
+    } catch {}
+  };
+  const close = () => origin.close();
+  if (options.identity !== null) file = { url: host + pathname, identity: options.identity };
+  const known = await cached(0, HEAD_BYTES);
+  const head = known ?? (await fetched(0, HEAD_BYTES, signal));
+  if (!file && etag !== null) file = { url: host + pathname, identity: etag };
+  if (!known) await keep(0, HEAD_BYTES, head);
+  // A server that doesn't tell: all of it, which then is as long as it is.
+  if (byteLength === undefined) {
+    const whole = await readRange(origin, head.length, Infinity, signal, head);
+    const read = async (begin: number, end: number) => whole.subarray(begin, end);
+    return { byteLength: whole.length, read, close };
+  }
+  return {
+    byteLength,
+    async read(begin, end, reading) {
+      if (end <= head.length) return head.subarray(begin, end);
+      const found = await cached(begin, end);
+      if (found) return found;
+      const bytes = await fetched(begin, end, reading.signal);
+      await keep(begin, end, bytes);
+      return bytes;
+    },
+    close,
+  };
+}
+
+/** What is needed of the Cache API's `Cache`. */
+export interface CacheLike {
+  match(request: string): Promise<Response | undefined>;
+  put(request: string, response: Response): Promise<void>;
+  delete(request: string): Promise<boolean>;
+  /** Missing in Workers' default cache, which keeps its own bounds. */
+  keys?(): Promise<readonly { readonly url: string }[]>;
+}
+
+/** The most bytes that a cache keeps unless told otherwise. */
+const MAX_BYTES = 4 * 2 ** 30;
+
+/** Addresses in a Cache are ours alone: the host is one that can't exist. */
+const OURS = 'https://layertap.invalid/';
+
+/**
+ * A cache in a `Cache` of browsers, Workers and Deno:
+ *
+ *     const cache = rangesInCache(await caches.open('weights'), { maxBytes: 500e6 });
+ *     const { getter } = await fromHub('timm/resnet50.a1_in1k', { returnLayers: { layer4: 'out' }, cache });
+ *
+ * @param options `maxBytes`: what is kept at most, 4 GiB unless given: what was put first goes first
+ * @throws {@link ValueError} where it is no Cache, or the bound no whole number
+ */
+export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: number } = {}): RangeCache {
+  const { maxBytes } = withDefaults('rangesInCache', options, { maxBytes: MAX_BYTES });
+  checkMaxBytes('rangesInCache', maxBytes);
+  if (typeof cache?.match !== 'function' || typeof cache.put !== 'function') {
+    throw new ValueError(`rangesInCache: expected a Cache, got ${describe(cache)}; caches.open(name) gives one`);
+  }
+  const addressOf = ({ url, identity }: CachedFile, begin: number, end: number) =>
+    `${OURS}${encodeURIComponent(url)}/${encodeURIComponent(identity)}/${begin}-${end}`;
+  return {
+    async match(file, begin, end) {
+      const response = await cache.match(addressOf(file, begin, end));
+      const byteLength = Number(response?.headers.get('x-file-bytes') ?? Number.NaN);
+      return response ? { bytes: new Uint8Array(await response.arrayBuffer()), byteLength } : null;
+    },
+    async put(file, begin, end, { bytes, byteLength }) {
+      if (bytes.length > maxBytes) return;
+      // A Cache refuses 206, and a Worker's keeps what says that it may be kept.
+      const headers = { 'x-file-bytes': String(byteLength), 'cache-control': 'max-age=31536000' };
+      await cache.put(addressOf(file, begin, end), new Response(bytes.slice(), { headers }));
+      if (!cache.keys) return;
+      const kept = (await cache.keys()).map(({ url }) => url).filter((url) => url.startsWith(OURS));
+      const sizes = kept.map((url) => sizeOf(url));
+      let total = sizes.reduce((sum, size) => sum + size, 0);
+      for (let i = 0; total > maxBytes && i < kept.length; i++) {
+        await cache.delete(kept[i]!);
+        total -= sizes[i]!;
+      }
+    },
+  };
+}
+
+/** The bytes of a range by its address, at most. */
+function sizeOf(url: string): number {
+  const [, begin, end] = /\/(\d+)-(\d+)$/.exec(url) ?? [];
+  return Number(end ?? 0) - Number(begin ?? 0);
+}
+
+/** @throws {@link ValueError} where it is no bound. @param caller the public function, for the message */
+export function checkMaxBytes(caller: string, maxBytes: number): void {
+  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return;
+  throw new ValueError(`${caller}: expected maxBytes as a whole number >= 0, got ${describe(maxBytes)}`);
+}
