@@ -17,9 +17,47 @@ export interface NodePort {
   on(event: 'message', listener: (message: unknown) => void): void;
 }
 
+/** What is known of a file on the disk. */
+export interface NodeStat {
+  readonly size: number;
+  readonly mtimeMs: number;
+  isFile(): boolean;
+}
+
+/** An open file of `node:fs/promises`. */
+export interface NodeFile {
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  stat(): Promise<NodeStat>;
+  close(): Promise<void>;
+}
+
+/** What is used of `node:fs/promises`. */
+export interface NodeFiles {
+  open(path: string): Promise<NodeFile>;
+  readdir(path: string): Promise<string[]>;
+  mkdir(path: string, options: { readonly recursive: true }): Promise<unknown>;
+  stat(path: string): Promise<NodeStat>;
+  rename(from: string, to: string): Promise<void>;
+  rm(path: string, options: { readonly force: true }): Promise<void>;
+  utimes(path: string, accessed: Date, modified: Date): Promise<void>;
+  writeFile(path: string, data: readonly Uint8Array[], options: { readonly flag: 'wx' }): Promise<void>;
+}
+
 /** The modules of Node that are used here. */
 interface BuiltinModules {
   readonly 'node:v8': { setFlagsFromString(flag: string): void };
+  readonly 'node:fs/promises': NodeFiles;
+  readonly 'node:os': { homedir(): string };
+  readonly 'node:path': { join(...parts: string[]): string; basename(path: string): string };
+  readonly 'node:crypto': {
+    createHash(name: 'sha256'): { update(text: string): { digest(form: 'hex'): string } };
+    randomUUID(): string;
+  };
   readonly 'node:worker_threads': {
     readonly Worker: new (url: URL, options: object) => NodeWorker;
     readonly parentPort: NodePort | null;
@@ -30,6 +68,7 @@ interface BuiltinModules {
 export interface HostProcess {
   readonly versions: Readonly<Record<string, string | undefined>>;
   readonly arch: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Missing in Node before 20.16. */
   getBuiltinModule?<Name extends keyof BuiltinModules>(name: Name): BuiltinModules[Name];
 }

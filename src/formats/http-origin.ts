@@ -392,7 +392,9 @@ export class HttpOrigin implements Origin {
    */
   #reasonOf(error: unknown): { readonly got: string; readonly options: ErrorOptions } {
     if (error instanceof StalledError) return { got: error.message, options: {} };
-    const secrets = [this.#url.search, ...this.#headers.values()].filter(({ length }) => length > 2);
+    // A token is one without the scheme before it, too.
+    const values = [...this.#headers.values()].flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]);
+    const secrets = [this.#url.search, ...values].filter(({ length }) => length > 2);
     const clean = (text: string) =>
       secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), withoutSecrets(text));
     let hasSecrets = false;

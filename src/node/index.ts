@@ -1,9 +1,16 @@
-/** `layertap/node`: what only Node has, V8's flags. Nothing of it is loaded by the main entry. */
+/**
+ * `layertap/node`: what only Node has: V8's flags, and weights on the disk (which Deno and Bun have, too). Nothing of it
+ * is loaded by the main entry.
+ */
 
 import { UnsupportedError } from '../errors.ts';
 import type { HostProcess, HostScope } from '../host.ts';
 import { hasCompiled } from '../wasm/instantiate.ts';
 import { isRunnable } from '../wasm/modules.ts';
+
+export type { NodeFile } from '../host.ts';
+export { folderCache } from './folder-cache.ts';
+export { huggingFaceCache, torchCheckpoint } from './local-files.ts';
 
 /** The first Node whose V8 makes 256-bit code of pairs of 128-bit operations. */
 const FIRST_MAJOR = 24;

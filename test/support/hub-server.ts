@@ -3,6 +3,7 @@
  * isn't there. Weights are served from another port, as the hub's are from another host.
  */
 
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -48,7 +49,7 @@ export async function serveHub({ repos, token, fault, tells = true }: HubOptions
   let served = 0;
   const send = (file: Uint8Array, request: IncomingMessage, response: ServerResponse) => {
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
-    response.setHeader('etag', `"${file.length}-${file[file.length - 1]}"`);
+    response.setHeader('etag', `"${createHash('sha256').update(file).digest('hex')}"`);
     if (first === undefined) {
       served += file.length;
       response.writeHead(200, { 'content-length': file.length }).end(file);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import type { AnyModule } from '../../src/nn/module.ts';
-import { Tensor } from '../../src/tensor/tensor.ts';
+import { Tensor, zeros } from '../../src/tensor/tensor.ts';
 import { generatedParameter } from './generator.ts';
 
 /** One of timm's architectures, and its names in the order of torchvision's layers. */
@@ -50,15 +50,24 @@ function timmShape(key: string, shape: readonly number[]): readonly number[] {
   return key.endsWith('.gamma') ? [shape[0]!] : shape;
 }
 
-/** The model's generated parameters as timm would write them; of those that aren't named otherwise, `names` is null. */
-export function timmFile(model: AnyModule, names: TimmNames | null): Uint8Array {
+/**
+ * The model's generated parameters as timm would write them.
+ *
+ * @param names null for architectures that aren't named otherwise
+ * @param generated the keys whose values matter, all unless given; the others are zeros
+ */
+export function timmFile(
+  model: AnyModule,
+  names: TimmNames | null,
+  generated: ReadonlyMap<string, unknown> = model.stateShapes(),
+): Uint8Array {
   const shapes = model.stateShapes();
   const keys = names ? timmKeys(model, names) : [...shapes.keys()].map((key) => [key, key] as const);
   return saveSafetensors(
     keys
       .filter(([, own]) => !own.endsWith('num_batches_tracked'))
       .map(([timm, own]) => {
-        const { data } = generatedParameter(own.endsWith('layer_scale') ? `${own}.bias` : own, shapes.get(own)!);
+        const { data } = generated.has(own) ? generatedParameter(own, shapes.get(own)!) : zeros(shapes.get(own)!);
         return [timm, new Tensor(data, timmShape(timm, shapes.get(own)!))] as const;
       }),
   );
