@@ -163,12 +163,16 @@ describe('importing the package', () => {
     expect(own).toEqual([`dist/${entry}.js`]);
   });
 
-  it.each(['', '.workerd', '.edge-light'])('shares state and classes with dist/weights/index%s.js', (variant) => {
-    const shared = loadedWith(`dist/index${variant}.js`);
-    const own = [...loadedWith(`dist/weights/index${variant}.js`)].filter((file) => !shared.has(file));
-    const entries = [`dist/models/registry${variant}.js`, `dist/weights/index${variant}.js`];
-    expect(own.sort()).toEqual(['dist/chunks/weights.js', ...entries]);
-    expect(namesOf(`dist/weights/index${variant}.js`)).toEqual(namesOf('dist/weights/index.js'));
+  it.each(['hub', 'weights'].flatMap((entry) => ['', '.workerd', '.edge-light'].map((variant) => [entry, variant])))(
+    'shares state and classes with dist/%s/index%s.js',
+    (entry, variant) => {
+      const shared = loadedWith(`dist/index${variant}.js`);
+      const own = [...loadedWith(`dist/${entry}/index${variant}.js`)].filter((file) => !shared.has(file));
+      const entries = [`dist/${entry}/index${variant}.js`, `dist/models/registry${variant}.js`];
+      expect(own.sort()).toEqual([`dist/chunks/${entry}.js`, ...entries].sort());
+      expect(namesOf(`dist/${entry}/index${variant}.js`)).toEqual(namesOf(`dist/${entry}/index.js`));
+    },
+  );
   });
 
   it.each([...loadedWith('dist/index.js')].sort())(

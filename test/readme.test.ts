@@ -108,6 +108,7 @@ describe('the examples of the README and of docs/', () => {
     declare const stateDict: import('layertap').StateDict;
     declare const signal: AbortSignal;
     declare const getter: import('layertap').IntermediateLayerGetter;
+    declare const image: import('layertap').Image;
   `;
   const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
   const blocks = shown
@@ -134,6 +135,7 @@ describe('the examples of the README and of docs/', () => {
         'layertap/models': [resolve('dist/models/registry.d.ts')],
         'layertap/weights': [resolve('dist/weights/index.d.ts')],
         'layertap/threads': [resolve('dist/threads/index.d.ts')],
+        'layertap/hub': [resolve('dist/hub/index.d.ts')],
         'layertap/node': [resolve('dist/node/index.d.ts')],
         'layertap/relaxed': [resolve('dist/wasm/relaxed.d.ts')],
       },

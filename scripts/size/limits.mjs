@@ -55,4 +55,5 @@ export default [
   shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '25 kB'),
   shipment('all models with weights', '{ pretrained }', 'weights/index.js', '89 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '75 kB'),
+  shipment('models of the hub', '{ fromHub, rangesInCache }', 'hub/index.js', '81 kB'),
 ];

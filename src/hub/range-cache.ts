@@ -6,6 +6,7 @@
 import { describe, FileChangedError, ValueError } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
 import { HttpOrigin, type HttpSettings } from '../formats/http-origin.ts';
+import { checkLimit } from '../formats/open-options.ts';
 import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
 import { withDefaults } from '../options.ts';
 
@@ -150,7 +151,7 @@ const OURS = 'https://layertap.invalid/';
  */
 export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: number } = {}): RangeCache {
   const { maxBytes } = withDefaults('rangesInCache', options, { maxBytes: MAX_BYTES });
-  checkMaxBytes('rangesInCache', maxBytes);
+  checkLimit('rangesInCache', 'maxBytes', maxBytes, 0);
   if (typeof cache?.match !== 'function' || typeof cache.put !== 'function') {
     throw new ValueError(`rangesInCache: expected a Cache, got ${describe(cache)}; caches.open(name) gives one`);
   }
@@ -183,10 +184,4 @@ export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: n
 function sizeOf(url: string): number {
   const [, begin, end] = /\/(\d+)-(\d+)$/.exec(url) ?? [];
   return Number(end ?? 0) - Number(begin ?? 0);
-}
-
-/** @throws {@link ValueError} where it is no bound. @param caller the public function, for the message */
-export function checkMaxBytes(caller: string, maxBytes: number): void {
-  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return;
-  throw new ValueError(`${caller}: expected maxBytes as a whole number >= 0, got ${describe(maxBytes)}`);
 }

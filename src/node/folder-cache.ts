@@ -1,8 +1,9 @@
 /** A cache of parts of files in a folder, which several processes may use at once. */
 
 import { describe, ValueError } from '../errors.ts';
+import { checkLimit } from '../formats/open-options.ts';
 import type { NodeStat } from '../host.ts';
-import { type CachedFile, checkMaxBytes, type RangeCache } from '../hub/range-cache.ts';
+import type { CachedFile, RangeCache } from '../hub/range-cache.ts';
 import { withDefaults } from '../options.ts';
 import { builtins, isAbsent } from './builtins.ts';
 
@@ -30,7 +31,7 @@ const ABANDONED_MS = 60 * 60 * 1000;
  */
 export function folderCache(folder: string, options: { readonly maxBytes?: number } = {}): RangeCache {
   const { maxBytes } = withDefaults('folderCache', options, { maxBytes: MAX_BYTES });
-  checkMaxBytes('folderCache', maxBytes);
+  checkLimit('folderCache', 'maxBytes', maxBytes, 0);
   if (typeof folder !== 'string' || folder === '') {
     throw new ValueError(`folderCache: expected a folder's path, got ${describe(folder)}`);
   }

@@ -236,7 +236,7 @@ describe('folderCache', () => {
 
   it.each([
     ['', {}, `folderCache: expected a folder's path, got ""`],
-    ['x', { maxBytes: -1 }, 'folderCache: expected maxBytes as a whole number >= 0, got -1'],
+    ['x', { maxBytes: -1 }, 'folderCache: expected maxBytes to be a whole number >= 0, got -1'],
   ])('refuses %j with %j', (path, options, message) => {
     expect(() => folderCache(path, options)).toThrow(new ValueError(message));
   });
