@@ -26,12 +26,7 @@ export interface NodeStat {
 
 /** An open file of `node:fs/promises`. */
 export interface NodeFile {
-  read(
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ readonly bytesRead: number }>;
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
   stat(): Promise<NodeStat>;
   close(): Promise<void>;
 }

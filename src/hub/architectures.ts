@@ -39,8 +39,8 @@ const VGG = /^vgg1[1369](_bn)?$/;
 const RESNEXT101 = /^resnext101_32x(4|16|32)d$/;
 
 /**
- * timm's names of torchvision's RegNets, which say hundreds of MFLOP. Where rounding gives timm's own other channels than
- * torchvision's, those with torchvision's end in `_tv`.
+ * timm's names of torchvision's RegNets, which say hundreds of MFLOP. Where rounding gives timm's own other channels
+ * than torchvision's, those with torchvision's end in `_tv`.
  */
 const REGNETS: Readonly<Record<string, ModelName>> = {
   regnetx_004_tv: 'regnet_x_400mf',
@@ -99,7 +99,8 @@ function architectureOf(name: string): Architecture | null {
   if (Object.hasOwn(REGNETS, name)) return { name: REGNETS[name]!, rename: () => regnetNames };
   if (/^convnext_(tiny|small|base|large)$/.test(name)) return { name: name as ModelName, rename: () => convnextNames };
   const percent = /^mobilenetv2_(035|050|075|100|140)$/.exec(name)?.[1];
-  if (percent) return { name: 'mobilenet_v2', options: { widthMult: Number(percent) / 100 }, ...ofBuilder('mobilenet_v2') };
+  if (percent)
+    return { name: 'mobilenet_v2', options: { widthMult: Number(percent) / 100 }, ...ofBuilder('mobilenet_v2') };
   const alpha = { '050': '0_5', '075': '0_75', '100': '1_0' }[/^mnasnet_(050|075|100)$/.exec(name)?.[1] ?? ''];
   if (alpha) return { name: `mnasnet${alpha}` as ModelName, ...ofBuilder('mnasnet') };
   // The rest came from TensorFlow with its eps and its padding, or was trained in PyTorch without either.

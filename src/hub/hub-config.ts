@@ -67,11 +67,15 @@ export function parseHubConfig(where: string, bytes: Uint8Array): HubConfig {
     architecture,
     numClasses,
     inputSize,
-    testInputSize: pretrained.test_input_size == null ? inputSize : sideOf(where, 'test_input_size', pretrained.test_input_size),
+    testInputSize:
+      pretrained.test_input_size == null ? inputSize : sideOf(where, 'test_input_size', pretrained.test_input_size),
     cropPct,
     testCropPct: pretrained.test_crop_pct == null ? cropPct : partOf(where, 'test_crop_pct', pretrained.test_crop_pct),
     cropMode: oneOf(where, 'crop_mode', pretrained.crop_mode ?? 'center', ['center', 'squash'] as const),
-    interpolation: oneOf(where, 'interpolation', pretrained.interpolation ?? 'bicubic', ['bilinear', 'bicubic'] as const),
+    interpolation: oneOf(where, 'interpolation', pretrained.interpolation ?? 'bicubic', [
+      'bilinear',
+      'bicubic',
+    ] as const),
     mean: channelsOf(where, 'mean', pretrained.mean ?? IMAGENET_MEAN),
     std: channelsOf(where, 'std', pretrained.std ?? IMAGENET_STD, true),
     labels: labelsOf(where, config.label_names ?? pretrained.label_names ?? pretrained.labels, numClasses),

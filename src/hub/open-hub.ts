@@ -121,7 +121,7 @@ const MAX_HEADER_BYTES = 16 * 2 ** 20;
 /** Licenses that exclude commercial use. */
 const NON_COMMERCIAL = /(^|[^a-z])nc([^a-z]|$)|non-?commercial/i;
 
-/** Weights whose older configs don't say their license. @see https://github.com/facebookresearch/semi-supervised-ImageNet1K-models */
+/** Weights of semi-supervised-ImageNet1K-models, whose older configs don't say their license. */
 const UNSAID = /\.fb_(ssl|swsl|wsl)_/;
 
 const DEFAULTS = {
@@ -138,7 +138,7 @@ const DEFAULTS = {
  *
  * @param repo e.g. `'timm/resnet50.a1_in1k'`
  * @throws {@link UnsupportedError} where torchvision has no such architecture, naming it
- * @throws {@link FormatError} where the config or the weights aren't as they should be, or there are none in safetensors
+ * @throws {@link FormatError} where config or weights aren't as they should be, or there are none in safetensors
  * @throws {@link NetworkError} where the hub refuses, saying what may help
  */
 export function openHub(repo: string, options: OpenHubOptions = {}): Promise<OpenedHub> {
@@ -325,7 +325,8 @@ class Repository {
     const from = shown(this.#endpoint).replace(/\/$/, '');
     const fault = (expected: string, got: string) =>
       new NetworkError(`${caller}: expected ${expected} from ${from}, got ${got}`, { status });
-    if (code === 'RevisionNotFound') return fault(`revision ${describe(revision)} of ${repo}`, `${status}: no such one`);
+    if (code === 'RevisionNotFound')
+      return fault(`revision ${describe(revision)} of ${repo}`, `${status}: no such one`);
     if (status === 401 || status === 403 || code === 'RepoNotFound') {
       const way = this.#settings.token !== undefined ? 'the token may not read it' : 'pass token';
       const isThere = status === 403 || code === 'GatedRepo' ? '' : ', or no repository';
@@ -340,7 +341,7 @@ class Repository {
     }
     if (code === 'EntryNotFound') {
       return new FormatError(
-        `${caller}: expected config.json in ${repo} at ${revision}, got a repository without one, which timm didn't write`,
+        `${caller}: expected config.json in ${repo} at ${revision}, got one that timm didn't write`,
       );
     }
     return fault(`${file} of ${repo} at ${revision}`, '404; is there such a repository? A private one takes a token');
@@ -373,6 +374,9 @@ function parsedEndpoint(caller: string, endpoint: unknown): URL {
   try {
     url = new URL(endpoint as string);
   } catch {}
-  if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.search === '') return url;
-  throw new ValueError(`${caller}: expected endpoint as an address such as ${ENDPOINT}, got ${url ? shown(url) : 'none'}`);
+  if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.search === '')
+    return url;
+  throw new ValueError(
+    `${caller}: expected endpoint as an address such as ${ENDPOINT}, got ${url ? shown(url) : 'none'}`,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Caches of parts of files: what a cache is to the readers here, a reader that asks one first, and one in the Cache API.
- * A part is kept as a part, under its file's identity: it can't be taken for the file, nor for another state of it.
+ * Caches of parts of files: what a cache is to the readers here, a reader that asks one, and one in the Cache API. A
+ * part is kept as a part, under its file's identity: it can't be taken for the file, nor for another state of it.
  */
 
 import { describe, FileChangedError, ValueError } from '../errors.ts';

@@ -29,14 +29,16 @@ const SQUEEZE = ['se.conv_reduce', 'se.conv_expand'];
  * @param head the layers after the stages
  */
 export function builderNames(model: AnyModule, stages: string, head: readonly string[]): Rename {
-  const names = ['conv_stem', 'bn1'];
-  for (const [stage, [, kind, count]] of [...stages.matchAll(/(\D)(\d+)/g)].entries()) {
-    const layers = KINDS[kind!.toLowerCase()]!.flatMap((layer) => (layer !== 'se' ? layer : isSmall(kind!) ? [] : SQUEEZE));
-    for (let block = 0; block < Number(count); block++) {
-      names.push(...layers.map((layer) => `blocks.${stage}.${block}.${layer}`));
-    }
-  }
-  names.push(...head);
+  const blocks = [...stages.matchAll(/(\D)(\d+)/g)].flatMap(([, kind, count], stage) => {
+    const isSqueezed = kind !== kind!.toLowerCase();
+    const layers = KINDS[kind!.toLowerCase()]!.flatMap((layer) => {
+      return layer !== 'se' ? layer : isSqueezed ? SQUEEZE : [];
+    });
+    return Array.from({ length: Number(count) }, (_, block) =>
+      layers.map((layer) => `blocks.${stage}.${block}.${layer}`),
+    ).flat();
+  });
+  const names = ['conv_stem', 'bn1', ...blocks, ...head];
   const isLayer = (module: AnyModule) =>
     module instanceof Conv2d || module instanceof BatchNorm2d || module instanceof Linear;
   const paths = [...model.namedModules()].filter(([, module]) => isLayer(module)).map(([path]) => path);
@@ -47,10 +49,6 @@ export function builderNames(model: AnyModule, stages: string, head: readonly st
     const path = pathOf.get(name.slice(0, at));
     return path === undefined ? name : path + name.slice(at);
   };
-}
-
-function isSmall(letter: string): boolean {
-  return letter === letter.toLowerCase();
 }
 
 /** Names of a VGG, whose head timm writes as convolutions. */
@@ -75,7 +73,10 @@ export const convnextNames: Rename = (name) =>
   name
     .replace(/^stem\./, 'features.0.')
     .replace(/^stages\.(\d+)\.downsample\./, (_, stage) => `features.${2 * stage}.`)
-    .replace(/^stages\.(\d+)\.blocks\.(\d+)\.gamma$/, (_, stage, block) => `features.${2 * stage + 1}.${block}.layer_scale`)
+    .replace(
+      /^stages\.(\d+)\.blocks\.(\d+)\.gamma$/,
+      (_, stage, block) => `features.${2 * stage + 1}.${block}.layer_scale`,
+    )
     .replace(
       /^stages\.(\d+)\.blocks\.(\d+)\.(conv_dw|norm|mlp\.fc1|mlp\.fc2)\./,
       (_, stage, block, layer) => `features.${2 * stage + 1}.${block}.${CONVNEXT_LAYERS[layer]}.`,

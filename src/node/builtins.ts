@@ -19,7 +19,9 @@ export function builtins(caller: string): Builtins {
   const { process: host } = globalThis as unknown as HostScope;
   const load = host?.getBuiltinModule?.bind(host);
   if (!load) {
-    throw new UnsupportedError(`${caller}: expected Node 20.16 or newer, Deno or Bun, got a host without their modules`);
+    throw new UnsupportedError(
+      `${caller}: expected Node 20.16 or newer, Deno or Bun, got a host without their modules`,
+    );
   }
   const { join, basename } = load('node:path');
   const { createHash, randomUUID } = load('node:crypto');

@@ -1,6 +1,6 @@
 /**
- * `layertap/node`: what only Node has: V8's flags, and weights on the disk (which Deno and Bun have, too). Nothing of it
- * is loaded by the main entry.
+ * `layertap/node`: V8's flags, which only Node has, and weights on the disk, which Deno and Bun have, too. Nothing of
+ * it is loaded by the main entry.
  */
 
 import { UnsupportedError } from '../errors.ts';

@@ -8,7 +8,10 @@ import { vggNames } from '../../src/hub/timm-names.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 
 const tensor = (shape: readonly number[]) =>
-  new Tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i), shape);
+  new Tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+    shape,
+  );
 
 const file = await openSafetensors(
   saveSafetensors([

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { readSafetensors } from '../../src/formats/safetensors-read.ts';
 import { buildArchitecture } from '../../src/hub/architectures.ts';
 import { Conv2dSame } from '../../src/hub/conv2d-same.ts';
-import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { binaries } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
@@ -55,7 +55,9 @@ describe('what is changed', () => {
   it('tf_efficientnet_b0 has SAME padding where a stride is, and eps 1e-3', () => {
     const all = modules('tf_efficientnet_b0');
     expect(all.filter((module) => module instanceof Conv2dSame)).toHaveLength(5);
-    expect(new Set(all.flatMap((module) => (module instanceof BatchNorm2d ? [module.eps] : [])))).toEqual(new Set([1e-3]));
+    expect(new Set(all.flatMap((module) => (module instanceof BatchNorm2d ? [module.eps] : [])))).toEqual(
+      new Set([1e-3]),
+    );
   });
 
   it.each(['efficientnet_b5', 'efficientnetv2_s', 'mobilenetv3_small_100'])(
