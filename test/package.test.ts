@@ -173,7 +173,6 @@ describe('importing the package', () => {
       expect(namesOf(`dist/${entry}/index${variant}.js`)).toEqual(namesOf(`dist/${entry}/index.js`));
     },
   );
-  });
 
   it.each([...loadedWith('dist/index.js')].sort())(
     '%s needs no host: no await, import.meta, eval or builtin',
