@@ -44,7 +44,16 @@ export class UnfinishedPickle extends FormatError {}
 /** The most digits of a number: a stranger's number of a million takes seconds. */
 const MAX_LONG_BYTES = 256;
 
+/**
+ * The most that a pickle may make: values on the stack, values noted, and lists, tuples and dicts, of which a dict
+ * counts as eight. A stranger's byte may be a dict, which takes hundreds; a state dict of 300 tensors makes 5,000.
+ */
+const MOST_VALUES = 2 ** 20;
+const DICT_VALUES = 8;
+
 const STOP = 0x2e;
+const BINGET = 0x68;
+const LONG_BINGET = 0x6a;
 
 /** What is between MARK and the opcode that takes it up. */
 const MARK = new Opaque('MARK');
@@ -78,6 +87,8 @@ class Unpickler {
   #opcodeAt = 0;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
+  /** Lists, tuples and dicts so far. */
+  #made = 0;
 
   constructor(bytes: Uint8Array, begin: number, where: string, names: Names) {
     this.#bytes = bytes;
@@ -87,7 +98,7 @@ class Unpickler {
     this.#names = names;
   }
 
-  /** Each opcode takes at least one byte and pushes at most one value: so work and memory are bounded by the bytes. */
+  /** Each opcode takes at least one byte and pushes at most one value: so work is bounded by the bytes. */
   run(): Unpickled {
     for (;;) {
       this.#opcodeAt = this.#at;
@@ -96,6 +107,12 @@ class Unpickler {
       const value = this.#valueOf(opcode);
       if (value === NOTHING) this.#act(opcode);
       else this.#stack.push(value);
+      if (opcode !== BINGET && opcode !== LONG_BINGET && typeof value === 'object') {
+        this.#made += value instanceof Dict ? DICT_VALUES : 1;
+      }
+      if (Math.max(this.#made, this.#stack.length, this.#memo.size) > MOST_VALUES) {
+        throw this.#error(`expected at most ${MOST_VALUES} values, lists and dicts, got more`);
+      }
     }
   }
 
@@ -155,14 +172,14 @@ class Unpickler {
         return this.#pops(3);
       case 0x64: // DICT
         return this.#filled(new Dict(), this.#popMark());
-      case 0x68: // BINGET
+      case BINGET:
         return this.#recalled(this.#number(1));
-      case 0x6a: // LONG_BINGET
+      case LONG_BINGET:
         return this.#recalled(this.#number(4));
       case 0x63: // GLOBAL
         return new Global(`${this.#line()}.${this.#line()}`);
       case 0x93: // STACK_GLOBAL
-        return new Global(this.#pops(2).map(String).join('.'));
+        return this.#global(...(this.#pops(2) as [unknown, unknown]));
       case 0x52: // REDUCE
       case 0x81: // NEWOBJ
         return this.#called(...(this.#pops(2) as [unknown, unknown]));
@@ -225,6 +242,12 @@ class Unpickler {
         throw this.#error(`expected an opcode of protocols 2 to 5, got 0x${code}`);
       }
     }
+  }
+
+  #global(module: unknown, name: unknown): Global {
+    // Of texts alone: what lists of lists are as text takes forever.
+    if (typeof module === 'string' && typeof name === 'string') return new Global(`${module}.${name}`);
+    throw this.#error('expected a name as texts');
   }
 
   #called(callee: unknown, args: unknown): unknown {

@@ -5,7 +5,7 @@
  *     legacy   ┌ magic ┬ protocol ┬ system ┬ object ┬ keys ┬ count, bytes ┬ count, bytes … ┐     five pickles before
  */
 
-import { FormatError } from '../errors.ts';
+import { describe, FormatError } from '../errors.ts';
 import type { Origin } from './byte-source.ts';
 import { Dict, Opaque, UnfinishedPickle, type Unpickled, unpickle } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
@@ -146,11 +146,13 @@ export async function readPthLegacy({ origin, head, maxPickleBytes, signal }: Pt
   const magic = await next('the magic number', head.length);
   if (magic !== MAGIC) throw somethingElse(magic);
   const protocol = await next('the protocol');
-  if (protocol !== PROTOCOL) throw malformed(`expected protocol ${PROTOCOL}, got ${String(protocol)}`);
+  if (protocol !== PROTOCOL) throw malformed(`expected protocol ${PROTOCOL}, got ${describe(protocol)}`);
   const system = await next('the system');
   const object = await next('the object');
   const keys = await next('the list of storages');
-  if (!Array.isArray(keys)) throw malformed('expected the keys of storages as a list');
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string' || typeof key === 'number')) {
+    throw malformed('expected the keys of storages as a list of texts');
+  }
   const isBigEndian = system instanceof Dict && system.get('little_endian') === false;
   return { object, isBigEndian, placeOf: legacyPlaces(keys, names.storages, end, origin.byteLength) };
 }
@@ -176,9 +178,6 @@ function legacyPlaces(
     if (!storage) break;
     const bytes = storage.whole * storage.dtype.bytes;
     const place = { begin: at, end: at + 8 + bytes, bytes };
-    if (place.end > fileBytes) {
-      throw malformed(`the end is missing: storage ${quote(key)} ends at byte ${place.end} of ${fileBytes}`);
-    }
     places.set(key, {
       ...place,
       content(given) {
@@ -191,6 +190,7 @@ function legacyPlaces(
     });
     at = place.end;
   }
+  if (at > fileBytes) throw malformed(`the end is missing: ${fileBytes} of ${at} bytes`);
   return ({ key }) => {
     const place = places.get(key);
     if (place) return place;

@@ -3,6 +3,7 @@
  * stays {@link Opaque}.
  */
 
+import { describe } from '../errors.ts';
 import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Dict, Global, type Names, Opaque } from './pickle.ts';
@@ -211,7 +212,7 @@ function storageOf(id: unknown): unknown {
   // The class of a module, with its source: what is made by it is opaque.
   if (Array.isArray(id) && id[0] === 'module') return id[1];
   if (!Array.isArray(id) || id[0] !== 'storage') {
-    throw malformed(`expected persistent ids of storages, got ${Array.isArray(id) ? quote(String(id[0])) : typeof id}`);
+    throw malformed(`expected persistent ids of storages, got ${describe(Array.isArray(id) ? id[0] : id)}`);
   }
   const [, type, key, , count, view] = id as unknown[];
   const name = type instanceof Global ? type.name.slice(type.name.lastIndexOf('.') + 1) : '';

@@ -127,11 +127,29 @@ export class PthReader implements TensorStream {
       one.tensors.push([name, ref]);
       wanted.set(key, one);
     }
-    if (unknown.length === 0) return new Map([...wanted].sort(([, a], [, b]) => a.place.begin - b.place.begin));
+    if (unknown.length === 0) {
+      checkAmplification([...wanted.values()]);
+      return new Map([...wanted].sort(([, a], [, b]) => a.place.begin - b.place.begin));
+    }
     throw new KeyError(
       `${this.#source.caller}: expected tensors of ${listNames(this.tensors.keys())}, got ${listNames(unknown)}`,
     );
   }
+}
+
+/** How many times its storages' bytes a file's tensors may have, and bytes that they may have in any case. */
+const MOST_TIMES = 4;
+const LEAST_BYTES = 2 ** 20;
+
+/** Views that overlap are copied where they aren't contiguous: a few bytes of a file mustn't become gigabytes. */
+function checkAmplification(wanted: readonly Wanted[]): void {
+  const stored = wanted.reduce((sum, { place }) => sum + place.bytes, 0);
+  const refs = wanted.flatMap(({ tensors }) => tensors);
+  const needed = refs.reduce((sum, [, { shape, dtype }]) => sum + numel(shape) * dtype.bytes, 0);
+  if (needed <= Math.max(LEAST_BYTES, MOST_TIMES * stored)) return;
+  throw malformed(
+    `expected tensors of at most ${MOST_TIMES} times the ${stored} bytes of their storages, got ${needed}`,
+  );
 }
 
 /** The content at the beginning of its memory. */

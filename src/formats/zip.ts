@@ -119,13 +119,14 @@ export function zipEntries(bytes: Uint8Array, { begin, entries }: ZipDirectory):
 function widened(view: DataView, at: number, extraAt: number, extraBytes: number): [number, number, number] {
   const values = [20, 24, 42].map((field) => view.getUint32(at + field, true)) as [number, number, number];
   if (!values.includes(0xffffffff)) return values;
-  for (let field = extraAt; field + 4 <= extraAt + extraBytes; ) {
+  const extraEnd = extraAt + extraBytes;
+  for (let field = extraAt; field + 4 <= extraEnd; ) {
     const length = view.getUint16(field + 2, true);
     if (view.getUint16(field, true) === 1) {
       let from = field + 4;
       // In the field's order, the size comes before the packed size.
       for (const i of [1, 0, 2]) {
-        if (values[i] !== 0xffffffff || from + 8 > field + 4 + length) continue;
+        if (values[i] !== 0xffffffff || from + 8 > Math.min(extraEnd, field + 4 + length)) continue;
         values[i] = wide(view, from);
         from += 8;
       }
@@ -135,8 +136,18 @@ function widened(view: DataView, at: number, extraAt: number, extraBytes: number
   return values;
 }
 
+/** How many times a file's bytes its deflated entries may have: weights are hardly compressible, bombs are. */
+const MOST_INFLATED = 4;
+
+/** Bytes that a small file's entries may have in any case: pickles are compressible. */
+const LEAST_INFLATED_BYTES = 2 ** 20;
+
 /** The entries in the order of their bytes, each with the place at which the next one begins. */
 function laidOut(entries: readonly ZipEntry[], directory: number): Map<string, ZipEntry> {
+  const inflatedBytes = entries.reduce((sum, { method, bytes }) => sum + (method === 0 ? 0 : bytes), 0);
+  if (inflatedBytes > Math.max(LEAST_INFLATED_BYTES, MOST_INFLATED * directory)) {
+    throw malformed(`zip: expected at most ${MOST_INFLATED} times ${directory} bytes inflated, got ${inflatedBytes}`);
+  }
   const ordered = [...entries].sort((a, b) => a.begin - b.begin);
   const named = new Map<string, ZipEntry>();
   ordered.forEach((entry, i) => {

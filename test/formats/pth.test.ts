@@ -430,7 +430,7 @@ describe('pickles of strangers', () => {
     ['K\x01K\x02a.', /expected a list to append to/],
     ['K\x01)R.', /expected a name to call/],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
-    ['K\x05Q.', /expected persistent ids of storages, got number/],
+    ['K\x05Q.', /expected persistent ids of storages, got 5/],
     ['cos', /before its pickle does/],
     ['\x80\x09N.', /expected protocol 2 to 5, got 9/],
   ])('%j end in an error that says where', async (pickle, message) => {

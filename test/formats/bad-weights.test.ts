@@ -1,0 +1,329 @@
+/** Attacks on readers of weights, by hand, each with the message that it ends in: nothing is half-loaded. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32, deflateRawSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
+import { BatchNorm2d, loadWeights, openWeights } from '../../src/index.ts';
+import { type Asked, type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
+import {
+  bytesOf,
+  call,
+  dict,
+  global,
+  i64,
+  int,
+  legacyWith,
+  pickle,
+  pickledTensor,
+  text,
+  tuple,
+  u32,
+  zipWith,
+} from '../support/pickle.ts';
+import { rejection } from '../support/thrown.ts';
+import { type Entry, zipOf } from '../support/zip.ts';
+
+const state = dict({ w: pickledTensor() });
+const floats = new Uint8Array(Float32Array.of(1, 2).buffer);
+const entries = (change: Partial<Entry> = {}, object = state): Entry[] => [
+  { name: 'a/data.pkl', content: bytesOf(pickle(object)) },
+  { name: 'a/data/0', content: floats, ...change },
+];
+/** What loading all of a file ends in, without the class and the format, which are the same for all. */
+const problem = async (bytes: Uint8Array) => {
+  const error = await rejection(() => loadWeights(bytes));
+  expect(error).toMatch(/^FormatError: pth: /);
+  return error.replace('FormatError: pth: ', '');
+};
+
+describe('zip files', () => {
+  const good = zipOf(entries());
+
+  it.each([1, 21, 22, 100, good.length - 4])('that lack their last %i bytes', async (missing) => {
+    const bytes = good.subarray(0, good.length - missing);
+    expect(await problem(bytes)).toBe(
+      `zip: the end is missing: expected an end record within ${bytes.length} bytes; the file seems to be cut`,
+    );
+  });
+
+  it('with a wrong checksum', async () => {
+    expect(await problem(zipOf(entries({ crc: 1 })))).toBe(
+      `zip: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+    );
+  });
+
+  it('whose entries overlap', async () => {
+    const begin = 30 + 'a/data.pkl'.length + bytesOf(pickle(state)).length;
+    const bytes = zipOf([...entries(), { name: 'a/data/1', content: floats }]);
+    const listing = Buffer.from(bytes.buffer);
+    // The last entry of the directory is where the second one is.
+    listing.writeUInt32LE(begin, listing.lastIndexOf('PK\x01\x02') + 42);
+    expect(await problem(bytes)).toBe(
+      `zip: "a/data/0" has 8 bytes from byte ${begin} on: expected its end before byte ${begin}`,
+    );
+  });
+
+  it('whose directory lies about sizes', async () => {
+    expect(await problem(zipOf(entries({ bytes: 9 })))).toBe(
+      'zip: expected "a/data/0" stored as it is, got 8 bytes of 9',
+    );
+    const begin = 30 + 'a/data.pkl'.length + bytesOf(pickle(state)).length;
+    expect(await problem(zipOf(entries({ bytes: 99, packedBytes: 99 })))).toBe(
+      `zip: "a/data/0" has 99 bytes from byte ${begin} on: expected its end before byte ${begin + 46}`,
+    );
+    const bytes = zipOf(entries());
+    const end = Buffer.from(bytes.buffer).lastIndexOf('PK\x05\x06');
+    new DataView(bytes.buffer).setUint16(end + 10, 9, true);
+    expect(await problem(bytes)).toBe('zip: expected 9 entries of 46 bytes at least, got 110');
+    new DataView(bytes.buffer).setUint32(end + 16, 1e6, true);
+    expect(await problem(bytes)).toBe(`zip: expected a directory before byte ${end}, got 110 from 1000000`);
+  });
+
+  it('that are bombs: an entry beyond its size, or far beyond the file’s', async () => {
+    const packed = deflateRawSync(new Uint8Array(1e6));
+    expect(await problem(zipOf(entries({ method: 8, packed })))).toBe(
+      'zip: expected 8 bytes of "a/data/0" once inflated, got more',
+    );
+    const bomb = zipOf(entries({ method: 8, packed, bytes: 2e6 }));
+    const directory = Buffer.from(bomb.buffer).indexOf('PK\x01\x02');
+    expect(await problem(bomb)).toBe(`zip: expected at most 4 times ${directory} bytes inflated, got 2000000`);
+  });
+
+  it('with fields of zip64 that end behind the directory', async () => {
+    const bytes = zipOf(entries({ isZip64: true }));
+    const listing = Buffer.from(bytes.buffer);
+    listing.writeUInt16LE(0xffff, listing.lastIndexOf('a/data/0') + 'a/data/0'.length + 2);
+    expect([...(await loadWeights(bytes)).keys()]).toEqual(['w']);
+    listing.writeUInt16LE(2, listing.lastIndexOf('a/data/0') + 'a/data/0'.length);
+    expect(await problem(bytes)).toMatch(/^zip: "a\/data\/0" has 4294967295 bytes from byte 4294967295 on: /);
+  });
+});
+
+describe('legacy files', () => {
+  const good = legacyWith(state, { 0: [1, 2] });
+
+  it('that are cut', async () => {
+    expect(await problem(good.subarray(0, good.length - 3))).toBe(
+      `the end is missing: ${good.length - 3} of ${good.length} bytes`,
+    );
+    expect(await problem(good.subarray(0, 10))).toBe('the magic number ends at byte 10, before its pickle does');
+    expect(await problem(good.subarray(0, 100))).toBe('the object ends at byte 100, before its pickle does');
+  });
+
+  it('whose storage has another number of elements than its tensors say', async () => {
+    expect(await problem(legacyWith(state, { 0: [1, 2, 3] }))).toBe(
+      `expected 2 elements of storage "0" at byte ${good.length - 16}, got 3`,
+    );
+  });
+
+  it('whose list of storages lacks one, or holds lists', async () => {
+    expect(await problem(legacyWith(state, { 1: [1, 2] }))).toBe(
+      'expected the place of storage "0", got none in the list of storages',
+    );
+    const begin = Buffer.from(good).lastIndexOf(bytesOf('\x80\x02]'));
+    const bytes = Buffer.concat([good.subarray(0, begin), bytesOf(pickle(']]a'))]);
+    expect(await problem(bytes)).toBe('expected the keys of storages as a list of texts');
+  });
+
+  it('of another protocol of torch.save', async () => {
+    const bytes = bytesOf(`${pickle('\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19')}${pickle('K\x05')}`);
+    expect(await problem(bytes)).toBe('expected protocol 1001, got 5');
+  });
+});
+
+describe.each([
+  ['zip', zipWith],
+  ['legacy', legacyWith],
+])('pickles in the %s layout', (layout, fileWith) => {
+  const where = layout === 'zip' ? /"archive\/data\.pkl" at byte \d+: / : /the object at byte \d+: /;
+  const inPickle = async (opcodes: string) => (await problem(fileWith(opcodes, { 0: [1, 2] }))).replace(where, '');
+
+  it('that call what is dangerous call nothing', async () => {
+    const system = call('os.system', text('echo bad'));
+    const evil = call('builtins.eval', text('1'));
+    expect(await inPickle(system)).toBe(
+      'expected a state dict, got a whole "os.system", which only its own code can read; in Python, save ' +
+        'model.state_dict()',
+    );
+    expect([...(await loadWeights(fileWith(dict({ a: evil, w: pickledTensor() }), { 0: [1, 2] }))).keys()]).toEqual([
+      'w',
+    ]);
+  });
+
+  it('with a tensor of an unknown class of storages', async () => {
+    const bytes = fileWith(dict({ w: pickledTensor({ type: 'torch.QInt8Storage' }) }), { 0: [1, 2] });
+    expect(await problem(bytes)).toBe('expected a state dict, got a checkpoint with no tensors under "w"');
+    const complex = fileWith(dict({ w: pickledTensor({ type: 'torch.ComplexFloatStorage' }) }), { 0: [1, 2, 3, 4] });
+    expect(await problem(complex)).toBe('tensor "w": expected a dtype of layertap, got complex64');
+  });
+
+  it('that remember what never was, or themselves', async () => {
+    expect(await inPickle('h\x05')).toBe('expected a value that was noted, got number 5');
+    expect(await inPickle('}q\x00X\x01\0\0\0ah\x00s')).toBe(
+      'expected a state dict, got a checkpoint with no tensors under "a"',
+    );
+  });
+
+  it('whose lists of lists would be texts without end', async () => {
+    // Each list holds the one before it twice.
+    const doubled = `]q\x00${Array.from({ length: 60 }, (_, i) => `](h${String.fromCharCode(i)}h${String.fromCharCode(i)}eq${String.fromCharCode(i + 1)}`).join('')}`;
+    expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe('expected a name as texts');
+    expect(await inPickle(`${doubled}\x85Q`)).toMatch(/^expected persistent ids of storages, got \[an array of 2, /);
+  });
+
+  it('that make millions of values of as many bytes', async () => {
+    const message = 'expected at most 1048576 values, lists and dicts, got more';
+    const many = (opcodes: string, count: number) => opcodes.repeat(count);
+    expect(await inPickle(many('N', 1_048_577))).toBe(message);
+    expect(await inPickle(many('}0', 131_073))).toBe(message);
+    expect(await inPickle(many(')0', 1_048_577))).toBe(message);
+    expect(await inPickle(`N${many('\x94', 1_048_577)}`)).toBe(message);
+  });
+
+  it('with a number of gigabytes', async () => {
+    expect(await inPickle('\x8b\xff\xff\xff\x7f')).toBe('expected a number of at most 256 bytes, got 2147483647');
+  });
+
+  it('with a text that never ends', async () => {
+    const error = await inPickle(`X${u32(0xfffffff0)}abc`);
+    expect(error).toMatch(/^("archive\/data\.pkl"|the object) ends at byte \d+, before its pickle does$/);
+  });
+
+  it.each([
+    [{ stride: [-1] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
+    [{ shape: [-2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
+    [{ offset: -1 }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
+    [{ shape: [2, 2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
+    [{ shape: [3] }, 'expected a tensor within the 2 elements of storage "0", got size [3], stride [1] from 0 on'],
+    [{ offset: 1 }, 'expected a tensor within the 2 elements of storage "0", got size [2], stride [1] from 1 on'],
+    [{ stride: [2] }, 'expected a tensor within the 2 elements of storage "0", got size [2], stride [2] from 0 on'],
+    [
+      { shape: [2e9, 2e9, 2e9], stride: [0, 0, 0] },
+      'expected a tensor within the 2 elements of storage "0", got size [2000000000, 2000000000, 2000000000], ' +
+        'stride [0, 0, 0] from 0 on',
+    ],
+    [{ shape: [2e6], stride: [0] }, 'expected at most 1048576 elements of an expanded tensor, got 2000000'],
+    [{ key: '0', count: -5 }, 'expected a key and a number of elements of each storage'],
+  ])('with a tensor that is not within its storage: %j', async (tensor, message) => {
+    expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toBe(message);
+  });
+
+  it('with a storage of two sizes', async () => {
+    const bytes = fileWith(dict({ a: pickledTensor(), b: pickledTensor({ count: 3 }) }), { 0: [1, 2] });
+    expect(await problem(bytes)).toBe('expected one size of storage "0", got 2 elements and 3');
+  });
+
+  it('with many tensors that repeat a few bytes', async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 100 }, (_, i) => [`w${i}`, pickledTensor({ shape: [1e6], stride: [0] })]),
+    );
+    expect(await problem(fileWith(dict(many), { 0: [1, 2] }))).toBe(
+      'expected tensors of at most 4 times the 8 bytes of their storages, got 400000000',
+    );
+  });
+});
+
+it('a zip file whose storage is shorter than its tensors need', async () => {
+  const object = dict({ w: pickledTensor({ count: 4 }) });
+  expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe(
+    'expected 16 bytes of storage "0", got 8 in "archive/data/0"',
+  );
+});
+
+it('a pickle or a directory beyond maxHeaderBytes', async () => {
+  const bytes = zipWith(state, { 0: [1, 2] });
+  const size = bytesOf(pickle(state)).length;
+  expect(await rejection(() => openWeights(bytes, { maxHeaderBytes: size - 1 }))).toBe(
+    `FormatError: pth: expected "archive/data.pkl" within maxPickleBytes, got ${size} bytes; ` +
+      'openWeights takes more with that option',
+  );
+  const names = Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`w${i}`, int(i)]));
+  expect(await rejection(() => openWeights(legacyWith(dict(names)), { maxHeaderBytes: 70_000 }))).toBe(
+    'FormatError: pth: expected the object within maxPickleBytes, got 70000 bytes; ' +
+      'openWeights takes more with that option',
+  );
+});
+
+describe('a file that changes between two ranges', () => {
+  const names = ['weight', 'bias', 'running_mean', 'running_var'];
+  const tensors = new Map(
+    names.map((name) => [name, { dtype: 'float32', shape: [50_000], bytes: new Uint8Array(200_000).fill(1) }]),
+  );
+
+  it.each([
+    ['zip', pthZip(tensors)],
+    ['legacy', pthLegacy(tensors)],
+  ])('on a server, %s: nothing is loaded', async (_, pieces) => {
+    let version = 1;
+    const options: FileServerOptions = { headers: () => ({ etag: `"v${version}"` }) };
+    await using server = await serveFile(servedBytes(Buffer.concat(pieces)), options);
+    const file = await openWeights(server.url);
+    version = 2;
+    const norm = new BatchNorm2d(50_000);
+    expect(await rejection(() => norm.loadStateDictAsync(file))).toBe(
+      `FileChangedError: openWeights: expected the same file in each answer from ${server.url}, got ETag "v2" after "v1"`,
+    );
+    expect(norm.running_var.tensor.data[0]).toBe(1);
+  });
+
+  it('on the disk', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'layertap-'));
+    const path = join(folder, 'w.pth');
+    writeFileSync(path, Buffer.concat(pthZip(tensors)));
+    await utimes(path, 1, 1);
+    const handle = await open(path);
+    try {
+      const file = await openWeights(handle);
+      await utimes(path, 2, 2);
+      const { size } = await handle.stat();
+      expect(await rejection(() => file.load(['running_var']))).toBe(
+        `FileChangedError: openWeights: expected a file of ${size} bytes changed at 1970-01-01T00:00:01.000Z, ` +
+          `got ${size} bytes changed at 1970-01-01T00:00:02.000Z`,
+      );
+    } finally {
+      await handle.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('is followed to another host without the token', async () => {
+    const tokens: (string | undefined)[] = [];
+    const seen = ({ request }: Asked) => {
+      tokens.push(request.headers.authorization);
+      return undefined;
+    };
+    await using there = await serveFile(servedBytes(Buffer.concat(pthZip(tensors))), { fault: seen });
+    await using here = await serveFile(servedBytes(new Uint8Array(0)), {
+      fault: (asked) => {
+        seen(asked);
+        asked.response.writeHead(302, { location: there.url }).end();
+        return true;
+      },
+    });
+    const file = await openWeights(here.url, { headers: { authorization: 'Bearer secret' } });
+    expect((await file.load(['bias'])).get('bias')!.shape).toEqual([50_000]);
+    expect(new Set(tokens)).toEqual(new Set(['Bearer secret', undefined]));
+    expect(tokens.filter((token) => token !== undefined)).toHaveLength(here.ranges.length);
+  });
+});
+
+it('persistent ids and views that are none', async () => {
+  const storage = (...parts: readonly string[]) => `${tuple(text('storage'), ...parts)}Q`;
+  const type = global('torch.FloatStorage');
+  const object = (id: string) => zipWith(dict({ w: id }));
+  expect(await problem(object(storage(type, 'N', text('cpu'), int(2))))).toBe(
+    'expected a key and a number of elements of each storage',
+  );
+  const view = tuple(text('1'), int(1), int(2));
+  expect(await problem(object(storage(type, text('0'), text('cpu'), int(2), view)))).toBe(
+    'expected a view within the 2 elements of storage "0"',
+  );
+  const huge = `\x8a\x08${i64(2 ** 52)}`;
+  expect(await problem(object(storage(type, text('0'), text('cpu'), huge)))).toBe(
+    `expected a view within the ${2 ** 52} elements of storage "0"`,
+  );
+});
