@@ -3,7 +3,7 @@
  * without PyTorch. Leaves out what the reader doesn't look at: memo, hooks, the order of legacy keys by address.
  */
 
-import { crc32 } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 
 /**
  * A tensor to be written: contiguous, of a storage of its own.
@@ -78,39 +78,51 @@ function pickled(tensors, keys, isLegacy) {
 export function pthZip(tensors) {
   const keys = [...tensors.keys()].map((_, i) => String(i));
   const contents = [...tensors.values()].map(({ bytes }, i) => /** @type {const} */ ([`data/${keys[i]}`, bytes]));
-  /** @type {[string, Uint8Array][]} */
-  const entries = [
-    ['data.pkl', pickled(tensors, keys, false)],
-    ['byteorder', latin('little')],
-    ...contents.map(([name, bytes]) => /** @type {[string, Uint8Array]} */ ([name, bytes])),
-    ['version', latin('3\n')],
-    ['.data/serialization_id', latin('0'.repeat(40))],
-  ];
+  return zipPieces(
+    [
+      ['data.pkl', pickled(tensors, keys, false)],
+      ['byteorder', latin('little')],
+      ...contents,
+      ['version', latin('3\n')],
+      ['.data/serialization_id', latin('0'.repeat(40))],
+    ].map(([path, content]) => ({ name: `archive/${path}`, content: /** @type {Uint8Array} */ (content) })),
+  );
+}
+
+/**
+ * A zip file in pieces, each content aligned as torch.save aligns it.
+ *
+ * @param {readonly { name: string, content: Uint8Array, isDeflated?: boolean }[]} entries
+ * @returns {Uint8Array[]}
+ */
+export function zipPieces(entries) {
   /** @type {Uint8Array[]} */
   const pieces = [];
   /** @type {Buffer[]} */
   const directory = [];
   let at = 0;
-  for (const [path, content] of entries) {
-    const name = Buffer.from(`archive/${path}`);
+  for (const { name: path, content, isDeflated = false } of entries) {
+    const name = Buffer.from(path);
+    const packed = isDeflated ? deflateRawSync(content) : content;
     const unpadded = at + 30 + name.length + 4;
     const padding = (ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT;
     const fields = Buffer.alloc(26);
+    fields.writeUInt16LE(isDeflated ? 8 : 0, 4);
     fields.writeUInt32LE(crc32(content), 10);
-    fields.writeUInt32LE(content.length, 14);
+    fields.writeUInt32LE(packed.length, 14);
     fields.writeUInt32LE(content.length, 18);
     fields.writeUInt16LE(name.length, 22);
     fields.writeUInt16LE(4 + padding, 24);
     const extra = Buffer.alloc(4 + padding, 'Z');
     extra.write('FB', 'latin1');
     extra.writeUInt16LE(padding, 2);
-    pieces.push(Buffer.concat([latin('PK\x03\x04'), fields, name, extra]), content);
+    pieces.push(Buffer.concat([latin('PK\x03\x04'), fields, name, extra]), packed);
     const line = Buffer.alloc(16);
     line.writeUInt32LE(at, 12);
     directory.push(
       Buffer.concat([latin('PK\x01\x02\0\0'), fields.subarray(0, 24), Buffer.alloc(2), line.subarray(2), name]),
     );
-    at = unpadded + padding + content.length;
+    at = unpadded + padding + packed.length;
   }
   const listing = Buffer.concat(directory);
   const end = Buffer.alloc(22);

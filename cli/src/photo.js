@@ -43,6 +43,18 @@ export async function readPhoto(option, path) {
       closeSync(fd);
     }
   });
+  return decodePhoto(label, bytes);
+}
+
+/**
+ * The photo that a file's bytes are.
+ *
+ * @param {string} label what names the file in messages
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Image>}
+ * @throws {CommandError} where they can't be decoded as Pillow decodes them
+ */
+export async function decodePhoto(label, bytes) {
   let metadata;
   try {
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();

@@ -170,7 +170,9 @@ describe.each([
 
   it('whose lists of lists would be texts without end', async () => {
     // Each list holds the one before it twice.
-    const doubled = `]q\x00${Array.from({ length: 60 }, (_, i) => `](h${String.fromCharCode(i)}h${String.fromCharCode(i)}eq${String.fromCharCode(i + 1)}`).join('')}`;
+    const note = (i: number) => String.fromCharCode(i);
+    const twice = Array.from({ length: 60 }, (_, i) => `](h${note(i)}h${note(i)}eq${note(i + 1)}`).join('');
+    const doubled = `]q\x00${twice}`;
     expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe('expected a name as texts');
     expect(await inPickle(`${doubled}\x85Q`)).toMatch(/^expected persistent ids of storages, got \[an array of 2, /);
   });
