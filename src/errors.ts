@@ -166,6 +166,31 @@ export function listed(names: Iterable<unknown>, most = MOST_ITEMS): string {
   return all.length > most ? `${first} and ${all.length - most} more` : first || 'none';
 }
 
+/**
+ * Names in order of how few characters tell them apart from the nearest of some wrong ones; those that are equally near
+ * as they come.
+ */
+export function byNearness(wrong: readonly string[], names: Iterable<string>): string[] {
+  const nearest = (name: string) =>
+    wrong.slice(0, MOST_ITEMS).reduce((least, one) => Math.min(least, distanceOf(cut(one), name)), Infinity);
+  const distances = new Map(Array.from(names, (name) => [name, nearest(name)]));
+  return [...distances.keys()].sort((a, b) => distances.get(a)! - distances.get(b)!);
+}
+
+/** How many characters have to be added, taken away or changed. */
+export function distanceOf(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const character of from) {
+    let [corner, left] = [row[0]!, row[0]! + 1];
+    row = row.map((above, j) => {
+      if (j > 0) left = Math.min(above + 1, left + 1, corner + Number(character !== to[j - 1]));
+      corner = above;
+      return left;
+    });
+  }
+  return row[to.length]!;
+}
+
 /** Throws when the project's own invariant is broken: a bug in layertap, never a user's mistake. */
 export function assert(condition: unknown, invariant: string): asserts condition {
   if (!condition) throw new Error(`layertap bug: ${invariant}; please report it`);

@@ -3,7 +3,7 @@
  * they cost, and the model's nodes. Needs no weights.
  */
 
-import { createFeatureExtractor, Graph, getGraphNodeNames, macsOf, Value } from 'layertap';
+import { createFeatureExtractor, Graph, getGraphNodeNames, macsOf, ShapeError, Value, zeros } from 'layertap';
 import { featuresOf, getterLayers } from './features.js';
 import { buildModel } from './models.js';
 import { bytesText, countText, shapeText, table } from './print.js';
@@ -150,7 +150,13 @@ function traceModules(model, tapped, { input, depth }) {
       ran.set(path, { shape: shapesOf(output) });
     }),
   );
-  (tapped ?? model).call(graph.inputs[0]);
+  try {
+    (tapped ?? model).call(graph.inputs[0]);
+  } catch (error) {
+    // A call with a tensor is traced before weights are asked for, and says which layer it is and what would work.
+    if (error instanceof ShapeError) (tapped ?? model).call(zeros([...input]));
+    throw error;
+  }
   for (const remove of removals) remove();
   const shown = modules.filter(([path]) => path.split('.').length <= depth);
   const paths = shown.map(([path]) => path);

@@ -3,7 +3,7 @@
  * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { byNearness, describe, listed, ShapeError, ValueError } from '../errors.ts';
 import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
@@ -308,19 +308,18 @@ function missingNodes(model: AnyModule, names: NodeNames, missing: readonly stri
     const prefix = level === '' ? '' : `${level}.`;
     return new Set(all.flatMap((name) => (name.startsWith(prefix) ? name.slice(prefix.length).split('.')[0]! : [])));
   };
-  const levels = new Set(
-    missing.map((query) => {
-      let level = query;
-      do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
-      while (level !== '' && below(level).size === 0);
-      return level;
-    }),
-  );
-  const there = [...levels].map((level) =>
-    level === ''
-      ? `its nodes are ${listed(below(level), 24)}`
-      : `the nodes of ${describe(level)} are ${listed(below(level), 24)}`,
-  );
+  const levels = new Map<string, string[]>();
+  for (const query of missing) {
+    let level = query;
+    do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
+    while (level !== '' && below(level).size === 0);
+    const wrong = query.slice(level === '' ? 0 : level.length + 1).split('.')[0]!;
+    levels.set(level, [...(levels.get(level) ?? []), wrong]);
+  }
+  const there = [...levels].map(([level, wrong]) => {
+    const near = listed(byNearness(wrong, below(level)), 24);
+    return level === '' ? `its nodes are ${near}` : `the nodes of ${describe(level)} are ${near}`;
+  });
   return new ValueError(
     `createFeatureExtractor: node: ${listed(missing)} is not present in model; ${there.join('; ')}${model.pathHint(missing)}`,
   );

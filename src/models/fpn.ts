@@ -1,6 +1,6 @@
 /** Feature pyramids on a backbone's features. @see torchvision.ops.feature_pyramid_network; arXiv:1612.03144 */
 
-import { describe, KeyError, listed, ValueError } from '../errors.ts';
+import { byNearness, describe, KeyError, listed, ValueError } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter, type ReturnLayers } from '../features/intermediate-layer-getter.ts';
 import type { Value } from '../graph/graph.ts';
 import { ModuleList } from '../nn/container.ts';
@@ -223,6 +223,6 @@ export class BackboneWithFPN extends Module<Map<FeatureName, Value>> {
  */
 export function backboneOf<Builder>(caller: string, builders: Readonly<Record<string, Builder>>, name: string) {
   if (typeof name === 'string' && Object.hasOwn(builders, name)) return builders[name]!;
-  const names = listed(Object.keys(builders), 24);
+  const names = listed(byNearness([String(name)], Object.keys(builders)), 24);
   throw new KeyError(`${caller}: expected backboneName of ${names}, got ${describe(name)}`);
 }

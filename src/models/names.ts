@@ -1,6 +1,6 @@
 /** Names that a user writes: patterns of them, and which known ones are most like a wrong one. */
 
-import { describe, ValueError } from '../errors.ts';
+import { describe, distanceOf, ValueError } from '../errors.ts';
 
 /**
  * What a whole name is tested by: `*` stands for any characters, `?` for one, `[xy]` for one of some, `[!xy]` for one
@@ -29,17 +29,4 @@ export function nearestNames(name: string, names: readonly string[]): string[] {
     .filter(([, distance]) => distance === least && distance <= 3)
     .slice(0, 3)
     .map(([one]) => one);
-}
-
-/** How many characters have to be added, taken away or changed. */
-function distanceOf(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, character] of [...from].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + Number(character !== to[j])));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }

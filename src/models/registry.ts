@@ -37,7 +37,10 @@ export interface ModelInfo {
   readonly macs: number;
   /** The last layer of each size. */
   readonly taps: readonly Stage[];
-  /** The side of the smallest square input that works. */
+  /**
+   * The side of the smallest square input that works. For EfficientNet v2 it is 1: torchvision's weights say 33, which
+   * is what training on a batch of one needs, since batch norm takes statistics of more than one pixel there.
+   */
   readonly smallestInput: number;
 }
 

@@ -208,14 +208,14 @@ const failures: readonly Case[] = [
   [
     'layers in brackets',
     extract({ layers: ['--layers', 'features[3]'] }),
-    'createFeatureExtractor: node: "features[3]" is not present in model; its nodes are "x", "features", "classifier", ' +
-      '"flatten"; write "features.3"',
+    'createFeatureExtractor: node: "features[3]" is not present in model; its nodes are "features", "flatten", ' +
+      '"classifier", "x"; write "features.3"',
   ],
   [
     'layers that are not there',
     extract({ layers: ['--layers', 'features.99=a,layer4=b'] }),
     'createFeatureExtractor: node: "features.99", "layer4" is not present in model; the nodes of "features" are ' +
-      '"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"; its nodes are "x", "features", "classifier", "flatten"',
+      '"9", "0", "1", "2", "3", "4", "5", "6", "7", "8", "10", "11", "12"; its nodes are "flatten", "x", "features", "classifier"',
   ],
   [
     'missing and mismatched keys',
@@ -317,8 +317,8 @@ const failures: readonly Case[] = [
   [
     'a size too small for the network',
     ['inspect', ...MODEL, '--size', '2'],
-    'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x2 from ' +
-      'x [1, 3, 2, 2]',
+    'SqueezeNet: features.0: conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), ' +
+      'got 2x2 from x [1, 3, 2, 2]; the smallest input that works is [1, 3, 17, 17]',
   ],
   [
     'an image that is not there',

@@ -57,6 +57,15 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
     });
   });
 
+  it('says of an input that is too small which layer it is, and what works', () => {
+    const { status, stderr } = folder.run('inspect', '--model', 'alexnet', '--size', '30');
+    expect(status).not.toBe(0);
+    expect(stderr).toBe(
+      'layertap: AlexNet: features.5: max_pool2d: expected an input of at least 3x3 pixels with padding ' +
+        '(kernel 3x3, dilation 1x1), got 2x2 from x [1, 192, 2, 2]; the smallest input that works is [1, 3, 63, 63]\n',
+    );
+  });
+
   it('tells of a backbone that returns several features, with the options of the model', () => {
     const options = ['--model-options', '{"auxLoss":true,"numClasses":5}', '--size', '64x96'];
     const { input, children } = JSON.parse(print('inspect', '--model', 'fcn_resnet50', ...options, '--json'));

@@ -409,17 +409,16 @@ describe('bad input', () => {
   const attempt = (returnNodes: unknown, of: unknown = model) =>
     thrown(() => createFeatureExtractor(of as AnyModule, { returnNodes } as FeatureExtractorOptions<string[]>));
 
-  it('names the nodes that are not there, and those of the deepest level that is', () => {
+  it('names the nodes that are not there, and those of the deepest level that is, the nearest first', () => {
     expect(attempt(['layer1.0.conv9', 'layer1'])).toBe(
       'ValueError: createFeatureExtractor: node: "layer1.0.conv9" is not present in model; the nodes of ' +
         '"layer1.0" are ' +
-        '"conv1", "bn1", "relu", "conv2", "bn2", "downsample", "add", "relu_1"',
+        '"conv1", "conv2", "bn1", "bn2", "relu", "add", "relu_1", "downsample"',
     );
     expect(attempt(['layer4[0]', 'nope'])).toBe(
       'ValueError: createFeatureExtractor: node: "layer4[0]", "nope" is not present in model; its nodes are ' +
-        '"x", "conv1", ' +
-        '"bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten", "fc"; write ' +
-        '"layer4.0"',
+        '"layer4", "x", "conv1", "bn1", "relu", "layer1", "layer2", "layer3", "fc", "maxpool", "avgpool", "flatten"; ' +
+        'write "layer4.0"',
     );
   });
 

@@ -198,8 +198,8 @@ describe('what is wrong is refused', () => {
   it.each([
     [
       () => resnetFpnBackbone({ backboneName: 'resnet51' }),
-      'KeyError: resnetFpnBackbone: expected backboneName of "resnet18", "resnet34", "resnet50", "resnet101", ' +
-        '"resnet152", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", ' +
+      'KeyError: resnetFpnBackbone: expected backboneName of "resnet50", "resnet18", "resnet34", "resnet101", ' +
+        '"resnet152", "resnext50_32x4d", "wide_resnet50_2", "resnext101_32x8d", "resnext101_64x4d", ' +
         '"wide_resnet101_2", got "resnet51"',
     ],
     [

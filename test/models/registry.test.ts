@@ -27,7 +27,10 @@ const OPTIONS: Readonly<Record<string, object>> = {
   ...{ wide_resnet50_2: {}, wide_resnet101_2: {} },
 };
 
-/** torchvision says 33 for these, which run on one pixel there as well in eval mode. */
+/**
+ * torchvision says 33 for these, which run on one pixel there as well in eval mode: in training, one image of 32 pixels
+ * has one pixel in the last stage, and batch norm refuses it.
+ */
 const ONE_PIXEL = ['efficientnet_v2_s', 'efficientnet_v2_m', 'efficientnet_v2_l'];
 
 it('knows every builder of the package, and those alone', () => {
