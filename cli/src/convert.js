@@ -5,7 +5,8 @@ import { CommandError } from './failures.js';
 import { checkLayers, featuresOf } from './features.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText } from './print.js';
+import { bytesText, loading } from './print.js';
+import { sourceOf } from './source.js';
 import { withWeights } from './tensor-file.js';
 
 /** What numbers with a fraction can be written as. */
@@ -13,7 +14,7 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
 
 /**
  * @typedef {object} ConvertOptions
- * @property {string} input
+ * @property {string} input a file, a URL, or the name of torchvision's own weights
  * @property {string} output
  * @property {string} [dtype] one of {@link DTYPES}
  * @property {string} [model]
@@ -29,12 +30,14 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @param {ConvertOptions} options
  * @returns {Promise<import('./program.js').Outcome>}
  */
-export async function convert({ input, output, dtype, model, modelOptions, layers, ...keys }) {
+export async function convert({ input, output, dtype, modelOptions, layers, ...options }) {
+  const source = await sourceOf(input, { option: '', model: options.model });
+  const model = options.model ?? (layers && source.model);
   if (layers && model === undefined) throw new CommandError('convert: expected --model with --layers, got none');
   if (model !== undefined && !layers) throw new CommandError('convert: expected --layers with --model, got none');
-  checkOutputs({ inputs: { input }, files: [{ option: 'output', path: output }] });
+  checkOutputs({ inputs: { input: source.path }, files: [{ option: 'output', path: output }] });
   const needed = model !== undefined && layers ? keysOf(model, modelOptions, layers) : null;
-  const converted = await withWeights({ ...keys, weights: input, label: input }, async (file) => {
+  const converted = await withWeights(source, { ...options, whole: !needed }, async (file) => {
     const names = [...file.tensors.keys()].filter((name) => needed?.has(name) ?? true);
     const missing = [...(needed ?? [])].filter((key) => !file.tensors.has(key) && !key.endsWith('num_batches_tracked'));
     if (missing.length > 0) {
@@ -45,7 +48,8 @@ export async function convert({ input, output, dtype, model, modelOptions, layer
       );
     }
     const tensors = new Map();
-    for await (const [name, tensor] of file.stream(names)) tensors.set(name, cast(name, tensor, dtype));
+    for await (const [name, tensor] of file.stream(names, { onProgress: loading }))
+      tensors.set(name, cast(name, tensor, dtype));
     return tensors;
   });
   const bytes = saveSafetensors(converted, [['format', 'pt']]);

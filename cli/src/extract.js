@@ -8,12 +8,13 @@ import { heatmaps } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
+import { bytesText, loading, msText, progress, shapeText, status, table, timed } from './print.js';
+import { sourceOf, withModel } from './source.js';
 import { withWeights } from './tensor-file.js';
 
 /**
  * @typedef {object} ExtractOptions
- * @property {string} model
+ * @property {string} [model] unless the weights name it
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
  * @property {string} [weightsKey]
@@ -30,29 +31,33 @@ import { withWeights } from './tensor-file.js';
 /**
  * Computes the features and writes them.
  *
- * @param {ExtractOptions} options
+ * @param {ExtractOptions} given
  * @returns {Promise<import('./program.js').Outcome>}
  */
-export async function extract(options) {
+export async function extract(given) {
+  checkInputOptions(given);
+  const source = await sourceOf(given.weights, { model: given.model });
+  const options = withModel(given, source);
   const { layers, output, heatmaps: folder, deterministic = false } = options;
-  checkInputOptions(options);
   const model = buildModel(options.model, options.modelOptions);
   checkLayers(model, layers);
 
   status('reading …');
-  const { input, preset } = await readInput(options, 'imagenet');
+  const { input, preset } = await readInput(options, source.preparation, 'imagenet');
   const { tapped, warnings: notOwn } = featuresOf(model, layers, input.shape);
   tapped.compile({ deterministic });
   const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
   const maps = folder === undefined ? [] : heatmapPlaces(folder, info, input.shape[0]);
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
-  const { weights: weightsPath, input: inputPath, image: imagePath } = options;
+  const { input: inputPath, image: imagePath } = options;
   checkOutputs({
-    inputs: { '--weights': weightsPath, '--input': inputPath, '--image': imagePath },
+    inputs: { '--weights': source.path, '--input': inputPath, '--image': imagePath },
     files: [{ option: '--output', path: output }, ...maps],
     folder: heatmapFolder,
   });
-  const [weightsMs] = await timed(() => withWeights(options, (file) => tapped.loadStateDictAsync(file)));
+  const [weightsMs] = await timed(() =>
+    withWeights(source, options, (file) => tapped.loadStateDictAsync(file, { onProgress: loading })),
+  );
 
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
   const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));

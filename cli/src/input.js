@@ -1,6 +1,6 @@
 /** What a network is given: a tensor from a safetensors file, or a photo prepared by one of torchvision's presets. */
 
-import { imageClassification, SimpleSegmentationModel, semanticSegmentation, toTensor } from 'layertap';
+import { imageClassification, LRASPP, SimpleSegmentationModel, semanticSegmentation, toTensor } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { readPhoto } from './photo.js';
 import { withTensorFile } from './tensor-file.js';
@@ -24,17 +24,22 @@ export const PRESETS = {
 const NAME = 'input';
 
 /**
- * The input that the options name: exactly one of a tensor and a photo.
+ * The input that the options name: exactly one of a tensor and a photo. A photo is prepared by the preset that was
+ * given, else as the weights want it, else by the default.
  *
  * @param {{ input?: string, image?: string, preset?: Preset }} options
+ * @param {import('./source.js').Preparation | undefined} own what the weights want
  * @param {Preset} defaultPreset
- * @returns {Promise<{ input: Input, image: Image | null, preset: Preset | null }>} with the photo as it was decoded
+ * @returns {Promise<{ input: Input, image: Image | null, preset: string | null, isWhole: boolean }>} with the photo as
+ *   it was decoded, and whether the network sees all of it, and in another size alone
  */
-export async function readInput({ input, image: path, preset }, defaultPreset) {
-  if (input !== undefined) return { input: await readTensor(input), image: null, preset: null };
+export async function readInput({ input, image: path, preset }, own, defaultPreset) {
+  if (input !== undefined) return { input: await readTensor(input), image: null, preset: null, isWhole: false };
   const image = await readPhoto('--image', /** @type {string} */ (path));
   const chosen = preset ?? defaultPreset;
-  return { input: PRESETS[chosen](image), image, preset: chosen };
+  const named = { name: chosen, isWhole: chosen === 'segmentation', prepare: PRESETS[chosen] };
+  const { name, isWhole, prepare } = preset === undefined && own ? own : named;
+  return { input: prepare(image), image, preset: name, isWhole };
 }
 
 /**
@@ -55,11 +60,12 @@ export function checkInputOptions({ input, image, preset }) {
  * What should be known of a preset with a model.
  *
  * @param {import('layertap').Module<any>} model
- * @param {Preset | null} preset
+ * @param {string | null} preset
  * @returns {string[]}
  */
 export function presetWarnings(model, preset) {
-  if (preset !== 'none' || !(model instanceof SimpleSegmentationModel)) return [];
+  const isSegmentation = model instanceof SimpleSegmentationModel || model instanceof LRASPP;
+  if (preset !== 'none' || !isSegmentation) return [];
   return [
     '--preset none leaves pixels in 0..1; segmentation networks with weights of torchvision expect normalised ones',
   ];

@@ -82,6 +82,16 @@ export function progress(what) {
 }
 
 /**
+ * Shows how much of the weights is there.
+ *
+ * @param {import('layertap').LoadProgress} progress
+ */
+export function loading({ loadedBytes, totalBytes }) {
+  const share = totalBytes === 0 ? 100 : Math.floor((loadedBytes / totalBytes) * 100);
+  status(`reading weights, ${bytesText(totalBytes)}: ${share} %`);
+}
+
+/**
  * Milliseconds that an asynchronous function took, and what it gave.
  *
  * @template T

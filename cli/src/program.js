@@ -13,6 +13,7 @@ import { inspect } from './inspect.js';
 import { describeModels } from './models.js';
 import { status } from './print.js';
 import { segment } from './segment.js';
+import { describeWeights } from './weights.js';
 
 /**
  * What a command did: the object that --json prints, the lines that people get, and what either should know of the
@@ -69,16 +70,17 @@ function createProgram() {
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError(true);
 
-  const model = () =>
-    new Option('--model <name>', "torchvision's name; `npx layertap-cli models` lists them").makeOptionMandatory();
+  const model = () => new Option('--model <name>', "torchvision's name; `npx layertap-cli models` lists them");
   const modelOptions = () =>
     new Option('--model-options <json>', "torchvision's options in camelCase, as a JSON object")
       .argParser(parseModelOptions)
       .default({}, '{}');
   const weights = () =>
     new Option(
-      '--weights <file>',
-      "weights with torchvision's keys: safetensors, an index of shards, or PyTorch's .pth",
+      '--weights <weights>',
+      "a file or URL with torchvision's keys: safetensors, an index of shards, or PyTorch's .pth; or the name of " +
+        "torchvision's own: DEFAULT, IMAGENET1K_V2, ResNet50_Weights.DEFAULT, which needs no --model; `npx " +
+        'layertap-cli weights` lists them',
     ).makeOptionMandatory();
   const weightsKey = () => new Option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict');
   const weightsPrefix = () =>
@@ -97,7 +99,7 @@ function createProgram() {
       '--preset <name>',
       'what is done to the photo: "imagenet" (resize 256, crop 224, normalise), "segmentation" (resize 520, ' +
         'normalise) ' +
-        `or "none" (scaled to 0..1 alone); ${chosen} unless given`,
+        `or "none" (scaled to 0..1 alone); unless given, what torchvision's own weights want, and ${chosen} for others`,
     ).choices(Object.keys(PRESETS));
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');
   const json = () => new Option('--json', 'print one JSON object');
@@ -150,7 +152,7 @@ function createProgram() {
   program
     .command('convert')
     .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
-    .argument('<input>', 'safetensors, an index of shards, or .pth')
+    .argument('<input>', "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights")
     .argument('<output>', 'safetensors file')
     .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))
     .option('--model <name>', "torchvision's name, for --layers")
@@ -167,7 +169,7 @@ function createProgram() {
       "Prints a model's children: which are kept for some layers, which a getter gives the model's own values of, " +
         'their outputs, parameters, MACs and bytes.',
     )
-    .addOption(model())
+    .addOption(model().makeOptionMandatory())
     .addOption(modelOptions())
     .addOption(layers())
     .addOption(
@@ -190,6 +192,13 @@ function createProgram() {
     .argument('[pattern]', 'of names: * stands for any characters, ? for one', '*')
     .addOption(json())
     .action((pattern, options) => print(describeModels(pattern), options));
+
+  program
+    .command('weights')
+    .description("Prints torchvision's weights: their names, quality, sizes, what they want of a photo, and licences.")
+    .argument('[pattern]', 'of the names of weights or models: * stands for any characters, ? for one', '*')
+    .addOption(json())
+    .action((pattern, options) => print(describeWeights(pattern), options));
 
   program.commands.forEach(takeOptionsOnce);
   return program;

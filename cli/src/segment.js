@@ -1,12 +1,13 @@
 /** `layertap segment`: the class of each pixel, as a mask. */
 
-import { Graph, SimpleSegmentationModel, saveSafetensors } from 'layertap';
+import { Graph, LRASPP, SimpleSegmentationModel, saveSafetensors } from 'layertap';
 import { CommandError } from './failures.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, msText, progress, shapeText, status, timed } from './print.js';
+import { bytesText, loading, msText, progress, shapeText, status, timed } from './print.js';
+import { sourceOf, withModel } from './source.js';
 import { withWeights } from './tensor-file.js';
 
 /** The keys of the auxiliary head's weights, which torchvision's files have. */
@@ -16,7 +17,7 @@ const AUXILIARY = /^aux_classifier\./;
 
 /**
  * @typedef {object} SegmentOptions
- * @property {string} model
+ * @property {string} [model] unless the weights name it
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
  * @property {string} [weightsKey]
@@ -34,15 +35,17 @@ const AUXILIARY = /^aux_classifier\./;
  * input's. A pixel's class is the one with the highest score; of a network of one class, 1 where its score is above
  * 0.
  *
- * @param {SegmentOptions} options
+ * @param {SegmentOptions} given
  * @returns {Promise<import('./program.js').Outcome>}
  */
-export async function segment(options) {
+export async function segment(given) {
+  checkInputOptions(given);
+  const source = await sourceOf(given.weights, { model: given.model });
+  const options = withModel(given, source);
   const { output, scores: scoresPath, deterministic = false } = options;
-  checkInputOptions(options);
-  const { weights: weightsPath, input: inputPath, image: imagePath } = options;
+  const { input: inputPath, image: imagePath } = options;
   checkOutputs({
-    inputs: { '--weights': weightsPath, '--input': inputPath, '--image': imagePath },
+    inputs: { '--weights': source.path, '--input': inputPath, '--image': imagePath },
     files: [
       { option: '--output', path: output },
       ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
@@ -52,7 +55,7 @@ export async function segment(options) {
   checkModel(options.model, whole);
 
   status('reading …');
-  const { input, image, preset } = await readInput(options, 'segmentation');
+  const { input, image, preset, isWhole } = await readInput(options, source.preparation, 'segmentation');
   if (input.shape[0] !== 1) {
     const got = shapeText(input.shape);
     throw new CommandError(`segment: expected an input of one image [1, C, H, W], as a mask is, got ${got}`);
@@ -62,12 +65,12 @@ export async function segment(options) {
     throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
   }
   const [weightsMs, model] = await timed(() =>
-    withWeights(options, async (file) => {
+    withWeights(source, options, async (file) => {
       // The auxiliary head is worth its time only where its scores are kept.
       const hasAux = [...file.tensors.keys()].some((key) => AUXILIARY.test(key));
       const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
       const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
-      await built.loadStateDictAsync(hasHead(built) ? file : withoutAuxiliary(file));
+      await built.loadStateDictAsync(hasHead(built) ? file : withoutAuxiliary(file), { onProgress: loading });
       return built.compile({ deterministic });
     }),
   );
@@ -78,8 +81,9 @@ export async function segment(options) {
   const out = /** @type {Scores} */ (scores.get('out'));
   checkScores(scores);
   const small = classCount === 1 ? threshold(out) : argmax(out);
-  const mask = image && preset === 'segmentation' ? resizeMask(small, image) : small;
-  const classes = countClasses(mask);
+  const mask = image && isWhole ? resizeMask(small, image) : small;
+  const names = source.categories?.length === classCount ? source.categories : null;
+  const classes = countClasses(mask).map((found) => ({ ...found, ...(names && { name: names[found.class] }) }));
   /** @type {import('./output.js').OutputFile[]} */
   const files = [{ option: '--output', path: output, bytes: encodeMask(mask) }];
   if (scoresPath !== undefined) {
@@ -107,7 +111,9 @@ export async function segment(options) {
     lines: [
       `segmented ${shapeText(input.shape)} with ${options.model} and the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
-      ...classes.map((found) => `  class ${found.class}: ${share(found.pixels)}`),
+      ...classes.map(
+        ({ class: index, name, pixels }) => `  class ${index}${name ? ` (${name})` : ''}: ${share(pixels)}`,
+      ),
       `wrote ${output} (${width} x ${height} pixels)`,
       ...files
         .slice(1)
@@ -140,7 +146,7 @@ function withoutAuxiliary(file) {
  * @param {import('layertap').Module<any>} model
  */
 function checkModel(name, model) {
-  if (model instanceof SimpleSegmentationModel) return;
+  if (model instanceof SimpleSegmentationModel || model instanceof LRASPP) return;
   throw new CommandError(`--model: expected a segmentation model such as deeplabv3_resnet50, got "${name}"`);
 }
 

@@ -9,9 +9,7 @@ import { Readable } from 'node:stream';
 import { LayertapError, openSafetensors, openWeights } from 'layertap';
 import { CommandError, reasonOf } from './failures.js';
 import { checkReadable } from './read-all.js';
-
-/** As many bytes of a header as the format allows: who names a file on a command line trusts it so far. */
-const MAX_HEADER_BYTES = 100_000_000;
+import { MAX_HEADER_BYTES } from './source.js';
 
 /** @typedef {import('node:fs/promises').FileHandle | ReadableStream<Uint8Array>} Source */
 
@@ -36,37 +34,38 @@ export function withTensorFile(option, path, use) {
 }
 
 /**
- * What names a weight file, and the state dict in it.
+ * What names the state dict in a weight file.
  *
- * @typedef {object} WeightsOptions
- * @property {string} weights
- * @property {string} [label] what names the file in messages; `--weights` and the path unless given
+ * @typedef {object} KeyOptions
  * @property {string} [weightsKey] the dict in a checkpoint
  * @property {string} [weightsPrefix] what is taken off the names
+ * @property {boolean} [whole] whether all tensors will be read
  */
 
 /**
- * Opens a weight file around its use: safetensors, an index of shards, or PyTorch's `.pth`.
+ * Opens weights around their use: safetensors, an index of shards, or PyTorch's `.pth`.
  *
  * @template T
- * @param {WeightsOptions} options
+ * @param {import('./source.js').WeightSource} source
+ * @param {KeyOptions} options
  * @param {(file: import('layertap').OpenedWeights, label: string) => Promise<T>} use
  * @returns {Promise<T>}
  * @throws {CommandError} where the file can't be read or used
  */
-export async function withWeights({ weights: path, label, weightsKey: key, weightsPrefix: prefix }, use) {
-  const named = label ?? `--weights ${path}`;
+export async function withWeights(source, { weightsKey: key, weightsPrefix: prefix, whole = false }, use) {
+  const { path, label, open: openRemote } = source;
   /** @type {import('node:fs/promises').FileHandle[]} */
   const shards = [];
   const shard = async (/** @type {string} */ name) => {
-    const handle = await open(join(dirname(path), name));
+    const handle = await open(join(dirname(path ?? ''), name));
     shards.push(handle);
     return handle;
   };
   const opened = (/** @type {Source} */ source) =>
     openWeights(source, { key, prefix, shard, maxHeaderBytes: MAX_HEADER_BYTES });
   try {
-    return await withFile(named, path, opened, use);
+    if (path !== undefined) return await withFile(label, path, opened, use);
+    return await withRemote(label, () => openRemote?.({ key, prefix, whole }), use);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new CommandError(
@@ -74,6 +73,25 @@ export async function withWeights({ weights: path, label, weightsKey: key, weigh
     );
   } finally {
     for (const handle of shards) await handle.close();
+  }
+}
+
+/**
+ * Opens what is no file around its use.
+ *
+ * @template T
+ * @param {string} label what names it in messages
+ * @param {() => Promise<import('layertap').OpenedWeights> | undefined} opened
+ * @param {(file: import('layertap').OpenedWeights, label: string) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+async function withRemote(label, opened, use) {
+  try {
+    const file = /** @type {import('layertap').OpenedWeights} */ (await opened());
+    return await use(file, label).finally(() => file.close());
+  } catch (error) {
+    if (error instanceof LayertapError) throw new CommandError(`${label}: ${error.message}`);
+    throw error;
   }
 }
 

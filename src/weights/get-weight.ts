@@ -5,9 +5,9 @@ import { nearestNames, patternOf } from '../models/names.ts';
 import * as catalogue from './catalogue.ts';
 import { Weights, type WeightsEnum } from './weights.ts';
 
-/** Each of the enums with its name. */
+/** Each of the enums with its name, in the alphabetical order of their models. */
 function enums(): [string, WeightsEnum][] {
-  return Object.entries<WeightsEnum>(catalogue);
+  return Object.entries<WeightsEnum>(catalogue).sort(([, a], [, b]) => (a.DEFAULT.model < b.DEFAULT.model ? -1 : 1));
 }
 
 /**
@@ -53,8 +53,8 @@ function enumOf(caller: string, model: string): WeightsEnum {
 }
 
 /**
- * All weights, or those of which a pattern fits the model's name or their own: `listWeights('resnet*')`,
- * `listWeights('*SWAG*')`.
+ * All weights, or those of which a pattern fits the model's name or their own, in the alphabetical order of models:
+ * `listWeights('resnet*')`, `listWeights('*SWAG*')`.
  *
  * @param pattern `*` stands for any characters, `?` for one, `[xy]` for one of some, `[!xy]` for one of all others
  */

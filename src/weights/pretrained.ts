@@ -71,7 +71,7 @@ export async function pretrained(
     },
   );
   const chosen = weightsOf('pretrained', name, weights);
-  const model: AnyModule = createModel(name as string, { ...optionsOf(chosen), ...(modelOptions as object) });
+  const model: AnyModule = createModel(name as string, { ...modelOptionsOf(chosen), ...(modelOptions as object) });
   const getterOptions = onWarning === undefined ? {} : { onWarning };
   const module = returnLayers ? new IntermediateLayerGetter(model, returnLayers, getterOptions) : model;
   const { checkHash = !returnLayers, onProgress, ...opening } = source;
@@ -86,8 +86,15 @@ export async function pretrained(
   return module;
 }
 
-/** Options with which torchvision's builders make models of weights. */
-function optionsOf({ model, meta }: Weights): object {
+/** What {@link modelOptionsOf} gives. */
+export interface WeightsModelOptions {
+  readonly auxLogits?: boolean;
+  readonly auxLoss?: boolean;
+  readonly transformInput?: boolean;
+}
+
+/** The options with which torchvision's builder makes the model of weights; those that aren't there are its defaults. */
+export function modelOptionsOf({ model, meta }: Weights): WeightsModelOptions {
   if (model === 'googlenet') return { auxLogits: false, transformInput: true };
   if (model === 'inception_v3') return { transformInput: true };
   return meta.categories === 'voc' && !model.startsWith('lraspp') ? { auxLoss: true } : {};

@@ -53,7 +53,7 @@ type Case = readonly [claim: string, args: readonly string[], message: string];
 const usage: readonly Case[] = [
   ['no command', [], 'expected a command, got none'],
   ['another command', ['tap'], "unknown command 'tap'"],
-  ['a missing option', ['extract', ...MODEL], "required option '--weights <file>' not specified"],
+  ['a missing option', ['extract', ...MODEL], "required option '--weights <weights>' not specified"],
   ['an option that there is not', ['models', '--all'], "unknown option '--all'"],
   ['an argument too many', ['models', 'x', 'y'], "too many arguments for 'models'. Expected 1 argument but got 2"],
   ['no input', extract({ input: [] }), 'expected --input or --image, got neither'],

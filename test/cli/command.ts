@@ -1,6 +1,6 @@
 /** Runs the command line as a user would, in a folder of its own, and makes the files that it is given. */
 
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,16 @@ export class Folder {
       encoding: 'utf8',
     });
     return { status, stdout, stderr };
+  }
+
+  /** As {@link run}, beside this process, which may answer it; with these variables in the environment. */
+  runBeside(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+      const options = { cwd: this.path, env: { ...process.env, ...env } };
+      const child = execFile(process.execPath, [BIN, ...args], options, (_, stdout, stderr) =>
+        resolve({ status: child.exitCode!, stdout, stderr }),
+      );
+    });
   }
 
   /** Runs these command lines one after another in one process, which saves loading the program for each. */

@@ -1,0 +1,140 @@
+/**
+ * What `--weights` names: a file, a URL, or torchvision's weights by their name. From the latter follow the model, its
+ * options, what is done to a photo, and the classes' names.
+ */
+
+import { LayertapError, openWeights } from 'layertap';
+import { categoriesOf, getModelWeights, getWeight, modelOptionsOf, openPretrained } from 'layertap/weights';
+import { CommandError, UsageError } from './failures.js';
+
+/** Names the server that torchvision's weights are read from, in place of torchvision's own. */
+const MIRROR = 'LAYERTAP_MIRROR';
+
+/** As many bytes of a header as safetensors allows: who names a file on a command line trusts it so far. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * What is done to a photo.
+ *
+ * @typedef {object} Preparation
+ * @property {string} name
+ * @property {boolean} isWhole whether the network sees the whole photo
+ * @property {(image: import('layertap').Image) => import('layertap').Tensor<Float32Array>} prepare
+ */
+
+/**
+ * How a source that is no file is opened.
+ *
+ * @typedef {object} OpenSource
+ * @property {string | undefined} [key] the dict in a checkpoint
+ * @property {string | undefined} [prefix] what is taken off the names
+ * @property {boolean | undefined} [whole] whether all of it will be read
+ */
+
+/**
+ * Where weights come from, and what follows from that.
+ *
+ * @typedef {object} WeightSource
+ * @property {string} label what names it in messages
+ * @property {string} [path] of a file
+ * @property {string} [model] torchvision's name of the model
+ * @property {Record<string, unknown>} modelOptions
+ * @property {Preparation} [preparation]
+ * @property {readonly string[] | null} categories the classes' names
+ * @property {(options: OpenSource) => Promise<import('layertap').OpenedWeights>} [open] where it is no file
+ */
+
+/**
+ * What a text names. A file of a name that stands for something else is meant by `./NAME`.
+ *
+ * @param {string} text
+ * @param {{ option?: string, model?: string | undefined }} [options] what the text was given as, and the model
+ * @returns {Promise<WeightSource>}
+ * @throws {UsageError} where a name needs a model
+ * @throws {CommandError} where there are no weights of that name
+ */
+export async function sourceOf(text, { option = '--weights', model } = {}) {
+  if (/^https?:\/\//i.test(text)) return urlSource(text, option);
+  if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text)) return namedSource(text, option, model);
+  return { label: `${option} ${text}`.trimStart(), path: text, modelOptions: {}, categories: null };
+}
+
+/**
+ * @param {string} url
+ * @param {string} option
+ * @returns {WeightSource}
+ */
+function urlSource(url, option) {
+  // What stands before the host and behind the path may be a secret.
+  const label = `${option} ${url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//')}`.trimStart();
+  return {
+    ...{ label, modelOptions: {}, categories: null },
+    open: ({ key, prefix }) => openWeights(url, { key, prefix, maxHeaderBytes: MAX_HEADER_BYTES }),
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {string} option
+ * @param {string | undefined} model
+ * @returns {WeightSource}
+ */
+function namedSource(text, option, model) {
+  if (!text.includes('.') && model === undefined) {
+    throw new UsageError(`expected --model with ${`${option} ${text}`.trimStart()}, got none`);
+  }
+  const weights = weightsOf(text, model);
+  const transforms = weights.transforms();
+  const { transformInput } = modelOptionsOf(weights);
+  return {
+    label: `${option} ${weights}`.trimStart(),
+    model: weights.model,
+    // Auxiliary heads are what a command makes of them.
+    modelOptions: transformInput === undefined ? {} : { transformInput },
+    preparation: {
+      name: String(weights),
+      isWhole: transforms.preset === 'semanticSegmentation',
+      prepare: transforms,
+    },
+    categories: categoriesOf(weights),
+    open({ key, prefix, whole = false }) {
+      if (key !== undefined || prefix !== undefined) {
+        throw new UsageError('expected --weights-key and --weights-prefix with a file or a URL, got them with a name');
+      }
+      return openPretrained(weights, { mirror: process.env[MIRROR] || undefined, checkHash: whole });
+    },
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {string | undefined} model
+ * @returns {import('layertap/weights').Weights}
+ */
+function weightsOf(text, model) {
+  try {
+    const own = model === undefined ? undefined : getModelWeights(model);
+    const weights = getWeight(text.includes('.') ? text : `${String(own?.DEFAULT).split('.')[0]}.${text}`);
+    if (model === undefined || weights.model === model) return weights;
+    throw new CommandError(`--weights: expected weights of ${model}, got ${weights} of ${weights.model}`);
+  } catch (error) {
+    if (!(error instanceof LayertapError)) throw error;
+    const message = error.message.replace('listWeights()', 'npx layertap-cli weights');
+    throw new CommandError(message.replace(/^getModelWeights: /, '--model: ').replace(/^getWeight: /, '--weights: '));
+  }
+}
+
+/**
+ * The options with the model that the weights name, where none was given, and with the options that go with them.
+ *
+ * @template {{ model?: string | undefined, modelOptions: Record<string, unknown> }} Options
+ * @param {Options} options
+ * @param {WeightSource} source
+ * @returns {Options & { model: string }}
+ * @throws {UsageError} where neither names a model
+ */
+export function withModel(options, source) {
+  const model = options.model ?? source.model;
+  if (model === undefined) throw new UsageError("required option '--model <name>' not specified");
+  return { ...options, model, modelOptions: { ...source.modelOptions, ...options.modelOptions } };
+}
