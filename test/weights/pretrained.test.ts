@@ -22,6 +22,7 @@ import {
 import { classifiers } from '../../src/weights/weights.ts';
 import { servedBytes, serveFile } from '../support/file-server.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
+import { pthOf } from '../support/pth.ts';
 import { rejection } from '../support/thrown.ts';
 
 const mirrorOf = ({ url }: { readonly url: string }) => new URL(url).origin;
@@ -44,30 +45,33 @@ const own = classifiers('SqueezeNet1_1', ['squeezenet1_1', 1235496, 17], 'IMAGEN
 });
 
 describe('a getter', () => {
-  it("reads its layers' bytes alone, at the file's path on the mirror", async () => {
-    const resnet = fillParameters(resnet18());
-    const paths: (string | undefined)[] = [];
-    await using server = await serveFile(servedBytes(fileOf(resnet)), {
-      fault: ({ request }) => {
-        paths.push(request.url);
-        return false;
-      },
-    });
-    const progress: LoadProgress[] = [];
-    const getter = await pretrained('resnet18', {
-      returnLayers: { layer1: 'c2' },
-      mirror: mirrorOf(server),
-      onProgress: (now) => progress.push(now),
-    });
-    expect(new Set(paths)).toEqual(new Set(['/models/resnet18-f37072fd.pth']));
-    // layer1 and what is before it have 157,504 numbers; the header and what lies between are less than a third of it.
-    expect(server.served()).toBeLessThan(157_504 * 4 * 1.33);
-    expect(progress.at(-1)!.loadedBytes).toBe(progress.at(-1)!.totalBytes);
-    expect(getter).toBeInstanceOf(IntermediateLayerGetter);
-    const x = generatedTensor('x', [1, 3, 32, 32]);
-    const expected = new IntermediateLayerGetter(resnet, { layer1: 'c2' }).forward(x);
-    expect(getter.forward(x).get('c2')).toEqual(expected.get('c2'));
-  });
+  it.each(['zip', 'legacy'] as const)(
+    "reads its layers' bytes alone, at the file's path on the mirror: %s",
+    async (layout) => {
+      const resnet = fillParameters(resnet18());
+      const paths: (string | undefined)[] = [];
+      await using server = await serveFile(servedBytes(pthOf(layout, resnet.stateDict())), {
+        fault: ({ request }) => {
+          paths.push(request.url);
+          return false;
+        },
+      });
+      const progress: LoadProgress[] = [];
+      const getter = await pretrained('resnet18', {
+        returnLayers: { layer1: 'c2' },
+        mirror: mirrorOf(server),
+        onProgress: (now) => progress.push(now),
+      });
+      expect(new Set(paths)).toEqual(new Set(['/models/resnet18-f37072fd.pth']));
+      // layer1 and what is before it have 157,504 numbers; what names tensors and lies between is less than a third.
+      expect(server.served()).toBeLessThan(157_504 * 4 * 1.33);
+      expect(progress.at(-1)!.loadedBytes).toBe(progress.at(-1)!.totalBytes);
+      expect(getter).toBeInstanceOf(IntermediateLayerGetter);
+      const x = generatedTensor('x', [1, 3, 32, 32]);
+      const expected = new IntermediateLayerGetter(resnet, { layer1: 'c2' }).forward(x);
+      expect(getter.forward(x).get('c2')).toEqual(expected.get('c2'));
+    },
+  );
 
   it('has its file checked where that is asked for', async () => {
     await using server = await serveFile(servedBytes(squeezenetFile));
