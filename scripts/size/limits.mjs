@@ -56,7 +56,7 @@ export default [
   shipment("one model's weights", '{ ResNet50_Weights }', 'weights/index.js', '13.5 kB'),
   shipment('all weights', '{ getWeight, getModelWeights, listWeights }', 'weights/index.js', '19.5 kB'),
   shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '25 kB'),
-  shipment('all models with weights', '{ pretrained }', 'weights/index.js', '92.5 kB'),
+  shipment('all models with weights', '{ pretrained }', 'weights/index.js', '93 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '75 kB'),
   shipment('models of the hub', '{ fromHub, rangesInCache }', 'hub/index.js', '81 kB'),
 ];
