@@ -70,9 +70,14 @@ describe('links', () => {
     expect(links.length).toBeGreaterThan(0);
   });
 
-  it('of the README reach every page of docs/', () => {
-    const links = linksOf('README.md').join('\n');
-    for (const page of shown.slice(1)) expect(links).toContain(`/blob/main/${page}`);
+  it('of the README and of docs/index.md reach every page of docs/', () => {
+    const links = [
+      ...linksOf('README.md').map((link) => link.replace(/^.*\/blob\/main\//, '')),
+      ...linksOf(join('docs', 'index.md')).map((link) => join('docs', link)),
+    ];
+    const index = join('docs', 'index.md');
+    expect(links).toContain(index);
+    expect(shown.slice(1).filter((page) => !links.includes(page))).toEqual([]);
   });
 
   it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('and names of files in %s are of files that there are', (page) => {
@@ -112,7 +117,7 @@ describe('the examples of the README and of docs/', () => {
   `;
   const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
   const blocks = shown
-    .flatMap((page) => [...readFileSync(page, 'utf8').matchAll(/^```js\n(.*?)^```$/gms)])
+    .flatMap((page) => [...readFileSync(page, 'utf8').matchAll(/^```js(?: \w+)?\n(.*?)^```$/gms)])
     .map(([, code]) => code!)
     .map((code) => (code.includes('import ') ? code : IMPORTED + code));
 
@@ -122,6 +127,8 @@ describe('the examples of the README and of docs/', () => {
     const options: ts.CompilerOptions = {
       strict: true,
       noImplicitAny: false,
+      strictNullChecks: false,
+      useUnknownInCatchVariables: false,
       allowJs: true,
       checkJs: true,
       noEmit: true,

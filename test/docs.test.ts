@@ -1,0 +1,137 @@
+/**
+ * The snippets of the README and of docs/ do what they say: each runs as a program of its own, in an empty folder with
+ * the package, some weights and some photos. What they fetch comes from that folder, too.
+ */
+
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { IntermediateLayerGetter } from '../src/features/intermediate-layer-getter.ts';
+import { saveSafetensors } from '../src/formats/safetensors-write.ts';
+import { resnet18, resnet50 } from '../src/models/index.ts';
+import { zeros } from '../src/tensor/tensor.ts';
+import { fillParameters } from './support/generator.ts';
+
+/** Why a snippet isn't run. Its types are checked all the same. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  browser: 'it needs a page, a web worker or a Worker, which test:bundle and test:examples try',
+  network: "it checks a file's hash, or asks a service, which is not at hand",
+};
+
+/** What snippets leave to their reader. */
+const GIVEN: Readonly<Record<string, string>> = {
+  bytes: "const bytes = (await import('node:fs')).readFileSync('resnet50.safetensors');",
+  x: "const x = (await import('layertap')).zeros([1, typeof block === 'undefined' ? 3 : 64, 96, 96]);",
+  stateDict:
+    "const { zeros } = await import('layertap'); " +
+    'const stateDict = new Map([...block.stateShapes()].map(([key, shape]) => [key, zeros(shape)]));',
+  signal: 'const { signal } = new AbortController();',
+  getter:
+    "const getter = await (async () => { const l = await import('layertap'); const g = new l.IntermediateLayerGetter(" +
+    "l.resnet18(), { layer3: 'aux', layer4: 'out' }); g.loadStateDict(l.loadSafetensors((await import('node:fs'))" +
+    ".readFileSync('resnet18.safetensors'))); return g; })();",
+};
+
+const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
+
+/** In the place of `fetch`: files of the folder, by the last part of an address's path. */
+const PRELOAD = `
+import { readFile } from 'node:fs/promises';
+globalThis.fetch = async (address) => {
+  const { pathname } = new URL(address);
+  const name = pathname.includes('resnet18') ? 'resnet18.safetensors' : pathname.split('/').at(-1);
+  return new Response(await readFile(name));
+};
+`;
+
+interface Snippet {
+  readonly page: string;
+  readonly line: number;
+  readonly code: string;
+  readonly mark: string | undefined;
+}
+
+const snippets: Snippet[] = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))]
+  .filter((page) => page.endsWith('.md'))
+  .flatMap((page) => {
+    const text = readFileSync(page, 'utf8');
+    return [...text.matchAll(/^```js(?: (\w+))?\n(.*?)^```$/gms)].map(({ index, 1: mark, 2: code }) => ({
+      ...{ page, code: code!, mark },
+      line: text.slice(0, index).split('\n').length,
+    }));
+  });
+
+/** A program of a snippet: with what it leaves to its reader. */
+function programOf(code: string): string {
+  const whole = code.includes('import ') ? code : IMPORTED + code;
+  const declares = (name: string) => new RegExp(`\\b(?:const|let|function|class) (?:\\{ )?${name}\\b`).test(whole);
+  const uses = (name: string) =>
+    new RegExp(`(?<![.\\w'"/])${name}\\b(?![\\w'"/:-])`).test(whole.replaceAll(/\/\/.*$/gm, ''));
+  const given = Object.entries(GIVEN).filter(([name]) => uses(name) && !declares(name));
+  const lines = whole.split('\n');
+  const last = lines.map((line) => /^(?:import |\} from )/.test(line)).lastIndexOf(true);
+  // What is made of another of the snippet's names comes after it.
+  const isLate = ([name]: readonly [string, string]) => name === 'stateDict' || code.includes('const block = ');
+  const early = given.filter((each) => !isLate(each)).map(([, line]) => line);
+  const head = [...lines.slice(0, last + 1), ...early, ...lines.slice(last + 1)].join('\n');
+  return given.filter(isLate).reduce((text, [, line]) => text.replace(/^const block = .*$/m, `$&\n${line}`), head);
+}
+
+/** What a line says that it prints, and what was printed, without brackets, quotes and blanks. */
+const bare = (text: string) => text.replaceAll(/Float32Array\(\d+\)|[^\w.,:-]/g, '');
+
+describe('the snippets of the README and of docs/', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'layertap-docs-'));
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(resolve('.'), join(folder, 'node_modules/layertap'));
+    const { resolve: find } = createRequire(resolve('cli/package.json'));
+    symlinkSync(dirname(dirname(find('sharp'))), join(folder, 'node_modules/sharp'));
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'preload.mjs'), PRELOAD);
+    for (const [name, build] of Object.entries({ resnet18, resnet50 })) {
+      const file = saveSafetensors(fillParameters(build()).stateDict());
+      writeFileSync(join(folder, `${name}.safetensors`), file);
+      // Told apart by their first bytes, whatever their names.
+      writeFileSync(join(folder, `${name}.pth`), file);
+    }
+    const getter = new IntermediateLayerGetter(fillParameters(resnet18()), { layer3: 'aux', layer4: 'out' });
+    const input = zeros([1, 3, 64, 64]);
+    const golden = [['input', input] as const, ['out', getter.forward(input).get('out')!] as const];
+    writeFileSync(join(folder, 'golden.safetensors'), saveSafetensors(new Map(golden)));
+    for (const [name, background] of Object.entries({ 'photo.jpg': '#3a7', 'other.jpg': '#a37' })) {
+      await sharp({ create: { width: 320, height: 240, channels: 3, background } })
+        .jpeg()
+        .toFile(join(folder, name));
+    }
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('are run, but for those that say why not', () => {
+    expect(snippets.length).toBeGreaterThan(20);
+    const marks = new Set(snippets.flatMap(({ mark }) => mark ?? []));
+    expect([...marks].filter((mark) => !(mark in NOT_RUN))).toEqual([]);
+  });
+
+  it.each(snippets.filter(({ mark }) => mark === undefined).map((each) => [`${each.page}:${each.line}`, each]))(
+    'at %s runs, and prints what it says',
+    async (_, { code }) => {
+      const file = join(folder, `snippet-${snippets.findIndex((each) => each.code === code)}.js`);
+      writeFileSync(file, programOf(code));
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', './preload.mjs', file], {
+        cwd: folder,
+      });
+      const said = [...code.matchAll(/^\s*console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text!);
+      const printed = bare(stdout);
+      for (const text of said) expect(printed).toContain(bare(text.replace(/(?:, on all hosts|, ?…)?$/, '')));
+    },
+  );
+});
