@@ -27,9 +27,9 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 const GIVEN: Readonly<Record<string, string>> = {
   bytes: "const bytes = (await import('node:fs')).readFileSync('resnet50.safetensors');",
   x: "const x = (await import('layertap')).zeros([1, typeof block === 'undefined' ? 3 : 64, 96, 96]);",
-  stateDict:
-    "const { zeros } = await import('layertap'); " +
-    'const stateDict = new Map([...block.stateShapes()].map(([key, shape]) => [key, zeros(shape)]));',
+  stateDict: 'const stateDict = zerosOf(block);',
+  weights: 'const weights = zerosOf(backbone);',
+  image: "const image = (await import('layertap')).imageFromRgb(new Uint8Array(64 * 48 * 3), 64, 48);",
   signal: 'const { signal } = new AbortController();',
   getter:
     "const getter = await (async () => { const l = await import('layertap'); const g = new l.IntermediateLayerGetter(" +
@@ -39,15 +39,25 @@ const GIVEN: Readonly<Record<string, string>> = {
 
 const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
 
-/** In the place of `fetch`: files of the folder, by the last part of an address's path. */
+/** In the place of `fetch`: the folder's weights of the network that an address names. */
 const PRELOAD = `
 import { readFile } from 'node:fs/promises';
+import { zeros } from 'layertap';
+globalThis.zerosOf = (module) => new Map([...module.stateShapes()].map(([key, shape]) => [key, zeros(shape)]));
 globalThis.fetch = async (address) => {
   const { pathname } = new URL(address);
-  const name = pathname.includes('resnet18') ? 'resnet18.safetensors' : pathname.split('/').at(-1);
+  const [model] = /resnet(18|50)/.exec(pathname) ?? ['resnet50'];
+  const name = pathname.endsWith('config.json') ? 'config.json' : model + '.safetensors';
   return new Response(await readFile(name));
 };
 `;
+
+/** What the hub says of its ResNet-50. */
+const CONFIG = {
+  architecture: 'resnet50',
+  num_classes: 1000,
+  pretrained_cfg: { input_size: [3, 224, 224], interpolation: 'bicubic', crop_pct: 0.95, license: 'apache-2.0' },
+};
 
 interface Snippet {
   readonly page: string;
@@ -76,10 +86,12 @@ function programOf(code: string): string {
   const lines = whole.split('\n');
   const last = lines.map((line) => /^(?:import |\} from )/.test(line)).lastIndexOf(true);
   // What is made of another of the snippet's names comes after it.
-  const isLate = ([name]: readonly [string, string]) => name === 'stateDict' || code.includes('const block = ');
+  const subject = code.includes('const block = ') ? 'block' : 'backbone';
+  const isLate = ([name]: readonly [string, string]) => ['stateDict', 'weights'].includes(name) || subject === 'block';
   const early = given.filter((each) => !isLate(each)).map(([, line]) => line);
   const head = [...lines.slice(0, last + 1), ...early, ...lines.slice(last + 1)].join('\n');
-  return given.filter(isLate).reduce((text, [, line]) => text.replace(/^const block = .*$/m, `$&\n${line}`), head);
+  const behind = new RegExp(`^const ${subject} = .*$`, 'm');
+  return given.filter(isLate).reduce((text, [, line]) => text.replace(behind, `$&\n${line}`), head);
 }
 
 /** What a line says that it prints, and what was printed, without brackets, quotes and blanks. */
@@ -96,6 +108,7 @@ describe('the snippets of the README and of docs/', () => {
     symlinkSync(dirname(dirname(find('sharp'))), join(folder, 'node_modules/sharp'));
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(join(folder, 'preload.mjs'), PRELOAD);
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(CONFIG));
     for (const [name, build] of Object.entries({ resnet18, resnet50 })) {
       const file = saveSafetensors(fillParameters(build()).stateDict());
       writeFileSync(join(folder, `${name}.safetensors`), file);
