@@ -20,6 +20,7 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @property {string} [model]
  * @property {Record<string, unknown>} modelOptions
  * @property {Map<string, string>} [layers]
+ * @property {string} [hubEndpoint]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  */
@@ -31,12 +32,13 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function convert({ input, output, dtype, modelOptions, layers, ...options }) {
-  const source = await sourceOf(input, { option: '', model: options.model });
+  const source = await sourceOf(input, { ...options, modelOptions, option: '' });
   const model = options.model ?? (layers && source.model);
   if (layers && model === undefined) throw new CommandError('convert: expected --model with --layers, got none');
   if (model !== undefined && !layers) throw new CommandError('convert: expected --layers with --model, got none');
   checkOutputs({ inputs: { input: source.path }, files: [{ option: 'output', path: output }] });
-  const needed = model !== undefined && layers ? keysOf(model, modelOptions, layers) : null;
+  const needed =
+    model !== undefined && layers ? keysOf(source.build?.() ?? buildModel(model, modelOptions), layers) : null;
   const converted = await withWeights(source, { ...options, whole: !needed }, async (file) => {
     const names = [...file.tensors.keys()].filter((name) => needed?.has(name) ?? true);
     const missing = [...(needed ?? [])].filter((key) => !file.tensors.has(key) && !key.endsWith('num_batches_tracked'));
@@ -63,13 +65,11 @@ export async function convert({ input, output, dtype, modelOptions, layers, ...o
 /**
  * The keys of all that the layers need.
  *
- * @param {string} name
- * @param {Record<string, unknown>} modelOptions
+ * @param {import('layertap').Module<any>} model
  * @param {Map<string, string>} layers
  * @returns {Set<string>}
  */
-function keysOf(name, modelOptions, layers) {
-  const model = buildModel(name, modelOptions);
+function keysOf(model, layers) {
   checkLayers(model, layers);
   return new Set(featuresOf(model, layers, [1, 3, 224, 224]).tapped.stateShapes().keys());
 }

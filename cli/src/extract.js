@@ -17,6 +17,7 @@ import { withWeights } from './tensor-file.js';
  * @property {string} [model] unless the weights name it
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
+ * @property {string} [hubEndpoint]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {Map<string, string>} layers
@@ -36,10 +37,10 @@ import { withWeights } from './tensor-file.js';
  */
 export async function extract(given) {
   checkInputOptions(given);
-  const source = await sourceOf(given.weights, { model: given.model });
+  const source = await sourceOf(given.weights, given);
   const options = withModel(given, source);
   const { layers, output, heatmaps: folder, deterministic = false } = options;
-  const model = buildModel(options.model, options.modelOptions);
+  const model = source.build?.() ?? buildModel(options.model, options.modelOptions);
   checkLayers(model, layers);
 
   status('reading …');

@@ -1,5 +1,7 @@
 /** What commands print: tables, sizes, and on a terminal what is going on. */
 
+import { oneLine } from './failures.js';
+
 /**
  * Rows of cells as lines with aligned columns; numbers to the right.
  *
@@ -68,6 +70,16 @@ function scaled(value, step, units) {
  */
 export function status(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+/**
+ * Says on stderr what should be known at once.
+ *
+ * @param {string} text
+ */
+export function warn(text) {
+  status('');
+  process.stderr.write(`layertap: warning: ${oneLine(text)}\n`);
 }
 
 /**

@@ -7,11 +7,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { convert, DTYPES } from './convert.js';
 import { extract } from './extract.js';
-import { failureLine, oneLine, UsageError } from './failures.js';
+import { failureLine, UsageError } from './failures.js';
 import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
 import { describeModels } from './models.js';
-import { status } from './print.js';
+import { status, warn } from './print.js';
 import { segment } from './segment.js';
 import { describeWeights } from './weights.js';
 
@@ -80,8 +80,13 @@ function createProgram() {
       '--weights <weights>',
       "a file or URL with torchvision's keys: safetensors, an index of shards, or PyTorch's .pth; or the name of " +
         "torchvision's own: DEFAULT, IMAGENET1K_V2, ResNet50_Weights.DEFAULT, which needs no --model; `npx " +
-        'layertap-cli weights` lists them',
+        'layertap-cli weights` lists them; or hub:OWNER/NAME[@REVISION], a repository of timm on the Hugging Face hub',
     ).makeOptionMandatory();
+  const hubEndpoint = () =>
+    new Option(
+      '--hub-endpoint <url>',
+      'a mirror of the Hugging Face hub; HF_ENDPOINT unless given, HF_TOKEN is the token',
+    );
   const weightsKey = () => new Option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict');
   const weightsPrefix = () =>
     new Option('--weights-prefix <prefix>', 'what is taken off the names: module.; others are left out');
@@ -110,6 +115,7 @@ function createProgram() {
     .addOption(model())
     .addOption(modelOptions())
     .addOption(weights())
+    .addOption(hubEndpoint())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(layers().makeOptionMandatory())
@@ -128,6 +134,7 @@ function createProgram() {
     .addOption(model())
     .addOption(modelOptions())
     .addOption(weights())
+    .addOption(hubEndpoint())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(input())
@@ -158,6 +165,7 @@ function createProgram() {
     .option('--model <name>', "torchvision's name, for --layers")
     .addOption(modelOptions())
     .addOption(layers())
+    .addOption(hubEndpoint())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(json())
@@ -210,7 +218,7 @@ function createProgram() {
  */
 function print({ result, lines, warnings = [] }, { json = false }) {
   status('');
-  for (const warning of warnings) process.stderr.write(`layertap: warning: ${oneLine(warning)}\n`);
+  warnings.forEach(warn);
   process.stdout.write(`${json ? JSON.stringify(result) : lines.join('\n')}\n`);
 }
 

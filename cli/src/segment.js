@@ -20,6 +20,7 @@ const AUXILIARY = /^aux_classifier\./;
  * @property {string} [model] unless the weights name it
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
+ * @property {string} [hubEndpoint]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {string} [input]
@@ -40,7 +41,7 @@ const AUXILIARY = /^aux_classifier\./;
  */
 export async function segment(given) {
   checkInputOptions(given);
-  const source = await sourceOf(given.weights, { model: given.model });
+  const source = await sourceOf(given.weights, given);
   const options = withModel(given, source);
   const { output, scores: scoresPath, deterministic = false } = options;
   const { input: inputPath, image: imagePath } = options;

@@ -1,11 +1,12 @@
 /**
- * What `--weights` names: a file, a URL, or torchvision's weights by their name. From the latter follow the model, its
- * options, what is done to a photo, and the classes' names.
+ * What `--weights` names: a file, a URL, torchvision's weights by their name, or a repository of the Hugging Face hub.
+ * From the latter two follow the model, its options, what is done to a photo, and the classes' names.
  */
 
 import { LayertapError, openWeights } from 'layertap';
 import { categoriesOf, getModelWeights, getWeight, modelOptionsOf, openPretrained } from 'layertap/weights';
 import { CommandError, UsageError } from './failures.js';
+import { HUB, hubSource } from './hub.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
@@ -41,19 +42,33 @@ export const MAX_HEADER_BYTES = 100_000_000;
  * @property {Record<string, unknown>} modelOptions
  * @property {Preparation} [preparation]
  * @property {readonly string[] | null} categories the classes' names
+ * @property {() => import('layertap').Module<any>} [build] where more than a name tells the model
  * @property {(options: OpenSource) => Promise<import('layertap').OpenedWeights>} [open] where it is no file
+ */
+
+/**
+ * What goes with the text that names a source.
+ *
+ * @typedef {object} SourceOptions
+ * @property {string} [option] what the text was given as
+ * @property {string | undefined} [model]
+ * @property {Readonly<Record<string, unknown>>} [modelOptions]
+ * @property {string | undefined} [hubEndpoint] a mirror of the Hugging Face hub
  */
 
 /**
  * What a text names. A file of a name that stands for something else is meant by `./NAME`.
  *
  * @param {string} text
- * @param {{ option?: string, model?: string | undefined }} [options] what the text was given as, and the model
+ * @param {SourceOptions} [options]
  * @returns {Promise<WeightSource>}
  * @throws {UsageError} where a name needs a model
  * @throws {CommandError} where there are no weights of that name
  */
-export async function sourceOf(text, { option = '--weights', model } = {}) {
+export async function sourceOf(text, options = {}) {
+  const { option = '--weights', model, hubEndpoint } = options;
+  if (text.startsWith(HUB)) return hubSource(text, { ...options, option });
+  if (hubEndpoint !== undefined) throw new UsageError('expected --hub-endpoint with hub:OWNER/NAME, got it without');
   if (/^https?:\/\//i.test(text)) return urlSource(text, option);
   if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text)) return namedSource(text, option, model);
   return { label: `${option} ${text}`.trimStart(), path: text, modelOptions: {}, categories: null };

@@ -1,0 +1,65 @@
+/** Weights of the Hugging Face hub: `hub:timm/resnet18.tv_in1k`, with `@REVISION` where it isn't `main`. */
+
+import { LayertapError } from 'layertap';
+import { openHub } from 'layertap/hub';
+import { huggingFaceCache } from 'layertap/node';
+import { CommandError, UsageError } from './failures.js';
+import { warn } from './print.js';
+
+/** What names a repository begins with. */
+export const HUB = 'hub:';
+
+/**
+ * Opens a repository: its config says the model and what is done to a photo. What Python has downloaded is looked into
+ * first. HF_ENDPOINT names a mirror, and HF_TOKEN is the token, as in Python.
+ *
+ * @param {string} text
+ * @param {import('./source.js').SourceOptions & { option: string }} options
+ * @returns {Promise<import('./source.js').WeightSource>}
+ * @throws {UsageError} where options of the model are given, which the config tells
+ * @throws {CommandError} where there is no such repository, or its model isn't one of torchvision's
+ */
+export async function hubSource(text, { option, model, modelOptions = {}, hubEndpoint }) {
+  if (Object.keys(modelOptions).length > 0) {
+    throw new UsageError('expected --model-options with a file, got them with hub:');
+  }
+  const label = `${option} ${text}`.trimStart();
+  const [repo = '', revision] = text.slice(HUB.length).split('@');
+  const { HF_ENDPOINT, HF_TOKEN } = process.env;
+  let hub;
+  try {
+    hub = await openHub(repo, {
+      revision,
+      endpoint: hubEndpoint ?? (HF_ENDPOINT || undefined),
+      token: HF_TOKEN || undefined,
+      // A mirror that is named has files of its own.
+      ...(hubEndpoint === undefined && { local: huggingFaceCache() }),
+      onWarning: (message) => warn(message.replace(/^openHub: /, '')),
+    });
+  } catch (error) {
+    if (!(error instanceof LayertapError)) throw error;
+    throw new CommandError(`${label}: ${error.message.replace('pass token', 'set HF_TOKEN')}`);
+  }
+  const { name, transforms, labels, weights, close } = hub;
+  if (model !== undefined && model !== name) {
+    await close();
+    throw new CommandError(`--model: expected ${name}, as ${text} is, or none, got ${model}`);
+  }
+  return {
+    ...{ label, model: name, modelOptions: {}, categories: labels },
+    preparation: { name: text, isWhole: false, prepare: transforms },
+    build: () => hub.model,
+    async open({ key, prefix }) {
+      if (key !== undefined || prefix !== undefined) {
+        throw new UsageError('expected --weights-key and --weights-prefix with a file or a URL, got them with a name');
+      }
+      /** @type {import('layertap').OpenedWeights['load']} */
+      const load = async (names = weights.tensors.keys(), reading = {}) => {
+        const tensors = new Map();
+        for await (const [key, tensor] of weights.stream(names, reading)) tensors.set(key, tensor);
+        return tensors;
+      };
+      return { ...weights, format: 'safetensors', load, close };
+    },
+  };
+}

@@ -1,0 +1,147 @@
+/** Weights of the hub: the model and the preset follow from the config, and the environment is Python's. */
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import { readSafetensors } from '../../src/formats/safetensors-read.ts';
+import { buildArchitecture } from '../../src/hub/architectures.ts';
+import { imageFromRgb } from '../../src/image/image.ts';
+import { imageClassification } from '../../src/image/presets.ts';
+import { fillParameters } from '../support/generator.ts';
+import { COMMIT, type HubOptions, type HubServer, serveHub } from '../support/hub-server.ts';
+import { timmConfig, timmFile, timmNames } from '../support/timm.ts';
+
+const BIN = fileURLToPath(new URL('../../cli/bin/layertap.js', import.meta.url));
+const REPO = 'timm/tf_mobilenetv3_small_100.in1k';
+const ARCHITECTURE = 'tf_mobilenetv3_small_100';
+
+const folder = mkdtempSync(join(tmpdir(), 'layertap-cli-'));
+const pixels = Uint8Array.from({ length: 90 * 70 * 3 }, (_, i) => (i * 37 + (i >> 5)) % 256);
+let weights: Uint8Array;
+beforeAll(async () => {
+  const { model } = buildArchitecture('fromHub', ARCHITECTURE, 1000);
+  weights = timmFile(model, timmNames.find(({ architecture }) => architecture === 'mobilenetv3_small_100')!);
+  writeFileSync(
+    join(folder, 'p.png'),
+    await sharp(pixels, { raw: { width: 90, height: 70, channels: 3 } })
+      .png()
+      .toBuffer(),
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const servers: HubServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+async function serve(options: Partial<HubOptions> = {}, cfg: object = {}): Promise<HubServer> {
+  const config = timmConfig(ARCHITECTURE, { input_size: [3, 96, 96], crop_pct: 0.8, ...cfg });
+  const server = await serveHub({
+    repos: { [REPO]: { 'config.json': config, 'model.safetensors': weights } },
+    ...options,
+  });
+  servers.push(server);
+  return server;
+}
+
+/** Runs a command while a server of this process answers. */
+function run(args: readonly string[], env: Record<string, string> = {}) {
+  const clean = { PATH: process.env.PATH, HOME: folder, ...env };
+  return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [BIN, ...args], { cwd: folder, env: clean }, (error, stdout, stderr) => {
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+const EXTRACT = ['extract', '--weights', `hub:${REPO}`, '--layers', 'features.3=c', '--image', 'p.png'];
+const OUTPUT = ['--output', 'f.safetensors', '--deterministic'];
+
+describe('extract with weights of the hub', () => {
+  it("takes model and preset from the config, with TensorFlow's padding", async () => {
+    const { endpoint } = await serve();
+    const { status, stderr, stdout } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^tapped mobilenet_v3_small on \[1, 3, 96, 96\]/);
+    const { model } = buildArchitecture('fromHub', ARCHITECTURE, 1000);
+    const getter = fillParameters(new IntermediateLayerGetter(model, { 'features.3': 'c' }));
+    const image = imageFromRgb(pixels, 90, 70);
+    const x = imageClassification(image, { resizeSize: 120, cropSize: 96, interpolation: 'bicubic' });
+    const expected = getter.compile({ deterministic: true }).forward(x).get('c')!;
+    expect(readSafetensors(readFileSync(join(folder, 'f.safetensors'))).get('c')).toEqual(expected);
+  });
+
+  it('takes a preset that is given, and a revision', async () => {
+    const { endpoint, requests } = await serve();
+    const args = EXTRACT.map((arg) => (arg === `hub:${REPO}` ? `${arg}@${COMMIT}` : arg));
+    const { status, stdout } = await run([...args, ...OUTPUT, '--hub-endpoint', endpoint, '--preset', 'imagenet']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^tapped mobilenet_v3_small on \[1, 3, 224, 224\]/);
+    expect(requests[0]!.path).toBe(`/${REPO}/resolve/${COMMIT}/config.json`);
+  });
+
+  it('takes the mirror and the token from the environment, as Python does', async () => {
+    const { endpoint } = await serve({ token: 'hf_sesame' });
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT], { HF_ENDPOINT: endpoint, HF_TOKEN: 'hf_sesame' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('tells of a license that excludes commercial use', async () => {
+    const { endpoint } = await serve({}, { license: 'cc-by-nc-4.0' });
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint]);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: `layertap: warning: ${REPO} is licensed under cc-by-nc-4.0, which excludes commercial use\n`,
+    });
+  });
+});
+
+describe('what is wrong with weights of the hub', () => {
+  it('a private repository says which variable has the token', async () => {
+    const { endpoint } = await serve({ token: 'hf_sesame' });
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr:
+        `layertap: --weights hub:${REPO}: openHub: expected ${REPO} from ${endpoint}, ` +
+        'got 401: gated or private, or no repository; set HF_TOKEN\n',
+    });
+  });
+
+  it('another model than the config’s', async () => {
+    const { endpoint } = await serve();
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint, '--model', 'resnet18']);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `layertap: --model: expected mobilenet_v3_small, as hub:${REPO} is, or none, got resnet18\n`,
+    });
+  });
+
+  it('a classifier for segment', async () => {
+    const { endpoint } = await serve();
+    const args = ['segment', '--weights', `hub:${REPO}`, '--image', 'p.png', '--output', 'm.png'];
+    const { status, stderr } = await run([...args, '--hub-endpoint', endpoint]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'layertap: --model: expected a segmentation model such as deeplabv3_resnet50, got "mobilenet_v3_small"\n',
+    });
+  });
+
+  it.each([
+    [['--model-options', '{"numClasses":5}'], 'expected --model-options with a file, got them with hub:'],
+    [
+      ['--weights-key', 'model'],
+      'expected --weights-key and --weights-prefix with a file or a URL, got them with a name',
+    ],
+  ])('%j', async (options, message) => {
+    const { endpoint } = await serve();
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint, ...options]);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: `layertap: ${message}; see npx layertap-cli --help\n` });
+  });
+});
