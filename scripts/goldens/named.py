@@ -24,8 +24,43 @@ class Function(torch.nn.Module):
         return y if torch.is_tensor(y) else y[-1]
 
 
+class SyncBatchNorm(torch.nn.modules.batchnorm._BatchNorm):
+    """In eval mode it is a batch norm of any shape; PyTorch's own refuses tensors that aren't on a GPU."""
+
+    def _check_input_dim(self, x):
+        torch.nn.SyncBatchNorm._check_input_dim(self, x)
+
+
+class Padding(torch.nn.Module):
+    """What later versions' layers of padding do, in their words: the functional form, of so many axes and a mode."""
+
+    def __init__(self, axes, mode, padding):
+        super().__init__()
+        self.mode = mode
+        self.padding = (padding,) * (2 * axes) if isinstance(padding, int) else tuple(padding)
+
+    def forward(self, x):
+        return torch.nn.functional.pad(x, self.padding, self.mode)
+
+
+class DropPath(torch.nn.Identity):
+    """timm's, in eval mode."""
+
+
+# What PyTorch 1.13 has not, or not on a CPU, and timm's.
+OWN = {
+    "torch.nn.SyncBatchNorm": SyncBatchNorm,
+    "torch.nn.ZeroPad1d": functools.partial(Padding, 1, "constant"),
+    "torch.nn.CircularPad1d": functools.partial(Padding, 1, "circular"),
+    "torch.nn.CircularPad2d": functools.partial(Padding, 2, "circular"),
+    "timm.layers.DropPath": DropPath,
+}
+
+
 def named(name):
     """The class or function of a dotted name, `torch.nn.functional.relu` for example."""
+    if name in OWN:
+        return OWN[name]
     package, *attributes = name.split(".")
     return functools.reduce(getattr, attributes, importlib.import_module(package))
 
@@ -37,6 +72,6 @@ def module_of(entry, args, options):
     in one. Of a function that gives several tensors, the module gives the last.
     """
     called, options = named(entry["torch"]), snake_case(options)
-    if isinstance(called, type):
+    if isinstance(called, type) or entry["torch"] in OWN:
         return called(*args, **options)
     return Function(called, args, options, entry.get("takes") == "a list")

@@ -202,6 +202,54 @@ def conv2d(d):
     return case
 
 
+def conv_transpose2d(d):
+    if d.chance(0.03):
+        shape = d.huge()
+        kernel = [1, d.between(1, 9)] if shape[2] == 1 else [d.between(1, 9), 1]
+        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape], d.data()]
+    shape = d.image()
+    if d.chance(0.05):
+        # Long sums.
+        shape = [1, d.pick([288, 512, 1024]), d.between(1, 4), d.between(1, 4)]
+    groups = d.pick([1, 1, 1, 1, 2, 3, 4, shape[1]]) if shape[1] < 100 else 1
+    channels = shape[1] if shape[1] % groups == 0 else shape[1] * groups
+    shape[1] = channels
+    out = groups * d.between(1, max(1, 20 // groups))
+    kernel = d.pair(lambda: d.pick([1, 2, 2, 3, 3, 4, 4, 5, 7]))
+    sizes = kernel if isinstance(kernel, list) else [kernel, kernel]
+    options = d.options(
+        stride=(0.7, lambda: d.pair(lambda: d.pick([1, 2, 2, 2, 3, 4]))),
+        padding=(0.5, lambda: d.pair(lambda: d.between(0, max(1, min(sizes) // 2)))),
+        dilation=(0.25, lambda: d.pair(lambda: d.between(1, 4))),
+        bias=(0.4, lambda: False),
+    )
+    if d.chance(0.4):
+        most = lambda axis: max(as_pair(options.get(name, 1))[axis] for name in ["stride", "dilation"]) - 1
+        options["outputPadding"] = [d.between(0, most(0)), d.between(0, most(1))]
+    if groups > 1:
+        options["groups"] = groups
+    case = [[channels, out, kernel], options, [shape], d.data()]
+    if d.chance(0.1):
+        shape[0] = max(1, shape[0])
+        name, value = d.pick([
+            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0), ("padding", -1),
+            ("padding", 0.5), ("stride", [1, 2, 3]), ("channels", channels + 1), ("padding", 40), ("outputPadding", 5),
+            ("outputPadding", -1), ("outputPadding", [0, 9]), ("input", [shape[0], channels, 0, 5]), ("input", [shape[0], channels]),
+            ("input", [1, channels, shape[2]]), ("paddingMode", "reflect"), ("padding", [1, -1]),
+        ])
+        if name == "channels":
+            shape[1] = value
+        elif name == "input":
+            case[2] = [value]
+        else:
+            options[name] = value
+    return case
+
+
+def as_pair(value):
+    return value if isinstance(value, list) else [value, value]
+
+
 def window(d, name):
     """A pooling layer with what both kinds have."""
     shape = d.huge() if d.chance(0.06) else d.image()
@@ -255,6 +303,39 @@ def avg_pool2d(d):
     return case
 
 
+def lp_pool2d(d):
+    case = window(d, "lp")
+    case[1] = {name: value for name, value in case[1].items() if name in ("stride", "ceilMode")}
+    # Powers that take any sign, and those that don't.
+    p = d.pick([1, 2, 2, 3, 4]) if d.chance(0.8) else d.pick([0.5, 1.5, -1, 2.5])
+    return [[p, *case[0]], case[1], case[2], d.data(d.chance(0.3))]
+
+
+def adaptive_max_pool2d(d):
+    case = adaptive_avg_pool2d(d)
+    if d.chance(0.4):
+        # Sizes that divide.
+        height, width = d.between(1, 6), d.between(1, 6)
+        case[0] = [[height, width]]
+        case[2] = [[d.batch(), d.channels(), height * d.between(1, 5), width * d.between(1, 5)]]
+    return case
+
+
+def avg_pool1d(d):
+    case = avg_pool2d(d)
+    case[1].pop("divisorOverride", None)
+    return case
+
+
+def adaptive_pool1d(d):
+    case = adaptive_max_pool2d(d)
+    size = case[0][0]
+    # Of nothing PyTorch gives NaN.
+    case[2][0][-1] = max(1, case[2][0][-1])
+    # PyTorch's 1-D layers keep no size.
+    return case if not isinstance(size, list) or size[-1] is not None else [[d.between(1, 9)], *case[1:]]
+
+
 def adaptive_avg_pool2d(d):
     shape = d.image()
     if d.chance(0.05):
@@ -273,11 +354,11 @@ def adaptive_avg_pool2d(d):
     return [[size], {}, [shape], d.data()]
 
 
-def upsample(d):
+def upsample(d, modes=("nearest", "bilinear")):
     shape = d.huge() if d.chance(0.04) else d.image()
-    mode = d.pick(["nearest", "bilinear"])
-    options = {"mode": mode} if mode == "bilinear" or d.chance(0.5) else {}
-    if mode == "bilinear" and d.chance(0.7):
+    mode = d.pick(modes)
+    options = {"mode": mode} if mode != "nearest" or d.chance(0.5) else {}
+    if mode in ("bilinear", "bicubic") and d.chance(0.7):
         options["alignCorners"] = d.chance(0.5)
     factor = lambda: d.pick([1, 2, 0.5, 1.5, 3, 1.3, 0.7, 2.41, 1.1, round(d.random.uniform(0.3, 3), d.between(1, 6))])
     ways = d.pick(["size", "scaleFactor", "scaleFactor"])
@@ -297,6 +378,17 @@ def upsample(d):
     if d.chance(0.03):
         shape = d.pick([[1, 3, 0, 4], [1, 0, 4, 4], [1, 3], [1, 3, 4, 0]])
     return [[], options, [shape], d.data()]
+
+
+def resample(d):
+    case = upsample(d, ("bicubic", "bicubic", "area", "nearest-exact"))
+    # Where a weight of the cubic curve is nearly 0, rounding decides whether an infinite pixel makes NaN.
+    return [*case[:3], d.data(False)] if case[1].get("mode") == "bicubic" else case
+
+
+def upsampling(d):
+    case = upsample(d, ("nearest",))
+    return [case[0], {name: value for name, value in case[1].items() if name not in ("mode", "alignCorners")}, *case[2:]]
 
 
 def linear(d):
@@ -325,6 +417,38 @@ def batch_norm(d):
         channels = case[0][0]
         case[2] = [d.pick([[2, channels], [channels], [2, channels, 3]])]
     case[1].update(d.options(affine=(0.2, lambda: False), momentum=(0.2, lambda: d.pick([0.01, 0.5]))))
+    return case
+
+
+def instance_norm(d):
+    shape = d.huge() if d.chance(0.05) else d.image()
+    # Not of an empty batch, which PyTorch 1.13 refuses with some options.
+    shape[0] = max(1, shape[0])
+    channels = shape[1] + (1 if d.chance(0.06) else 0)
+    if d.chance(0.06):
+        shape = d.pick([[2, channels], [1, channels, 1, 1], [2, channels, 3, 4, 5], [1, channels, 1, 2]])
+    options = d.options(
+        eps=(0.3, lambda: d.pick([1e-3, 1e-5, 0.5])), affine=(0.5, lambda: d.chance(0.8)),
+        trackRunningStats=(0.3, lambda: d.chance(0.8)), momentum=(0.1, lambda: d.pick([0.01, 0.5])),
+    )
+    return [[channels], options, [shape], d.data(d.chance(0.3))]
+
+
+def batch_norm1d(d):
+    case = batch_norm(d)
+    channels = case[2][0][1] if len(case[2][0]) > 1 else 3
+    # PyTorch checks less where there is nothing to compute.
+    batch = d.batch() if channels == case[0][0] else 2
+    rows = [batch, channels, d.size()] if d.chance(0.6) else [batch, channels]
+    case[2] = [rows if d.chance(0.93) else d.pick([[2, channels, 3, 4], [channels]])]
+    return case
+
+
+def sync_batch_norm(d):
+    case = batch_norm(d)
+    if d.chance(0.3):
+        channels = case[0][0]
+        case[2] = [d.pick([[2, channels], [2, channels, 3], [2, channels, 3, 2, 4], [channels]])]
     return case
 
 
@@ -455,6 +579,15 @@ def group_norm(d):
 
 def padding(d):
     return d.between(0, 3) if d.chance(0.4) else [d.between(-1 if d.chance(0.15) else 0, 4) for _ in range(4)]
+
+
+def circular(draw):
+    """Without sides that cut: PyTorch wraps what is written before."""
+    def drawn(d):
+        (sides,), *others = draw(d)
+        return [[[max(0, side) for side in sides] if isinstance(sides, list) else sides], *others]
+
+    return drawn
 
 
 def pad_layer(d):
@@ -641,6 +774,87 @@ def mean(d):
     return [[dim], d.options(keepdim=(0.5, lambda: True)), [shape], d.data()]
 
 
+def in_one_row(draw):
+    """A 2-D layer's draw as one of the 1-D layer: the last of two sizes, and rows."""
+    last = lambda value: value[-1] if isinstance(value, list) else value
+
+    def drawn(d):
+        args, options, shapes, data = draw(d)
+        # Numbers of axes that aren't the layer's stay what they are.
+        rows = [[*shape[:2], shape[3]] if len(shape) == 4 else shape[:2] if len(shape) == 3 else shape[:1] for shape in shapes]
+        return [[last(arg) for arg in args], {name: last(value) for name, value in options.items()}, rows, data]
+
+    return drawn
+
+
+def conv2d_modes(d):
+    shape = d.image()
+    groups = d.pick([1, 1, 1, 2, shape[1]])
+    shape[1] = shape[1] if shape[1] % groups == 0 else shape[1] * groups
+    out = groups * d.between(1, max(1, 12 // groups))
+    kernel = d.pair(lambda: d.pick([1, 2, 3, 3, 5]))
+    options = {"paddingMode": d.pick(["reflect", "replicate", "circular", "zeros"]), **d.options(
+        stride=(0.3, lambda: d.pair(lambda: d.between(1, 3))),
+        padding=(0.85, lambda: d.pick(["same", "valid", *[d.pair(lambda: d.between(0, 3)) for _ in range(8)]])),
+        dilation=(0.2, lambda: d.pair(lambda: d.between(1, 3))),
+        bias=(0.4, lambda: False),
+    )}
+    if groups > 1:
+        options["groups"] = groups
+    if d.chance(0.06):
+        shape[0] = max(1, shape[0])
+        name, value = d.pick([("paddingMode", "edge"), ("paddingMode", ""), ("padding", 40), ("stride", 0)])
+        options[name] = value
+    # Infinities stay in their windows but by Winograd's algorithms, which are for kernels of 3.
+    return [[shape[1], out, kernel], options, [shape], d.data(kernel not in (3, [3, 3]) and d.chance(0.5))]
+
+
+def matmul(d):
+    rows, inner, columns = d.size(), d.pick([d.size(), d.size(), 700]), d.size()
+    batch = [d.between(1, 4) for _ in range(d.pick([0, 0, 1, 1, 2, 3]))]
+    first, second = list(batch), list(batch)
+    for axis in range(len(batch)):
+        if d.chance(0.25):
+            d.pick([first, second])[axis] = 1
+    if batch and d.chance(0.3):
+        drop = d.between(1, len(batch))
+        if d.chance(0.5):
+            first = first[drop:]
+        else:
+            second = second[drop:]
+    a, b = [*first, rows, inner], [*second, inner, columns]
+    if d.chance(0.15):
+        a = [inner]
+    if d.chance(0.15):
+        b = [inner]
+    if d.chance(0.08):
+        a, b = d.pick([(a, [*b, 2]), ([*a[:-1], inner + 1], b), ([3, *a], [2, *b]), (a[:-1] or [inner + 1], b)])
+    return [[], {}, [a, b], d.data(d.chance(0.3))]
+
+
+def stacked(d):
+    shape = anything(d)
+    shapes = [list(shape) for _ in range(d.between(1, 4))]
+    if d.chance(0.08):
+        shapes[-1][d.between(0, len(shape) - 1)] += 1
+    return [[axis(d, len(shape) + 1)] if d.chance(0.8) else [], {}, shapes, d.data()]
+
+
+def pad_rows(d):
+    shape = [d.batch(), d.channels(), d.size()] if d.chance(0.9) else [d.channels(), d.size()]
+    sides = d.between(0, 3) if d.chance(0.4) else [d.between(-1 if d.chance(0.15) else 0, 4) for _ in range(2)]
+    return [[sides], {}, [shape], d.data()]
+
+
+def constant_pad_rows(d):
+    case = pad_rows(d)
+    return [[*case[0], d.pick([0, 1.5, -2])], *case[1:]]
+
+
+def drop_path(d):
+    return [[d.pick([0, 0.1, 0.5])] if d.chance(0.7) else [], {}, [anything(d)], d.data()]
+
+
 SUM = {"sumOf": "products"}
 # The kernels' promise: runs of 16 pixels in float32, which are added up in float64. Then one rounding on each side.
 MEAN = {"roundings": 18, "of": "terms"}
@@ -648,6 +862,9 @@ MEAN = {"roundings": 18, "of": "terms"}
 NORM = {"roundings": 6, "of": "terms"}
 # A value passes six roundings on each side: its two weights, products and sums. The coordinates are the same.
 BILINEAR = {"roundings": 12, "of": "|x|", "where": {"mode": "bilinear"}}
+BICUBIC = {"roundings": 60, "of": "|x|"}
+# Computed in float64 on both sides: each result rounds once.
+POWER = {"roundings": 2, "of": "terms"}
 # A sum, a product and a quotient; and PyTorch's result.
 RAMP = {"roundings": 4, "of": "1 or |x|"}
 # Within 4 ulp, of which each is two units; and PyTorch's result.
@@ -661,13 +878,32 @@ NN = "torch.nn."
 # How many cases, what draws one, and what the file says beside them. Where no name is given, it is torch.nn's.
 SWEEPS = {
     "Conv2d": (1300, conv2d, {"bound": SUM}),
+    "ConvTranspose2d": (900, conv_transpose2d, {"bound": SUM}),
+    "Conv2d in padding modes": (500, conv2d_modes, {"torch": "torch.nn.Conv2d", "bound": SUM}),
+    "Conv1d": (500, in_one_row(conv2d), {"bound": SUM}),
+    "ConvTranspose1d": (400, in_one_row(conv_transpose2d), {"bound": SUM}),
     "MaxPool2d": (600, max_pool2d, {}),
     "AvgPool2d": (600, avg_pool2d, {"bound": MEAN}),
     "AdaptiveAvgPool2d": (450, adaptive_avg_pool2d, {"bound": MEAN}),
     "Upsample": (1200, upsample, {"bound": BILINEAR, "computed": "in float32"}),
+    # Four rows, and as many columns: four weights, products and sums each way, of sums of at most 1.9·1.9 of |x|.
+    "interpolate": (700, resample, {"torch": "torch.nn.functional.interpolate", "bound": BICUBIC, "computed": "in float32"}),
+    **{name: (150, upsampling, {"bound": bound, "computed": "in float32"}) for name, bound in [
+        ("UpsamplingNearest2d", "none"), ("UpsamplingBilinear2d", {"roundings": 12, "of": "|x|"})]},
+    "MaxPool1d": (250, in_one_row(max_pool2d), {}),
+    "AvgPool1d": (250, in_one_row(avg_pool1d), {"bound": MEAN}),
+    "AdaptiveAvgPool1d": (200, in_one_row(adaptive_pool1d), {"bound": MEAN}),
+    "AdaptiveMaxPool1d": (200, in_one_row(adaptive_pool1d), {}),
+    "LPPool1d": (200, in_one_row(lp_pool2d), {"bound": POWER}),
+    "AdaptiveMaxPool2d": (400, adaptive_max_pool2d, {}),
+    "LPPool2d": (400, lp_pool2d, {"bound": POWER}),
     "Linear": (250, linear, {"bound": SUM}),
     "BatchNorm2d": (130, batch_norm, {"bound": NORM}),
     "FrozenBatchNorm2d": (90, norm, {"torch": "torchvision.ops.FrozenBatchNorm2d", "bound": NORM}),
+    "BatchNorm1d": (200, batch_norm1d, {"bound": NORM}),
+    "SyncBatchNorm": (130, sync_batch_norm, {"bound": NORM}),
+    "InstanceNorm2d": (300, instance_norm, {"bound": {"roundings": 12, "of": "1 or |x|"}}),
+    "InstanceNorm1d": (200, in_one_row(instance_norm), {"bound": {"roundings": 12, "of": "1 or |x|"}}),
     **{name: (60, activation, {}) for name in ["ReLU", "ReLU6"]},
     **{name: (60, activation, {"bound": RAMP}) for name in ["Hardswish", "Hardsigmoid"]},
     **{name: (60, activation, {"bound": CURVE}) for name in ["Sigmoid", "SiLU"]},
@@ -679,6 +915,10 @@ SWEEPS = {
         ("Softplus", softplus)]},
     "ConstantPad2d": (60, constant_pad, {}),
     **{name: (90, pad_layer, {}) for name in ["ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d"]},
+    "CircularPad2d": (90, circular(pad_layer), {}),
+    "ConstantPad1d": (60, constant_pad_rows, {}),
+    **{name: (80, pad_rows, {}) for name in ["ZeroPad1d", "ReflectionPad1d", "ReplicationPad1d"]},
+    "CircularPad1d": (80, circular(pad_rows), {}),
     "pad": (150, pad, {"torch": "torch.nn.functional.pad"}),
     "PixelShuffle": (50, pixel_shuffle, {}),
     "PixelUnshuffle": (50, pixel_unshuffle, {}),
@@ -712,6 +952,9 @@ SWEEPS = {
     "split": (100, split, {"torch": "torch.split"}),
     "chunk": (100, chunk, {"torch": "torch.chunk"}),
     "mean": (120, mean, {"torch": "torch.mean", "bound": MEAN}),
+    "matmul": (300, matmul, {"torch": "torch.matmul", "bound": {"roundings": 2, "of": "terms"}}),
+    "stack": (120, stacked, {"torch": "torch.stack", "takes": "a list"}),
+    "DropPath": (20, drop_path, {"torch": "timm.layers.DropPath"}),
     "cat": (90, concatenation, {"torch": "torch.cat", "takes": "a list"}),
 }
 

@@ -8,6 +8,7 @@ import { adaptiveAvgPool2d, referenceAdaptiveAvgPool2d } from '../ops/adaptive-a
 import { avgPool2d, referenceAvgPool2d } from '../ops/avg-pool2d.ts';
 import { cat, referenceCat } from '../ops/cat.ts';
 import { channelShuffle, referenceChannelShuffle } from '../ops/channel-shuffle.ts';
+import { convTranspose2d, referenceConvTranspose2d } from '../ops/conv-transpose2d.ts';
 import { conv2d, referenceConv2d } from '../ops/conv2d/conv2d.ts';
 import { interpolate, referenceInterpolate } from '../ops/interpolate.ts';
 import { layerNorm, referenceLayerNorm } from '../ops/layer-norm.ts';
@@ -26,6 +27,7 @@ const REFERENCES = new Map<Op<any>, Reference<any>>([
   [cat, referenceCat],
   [channelShuffle, referenceChannelShuffle],
   [conv2d, referenceConv2d],
+  [convTranspose2d, referenceConvTranspose2d],
   [interpolate, referenceInterpolate],
   [layerNorm, referenceLayerNorm],
   [linear, referenceLinear],

@@ -6,9 +6,10 @@ import { BatchNorm2d } from '../nn/batchnorm.ts';
 import { ModuleList, Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
 import { Dropout } from '../nn/dropout.ts';
-import { cat, interpolate } from '../nn/functional.ts';
+import { cat } from '../nn/functional.ts';
 import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { interpolate } from '../nn/resize.ts';
 import { FCNHead } from './fcn.ts';
 import { resnet50, resnet101 } from './resnet.ts';
 import {

@@ -5,8 +5,8 @@
 import { KeyError, listed } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';
 import type { Value } from '../graph/graph.ts';
-import { interpolate } from '../nn/functional.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
+import { interpolate } from '../nn/resize.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { checkedNorm, type NormLayer } from './blocks.ts';
 import { mobilenet_v3_large } from './mobilenetv3.ts';

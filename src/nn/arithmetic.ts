@@ -4,6 +4,7 @@ import { describe, ValueError } from '../errors.ts';
 import { record, Value } from '../graph/graph.ts';
 import { broadcastAdd, broadcastDiv, broadcastMul, broadcastSub } from '../ops/binary.ts';
 import { addNumber, divNumber, mulNumber, numberDiv, numberSub, type ScalarAttrs } from '../ops/elementwise.ts';
+import { matmul as matmulOp } from '../ops/matmul.ts';
 import type { Op } from '../ops/op.ts';
 import { parameterValue } from '../ops/parameter-value.ts';
 import { Parameter } from '../tensor/parameter.ts';
@@ -87,4 +88,14 @@ export function div(a: Operand, b: Operand): Value {
   if (typeof b === 'number' && a instanceof Value) return withNumber(divNumber, a, b);
   if (typeof a === 'number' && b instanceof Value) return withNumber(numberDiv, b, a);
   return broadcasted('div', broadcastDiv, a, b);
+}
+
+/**
+ * The product of two matrices, or of as many as the first axes have, which are broadcast; of a vector where there is one
+ * axis. It is computed in plain TypeScript: what multiplies by a parameter is faster as a linear map.
+ *
+ * @throws {@link ShapeError} where the shapes can't be multiplied
+ */
+export function matmul(a: Value | Parameter, b: Value | Parameter): Value {
+  return broadcasted('matmul', matmulOp, a, b);
 }

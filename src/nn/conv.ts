@@ -3,7 +3,7 @@
 import { cut, ValueError } from '../errors.ts';
 import { record, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
-import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
+import { NO_SIDES, type Pair, type Sides, toPair, toSides, type Window } from '../ops/rules/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Layer } from './layer.ts';
@@ -21,7 +21,45 @@ export interface Conv2dOptions {
   readonly bias?: boolean;
 }
 
-/** 2-D convolution. Attributes may be set at any time: the next call computes with them. @see torch.nn.Conv2d */
+/** What a convolution's attributes say of its window, as they are now. */
+export function windowOf(conv: Conv2d): Pick<Window, 'stride' | 'padding' | 'dilation'> {
+  const stride = toPair('Conv2d: stride', conv.stride, 1);
+  const dilation = toPair('Conv2d: dilation', conv.dilation, 1);
+  const padding = resolvePadding('Conv2d', conv.padding, conv.weight.shape.slice(2), { stride, dilation });
+  return { stride, padding, dilation };
+}
+
+/**
+ * The padding on each side: of 'same' what keeps the size, the odd pixel below and to the right.
+ *
+ * @param name what was called, for messages
+ * @throws {@link ValueError} where it isn't one, in PyTorch's words where it has some
+ */
+export function resolvePadding(
+  name: string,
+  padding: ConvPadding,
+  kernel: readonly number[],
+  { stride, dilation }: Pick<Window, 'stride' | 'dilation'>,
+): Sides {
+  if (padding === 'valid') return NO_SIDES;
+  if (padding !== 'same') {
+    if (typeof padding === 'string') {
+      throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
+    }
+    return toSides(`${name}: padding`, padding);
+  }
+  if (stride.some((one) => one !== 1)) {
+    throw new ValueError("padding='same' is not supported for strided convolutions");
+  }
+  const [height, width] = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
+  const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
+  return { top, left, bottom: height - top, right: width - left };
+}
+
+/**
+ * 2-D convolution with zeros as padding, which models are made of, so that who ships one doesn't ship other padding.
+ * Attributes may be set at any time: the next call computes with them.
+ */
 export class Conv2d extends Layer {
   /** `[outChannels, inChannels / groups, height, width]` */
   weight: Parameter;
@@ -56,43 +94,18 @@ export class Conv2d extends Layer {
     this.padding = typeof padding === 'number' ? toPair('Conv2d: padding', padding, 0) : padding;
     this.weight = new Parameter([outChannels, inChannels / groups, ...this.kernelSize]);
     this.bias = bias ? new Parameter([outChannels]) : null;
-    this.#sides();
-  }
-
-  /** The zeros on each side, of the attributes as they are now. */
-  #sides(): Sides {
-    const { padding } = this;
-    if (padding === 'valid') return NO_SIDES;
-    if (padding !== 'same') {
-      if (typeof padding === 'string') {
-        throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
-      }
-      return toSides('Conv2d: padding', padding);
-    }
-    if (toPair('Conv2d: stride', this.stride, 1).some((stride) => stride !== 1)) {
-      throw new ValueError("padding='same' is not supported for strided convolutions");
-    }
-    const dilation = toPair('Conv2d: dilation', this.dilation, 1);
-    const [height, width] = this.weight.shape.slice(2).map((kernel, i) => dilation[i]! * (kernel - 1)) as [
-      number,
-      number,
-    ];
-    const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
-    return { top, left, bottom: height - top, right: width - left };
+    windowOf(this);
   }
 
   forward(x: Value): Value {
     const { weight, bias } = this;
-    const stride = toPair('Conv2d: stride', this.stride, 1);
-    const dilation = toPair('Conv2d: dilation', this.dilation, 1);
-    const groups = whole('Conv2d: groups', this.groups);
-    return record(conv2d, [x], { weight, bias, stride, padding: this.#sides(), dilation, groups });
+    return record(conv2d, [x], { weight, bias, ...windowOf(this), groups: whole('Conv2d: groups', this.groups) });
   }
 
   protected override extraRepr(): string {
     const { inChannels, outChannels, kernelSize, padding, groups, bias } = this;
-    const [stride, dilation] = [toPair('Conv2d: stride', this.stride, 1), toPair('Conv2d: dilation', this.dilation, 1)];
-    const { top, left, bottom, right } = this.#sides();
+    const { stride, dilation, padding: sides } = windowOf(this);
+    const { top, left, bottom, right } = sides;
     const parts = [inChannels, outChannels, `kernel_size=${tuple(kernelSize)}`, `stride=${tuple(stride)}`];
     if (typeof padding === 'string') parts.push(`padding=${padding}`);
     else if (top !== bottom || left !== right) parts.push(`padding=${tuple([top, left, bottom, right])}`);

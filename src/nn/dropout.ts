@@ -2,7 +2,7 @@
 
 import { describe, ShapeError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { flag, withDefaults } from '../options.ts';
+import { finite, flag, withDefaults } from '../options.ts';
 import { Layer } from './layer.ts';
 import { bool, float } from './repr.ts';
 import { shapeOf } from './value-shape.ts';
@@ -62,3 +62,30 @@ export class AlphaDropout extends Dropping {}
 
 /** Returns what it gets; in training it would drop channels and keep the mean. @see torch.nn.FeatureAlphaDropout */
 export class FeatureAlphaDropout extends Dropping {}
+
+/** Options of {@link DropPath}. */
+export interface DropPathOptions {
+  /** Kept as an attribute; it has no part in inference. */
+  readonly scaleByKeep?: boolean;
+}
+
+/** Returns what it gets; in training it would drop a whole branch of some images. @see timm.layers.DropPath */
+export class DropPath extends Layer {
+  dropProb: number;
+  scaleByKeep: boolean;
+
+  constructor(dropProb = 0, options: DropPathOptions = {}) {
+    super();
+    this.dropProb = finite('DropPath: dropProb', dropProb);
+    const { scaleByKeep } = withDefaults('DropPath', options, { scaleByKeep: true });
+    this.scaleByKeep = flag('DropPath: scaleByKeep', scaleByKeep);
+  }
+
+  forward(x: Value): Value {
+    return x;
+  }
+
+  protected override extraRepr(): string {
+    return `drop_prob=${this.dropProb.toFixed(3)}`;
+  }
+}

@@ -28,7 +28,9 @@ import { layerNorm as layerNormOp } from '../ops/layer-norm.ts';
 import { localResponseNorm as localResponseNormOp } from '../ops/local-response-norm.ts';
 import { maxPool2d as maxPool2dOp } from '../ops/max-pool2d.ts';
 import { prelu as preluOp } from '../ops/prelu.ts';
+import { resample as resampleOp } from '../ops/resample.ts';
 import { reshape as reshapeOp } from '../ops/reshape.ts';
+import { resizedShape } from '../ops/rules/resize.ts';
 import type { Pair } from '../ops/rules/window.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax.ts';
 import { finite, whole, withDefaults } from '../options.ts';
@@ -37,19 +39,30 @@ import { formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
 import { asValue } from './arithmetic.ts';
 import {
   type AvgPool2dOptions,
+  INTERPOLATE_MODES,
   type InterpolateOptions,
   type MaxPool2dOptions,
   type OutputSize,
-  resolveAdaptiveAvgPool2d,
+  resolveAdaptivePool2d,
   resolveAvgPool2d,
   resolveInterpolate,
   resolveMaxPool2d,
 } from './resolve.ts';
 import { shapeOf, toDim } from './value-shape.ts';
 
-export { add, div, mul, type Operand, sub } from './arithmetic.ts';
+export { add, div, matmul, mul, type Operand, sub } from './arithmetic.ts';
+export * from './convolution.ts';
+export * from './norm-forms.ts';
 export * from './padding.ts';
-export type { AvgPool2dOptions, InterpolateOptions, MaxPool2dOptions, OutputSize } from './resolve.ts';
+export * from './pooling-forms.ts';
+export type {
+  AvgPool2dOptions,
+  InterpolateMode,
+  InterpolateOptions,
+  LPPool2dOptions,
+  MaxPool2dOptions,
+  OutputSize,
+} from './resolve.ts';
 export * from './tensor-functions.ts';
 
 /** max(0, x). */
@@ -262,14 +275,19 @@ export function avgPool2d(x: Value, kernelSize: number | Pair, options: AvgPool2
 
 /** Means of windows that cover the image, `outputSize` of them; null keeps an axis. */
 export function adaptiveAvgPool2d(x: Value, outputSize: OutputSize): Value {
-  return record(adaptiveAvgPool2dOp, [x], resolveAdaptiveAvgPool2d('adaptive_avg_pool2d', outputSize));
+  return record(adaptiveAvgPool2dOp, [x], resolveAdaptivePool2d('adaptive_avg_pool2d', outputSize));
 }
 
 /**
- * The image in another size. Without `alignCorners` pixels are areas (half-pixel centres).
+ * The image in another size. Without `alignCorners` pixels are areas (half-pixel centres). Modes 'bicubic' and
+ * 'nearest-exact' are computed in plain TypeScript.
  *
  * @throws {@link ValueError} where not exactly one of size and scaleFactor is given, or the mode is unknown
  */
 export function interpolate(x: Value, options: InterpolateOptions): Value {
-  return record(interpolateOp, [x], resolveInterpolate('interpolate', options).attrs);
+  const { mode, ...attrs } = resolveInterpolate('interpolate', options, INTERPOLATE_MODES).attrs;
+  if (mode === 'bicubic' || mode === 'nearest-exact') return record(resampleOp, [x], { ...attrs, mode });
+  if (mode !== 'area') return record(interpolateOp, [x], { ...attrs, mode });
+  const [, , ...outputSize] = resizedShape(shapeOf('interpolate', x), attrs);
+  return record(adaptiveAvgPool2dOp, [x], { outputSize: outputSize as [number, number] }, 'interpolate');
 }

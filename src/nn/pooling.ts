@@ -2,15 +2,17 @@
 
 import type { Value } from '../graph/graph.ts';
 import type { Pair, Sides } from '../ops/rules/window.ts';
-import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from './functional.ts';
+import { adaptiveAvgPool2d, adaptiveMaxPool2d, avgPool2d, lpPool2d, maxPool2d } from './functional.ts';
 import { Layer } from './layer.ts';
 import { bool, scalarOrTuple, tuple } from './repr.ts';
 import {
   type AvgPool2dOptions,
+  type LPPool2dOptions,
   type MaxPool2dOptions,
   type OutputSize,
-  resolveAdaptiveAvgPool2d,
+  resolveAdaptivePool2d,
   resolveAvgPool2d,
+  resolveLPPool2d,
   resolveMaxPool2d,
 } from './resolve.ts';
 
@@ -87,7 +89,7 @@ export class AdaptiveAvgPool2d extends Layer {
 
   constructor(outputSize: OutputSize) {
     super();
-    resolveAdaptiveAvgPool2d('AdaptiveAvgPool2d', outputSize);
+    resolveAdaptivePool2d('AdaptiveAvgPool2d', outputSize);
     this.outputSize = outputSize;
   }
 
@@ -97,5 +99,52 @@ export class AdaptiveAvgPool2d extends Layer {
 
   protected override extraRepr(): string {
     return `output_size=${typeof this.outputSize === 'number' ? this.outputSize : tuple(this.outputSize)}`;
+  }
+}
+
+/** The largest values of windows that cover the image. @see torch.nn.AdaptiveMaxPool2d */
+export class AdaptiveMaxPool2d extends Layer {
+  outputSize: OutputSize;
+
+  constructor(outputSize: OutputSize) {
+    super();
+    resolveAdaptivePool2d('AdaptiveMaxPool2d', outputSize);
+    this.outputSize = outputSize;
+  }
+
+  forward(x: Value): Value {
+    return adaptiveMaxPool2d(x, this.outputSize);
+  }
+
+  protected override extraRepr(): string {
+    return `output_size=${typeof this.outputSize === 'number' ? this.outputSize : tuple(this.outputSize)}`;
+  }
+}
+
+/** (Σ xᵖ)^(1/p) of each window, with p = `normType`. @see torch.nn.LPPool2d */
+export class LPPool2d extends Layer {
+  normType: number;
+  kernelSize: number | Pair;
+  stride: number | Pair | null;
+  ceilMode: boolean;
+
+  constructor(normType: number, kernelSize: number | Pair, options: LPPool2dOptions = {}) {
+    super();
+    const { options: resolved } = resolveLPPool2d('LPPool2d', normType, kernelSize, options);
+    this.normType = normType;
+    this.kernelSize = kernelSize;
+    this.stride = options.stride === undefined ? null : resolved.stride;
+    this.ceilMode = resolved.ceilMode;
+  }
+
+  forward(x: Value): Value {
+    const { normType, kernelSize, stride, ceilMode } = this;
+    return lpPool2d(x, normType, kernelSize, { stride: stride ?? kernelSize, ceilMode });
+  }
+
+  protected override extraRepr(): string {
+    const { normType, kernelSize, stride, ceilMode } = this;
+    const sizes = `kernel_size=${printed(kernelSize)}, stride=${stride === null ? 'None' : printed(stride)}`;
+    return `norm_type=${normType}, ${sizes}, ceil_mode=${bool(ceilMode)}`;
   }
 }

@@ -5,6 +5,11 @@ export function tuple(values: readonly (number | null)[]): string {
   return `(${values.map((v) => v ?? 'None').join(', ')})`;
 }
 
+/** `(3,)`: a tuple of one. */
+export function single(value: number): string {
+  return `(${value},)`;
+}
+
 /** A number where a layer got one for both axes, as its own attribute would print; otherwise a tuple. */
 export function scalarOrTuple(given: number | readonly number[]): string {
   return typeof given === 'number' ? String(given) : tuple(given);

@@ -2,7 +2,7 @@
 
 import { describe, ValueError } from '../errors.ts';
 import { type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
-import { flag, whole, withDefaults } from '../options.ts';
+import { finite, flag, whole, withDefaults } from '../options.ts';
 
 /** Options of max pooling; stride is the kernel's size unless given. */
 export interface MaxPool2dOptions {
@@ -83,7 +83,7 @@ export type OutputSize = number | readonly [number | null, number | null];
 /**
  * An adaptive pooling's attributes, checked. It has no options. @throws {@link ValueError} where a size is out of range
  */
-export function resolveAdaptiveAvgPool2d(name: string, outputSize: OutputSize) {
+export function resolveAdaptivePool2d(name: string, outputSize: OutputSize) {
   const sizes: unknown = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
   if (!Array.isArray(sizes) || sizes.length !== 2) {
     throw new ValueError(
@@ -94,16 +94,47 @@ export function resolveAdaptiveAvgPool2d(name: string, outputSize: OutputSize) {
   return { outputSize: sizes as unknown as readonly [number | null, number | null] };
 }
 
+/** Options of power-average pooling; stride is the kernel's size unless given. */
+export interface LPPool2dOptions {
+  readonly stride?: number | Pair;
+  readonly ceilMode?: boolean;
+}
+
+/** As {@link resolveMaxPool2d}, of a power-average pooling. */
+export function resolveLPPool2d(name: string, normType: number, kernelSize: number | Pair, options: LPPool2dOptions) {
+  const resolved = withDefaults(name, options, { stride: kernelSize, ceilMode: false });
+  if (finite(`${name}: normType`, normType) === 0) {
+    throw new ValueError(`${name}: expected normType other than 0, got ${normType}`);
+  }
+  const attrs = { ...windowAttrs(name, { kernelSize, padding: 0, dilation: 1, ...resolved }), normType };
+  return { options: resolved, attrs };
+}
+
+/** All modes of {@link InterpolateMode}. */
+export const INTERPOLATE_MODES = ['nearest', 'bilinear', 'bicubic', 'area', 'nearest-exact'] as const;
+
 /** Options of resizing: size or scaleFactor. */
 export interface InterpolateOptions {
   readonly size?: number | Pair | undefined;
   readonly scaleFactor?: number | readonly [number, number] | undefined;
-  readonly mode?: 'nearest' | 'bilinear' | undefined;
+  readonly mode?: InterpolateMode | undefined;
+  /** Of modes 'bilinear' and 'bicubic'. */
   readonly alignCorners?: boolean | undefined;
 }
 
-/** As {@link resolveMaxPool2d}, of a resizing. */
-export function resolveInterpolate(name: string, options: InterpolateOptions) {
+/** What resizing does: PyTorch's modes for images. */
+export type InterpolateMode = 'nearest' | 'bilinear' | 'bicubic' | 'area' | 'nearest-exact';
+
+/**
+ * As {@link resolveMaxPool2d}, of a resizing.
+ *
+ * @param modes those that are known, of which two take corners
+ */
+export function resolveInterpolate<Mode extends InterpolateMode>(
+  name: string,
+  options: InterpolateOptions,
+  modes: readonly Mode[],
+) {
   const defaults = { size: undefined, scaleFactor: undefined, mode: 'nearest', alignCorners: undefined } as const;
   const resolved = withDefaults(name, options, defaults);
   const { size, scaleFactor, mode, alignCorners } = resolved;
@@ -112,14 +143,16 @@ export function resolveInterpolate(name: string, options: InterpolateOptions) {
       `${name}: expected either size or scaleFactor, got ${size === undefined ? 'neither' : 'both'}`,
     );
   }
-  if (mode !== 'nearest' && mode !== 'bilinear') {
-    throw new ValueError(`${name}: expected mode "nearest" or "bilinear", got ${describe(mode)}`);
+  if (!modes.includes(mode as Mode)) {
+    throw new ValueError(`${name}: expected mode ${modes.map(describe).join(' or ')}, got ${describe(mode)}`);
   }
-  if (mode === 'nearest' && alignCorners !== undefined) {
-    throw new ValueError(`${name}: expected alignCorners with mode "bilinear" only, got mode "nearest"`);
+  const cornered = modes.filter((one) => one.startsWith('bi'));
+  if (alignCorners !== undefined && !cornered.includes(mode as Mode)) {
+    const known = cornered.map(describe).join(' or ');
+    throw new ValueError(`${name}: expected alignCorners with mode ${known} only, got mode ${describe(mode)}`);
   }
   const attrs = {
-    mode,
+    mode: mode as Mode,
     alignCorners: alignCorners === undefined ? false : flag(`${name}: alignCorners`, alignCorners),
     size: size === undefined ? null : toPair(`${name}: size`, size, 1),
     scaleFactor: scaleFactor === undefined ? null : toFactors(name, scaleFactor),

@@ -10,7 +10,7 @@ import { permute as permuteOp } from '../ops/permute.ts';
 import { reshape as reshapeOp } from '../ops/reshape.ts';
 import { slice as sliceOp } from '../ops/slice.ts';
 import { flag, whole, withDefaults } from '../options.ts';
-import { formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
 import { shapeOf, toDim } from './value-shape.ts';
 
 /** Axes counted from the first, each once. */
@@ -191,6 +191,29 @@ export function cat(tensors: readonly Value[], dim = 1): Value {
   if (!Array.isArray(tensors)) throw new ValueError(`cat: expected an array of values, got ${describe(tensors)}`);
   if (tensors.length === 0) throw new ValueError('cat: expected at least one tensor, got none');
   return record(catOp, tensors, { axis: toDim('cat', dim, shapeOf('cat', tensors[0]!).length) });
+}
+
+/**
+ * Tensors of one shape, side by side along a new axis `dim`: the first unless told otherwise.
+ *
+ * @throws {@link ShapeError} where shapes differ, in PyTorch's words
+ */
+export function stack(tensors: readonly Value[], dim = 0): Value {
+  if (!Array.isArray(tensors)) throw new ValueError(`stack: expected an array of values, got ${describe(tensors)}`);
+  if (tensors.length === 0) throw new ValueError('stack expects a non-empty TensorList; got none');
+  const shapes = [...tensors].map((x) => shapeOf('stack', x));
+  const [shape] = shapes as [Shape];
+  shapes.forEach((other, entry) => {
+    if (sameShape(shape, other)) return;
+    throw new ShapeError(
+      `stack expects each tensor to be equal size, but got ${formatShape(shape)} at entry 0 and ` +
+        `${formatShape(other)} at entry ${entry}`,
+    );
+  });
+  const axis = toDim('stack', dim, shape.length + 1);
+  const layer = [...shape.slice(0, axis), 1, ...shape.slice(axis)];
+  const layers = [...tensors].map((x) => record(reshapeOp, [x], { shape: layer }, null));
+  return record(catOp, layers, { axis }, 'stack');
 }
 
 /** Channels of several groups in turn. @throws {@link ShapeError} where groups don't divide the channels */

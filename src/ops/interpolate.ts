@@ -1,18 +1,16 @@
 /** Resizing of feature maps, bilinear or nearest, with PyTorch's coordinates and its special cases. */
 
-import { ShapeError } from '../errors.ts';
-import { formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { f32_resize2d_bilinear, f32_resize2d_nearest } from '../wasm/steps.gen.ts';
 import { channelRanges } from './lowering/cut.ts';
 import { imageSizes } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
+import { type Resize, resizedShape } from './rules/resize.ts';
 
-/** Attributes of {@link interpolate}: one of size and scale factor is given. */
-export interface InterpolateAttrs {
+/** Attributes of {@link interpolate}. */
+export interface InterpolateAttrs extends Resize {
   readonly mode: 'nearest' | 'bilinear';
-  readonly size: readonly [height: number, width: number] | null;
-  readonly scaleFactor: readonly [height: number, width: number] | null;
   readonly alignCorners: boolean;
 }
 
@@ -32,18 +30,7 @@ function scaleOf(x: Shape, to: number, axis: 0 | 1, { scaleFactor, alignCorners,
 export const interpolate: Op<InterpolateAttrs> = {
   name: 'interpolate',
 
-  inferShape([x], { size, scaleFactor }) {
-    if (x!.length !== 4) throw new ShapeError(`interpolate: expected x of shape [N, C, H, W], got ${formatShape(x!)}`);
-    const [images, channels, height, width] = x as unknown as [number, number, number, number];
-    const [outHeight, outWidth] = size ?? [Math.floor(height * scaleFactor![0]), Math.floor(width * scaleFactor![1])];
-    if (height < 1 || width < 1 || outHeight < 1 || outWidth < 1) {
-      throw new ShapeError(
-        `interpolate: expected input and output of at least 1x1 pixels, got ${height}x${width} and ` +
-          `${outHeight}x${outWidth}`,
-      );
-    }
-    return [images, channels, outHeight, outWidth];
-  },
+  inferShape: ([x], attrs) => resizedShape(x!, attrs),
 
   algorithms: [
     {

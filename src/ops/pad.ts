@@ -14,11 +14,12 @@ export interface PadAttrs {
   readonly value: number;
 }
 
-/** The index of the input that an index of the output shows, −1 for none. */
-function sourceOf(index: number, size: number, mode: PadAttrs['mode']): number {
-  if (index >= 0 && index < size) return index;
+/** The index of the input that an index of the output shows, −1 for none. What is cut doesn't come round again. */
+function sourceOf(index: number, size: number, mode: PadAttrs['mode'], sides: readonly [number, number]): number {
+  const [first, end] = [Math.max(0, -sides[0]), size + Math.min(0, sides[1])];
+  if (index >= first && index < end) return index;
   if (mode === 'replicate') return Math.min(Math.max(index, 0), size - 1);
-  if (mode === 'circular') return (index + size) % size;
+  if (mode === 'circular') return index < first ? index + end - first : index - end + first;
   if (mode === 'reflect') return index < 0 ? -index : 2 * (size - 1) - index;
   return -1;
 }
@@ -33,7 +34,7 @@ const reference: Reference<PadAttrs> = ([x], attrs) => {
   const places = shape.map((size, axis) => {
     const stride = numel(x!.shape.slice(axis + 1));
     return Array.from({ length: size }, (_, i) => {
-      const from = sourceOf(i - sides[axis]![0], x!.shape[axis]!, mode);
+      const from = sourceOf(i - sides[axis]![0], x!.shape[axis]!, mode, sides[axis]!);
       return from < 0 ? -1 : from * stride;
     });
   });
@@ -63,7 +64,8 @@ export const pad: Op<PadAttrs> = {
     const fits = x!.every((size, axis) => {
       const [before, after] = sides[axis]!;
       const larger = Math.max(before, after);
-      return larger <= Math.max(0, size + most);
+      const cut = mode === 'circular' ? Math.min(0, before) + Math.min(0, after) : 0;
+      return larger <= Math.max(0, size + most + cut);
     });
     if (!fits || shape.some((size, axis) => size < (mode === 'constant' ? 0 : Math.min(1, x![axis]!)))) {
       throw new ShapeError(

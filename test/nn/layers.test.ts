@@ -328,11 +328,11 @@ describe('functional forms', () => {
   });
 
   it('interpolate refuses other modes, and options that the mode has not', () => {
-    expect(thrown(() => functional.interpolate(x, { size: 2, mode: 'bicubic' as never }))).toBe(
-      'ValueError: interpolate: expected mode "nearest" or "bilinear", got "bicubic"',
+    expect(thrown(() => functional.interpolate(x, { size: 2, mode: 'linear' as never }))).toBe(
+      'ValueError: interpolate: expected mode "nearest" or "bilinear" or "bicubic" or "area" or "nearest-exact", got "linear"',
     );
     expect(thrown(() => functional.interpolate(x, { size: 2, alignCorners: false }))).toBe(
-      'ValueError: interpolate: expected alignCorners with mode "bilinear" only, got mode "nearest"',
+      'ValueError: interpolate: expected alignCorners with mode "bilinear" or "bicubic" only, got mode "nearest"',
     );
     expect(thrown(() => functional.interpolate(x, { scaleFactor: [2, 0] }))).toBe(
       'ValueError: interpolate: expected scaleFactor as a finite number > 0 or a pair of them, got [2, 0]',

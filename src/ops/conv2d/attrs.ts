@@ -7,7 +7,7 @@ import type { Pair, Sides, Window } from '../rules/window.ts';
 
 /** Attributes of {@link conv2d}. */
 export interface Conv2dAttrs {
-  /** `[out, in / groups, height, width]` */
+  /** `[out, in / groups, height, width]`, or `[out, in / groups, width]` of one row. */
   readonly weight: Parameter;
   /** `[out]` */
   readonly bias: Parameter | null;
@@ -22,7 +22,8 @@ export type Conv2dSite = Site<Conv2dAttrs>;
 
 /** The sizes of a weight by their names. */
 export function weightSizes({ weight }: Conv2dAttrs) {
-  const [out, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+  const [out, inGroup, ...kernel] = weight.shape as [number, number, ...number[]];
+  const [kernelWidth, kernelHeight = 1] = kernel.reverse() as [number, number?];
   return { out, inGroup, kernelHeight, kernelWidth, taps: kernelHeight * kernelWidth };
 }
 

@@ -10,7 +10,7 @@ import { formatShape, numel } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Op, Reference } from '../op.ts';
 import { windowCounts } from '../rules/window.ts';
-import { type Conv2dAttrs, windowOf } from './attrs.ts';
+import { type Conv2dAttrs, weightSizes, windowOf } from './attrs.ts';
 import { depthwise } from './depthwise.ts';
 import { indirect } from './indirect.ts';
 import { rows } from './rows.ts';
@@ -53,7 +53,7 @@ export const referenceConv2d: Reference<Conv2dAttrs> = ([x], attrs) => {
   const shape = conv2d.inferShape([x!.shape], attrs);
   const [images, out, outHeight, outWidth] = shape as [number, number, number, number];
   const [, channels, height, width] = x!.shape as [number, number, number, number];
-  const [, inGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
+  const { inGroup, kernelHeight, kernelWidth } = weightSizes(attrs);
   const w = weight.values();
   const b = bias?.values();
   const y = new Float32Array(numel(shape));

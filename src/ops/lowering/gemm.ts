@@ -67,7 +67,7 @@ export function listOf({ weights, bias, norm }: GemmConstants): readonly (Consta
  * by themselves. Stored as f16, values that aren't binary16s are rounded to nearest, ties to even. Values that rounding
  * makes infinite are refused.
  */
-function panelConstant(weight: Parameter, storage: WeightStorage, groups: number): Constant {
+export function panelConstant(weight: Parameter, storage: WeightStorage, groups: number): Constant {
   const [out, channelsIn] = weight.shape as [number, number];
   const taps = numel(weight.shape.slice(2));
   const channelsOut = out / groups;

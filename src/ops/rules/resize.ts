@@ -1,0 +1,24 @@
+/** Resizing: the shape rule, and how much of the input a pixel of the output stands for. */
+
+import { ShapeError } from '../../errors.ts';
+import { formatShape, type Shape } from '../../tensor/shape.ts';
+
+/** To which size: one of the two is given. */
+export interface Resize {
+  readonly size: readonly [height: number, width: number] | null;
+  readonly scaleFactor: readonly [height: number, width: number] | null;
+}
+
+/** The output's shape. @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or either image has no pixels */
+export function resizedShape(x: Shape, { size, scaleFactor }: Resize): Shape {
+  if (x.length !== 4) throw new ShapeError(`interpolate: expected x of shape [N, C, H, W], got ${formatShape(x)}`);
+  const [images, channels, height, width] = x as unknown as [number, number, number, number];
+  const [outHeight, outWidth] = size ?? [Math.floor(height * scaleFactor![0]), Math.floor(width * scaleFactor![1])];
+  if (height < 1 || width < 1 || outHeight < 1 || outWidth < 1) {
+    throw new ShapeError(
+      `interpolate: expected input and output of at least 1x1 pixels, got ${height}x${width} and ` +
+        `${outHeight}x${outWidth}`,
+    );
+  }
+  return [images, channels, outHeight, outWidth];
+}
