@@ -91,8 +91,8 @@ export function div(a: Operand, b: Operand): Value {
 }
 
 /**
- * The product of two matrices, or of as many as the first axes have, which are broadcast; of a vector where there is one
- * axis. It is computed in plain TypeScript: what multiplies by a parameter is faster as a linear map.
+ * The product of two matrices, or of as many as the first axes have, which are broadcast. An operand of one axis is a
+ * vector. It is computed in plain TypeScript: what multiplies by a parameter is faster as a linear map.
  *
  * @throws {@link ShapeError} where the shapes can't be multiplied
  */
