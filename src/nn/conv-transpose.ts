@@ -92,7 +92,7 @@ export class ConvTranspose2d extends Layer {
   }
 
   /**
-   * @param outputSize `[height, width]` of the output, or all its sizes: what decides the output padding in the place of
+   * @param outputSize `[height, width]` of the output, or all its sizes: they decide the output padding in the place of
    *   the option
    * @throws {@link ValueError} where no output padding gives that size, in PyTorch's words
    */

@@ -30,7 +30,7 @@ function checkVectors(name: string, channels: number, vectors: Readonly<Record<s
   }
 }
 
-/** Values less a mean of their channel, by its deviation, as in eval mode; each vector has a number for each channel. */
+/** Values less a mean of their channel, by its deviation, as in eval mode. Vectors have a number for each channel. */
 export function batchNorm(
   x: Value,
   runningMean: Parameter,

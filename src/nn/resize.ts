@@ -1,6 +1,6 @@
 /**
- * Resizing as networks have it. `interpolate` of `functional` takes all of PyTorch's modes. A model imports this one, so
- * that who ships it doesn't ship those.
+ * Resizing as networks have it. `interpolate` of `functional` takes all of PyTorch's modes. A model imports this one,
+ * so that who ships it doesn't ship those.
  */
 
 import { record, type Value } from '../graph/graph.ts';
