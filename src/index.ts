@@ -54,7 +54,6 @@ export * from './nn/activation.ts';
 export * from './nn/batchnorm.ts';
 export * from './nn/batchnorm1d.ts';
 export * from './nn/container.ts';
-export type { ConvPadding } from './nn/conv.ts';
 export * from './nn/conv-transpose.ts';
 export * from './nn/conv1d.ts';
 export { Conv2d, type Conv2dOptions, type PaddingMode } from './nn/conv2d.ts';

@@ -39,6 +39,7 @@ describe('the table of torch.nn', () => {
     const others = new Set<unknown>([
       IntermediateLayerGetter,
       layertap.FeatureExtractor,
+      layertap.FeatureListNet,
       layertap.Layer,
       ...Object.values(layertap.models),
     ]);

@@ -42,7 +42,7 @@ const MISSED = { deeplabv3: '51.2 kB' };
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
-  getter('index.js', '48 kB'),
+  getter('index.js', '48.1 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
   getter('index.workerd.js', '51 kB'),
   getter('index.edge-light.js', '47.5 kB'),

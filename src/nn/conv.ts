@@ -1,16 +1,14 @@
 /** Convolution layers. */
 
-import { cut, ValueError } from '../errors.ts';
+import { ValueError } from '../errors.ts';
 import { record, type Value } from '../graph/graph.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
-import { NO_SIDES, type Pair, type Sides, toPair, toSides, type Window } from '../ops/rules/window.ts';
+import { type Pair, toPair, type Window } from '../ops/rules/window.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { Layer } from './layer.ts';
 import { tuple } from './repr.ts';
-
-/** Zeros around the image: a number, `[height, width]`, each side for itself, or 'same' / 'valid'. */
-export type ConvPadding = number | Pair | Sides | 'same' | 'valid';
+import { type ConvPadding, resolvePadding } from './resolve.ts';
 
 /** Options of {@link Conv2d}, with PyTorch's defaults. */
 export interface Conv2dOptions {
@@ -25,35 +23,8 @@ export interface Conv2dOptions {
 export function windowOf(conv: Conv2d): Pick<Window, 'stride' | 'padding' | 'dilation'> {
   const stride = toPair('Conv2d: stride', conv.stride, 1);
   const dilation = toPair('Conv2d: dilation', conv.dilation, 1);
-  const padding = resolvePadding('Conv2d', conv.padding, conv.weight.shape.slice(2), { stride, dilation });
+  const padding = resolvePadding('Conv2d: padding', conv.padding, conv.weight.shape.slice(2), stride, dilation);
   return { stride, padding, dilation };
-}
-
-/**
- * The padding on each side: of 'same' what keeps the size, the odd pixel below and to the right.
- *
- * @param name what was called, for messages
- * @throws {@link ValueError} where it isn't one, in PyTorch's words where it has some
- */
-export function resolvePadding(
-  name: string,
-  padding: ConvPadding,
-  kernel: readonly number[],
-  { stride, dilation }: Pick<Window, 'stride' | 'dilation'>,
-): Sides {
-  if (padding === 'valid') return NO_SIDES;
-  if (padding !== 'same') {
-    if (typeof padding === 'string') {
-      throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
-    }
-    return toSides(`${name}: padding`, padding);
-  }
-  if (stride.some((one) => one !== 1)) {
-    throw new ValueError("padding='same' is not supported for strided convolutions");
-  }
-  const [height, width] = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
-  const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
-  return { top, left, bottom: height - top, right: width - left };
 }
 
 /**
@@ -104,8 +75,11 @@ export class Conv2d extends Layer {
 
   protected override extraRepr(): string {
     const { inChannels, outChannels, kernelSize, padding, groups, bias } = this;
-    const { stride, dilation, padding: sides } = windowOf(this);
-    const { top, left, bottom, right } = sides;
+    const {
+      stride,
+      dilation,
+      padding: { top, left, bottom, right },
+    } = windowOf(this);
     const parts = [inChannels, outChannels, `kernel_size=${tuple(kernelSize)}`, `stride=${tuple(stride)}`];
     if (typeof padding === 'string') parts.push(`padding=${padding}`);
     else if (top !== bottom || left !== right) parts.push(`padding=${tuple([top, left, bottom, right])}`);

@@ -4,11 +4,11 @@ import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { resolvePadding } from './conv.ts';
 import { checkedMode, type PaddingMode } from './conv2d.ts';
 import { conv1d, convTranspose1d, pad } from './functional.ts';
 import { Layer } from './layer.ts';
 import { single } from './repr.ts';
+import { resolvePadding } from './resolve.ts';
 import { shapeOf } from './value-shape.ts';
 
 /** @throws {@link ValueError} where groups don't divide the channels, in PyTorch's words */
@@ -78,8 +78,8 @@ export class Conv1d extends Layer {
   #sides(): readonly [left: number, right: number] {
     const { padding } = this;
     const both = typeof padding === 'string' ? padding : ([0, whole('Conv1d: padding', padding, 0)] as const);
-    const window = { stride: [1, this.stride], dilation: [1, this.dilation] } as const;
-    const { left, right } = resolvePadding('Conv1d', both, [1, this.weight.shape[2]!], window);
+    const kernel = [1, this.weight.shape[2]!];
+    const { left, right } = resolvePadding('Conv1d: padding', both, kernel, [1, this.stride], [1, this.dilation]);
     return [left, right];
   }
 

@@ -5,8 +5,9 @@ import type { Value } from '../graph/graph.ts';
 import type { PadAttrs } from '../ops/pad.ts';
 import type { Pair } from '../ops/rules/window.ts';
 import { withDefaults } from '../options.ts';
-import { type ConvPadding, windowOf, Conv2d as ZeroPaddedConv2d } from './conv.ts';
+import { windowOf, Conv2d as ZeroPaddedConv2d } from './conv.ts';
 import { conv2d, pad } from './functional.ts';
+import type { ConvPadding } from './resolve.ts';
 
 /** What padding shows: zeros, x mirrored, its edge, or x again. */
 export type PaddingMode = 'zeros' | Exclude<PadAttrs['mode'], 'constant'>;

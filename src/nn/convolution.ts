@@ -9,8 +9,8 @@ import { type Pair, toPair } from '../ops/rules/window.ts';
 import { whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { formatShape } from '../tensor/shape.ts';
-import { type ConvPadding, resolvePadding } from './conv.ts';
 import { inWidth, onOneRow } from './one-row.ts';
+import { type ConvPadding, resolvePadding } from './resolve.ts';
 
 /**
  * What a weight and a bias have to be.
@@ -68,7 +68,7 @@ export function conv2d(x: Value, weight: Parameter, options: Conv2dParameters = 
   checkGroups('conv2d', groups, weight.shape[0]!, 'output');
   const stride = toPair('conv2d: stride', given.stride, 1);
   const dilation = toPair('conv2d: dilation', given.dilation, 1);
-  const sides = resolvePadding('conv2d', padding, weight.shape.slice(2), { stride, dilation });
+  const sides = resolvePadding('conv2d: padding', padding, weight.shape.slice(2), stride, dilation);
   return record(conv2dOp, [x], { weight, bias, stride, padding: sides, dilation, groups });
 }
 
@@ -97,7 +97,7 @@ export function conv1d(x: Value, weight: Parameter, options: Conv1dParameters = 
   const stride = inWidth('conv1d: stride', given.stride);
   const dilation = inWidth('conv1d: dilation', given.dilation);
   const both: ConvPadding = typeof padding === 'string' ? padding : [0, whole('conv1d: padding', padding, 0)];
-  const sides = resolvePadding('conv1d', both, [1, weight.shape[2]!], { stride, dilation });
+  const sides = resolvePadding('conv1d: padding', both, [1, weight.shape[2]!], stride, dilation);
   const attrs = { weight, bias, stride, padding: sides, dilation, groups };
   return onOneRow('conv1d', x, (row) => record(conv2dOp, [row], attrs, null));
 }

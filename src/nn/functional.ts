@@ -57,6 +57,7 @@ export * from './padding.ts';
 export * from './pooling-forms.ts';
 export type {
   AvgPool2dOptions,
+  ConvPadding,
   InterpolateMode,
   InterpolateOptions,
   LPPool2dOptions,

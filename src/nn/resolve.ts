@@ -1,8 +1,37 @@
-/** Options of pooling and resizing: their defaults and their check, once for the layer and for the functional form. */
+/** Options of padding, pooling and resizing: their defaults and their check, once for the layer and for the functional form. */
 
-import { describe, ValueError } from '../errors.ts';
-import { type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
+import { cut, describe, ValueError } from '../errors.ts';
+import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';
 import { finite, flag, whole, withDefaults } from '../options.ts';
+
+/** Zeros around the image: a number, `[height, width]`, each side for itself, or 'same' / 'valid'. */
+export type ConvPadding = number | Pair | Sides | 'same' | 'valid';
+
+/**
+ * The padding on each side: of 'same' what keeps the size, the odd pixel below and to the right.
+ *
+ * @param name what was given, for messages: `Conv2d: padding`
+ * @throws {@link ValueError} where it isn't one, in PyTorch's words where it has some
+ */
+export function resolvePadding(
+  name: string,
+  padding: ConvPadding,
+  kernel: readonly number[],
+  stride: Pair,
+  dilation: Pair,
+): Sides {
+  if (padding === 'valid') return NO_SIDES;
+  if (typeof padding !== 'string') return toSides(name, padding);
+  if (padding !== 'same') {
+    throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
+  }
+  if (stride.some((one) => one !== 1)) {
+    throw new ValueError("padding='same' is not supported for strided convolutions");
+  }
+  const [height, width] = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
+  const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
+  return { top, left, bottom: height - top, right: width - left };
+}
 
 /** Options of max pooling; stride is the kernel's size unless given. */
 export interface MaxPool2dOptions {

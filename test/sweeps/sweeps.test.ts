@@ -131,6 +131,7 @@ describe('the sweeps', () => {
     const others = new Set<unknown>([
       IntermediateLayerGetter,
       layers.FeatureExtractor,
+      layers.FeatureListNet,
       layers.Layer,
       ...Object.values(containers),
       ...Object.values(layers.models),
