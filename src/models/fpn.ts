@@ -5,9 +5,10 @@ import { type FeatureName, IntermediateLayerGetter, type ReturnLayers } from '..
 import type { Value } from '../graph/graph.ts';
 import { ModuleList } from '../nn/container.ts';
 import { Conv2d } from '../nn/conv.ts';
-import { interpolate, maxPool2d, relu } from '../nn/functional.ts';
+import { maxPool2d, relu } from '../nn/functional.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import type { Materialized } from '../nn/output.ts';
+import { interpolate } from '../nn/resize.ts';
 import { add } from '../nn/same-shape.ts';
 import { whole, withDefaults } from '../options.ts';
 import { Tensor } from '../tensor/tensor.ts';

@@ -25,9 +25,7 @@ export function resolvePadding(
   if (padding !== 'same') {
     throw new ValueError(`Invalid padding string '${cut(padding)}', should be one of valid, same`);
   }
-  if (stride.some((one) => one !== 1)) {
-    throw new ValueError("padding='same' is not supported for strided convolutions");
-  }
+  if (String(stride) !== '1,1') throw new ValueError("padding='same' is not supported for strided convolutions");
   const [height, width] = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
   const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
   return { top, left, bottom: height - top, right: width - left };
