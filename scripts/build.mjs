@@ -83,7 +83,7 @@ if (
 const types = 'build/types';
 /** Entries with types, by their path in dist/. */
 const typed = [
-  ...['index', 'models/registry', 'hub/index', 'weights/index', 'threads/index', 'node/index'],
+  ...['index', 'models/registry', 'hub/index', 'weights/index', 'threads/index', 'node/index', 'tools/index'],
   'wasm/relaxed',
 ];
 

@@ -24,6 +24,12 @@ const ENTRIES = {
   internals: 'bench/internals.mjs',
 };
 
+/**
+ * The same, but last: the order of entries is that of the files in the chunks, which a compressor finds by a hundred
+ * bytes smaller as the others have it.
+ */
+const LAST_ENTRIES = { 'tools/index': 'src/tools/index.ts' };
+
 /** Entries that depend on the binaries, so that each condition has its own. */
 const VARIED = {
   index: 'src/index.ts',
@@ -88,11 +94,12 @@ export async function bundle(sources) {
       if (variant === '' || isTwin) input[`chunks/${name}${variant}`] = resolve(file) + variant.replace('.', '?');
     }
   }
+  Object.assign(input, LAST_ENTRIES);
   const bundled = await rolldown({ ...INPUT, input, plugins: [variantsPlugin(twins), purePlugin] });
   /** Which chunk a file goes to, where it isn't an entry's own. @param {string} id */
   const chunkOf = (id) => {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
-    if (!file.startsWith(resolve('src')) || /\/(threads|node)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file))
+    if (!file.startsWith(resolve('src')) || /\/(threads|node|tools)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file))
       return null;
     // What is known of weights depends on no binary, and is nobody's who doesn't ask for it.
     if (file.startsWith(resolve('src/weights'))) return twins.has(file) ? null : 'weights';

@@ -145,7 +145,7 @@ describe('importing the package', () => {
 
   it('loads nothing of the entries beside it', () => {
     const others = [
-      ...['dist/models/', 'dist/weights/', 'dist/chunks/weights.js', 'dist/threads/', 'dist/node/'],
+      ...['dist/models/', 'dist/weights/', 'dist/chunks/weights.js', 'dist/threads/', 'dist/node/', 'dist/tools/'],
       'dist/wasm/relaxed.js',
     ];
     const loaded = ['index.js', 'index.workerd.js', 'index.edge-light.js'].flatMap((entry) => [
@@ -158,7 +158,7 @@ describe('importing the package', () => {
     expect([...loadedWith('dist/threads/worker.js')]).toEqual(['dist/threads/worker.js']);
   });
 
-  it.each(['threads/index', 'node/index', 'models/registry'])('shares state and classes with dist/%s.js', (entry) => {
+  it.each(['threads/index', 'node/index', 'tools/index', 'models/registry'])('shares state and classes with dist/%s.js', (entry) => {
     const own = [...loadedWith(`dist/${entry}.js`)].filter((file) => !inlined.has(file));
     expect(own).toEqual([`dist/${entry}.js`]);
   });

@@ -145,6 +145,7 @@ describe('the examples of the README and of docs/', () => {
         'layertap/threads': [resolve('dist/threads/index.d.ts')],
         'layertap/hub': [resolve('dist/hub/index.d.ts')],
         'layertap/node': [resolve('dist/node/index.d.ts')],
+        'layertap/tools': [resolve('dist/tools/index.d.ts')],
         'layertap/relaxed': [resolve('dist/wasm/relaxed.d.ts')],
       },
     };

@@ -6,7 +6,15 @@
  */
 
 import type { Value, Watch } from '../graph/graph.ts';
-import type { AnyModule } from '../nn/module.ts';
+
+/**
+ * What names need to know of a module. Not nn's class, since that depends on the binaries, and what does has a copy for
+ * each of the package's entries.
+ */
+export interface NamedModule {
+  isLeaf?(): boolean;
+  namedModules(): Iterable<readonly [path: string, module: object]>;
+}
 
 /** A node of a model: what a leaf module or a function returned. */
 export interface NamedNode {
@@ -23,12 +31,12 @@ export class NodeNames implements Watch {
   readonly #paths: ReadonlyMap<object, string>;
   readonly #outer: Watch | null;
   /** The modules that run now, the outermost first. */
-  readonly #running: AnyModule[] = [];
+  readonly #running: NamedModule[] = [];
   /** The last suffix of each name. */
   readonly #suffixes = new Map<string, number>();
 
   /** @param outer who watches the same trace from further out */
-  constructor(model: AnyModule, inputs: readonly Value[], outer: Watch | null) {
+  constructor(model: NamedModule, inputs: readonly Value[], outer: Watch | null) {
     this.#paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
     this.#outer = outer;
     for (const input of inputs) this.#add('x', input);
@@ -38,12 +46,12 @@ export class NodeNames implements Watch {
     return this.#outer?.isQuiet ?? false;
   }
 
-  enter(module: AnyModule, inputs: readonly unknown[]): void {
+  enter(module: NamedModule, inputs: readonly unknown[]): void {
     this.#running.push(module);
     this.#outer?.enter?.(module, inputs);
   }
 
-  complete(module: AnyModule, output: unknown): void {
+  complete(module: NamedModule, output: unknown): void {
     const path = this.#paths.get(module);
     const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
     if (path && isNode) this.#add(path, output);
@@ -51,7 +59,7 @@ export class NodeNames implements Watch {
     this.#outer?.complete?.(module, output);
   }
 
-  exit(module: AnyModule): void {
+  exit(module: NamedModule): void {
     this.#running.pop();
     this.#outer?.exit?.(module);
   }
@@ -64,7 +72,7 @@ export class NodeNames implements Watch {
   }
 
   /** The model itself is none, nor a module that isn't below it and so has no path to be named by. */
-  #isLeaf(module: AnyModule): boolean {
+  #isLeaf(module: NamedModule): boolean {
     return Boolean(this.#paths.get(module) && module.isLeaf?.());
   }
 

@@ -27,7 +27,7 @@ import {
 } from './load-state-dict.ts';
 import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
-import { hierarchy } from './repr.ts';
+import { hierarchy, tuple } from './repr.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
 
 /**
@@ -564,6 +564,12 @@ export abstract class Module<Out = Value> extends Registered {
   /** The hierarchy as PyTorch prints it. */
   override toString(): string {
     return hierarchy(this.constructor.name, this.extraRepr(), this.printedChildren());
+  }
+
+  /** For console.log: a line with the children's names, where {@link toString} has lines for all that is below. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const names = Array.from(this.printedChildren(), ([name]) => name);
+    return names.length === 0 ? this.toString() : this.constructor.name + tuple(names);
   }
 }
 

@@ -1,7 +1,7 @@
 /** How PyTorch prints modules and their attributes. */
 
 /** `(3, 3)`; a pair of one value may be printed as that value. */
-export function tuple(values: readonly (number | null)[]): string {
+export function tuple(values: readonly (number | string | null)[]): string {
   return `(${values.map((v) => v ?? 'None').join(', ')})`;
 }
 

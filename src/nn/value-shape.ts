@@ -1,22 +1,12 @@
 /** The shape of what a functional form was given, and its axes. */
 
-import { describe, ValueError } from '../errors.ts';
 import { checkValue, type Value } from '../graph/graph.ts';
 import type { Shape } from '../tensor/shape.ts';
+
+export { toDim } from '../tensor/dim.ts';
 
 /** The shape of a value. @throws {@link ValueError} where x isn't a value */
 export function shapeOf(name: string, x: Value): Shape {
   checkValue(name, x);
   return x.shape;
-}
-
-/** An axis counted from the first; negative ones count from the end. @throws {@link ValueError} in PyTorch's words */
-export function toDim(name: string, dim: unknown, rank: number): number {
-  const most = Math.max(rank, 1);
-  if (Number.isInteger(dim) && (dim as number) >= -most && (dim as number) < most) {
-    return (dim as number) < 0 ? (dim as number) + most : (dim as number);
-  }
-  throw new ValueError(
-    `Dimension out of range (expected to be in range of [${-most}, ${most - 1}], but got ${describe(dim)}); ${name}`,
-  );
 }

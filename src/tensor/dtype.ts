@@ -69,12 +69,11 @@ const float = new Float32Array(bits.buffer);
 
 /** The number that an IEEE 754 binary16's bits stand for; exact. */
 export function float16ToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  const sign = 1 - ((half >> 14) & 2);
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign / 0;
+  return sign * (fraction + (exponent && 1024)) * 2 ** ((exponent || 1) - 25);
 }
 
 /**

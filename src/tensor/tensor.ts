@@ -87,6 +87,20 @@ export class Tensor<Data extends TensorData = TensorData> {
   toString(): string {
     return `Tensor(${this.dtype}, ${formatShape(this.shape)})`;
   }
+
+  /** For console.log: {@link toString} and the first elements as `data` has them. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    // Of data that was transferred nothing can be read.
+    return `${this} [${this.data.length === 0 ? '' : this.data.slice(0, 6)}]`;
+  }
+
+  /**
+   * For JSON.stringify: the elements as numbers in row-major order, without the shape. JSON writes NaN and infinities as
+   * null.
+   */
+  toJSON(): number[] {
+    return [...this.float().data];
+  }
 }
 
 /** A float32 tensor of zeros. */
