@@ -99,7 +99,10 @@ export async function bundle(sources) {
   /** Which chunk a file goes to, where it isn't an entry's own. @param {string} id */
   const chunkOf = (id) => {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
-    if (!file.startsWith(resolve('src')) || /\/(threads|node|tools)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file))
+    if (
+      !file.startsWith(resolve('src')) ||
+      /\/(threads|node|tools)\/|\/(relaxed|registry)\.ts$|\/src\/index\.ts$/.test(file)
+    )
       return null;
     // What is known of weights depends on no binary, and is nobody's who doesn't ask for it.
     if (file.startsWith(resolve('src/weights'))) return twins.has(file) ? null : 'weights';

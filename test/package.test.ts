@@ -158,10 +158,13 @@ describe('importing the package', () => {
     expect([...loadedWith('dist/threads/worker.js')]).toEqual(['dist/threads/worker.js']);
   });
 
-  it.each(['threads/index', 'node/index', 'tools/index', 'models/registry'])('shares state and classes with dist/%s.js', (entry) => {
-    const own = [...loadedWith(`dist/${entry}.js`)].filter((file) => !inlined.has(file));
-    expect(own).toEqual([`dist/${entry}.js`]);
-  });
+  it.each(['threads/index', 'node/index', 'tools/index', 'models/registry'])(
+    'shares state and classes with dist/%s.js',
+    (entry) => {
+      const own = [...loadedWith(`dist/${entry}.js`)].filter((file) => !inlined.has(file));
+      expect(own).toEqual([`dist/${entry}.js`]);
+    },
+  );
 
   it.each(['hub', 'weights'].flatMap((entry) => ['', '.workerd', '.edge-light'].map((variant) => [entry, variant])))(
     'shares state and classes with dist/%s/index%s.js',

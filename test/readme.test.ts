@@ -115,6 +115,9 @@ describe('the examples of the README and of docs/', () => {
     declare const signal: AbortSignal;
     declare const getter: import('layertap').IntermediateLayerGetter;
     declare const image: import('layertap').Image;
+    declare const [feature, scores, maskScores, others]: import('layertap').Tensor[];
+    declare const image: import('layertap').Image;
+    declare const model: import('layertap').ResNet;
   `;
   const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
   const blocks = shown

@@ -38,7 +38,7 @@ const familyGetter = ({ family, builders }) => {
 };
 
 /** Families that are larger than 50 kB: DeepLab v3 has two others as its backbones, ResNet and MobileNet v3. */
-const MISSED = { deeplabv3: '51.2 kB' };
+const MISSED = { deeplabv3: '51.3 kB' };
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
@@ -51,12 +51,14 @@ export default [
   shipment('safetensors by URL', '{ openSafetensors }', 'index.js', '19 kB'),
   // The aim for .pth is 5 kB beside safetensors, which is missed: its reader has 6.5 kB, shards and messages the rest.
   shipment('weights of all formats by URL', '{ openSafetensors, openWeights }', 'index.js', '28.5 kB'),
-  // What an image goes through before a network: 12 kB of each of the three below it.
-  shipment('presets', '{ imageClassification, semanticSegmentation }', 'index.js', '12.5 kB'),
-  shipment("one model's weights", '{ ResNet50_Weights }', 'weights/index.js', '13.5 kB'),
-  shipment('all weights', '{ getWeight, getModelWeights, listWeights }', 'weights/index.js', '19.5 kB'),
-  shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '25 kB'),
+  // What an image goes through before a network: 4 kB of each of the three below it.
+  shipment('presets', '{ imageClassification, semanticSegmentation }', 'index.js', '5 kB'),
+  shipment("one model's weights", '{ ResNet50_Weights }', 'weights/index.js', '6 kB'),
+  shipment('all weights', '{ getWeight, getModelWeights, listWeights }', 'weights/index.js', '12 kB'),
+  shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '18 kB'),
   shipment('all models with weights', '{ pretrained }', 'weights/index.js', '93 kB'),
+  shipment('a heat map', '{ heatmap, overlay }', 'tools/index.js', '4.5 kB'),
+  shipment('all tools', '*', 'tools/index.js', '15.5 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '75 kB'),
   shipment('models of the hub', '{ fromHub, rangesInCache }', 'hub/index.js', '81 kB'),
 ];

@@ -28,8 +28,8 @@ export interface CamLayers {
  * The layer whose feature a network pools before its last linear layer, and that layer's weight. Nothing is computed.
  *
  *     const { feature, weight } = camLayers(model, [1, 3, 224, 224]);
- *     const { map } = Object.fromEntries(createFeatureExtractor(model, { returnNodes: { [feature]: 'map' } }).forward(x));
- *     const maps = classActivationMaps(map, model.stateDict().get(weight), [classIndex]);
+ *     const extractor = createFeatureExtractor(model, { returnNodes: { [feature]: 'map' } });
+ *     const maps = classActivationMaps(extractor.forward(x).get('map'), model.stateDict().get(weight), [classIndex]);
  *
  * @param inputShape `[N, C, H, W]`
  * @throws {@link UnsupportedError} for a network that doesn't end so: VGG has three linear layers, and SqueezeNet's last
@@ -72,7 +72,7 @@ function pooling(value: Value, nodes: ReadonlyMap<Value, Node>): Node | null {
  * A map for each class, `[N, K, H, W]`: at each pixel the sum over channels of feature times the class's weight. The
  * mean of a class's map is its score less the bias. Sums are in float64.
  *
- *     const map = unstack(unstack(maps)[0])[0]; // [H, W], of the first image's first class
+ *     const [[map]] = unstack(maps).map((one) => unstack(one)); // [H, W]: the first image's first class
  *     overlay(image, heatmap(map, { width: image.width, height: image.height, colormap: jet }));
  *
  * @param feature `[N, C, H, W]`: what is pooled

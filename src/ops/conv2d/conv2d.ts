@@ -24,7 +24,8 @@ export const conv2d: Op<Conv2dAttrs> = {
   acceptsInEpilogue: ['norm', 'residual', 'activation'],
   parameters: ({ weight, bias }) => [weight, bias],
   reduction: ({ stride }) => stride[0],
-  algorithms: [depthwise, rows, ...TRANSFORMS.map(winograd), splitTaps, indirect],
+  // Calls, without a spread: bundlers leave out calls that nothing uses.
+  algorithms: [depthwise, rows].concat(TRANSFORMS.map(winograd), splitTaps, indirect),
 
   inferShape([x], attrs) {
     const { weight, groups } = attrs;
