@@ -114,7 +114,6 @@ describe('the examples of the README and of docs/', () => {
     declare const weights: import('layertap').StateDict;
     declare const signal: AbortSignal;
     declare const getter: import('layertap').IntermediateLayerGetter;
-    declare const image: import('layertap').Image;
     declare const [feature, scores, maskScores, others]: import('layertap').Tensor[];
     declare const image: import('layertap').Image;
     declare const model: import('layertap').ResNet;
