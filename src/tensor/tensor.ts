@@ -95,8 +95,8 @@ export class Tensor<Data extends TensorData = TensorData> {
   }
 
   /**
-   * For JSON.stringify: the elements as numbers in row-major order, without the shape. JSON writes NaN and infinities as
-   * null.
+   * For JSON.stringify: the elements as numbers in row-major order, without the shape. JSON writes NaN and infinities
+   * as null.
    */
   toJSON(): number[] {
     return [...this.float().data];

@@ -32,8 +32,8 @@ export interface CamLayers {
  *     const maps = classActivationMaps(extractor.forward(x).get('map'), model.stateDict().get(weight), [classIndex]);
  *
  * @param inputShape `[N, C, H, W]`
- * @throws {@link UnsupportedError} for a network that doesn't end so: VGG has three linear layers, and SqueezeNet's last
- *   convolution gives a map for each class already
+ * @throws {@link UnsupportedError} for a network that doesn't end so: VGG has three linear layers, and SqueezeNet's
+ *   last convolution gives a map for each class already
  * @throws {@link ShapeError} where the input doesn't fit
  * @see B. Zhou et al., Learning deep features for discriminative localization, arXiv:1512.04150
  */

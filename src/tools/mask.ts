@@ -35,7 +35,8 @@ export interface MaskToRgbaOptions {
  *
  * @param mask a mask, or a tensor of class numbers `[H, W]` or `[1, H, W]`
  * @param palette the colour of each class
- * @throws {@link ValueError} for a class without a colour, where one is no mask or palette, and for options out of range
+ * @throws {@link ValueError} for a class without a colour, where one is no mask or palette, and for options out of
+ *   range
  * @throws {@link ShapeError} for a batch, or where sizes don't fit
  */
 export function maskToRgba(mask: Mask | Tensor, palette: readonly Color[], options: MaskToRgbaOptions = {}): Rgba {
