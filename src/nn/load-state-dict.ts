@@ -155,7 +155,7 @@ export function matchStateDict(
     problems.unshift(`Unexpected key(s) in state_dict: ${listed(unexpectedKeys)}. `);
   if (strict && missingKeys.length > 0) problems.unshift(`Missing key(s) in state_dict: ${listed(missingKeys)}. `);
   if (problems.length > 0) {
-    const hint = strict ? hintOf([...given.keys()], missingKeys, problems.length > 1 ? unexpectedKeys : null) : '';
+    const hint = strict ? hintOf(unexpectedKeys, missingKeys, problems.length > 1) : '';
     throw new StateDictError(`Error(s) in loading state_dict for ${module.name}:${hint}\n\t${problems.join('\n\t')}`);
   }
   return { matches, keys: { missingKeys, unexpectedKeys } };
@@ -198,15 +198,18 @@ export function packValues(
 /** How many mismatches a message lists. */
 const MOST_PROBLEMS = 8;
 
-/** What the keys tell of what is wrong: a prefix, or another architecture; '' otherwise. */
-function hintOf(keys: readonly string[], missing: readonly string[], others: readonly string[] | null): string {
+/**
+ * What the keys tell of what is wrong: a prefix, or, where there are problems of several kinds, another architecture;
+ * '' otherwise.
+ */
+function hintOf(unexpected: readonly string[], missing: readonly string[], areSeveral: boolean): string {
   const [first] = missing;
-  const wrapped = first && keys.find((key) => String(key).endsWith(`.${first}`));
+  const wrapped = first && unexpected.find((key) => String(key).endsWith(`.${first}`));
   if (wrapped) {
     const prefix = cut(wrapped.slice(0, -first.length));
     return ` the file's keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`;
   }
-  const telling = others && [others, missing].find(({ length }) => length > MOST_PROBLEMS);
+  const telling = areSeveral && [unexpected, missing].find(({ length }) => length > MOST_PROBLEMS);
   return telling ? ` another architecture, as ${telling.slice(0, 3).map(describe).join(', ')} tell` : '';
 }
 
