@@ -1,0 +1,71 @@
+/** The worker as the page sees it: requests that return promises, and events in between. */
+
+import type { Event, FromWorker, Problem, RequestName, Requests } from './protocol.ts';
+
+/** What went wrong, in words for people. */
+export class ProblemError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.title);
+    this.problem = problem;
+  }
+}
+
+/** Options of a request. */
+export interface AskOptions {
+  readonly onEvent?: (event: Event) => void;
+  readonly signal?: AbortSignal;
+  readonly transfer?: Transferable[];
+}
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+  onEvent: ((event: Event) => void) | undefined;
+}
+
+/** A worker with one network. */
+export class Engine {
+  readonly #worker = new Worker(new URL('./worker/index.ts', import.meta.url), { type: 'module' });
+  readonly #pending = new Map<number, Pending>();
+  #next = 1;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    this.#worker.onerror = ({ message }) => {
+      const detail = message || 'The browser gives no reason. Reload the page; a smaller network or input may help.';
+      for (const { reject } of this.#pending.values()) {
+        reject(new ProblemError({ title: 'The worker that computes has stopped.', detail }));
+      }
+      this.#pending.clear();
+    };
+  }
+
+  /**
+   * What the worker answers. Rejects with a {@link ProblemError}, or with an AbortError once the signal is aborted.
+   */
+  ask<N extends RequestName>(
+    name: N,
+    args: Requests[N]['args'],
+    { onEvent, signal, transfer = [] }: AskOptions = {},
+  ): Promise<Requests[N]['result']> {
+    const id = this.#next++;
+    signal?.addEventListener('abort', () => this.#worker.postMessage({ id, name: 'cancel' }), { once: true });
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve: resolve as (result: unknown) => void, reject, onEvent });
+      this.#worker.postMessage({ id, name, args }, transfer);
+      if (signal?.aborted) this.#worker.postMessage({ id, name: 'cancel' });
+    });
+  }
+
+  #receive(message: FromWorker): void {
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    if ('event' in message) return pending.onEvent?.(message.event);
+    this.#pending.delete(message.id);
+    if ('problem' in message) return pending.reject(new ProblemError(message.problem));
+    if ('cancelled' in message) return pending.reject(new DOMException('Another request took over.', 'AbortError'));
+    pending.resolve(message.result);
+  }
+}

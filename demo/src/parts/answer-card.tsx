@@ -1,0 +1,70 @@
+/** What the network says: the top five, or the mask and its legend. */
+
+import { useState } from 'preact/hooks';
+import { percent } from '../format.ts';
+import type { Answer, ClassScore } from '../protocol.ts';
+import { Pixels } from './pixels.tsx';
+
+export function AnswerCard({ answer }: { readonly answer: Answer }) {
+  if (answer.kind === 'classes') return <TopFive top={answer.top} />;
+  return (
+    <section class="card answer" aria-labelledby="answer-title">
+      <h2 id="answer-title">Mask</h2>
+      <div class="views">
+        <figure>
+          <Pixels picture={answer.overlay} label="The mask over the picture" />
+          <figcaption>Over the picture</figcaption>
+        </figure>
+        <figure>
+          <Pixels picture={answer.mask} label="The mask alone" class="crisp" />
+          <figcaption>Alone</figcaption>
+        </figure>
+      </div>
+      <ul class="legend" aria-label="Legend">
+        {answer.legend.map(({ name, color, share }) => (
+          <li key={name}>
+            <svg width="14" height="14" aria-hidden="true">
+              <rect width="14" height="14" rx="3" fill={`rgb(${color.join(' ')})`} />
+            </svg>
+            <span>{name}</span>
+            <span class="number">{percent(share)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function TopFive({ top }: { readonly top: readonly ClassScore[] }) {
+  const [chosen, setChosen] = useState(0);
+  const shown = top[chosen] ?? top[0];
+  const canShow = shown?.where != null;
+  return (
+    <section class="card answer" aria-labelledby="answer-title">
+      <h2 id="answer-title">Top {top.length === 5 ? 'five' : top.length}</h2>
+      <div class={canShow ? 'where' : ''}>
+        <ol class="classes">
+          {top.map(({ name, probability, where }, i) => (
+            <li key={name}>
+              {where ? (
+                <button type="button" aria-pressed={i === chosen} onClick={() => setChosen(i)}>
+                  {name}
+                </button>
+              ) : (
+                <span>{name}</span>
+              )}
+              <meter min={0} max={1} value={probability} aria-label={`Probability of ${name}`} />
+              <span class="number">{percent(probability)}</span>
+            </li>
+          ))}
+        </ol>
+        {shown?.where && (
+          <figure>
+            <Pixels picture={shown.where} label={`Where the network sees ${shown.name}`} />
+            <figcaption>Where it sees {shown.name}</figcaption>
+          </figure>
+        )}
+      </div>
+    </section>
+  );
+}

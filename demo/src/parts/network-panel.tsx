@@ -1,0 +1,143 @@
+/** Which network, and where its weights come from. */
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
+
+/** The network that a weight file's name begins with: `resnet18-f37072fd.pth`, the longest name that fits. */
+function networkOfFile(name: string, networks: readonly NetworkChoice[]): string | null {
+  const fits = networks.filter(({ id }) => name.toLowerCase().startsWith(id));
+  return fits.sort((a, b) => b.id.length - a.id.length)[0]?.id ?? null;
+}
+
+export function NetworkPanel(props: {
+  readonly host: Host | null;
+  readonly opened: Opened | null;
+  readonly open: (network: string, source: WeightSource) => void;
+}) {
+  const { host, opened, open } = props;
+  const [network, setNetwork] = useState('digits');
+  const [repo, setRepo] = useState('');
+  const [isOver, setIsOver] = useState(false);
+  const fileInput = useRef<HTMLInputElement>(null);
+  const networks = host?.networks ?? [];
+  const choice = networks.find(({ id }) => id === network);
+  const groups = [...new Set(networks.map(({ group }) => group))];
+
+  const choose = (id: string) => {
+    setNetwork(id);
+    const isBuiltin = networks.find((other) => other.id === id)?.builtin;
+    setRepo(networks.find((other) => other.id === id)?.repos[0] ?? '');
+    open(id, { kind: isBuiltin ? 'builtin' : 'none' });
+  };
+  const openFile = (file: File | undefined) => {
+    if (!file) return;
+    const id = networkOfFile(file.name, networks) ?? network;
+    setNetwork(id);
+    open(id, { kind: 'file', file });
+  };
+
+  // A repository may be another network's than the one that was chosen.
+  useEffect(() => {
+    if (opened && networks.some(({ id }) => id === opened.id)) setNetwork(opened.id);
+  }, [opened]);
+
+  // Weight files may be dropped anywhere: they are told by their names.
+  useEffect(() => {
+    const onFile = (event: Event) => openFile((event as CustomEvent<File>).detail);
+    window.addEventListener('weights', onFile);
+    return () => window.removeEventListener('weights', onFile);
+  });
+
+  return (
+    <section
+      class={`network card ${isOver ? 'over' : ''}`}
+      aria-label="Network and weights"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setIsOver(true);
+      }}
+      onDragLeave={() => setIsOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setIsOver(false);
+        openFile(event.dataTransfer?.files[0]);
+      }}
+    >
+      <div class="field">
+        <label for="network">Network</label>
+        <select id="network" value={network} disabled={!host} onChange={(event) => choose(event.currentTarget.value)}>
+          {!host && <option value="digits">digits</option>}
+          {groups.map((group) => (
+            <optgroup key={group} label={group}>
+              {networks
+                .filter((other) => other.group === group)
+                .map(({ id }) => (
+                  <option key={id} value={id}>
+                    {id}
+                  </option>
+                ))}
+            </optgroup>
+          ))}
+        </select>
+      </div>
+      <div class="field">
+        <span class="label" id="weights-label">
+          Weights
+        </span>
+        <div class="row" role="group" aria-labelledby="weights-label">
+          <button type="button" disabled={!host} onClick={() => fileInput.current?.click()}>
+            Open a file…
+          </button>
+          <input
+            ref={fileInput}
+            class="visually-hidden"
+            type="file"
+            id="weights-file"
+            aria-label="Weight file, .pth or .safetensors"
+            tabIndex={-1}
+            accept=".pth,.pt,.bin,.safetensors"
+            onChange={(event) => {
+              openFile(event.currentTarget.files?.[0]);
+              event.currentTarget.value = '';
+            }}
+          />
+        </div>
+      </div>
+      <form
+        class="field"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (repo.trim()) open(network, { kind: 'hub', repo: repo.trim() });
+        }}
+      >
+        <label for="repo">Or by name, from the Hugging Face hub</label>
+        <div class="row">
+          <input
+            id="repo"
+            list="repos"
+            value={repo}
+            placeholder="timm/resnet18.tv_in1k"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => setRepo(event.currentTarget.value)}
+          />
+          <datalist id="repos">
+            {(choice?.repos.length ? choice.repos : networks.flatMap(({ repos }) => repos)).map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+          <button type="submit" disabled={!host || !repo.trim()}>
+            Fetch
+          </button>
+        </div>
+      </form>
+      <p class="hint" id="weights-hint">
+        {opened?.hasWeights
+          ? `${opened.id}: ${(opened.parameters / 1e6).toFixed(1)} million parameters, ${opened.weightsName}.`
+          : opened
+            ? `${opened.id} has no weights yet. Open or drop a .pth or .safetensors file with torchvision’s names.`
+            : ''}
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,56 @@
+/** Errors in words for people who didn't write the program: what it is, and what can be done about it. */
+
+import {
+  FormatError,
+  KeyError,
+  LayertapError,
+  MemoryError,
+  NetworkError,
+  ShapeError,
+  StateDictError,
+  UnsupportedError,
+} from 'layertap';
+import { bytes } from '../format.ts';
+import type { Problem } from '../protocol.ts';
+
+/** An error that is worded already. */
+export class Said extends Error {
+  readonly problem: Problem;
+
+  constructor(title: string, detail: string) {
+    super(title);
+    this.problem = { title, detail };
+  }
+}
+
+/** What is said of an error. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Said) return error.problem;
+  const detail = error instanceof Error ? error.message : String(error);
+  if (error instanceof MemoryError) return memoryProblem(detail);
+  if (error instanceof FormatError) return { title: 'This file isn’t a weight file.', detail };
+  if (error instanceof NetworkError) return { title: 'The weights couldn’t be fetched.', detail };
+  if (error instanceof StateDictError) {
+    return { title: 'These weights are another network’s. Choose the network that they were trained for.', detail };
+  }
+  if (error instanceof ShapeError) return { title: 'This network can’t take an input of this size.', detail };
+  if (error instanceof KeyError || error instanceof UnsupportedError) {
+    return { title: 'This network can’t be opened.', detail };
+  }
+  if (error instanceof RangeError) return memoryProblem(detail);
+  if (error instanceof LayertapError) return { title: 'The network couldn’t run.', detail };
+  return { title: 'Something went wrong.', detail };
+}
+
+/** The plan says beforehand what it would take. */
+function memoryProblem(detail: string): Problem {
+  const found = /within (\d+) bytes.*?got (at least )?(\d+)/.exec(detail);
+  if (!found) return { title: 'This tab hasn’t enough memory. Choose a smaller input or network.', detail };
+  const [, budget, least = '', needed] = found;
+  const fits = /what fits:.*?an input of \[1, 3, (\d+), (\d+)\]/.exec(detail);
+  const way = fits ? ` An input of ${fits[1]} × ${fits[2]} pixels fits.` : ' Choose a smaller network.';
+  return {
+    title: `Too large for this tab: ${least}${bytes(Number(needed))} are needed, ${bytes(Number(budget))} are allowed.${way}`,
+    detail: 'Nothing was computed or allocated.',
+  };
+}

@@ -1,0 +1,175 @@
+/** A run on a picture: features first, as heat maps; then what takes longer to draw; then how long each layer takes. */
+
+import { type FeatureExtractor, type Image, imageToRgba, type Tensor, tensor, toImage } from 'layertap';
+import { argmax, channelGrid, classActivationMaps, heatmap, maskToRgba, overlay, pcaToRgb, softmax, topk, unstack } from 'layertap/tools';
+import type { Answer, Event, LayerDetails, LayerMaps, Picture } from '../protocol.ts';
+import { inputShape, type Network } from './networks.ts';
+import { ANSWER, CAM, type Session } from './session.ts';
+
+/** Channels that a grid shows. */
+const GRID = 16;
+
+/** Runs of more multiply-accumulates aren't repeated for times: the turns of the run itself tell them. */
+const REPEATED_MACS = 5e9;
+
+/** What a run is asked for. */
+export interface RunOptions {
+  readonly layers: readonly string[];
+  readonly size: number;
+  readonly withAnswer: boolean;
+  readonly emit: (event: Event) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Computes what is asked for, and tells it as it comes. */
+export async function run(session: Session, picture: Image, options: RunOptions) {
+  const { layers, size, withAnswer, emit, signal } = options;
+  const { network } = session;
+  session.plan(layers, withAnswer, inputShape(network, picture, size));
+  const x = network.prepare(picture, size);
+  const seen = seenBy(x, network);
+  emit({ type: 'input', picture: pictureOf(seen) });
+  const extractor = session.extractor(layers, withAnswer);
+  await session.load(extractor, emit, signal);
+  /** When the run had come how far, in multiply-accumulates. */
+  const turns: { readonly macs: number; readonly ms: number }[] = [];
+  const start = performance.now();
+  const onProgress = ({ done, total }: { readonly done: number; readonly total: number }) => {
+    turns.push({ macs: done, ms: performance.now() - start });
+    emit({ type: 'progress', done: total > 0 ? done / total : 1 });
+  };
+  const features = await extractor.forwardAsync(x, { signal, onProgress });
+  const ms = performance.now() - start;
+  for (const layer of layers) {
+    emit({ type: 'maps', ...mapsOf(layer, features.get(layer)!, seen) });
+    await turn(signal);
+  }
+  const scores = features.get(ANSWER) ?? (withAnswer ? [...features.values()].at(-1) : undefined);
+  if (scores) emit({ type: 'answer', answer: answerOf(session, features, { scores, seen }) });
+  for (const layer of layers) {
+    await turn(signal);
+    emit({ type: 'details', ...detailsOf(layer, features.get(layer)!, seen) });
+  }
+  const isLong = (turns.at(-1)?.macs ?? 0) > REPEATED_MACS;
+  const times = isLong ? timesOf(extractor, x, turns) : await measured(extractor, x, signal);
+  emit({ type: 'times', ms: times });
+  return { ms, memoryBytes: extractor.compiled?.memoryBytes ?? 0 };
+}
+
+/** The picture as the network sees it: resized, cropped. */
+function seenBy(x: Tensor<Float32Array>, { mean, std }: Network): Image {
+  const plane = x.data.length / 3;
+  const channelOf = (i: number) => Math.floor(i / plane);
+  return toImage(tensor(x.data.map((value, i) => value * std[channelOf(i)]! + mean[channelOf(i)]!), x.shape));
+}
+
+function pictureOf(image: Image): Picture {
+  return { data: imageToRgba(image), width: image.width, height: image.height };
+}
+
+/** Whether a feature has pixels. */
+function isSpatial({ shape }: Tensor): boolean {
+  return shape.length === 4;
+}
+
+function mapsOf(layer: string, feature: Tensor, seen: Image): LayerMaps {
+  if (!isSpatial(feature)) return { layer, shape: feature.shape, heat: null, overlay: null, ...rangeOf(feature) };
+  const { width, height } = seen;
+  const heat = heatmap(feature, { width, height, percentile: 99.5 });
+  return { layer, shape: feature.shape, heat, overlay: overlay(seen, heat, { alpha: 0.6 }), low: heat.low, high: heat.high };
+}
+
+function rangeOf({ data }: Tensor): { low: number; high: number } {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of data as Float32Array) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return { low, high };
+}
+
+function detailsOf(layer: string, feature: Tensor, seen: Image): LayerDetails {
+  if (!isSpatial(feature)) return { layer, pca: null, explained: [], channels: stripOf(feature), shown: feature.shape[1]! };
+  const { width, height } = seen;
+  const [, count, rows, columns] = feature.shape;
+  const canColour = rows! * columns! > 1 && feature.data.every((value) => Number.isFinite(Number(value)));
+  const pca = canColour ? pcaToRgb(feature, { width, height }) : null;
+  const shown = Math.min(GRID, count!);
+  return { layer, pca, explained: pca?.explained ?? [], channels: channelGrid(feature, shown), shown };
+}
+
+/** A vector as rows of 32 values. */
+function stripOf(feature: Tensor): Picture {
+  const values = feature.data as Float32Array;
+  const width = Math.min(32, values.length);
+  const height = Math.ceil(values.length / width);
+  const rows = new Float32Array(width * height).fill(Number.NaN);
+  rows.set(values.slice(0, width * height));
+  return heatmap(tensor(rows, [height, width]));
+}
+
+function answerOf(
+  { network, cam }: Session,
+  features: ReadonlyMap<string, Tensor>,
+  { scores, seen }: { readonly scores: Tensor; readonly seen: Image },
+): Answer {
+  const { kind, classes, palette, model } = network;
+  const nameOf = (index: number) => classes?.[index] ?? `class ${index}`;
+  if (kind === 'classification') {
+    const { values, indices } = topk(softmax(scores), Math.min(5, scores.shape[1]!));
+    const feature = cam && (features.get(CAM) ?? features.get(cam.feature));
+    const weight = cam && model.getSubmodule(cam.weight.replace(/\.weight$/, '')).stateDict().get('weight');
+    const maps = feature && weight ? unstack(classActivationMaps(feature, weight, [...indices.data]), 1) : [];
+    const { width, height } = seen;
+    const top = Array.from(indices.data, (index, i) => ({
+      name: nameOf(index),
+      probability: values.data[i]!,
+      where: maps[i] ? overlay(seen, heatmap(unstack(maps[i])[0]!, { width, height }), { alpha: 0.6 }) : null,
+    }));
+    return { kind: 'classes', top };
+  }
+  const mask = argmax(scores, { dim: 1 });
+  const counts = new Map<number, number>();
+  for (const index of mask.data) counts.set(index, (counts.get(index) ?? 0) + 1);
+  const drawn = maskToRgba(mask, palette);
+  const legend = [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([index, count]) => ({ name: nameOf(index), color: palette[index]!, share: count / mask.data.length }));
+  return { kind: 'mask', mask: drawn, overlay: overlay(seen, maskToRgba(mask, palette, { transparent: 0 }), { alpha: 0.65 }), legend };
+}
+
+/** Milliseconds from the input to each layer: a run that ends there, once it is warm. */
+async function measured(extractor: FeatureExtractor<string>, x: Tensor, signal: AbortSignal) {
+  const times: Record<string, number> = {};
+  for (const { name } of extractor.featureInfo(x.shape)) {
+    if (name === ANSWER || name === CAM) continue;
+    await extractor.forwardAsync(x, { only: [name], signal });
+    const start = performance.now();
+    await extractor.forwardAsync(x, { only: [name], signal });
+    times[name] = performance.now() - start;
+  }
+  return times;
+}
+
+/** The same by the turns of a long run: the first by which as much was computed as a layer takes. */
+function timesOf(
+  extractor: FeatureExtractor<string>,
+  x: Tensor,
+  turns: readonly { readonly macs: number; readonly ms: number }[],
+) {
+  const times: Record<string, number> = {};
+  for (const { name, macs } of extractor.featureInfo(x.shape)) {
+    const reached = turns.find((at) => at.macs >= macs);
+    if (name !== ANSWER && reached) times[name] = reached.ms;
+  }
+  return times;
+}
+
+/** A turn of the event loop, in which a newer request may end this one. */
+function turn(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      signal.aborted ? reject(signal.reason) : resolve();
+    };
+    port2.postMessage(null);
+  });
+}

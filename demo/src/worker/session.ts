@@ -1,0 +1,201 @@
+/** The network that is open: its weights, read as far as layers need them, and its compiled form for these layers. */
+
+import {
+  createFeatureExtractor,
+  type FeatureExtractor,
+  getGraphNodeNames,
+  type OpenedWeights,
+  openWeights,
+  type Shape,
+  StateDictError,
+  type TensorStream,
+  zeros,
+} from 'layertap';
+import { type CamLayers, camLayers } from 'layertap/tools';
+import weightsUrl from '../../../examples/digits/weights.safetensors?url';
+import type { Event, Opened, WeightSource } from '../protocol.ts';
+import { compileOptions } from './host.ts';
+import { openRepo } from './hub.ts';
+import { hubNetwork, type Network, network, treeOf } from './networks.ts';
+
+/** The name of the feature that the answer is made of. */
+export const ANSWER = '\0answer';
+
+/** The name of the feature that class activation maps are made of. */
+export const CAM = '\0cam';
+
+/** Bytes of an element, by the formats' names of its type. */
+const ELEMENT_BYTES: readonly [type: RegExp, bytes: number][] = [
+  [/64|double|long/i, 8],
+  [/16|half|short/i, 2],
+  [/8|bool|byte|char/i, 1],
+];
+
+/** A network with the weights that it has so far. */
+export class Session {
+  readonly network: Network;
+  readonly #file: Weights | null;
+  readonly #weightsName: string;
+  /** Keys whose values are there. */
+  readonly #loaded = new Set<string>();
+  /** What was planned last, and fits. */
+  #planned = '';
+  #cam: CamLayers | null | undefined;
+  #extractor: { readonly key: string; readonly extractor: FeatureExtractor<string> } | null = null;
+
+  private constructor(net: Network, file: Weights | null, weightsName: string) {
+    this.network = net;
+    this.#file = file;
+    this.#weightsName = weightsName;
+  }
+
+  /** Opens weights, and makes the network that they are for. */
+  static async open(id: string, source: WeightSource, signal: AbortSignal): Promise<Session> {
+    if (source.kind === 'hub') {
+      const repository = await openRepo(source.repo, signal);
+      const { weights } = repository;
+      const file = { tensors: weights.tensors, stream: weights.stream, close: () => repository.close() };
+      return new Session(hubNetwork(repository), file, source.repo);
+    }
+    const plain = network(id);
+    const file = await opened(source, signal);
+    if (!file) return new Session(plain, null, '');
+    try {
+      // The last tensor of the network is its last layer's: as many rows as there are classes.
+      const numClasses = classesOf(plain, file);
+      const name = source.kind === 'file' ? source.file.name : 'comes with this page';
+      return new Session(numClasses === undefined ? plain : network(id, numClasses), file, name);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** What the page is told. */
+  describe(): Opened {
+    const { id, kind, layers, size, model } = this.network;
+    return {
+      ...{ id, kind, layers, size, hasWeights: this.#file !== null, weightsName: this.#weightsName },
+      tree: treeOf(this.network),
+      parameters: Array.from(model.parameters()).reduce((sum, parameter) => sum + parameter.numel(), 0),
+    };
+  }
+
+  /** The layers that class activation maps are made of; null where the network doesn't end as they need it. */
+  get cam(): CamLayers | null {
+    if (this.#cam !== undefined) return this.#cam;
+    const { model, size, kind } = this.network;
+    try {
+      this.#cam = kind === 'classification' ? camLayers(model, [1, 3, size, size]) : null;
+    } catch {
+      this.#cam = null;
+    }
+    return this.#cam;
+  }
+
+  /** An extractor of some layers, and of the answer where it is asked for. */
+  extractor(layers: readonly string[], withAnswer: boolean): FeatureExtractor<string> {
+    const key = JSON.stringify([layers, withAnswer]);
+    if (this.#extractor?.key === key) return this.#extractor.extractor;
+    const { model, size } = this.network;
+    const inputShape = [1, 3, size, size];
+    const returnNodes = new Map<string, string>(layers.map((layer) => [layer, layer]));
+    if (withAnswer) {
+      const node = this.#answerNode(inputShape);
+      if (!returnNodes.has(node)) returnNodes.set(node, ANSWER);
+      if (this.cam && !returnNodes.has(this.cam.feature)) returnNodes.set(this.cam.feature, CAM);
+    }
+    const extractor = createFeatureExtractor(model, { returnNodes, inputShape }) as FeatureExtractor<string>;
+    extractor.compile(compileOptions());
+    this.#extractor = { key, extractor };
+    return extractor;
+  }
+
+  /** The node that the network's scores come from. */
+  #answerNode(inputShape: readonly number[]): string {
+    const nodes = getGraphNodeNames(this.network.model, { inputShape });
+    return this.network.kind === 'segmentation' && nodes.includes('interpolate') ? 'interpolate' : nodes.at(-1)!;
+  }
+
+  /**
+   * Fails what is too large for the memory, before a picture is resized or weights are read. The same network without
+   * weights is planned, and then refuses to run for the lack of them: so nothing is computed.
+   */
+  plan(layers: readonly string[], withAnswer: boolean, inputShape: Shape): void {
+    const key = JSON.stringify([layers, withAnswer, inputShape]);
+    if (this.#planned === key) return;
+    const probe = new Session(network(this.network.id), null, '');
+    try {
+      probe.extractor(layers, withAnswer).forward(zeros(inputShape));
+    } catch (error) {
+      if (!(error instanceof StateDictError)) throw error;
+    }
+    this.#planned = key;
+  }
+
+  /** Reads the weights that an extractor needs and that aren't there yet. */
+  async load(extractor: FeatureExtractor<string>, emit: (event: Event) => void, signal: AbortSignal): Promise<void> {
+    const file = this.#file;
+    const missing = this.#missing(extractor);
+    if (!file || missing.length === 0) return;
+    const fileBytes = sizeOf(file);
+    const onProgress = ({ loadedBytes, totalBytes }: { loadedBytes: number; totalBytes: number }) =>
+      emit({ type: 'weights', loadedBytes, neededBytes: totalBytes, fileBytes });
+    const isFirst = this.#loaded.size === 0;
+    const wanted = new Set(missing);
+    const stream: TensorStream = isFirst
+      ? file
+      : { tensors: new Map([...file.tensors].filter(([key]) => wanted.has(key))), stream: file.stream };
+    await extractor.loadStateDictAsync(stream, { strict: isFirst, signal, onProgress });
+    for (const key of missing) this.#loaded.add(key);
+  }
+
+  #missing(extractor: FeatureExtractor<string>): string[] {
+    return [...extractor.stateShapes().keys()].filter((key) => !this.#loaded.has(key));
+  }
+
+  /** Lets go of the file. */
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+}
+
+/** What is read of weights. */
+type Weights = TensorStream & Pick<OpenedWeights, 'close'>;
+
+/** The weights that come with the page, fetched while the page is still being set up. */
+const builtin = fetch(weightsUrl).then((response) => response.blob());
+// A failure is told where they are asked for.
+builtin.catch(() => {});
+
+async function opened(source: WeightSource, signal: AbortSignal): Promise<OpenedWeights | null> {
+  switch (source.kind) {
+    case 'builtin':
+      return openWeights(await builtin, { signal });
+    case 'file':
+      return openWeights(source.file, { signal });
+    default:
+      return null;
+  }
+}
+
+/** How many classes a file's last layer has, where that isn't what the network is made with. */
+function classesOf({ model }: Network, file: OpenedWeights): number | undefined {
+  const weights = [...model.stateShapes()].filter(([, shape]) => shape.length > 1 && !shape.includes(0));
+  const last = weights.filter(([key]) => !key.startsWith('aux')).at(-1);
+  if (!last) return undefined;
+  const there = file.tensors.get(last[0])?.shape;
+  const rows = there?.[0];
+  const isAlike = there?.length === last[1].length && there.slice(1).every((size, i) => size === last[1][i + 1]);
+  return isAlike && rows !== last[1][0] ? rows : undefined;
+}
+
+/** Bytes of all tensors of a file. */
+function sizeOf({ tensors }: Weights): number {
+  let sum = 0;
+  for (const { dtype, shape } of tensors.values()) {
+    const bytes = ELEMENT_BYTES.find(([type]) => type.test(dtype))?.[1] ?? 4;
+    sum += shape.reduce((product, size) => product * size, bytes);
+  }
+  return sum;
+}

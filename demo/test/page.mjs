@@ -1,0 +1,72 @@
+/** The page as its user has it: controls by what they are called, pixels, messages. */
+
+import assert from 'node:assert/strict';
+
+/** What the page says once a run has ended. */
+const RAN = /ran on .* in .*: \d+ layers?/;
+
+/** How long something may take, in milliseconds: a bound on what hangs, not on time. */
+export const PATIENCE = 240_000;
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** Waits until a network ran on a picture. @param {Page} page @param {string} picture @param {string} [network] */
+export async function ran(page, picture, network = 'digits') {
+  const isThere = (/** @type {Messages} */ { status, alert }) => alert !== '' || status.startsWith(`${network} ran on ${picture} in `);
+  const { status, alert } = await until(page, isThere, `${network} on ${picture}`);
+  assert.equal(alert, '', 'no problem is told');
+  assert.match(status, RAN);
+}
+
+/** The problem that is told. @param {Page} page */
+export async function problem(page) {
+  const { alert } = await until(page, (messages) => messages.alert !== '', 'a problem');
+  return alert;
+}
+
+/** @typedef {{ readonly status: string, readonly alert: string }} Messages */
+
+/** Waits for messages. @param {Page} page @param {(messages: Messages) => boolean} holds @param {string} what */
+export async function until(page, holds, what) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const messages = await page.evaluate(() => ({
+      status: document.querySelector('[role=status]')?.textContent ?? '',
+      alert: document.querySelector('[role=alert]')?.textContent ?? '',
+    }));
+    if (holds(messages)) return messages;
+    if (Date.now() > end) throw new Error(`waited for ${what}, got ${JSON.stringify(messages)}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+/** The pixels of a picture by its label. @param {Page} page @param {string} label */
+export async function pixels(page, label) {
+  const canvas = page.getByRole('img', { name: label, exact: true });
+  await canvas.waitFor();
+  const { width, height, data } = await canvas.evaluate((element) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (element);
+    const { width, height } = canvas;
+    return { width, height, data: Array.from(canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? []) };
+  });
+  /** @param {number} x @param {number} y */
+  const at = (x, y) => data.slice((y * width + x) * 4, (y * width + x) * 4 + 4);
+  return { width, height, data, at };
+}
+
+/** @typedef {{ name: string, mimeType: string, buffer: Buffer }} Given */
+
+/** Gives files to an input by its label. @param {Page} page @param {string} label @param {...Given} files */
+export async function give(page, label, ...files) {
+  await page.getByLabel(label, { exact: true }).setInputFiles(files);
+}
+
+/** @param {string} name @param {Buffer} buffer @returns {Given} */
+export const picture = (name, buffer) => ({ name, mimeType: 'image/png', buffer });
+
+/** @param {string} name @param {Buffer | string} bytes @returns {Given} */
+export const file = (name, bytes) => ({
+  name,
+  mimeType: 'application/octet-stream',
+  buffer: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
+});

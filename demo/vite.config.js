@@ -1,0 +1,25 @@
+/**
+ * How the page is built and served: static files with relative addresses, so that they can lie in any folder of any
+ * host. The preview sends the headers that make a page cross-origin isolated, which threads need; `public/_headers` asks
+ * hosts for them that read such a file.
+ */
+
+import { defineConfig } from 'vite';
+
+const headers = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+const server = { host: '127.0.0.1', port: 4173, strictPort: true, headers };
+
+export default defineConfig({
+  base: './',
+  // Nothing as data: in scripts, which the page's policy refuses.
+  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  // The tree shows classes by their names.
+  worker: { format: 'es', rolldownOptions: { output: { keepNames: true } } },
+  preview: server,
+  // The digits network lies in examples/.
+  server: { ...server, fs: { allow: ['..'] } },
+});
