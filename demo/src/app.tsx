@@ -3,8 +3,8 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Engine, ProblemError } from './engine.ts';
 import { LayersTab } from './layers-tab.tsx';
-import { NetworkPanel } from './parts/network-panel.tsx';
 import { About } from './parts/about.tsx';
+import { NetworkPanel } from './parts/network-panel.tsx';
 import { Tabs } from './parts/tabs.tsx';
 import type { Host, Opened, Problem, WeightSource } from './protocol.ts';
 import { SimilarityTab } from './similarity-tab.tsx';
@@ -37,7 +37,8 @@ export function App({ engine }: { readonly engine: Engine }) {
       say: setStatus,
       fail(error) {
         if (error instanceof DOMException && error.name === 'AbortError') return;
-        const known = error instanceof ProblemError ? error.problem : { title: 'Something went wrong.', detail: String(error) };
+        const known =
+          error instanceof ProblemError ? error.problem : { title: 'Something went wrong.', detail: String(error) };
         setStatus('');
         setProblem(known);
       },
@@ -78,27 +79,27 @@ export function App({ engine }: { readonly engine: Engine }) {
           <strong>Private:</strong> everything runs in this tab. Pictures and weight files never leave this machine.
         </p>
       </header>
-      <NetworkPanel host={host} opened={opened} open={open} />
-      <div class="messages">
-        <p class="status" role="status" aria-live="polite">
-          {status}
-        </p>
-        <div role="alert" aria-live="assertive">
-          {problem && (
-            <div class="problem">
-              <p>
-                <strong>{problem.title}</strong>
-              </p>
-              <p>{problem.detail}</p>
-              <button type="button" onClick={shared.clearProblem}>
-                Dismiss
-              </button>
-            </div>
-          )}
-        </div>
-      </div>
-      <Tabs tabs={TABS} selected={tab} select={setTab} />
       <main>
+        <NetworkPanel host={host} opened={opened} open={open} />
+        <div class="messages">
+          <p class="status" role="status" aria-live="polite">
+            {status}
+          </p>
+          <div role="alert" aria-live="assertive">
+            {problem && (
+              <div class="problem">
+                <p>
+                  <strong>{problem.title}</strong>
+                </p>
+                <p>{problem.detail}</p>
+                <button type="button" onClick={shared.clearProblem}>
+                  Dismiss
+                </button>
+              </div>
+            )}
+          </div>
+        </div>
+        <Tabs tabs={TABS} selected={tab} select={setTab} />
         <div role="tabpanel" id="panel-layers" aria-labelledby="tab-layers" hidden={tab !== 'layers'}>
           <LayersTab shared={shared} opened={opened} />
         </div>

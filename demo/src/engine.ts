@@ -62,10 +62,13 @@ export class Engine {
   #receive(message: FromWorker): void {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
-    if ('event' in message) return pending.onEvent?.(message.event);
+    if ('event' in message) {
+      pending.onEvent?.(message.event);
+      return;
+    }
     this.#pending.delete(message.id);
-    if ('problem' in message) return pending.reject(new ProblemError(message.problem));
-    if ('cancelled' in message) return pending.reject(new DOMException('Another request took over.', 'AbortError'));
-    pending.resolve(message.result);
+    if ('result' in message) pending.resolve(message.result);
+    else if ('problem' in message) pending.reject(new ProblemError(message.problem));
+    else pending.reject(new DOMException('Another request took over.', 'AbortError'));
   }
 }

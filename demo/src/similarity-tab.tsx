@@ -50,7 +50,11 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
     if (again.length > 0 && isUsable) add(again, nextLayer, []);
   };
   useEffect(() => {
-    if (opened) start(opened.layers.at(-1) ?? '', photos.map(({ file }) => file));
+    if (opened)
+      start(
+        opened.layers.at(-1) ?? '',
+        photos.map(({ file }) => file),
+      );
   }, [opened]);
 
   const add = async (given: readonly File[], of = layer, before = photos) => {
@@ -86,10 +90,15 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
       setPhotos(all);
       setMatrix(await engine.ask('compare', { ids: all.slice(0, SIDE_BY_SIDE).map(({ id }) => id) }));
       if (query !== null && all.some(({ id }) => id === query)) await find(query, all);
-      const skipped = failed.length > 0 ? ` Not readable: ${failed.slice(0, 3).join(', ')}${failed.length > 3 ? ' and others' : ''}.` : '';
+      const skipped =
+        failed.length > 0
+          ? ` Not readable: ${failed.slice(0, 3).join(', ')}${failed.length > 3 ? ' and others' : ''}.`
+          : '';
       say(`${all.length} photos are compared by ${of}.${skipped}`);
       if (failed.length === pictures.length) {
-        fail(new ProblemError({ title: 'None of these pictures can be read by this browser.', detail: skipped.trim() }));
+        fail(
+          new ProblemError({ title: 'None of these pictures can be read by this browser.', detail: skipped.trim() }),
+        );
       }
     } catch (error) {
       if (!signal.aborted) fail(error);
@@ -131,7 +140,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
         }}
       >
         <h2 id="photos-title">Photos</h2>
-        <div class="row" role="group" aria-label="Add photos">
+        <fieldset class="row" aria-label="Add photos">
           <button type="button" class="primary" disabled={!isUsable} onClick={() => files.current?.click()}>
             Add photos…
           </button>
@@ -148,7 +157,12 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             id="similar-layer"
             value={layer}
             disabled={!isUsable}
-            onChange={(event) => start(event.currentTarget.value, photos.map(({ file }) => file))}
+            onChange={(event) =>
+              start(
+                event.currentTarget.value,
+                photos.map(({ file }) => file),
+              )
+            }
           >
             {layers.map((path) => (
               <option key={path} value={path}>
@@ -156,7 +170,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
               </option>
             ))}
           </select>
-        </div>
+        </fieldset>
         <p class="hint">
           Or drop photos or a folder here. A photo becomes the mean of the layer over its pixels, and two photos are as
           alike as the cosine between these vectors says.
@@ -184,10 +198,11 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
         <section class="card" aria-labelledby="matrix-title">
           <h2 id="matrix-title">Side by side</h2>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-          <div class="scrolls" tabIndex={0} role="region" aria-labelledby="matrix-title">
-            <table>
+          <section class="scrolls" tabIndex={0} aria-label="Similarities">
+            <table class="matrix">
               <caption>
-                Cosine similarity of {layer}, from −1 to 1{photos.length > compared.length ? `, of the first ${SIDE_BY_SIDE}` : ''}
+                Cosine similarity of {layer}, from −1 to 1
+                {photos.length > compared.length ? `, of the first ${SIDE_BY_SIDE}` : ''}
               </caption>
               <thead>
                 <tr>
@@ -218,7 +233,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
                 ))}
               </tbody>
             </table>
-          </div>
+          </section>
         </section>
       )}
       {photos.length > 1 && (

@@ -38,7 +38,7 @@ describe('the bundle', () => {
   it('computes in the worker alone: the page’s own script has no WebAssembly', () => {
     const own = assets.filter((name) => name.endsWith('.js') && html.includes(name));
     assert.equal(own.length, 1);
-    assert.doesNotMatch(readFileSync(join(DIST, 'assets', own[0]), 'utf8'), /WebAssembly/);
+    assert.equal(readFileSync(join(DIST, 'assets', own[0]), 'utf8').includes('WebAssembly.'), false);
   });
 
   it('lies in any folder: no address begins with a slash', () => {
@@ -290,7 +290,9 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
         assert.match(await problem(page), /^The camera can’t be used\.Allow the camera for this page/);
         await dismiss();
         await page.getByRole('tab', { name: 'Similarity' }).click();
-        await withFolder({ 'notes.txt': 'text' }, (folder) => page.getByLabel('Folder of photos').setInputFiles(folder));
+        await withFolder({ 'notes.txt': 'text' }, (folder) =>
+          page.getByLabel('Folder of photos').setInputFiles(folder),
+        );
         assert.match(await problem(page), /^There are no pictures here\.None of its 1 file is a photo/);
       },
       { permissions: [] },

@@ -61,7 +61,7 @@ export function classifier() {
     const bound = Math.sqrt((6 * (shape[0] ?? 1)) / count);
     const data = new Float32Array(count);
     if (key === 'fc.bias') data[SEEN] = 3;
-    else if (shape.length === 4) data.forEach((_, i) => (data[i] = (random() * 2 - 1) * bound));
+    else if (shape.length === 4) for (let i = 0; i < count; i++) data[i] = (random() * 2 - 1) * bound;
     else if (shape.length === 1 && /(weight|running_var)$/.test(key)) data.fill(1);
     tensors.set(key, new Tensor(data, shape));
   }

@@ -12,7 +12,8 @@ export const PATIENCE = 240_000;
 
 /** Waits until a network ran on a picture. @param {Page} page @param {string} picture @param {string} [network] */
 export async function ran(page, picture, network = 'digits') {
-  const isThere = (/** @type {Messages} */ { status, alert }) => alert !== '' || status.startsWith(`${network} ran on ${picture} in `);
+  const isThere = (/** @type {Messages} */ { status, alert }) =>
+    alert !== '' || status.startsWith(`${network} ran on ${picture} in `);
   const { status, alert } = await until(page, isThere, `${network} on ${picture}`);
   assert.equal(alert, '', 'no problem is told');
   assert.match(status, RAN);

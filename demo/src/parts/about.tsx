@@ -20,7 +20,8 @@ export function About({ host }: { readonly host: Host | null }) {
               : 'Threads: one. With the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy this page would use more, and be faster.'}
           </li>
           <li>
-            Memory: up to {bytes(host.budgetBytes)} for a network. What needs more is refused before anything is computed.
+            Memory: up to {bytes(host.budgetBytes)} for a network. What needs more is refused before anything is
+            computed.
           </li>
         </ul>
       )}

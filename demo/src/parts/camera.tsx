@@ -65,7 +65,6 @@ export function Camera(props: {
 
   return (
     <div class="camera">
-      {/* biome-ignore lint/a11y/useMediaCaption: the camera's picture has no sound */}
       <video ref={video} playsInline muted aria-label="The camera’s picture" />
       <button type="button" class="primary" disabled={!isReady} onClick={shoot}>
         Take the picture

@@ -53,7 +53,9 @@ export function LayerCard(props: {
             <Pixels picture={details?.pca ?? null} label={`Principal components of ${layer} as colours`} />
             <figcaption>
               PCA colours
-              {details && <small>{percent(details.explained.reduce((sum, part) => sum + part, 0))} of the variance</small>}
+              {details && (
+                <small>{percent(details.explained.reduce((sum, part) => sum + part, 0))} of the variance</small>
+              )}
             </figcaption>
           </figure>
         )}
@@ -61,7 +63,11 @@ export function LayerCard(props: {
           <Pixels picture={details?.channels ?? null} label={`Channels of ${layer}`} class="crisp" />
           <figcaption>
             Channels
-            {details && <small>{details.shown} of {maps.shape[1]}</small>}
+            {details && (
+              <small>
+                {details.shown} of {maps.shape[1]}
+              </small>
+            )}
           </figcaption>
         </figure>
       </div>

@@ -84,7 +84,7 @@ export function NetworkPanel(props: {
         <span class="label" id="weights-label">
           Weights
         </span>
-        <div class="row" role="group" aria-labelledby="weights-label">
+        <fieldset class="row" aria-labelledby="weights-label">
           <button type="button" disabled={!host} onClick={() => fileInput.current?.click()}>
             Open a file…
           </button>
@@ -101,7 +101,7 @@ export function NetworkPanel(props: {
               event.currentTarget.value = '';
             }}
           />
-        </div>
+        </fieldset>
       </div>
       <form
         class="field"

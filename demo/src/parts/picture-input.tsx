@@ -54,7 +54,7 @@ export function PictureInput(props: {
       {mode === 'none' && props.children}
       {mode === 'camera' && <Camera take={take} close={() => setMode('none')} fail={fail} />}
       {mode === 'draw' && <DrawPad take={take} />}
-      <div class="row" role="group" aria-label="Choose a picture">
+      <fieldset class="row" aria-label="Choose a picture">
         <button type="button" class="primary" onClick={() => input.current?.click()}>
           Photo…
         </button>
@@ -86,7 +86,7 @@ export function PictureInput(props: {
         >
           Example
         </button>
-      </div>
+      </fieldset>
       <p class="hint">Or drop a photo here, or paste one.</p>
     </section>
   );

@@ -36,7 +36,8 @@ export async function startThreads(): Promise<number> {
  * The most bytes of WebAssembly memory of a plan: a quarter of the machine's memory as far as the browser tells, from 1
  * to 4 GiB. Where it doesn't tell, 2 GiB.
  */
-export const budgetBytes = Math.min(4, Math.max(1, ((navigator as { deviceMemory?: number }).deviceMemory ?? 8) / 4)) * 2 ** 30;
+export const budgetBytes =
+  Math.min(4, Math.max(1, ((navigator as { deviceMemory?: number }).deviceMemory ?? 8) / 4)) * 2 ** 30;
 
 /** How networks are compiled here. */
 export function compileOptions(): CompileOptions {

@@ -24,7 +24,10 @@ interface Context {
 }
 
 type Handlers = {
-  [N in RequestName]: (args: Requests[N]['args'], context: Context) => Promise<Requests[N]['result']> | Requests[N]['result'];
+  [N in RequestName]: (
+    args: Requests[N]['args'],
+    context: Context,
+  ) => Promise<Requests[N]['result']> | Requests[N]['result'];
 };
 
 const handlers: Handlers = {
@@ -98,6 +101,8 @@ function buffersIn(event: Event): ArrayBuffer[] {
       : event.answer.kind === 'classes'
         ? event.answer.top.map(({ where }) => where)
         : [event.answer.mask, event.answer.overlay];
-  const pictures = parts.filter((part): part is Picture => (part as Partial<Picture> | null)?.data instanceof Uint8ClampedArray);
+  const pictures = parts.filter(
+    (part): part is Picture => (part as Partial<Picture> | null)?.data instanceof Uint8ClampedArray,
+  );
   return [...new Set(pictures.map(({ data }) => data.buffer))];
 }

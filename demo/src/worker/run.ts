@@ -1,7 +1,18 @@
 /** A run on a picture: features first, as heat maps; then what takes longer to draw; then how long each layer takes. */
 
 import { type FeatureExtractor, type Image, imageToRgba, type Tensor, tensor, toImage } from 'layertap';
-import { argmax, channelGrid, classActivationMaps, heatmap, maskToRgba, overlay, pcaToRgb, softmax, topk, unstack } from 'layertap/tools';
+import {
+  argmax,
+  channelGrid,
+  classActivationMaps,
+  heatmap,
+  maskToRgba,
+  overlay,
+  pcaToRgb,
+  softmax,
+  topk,
+  unstack,
+} from 'layertap/tools';
 import type { Answer, Event, LayerDetails, LayerMaps, Picture } from '../protocol.ts';
 import { inputShape, type Network } from './networks.ts';
 import { ANSWER, CAM, type Session } from './session.ts';
@@ -60,7 +71,12 @@ export async function run(session: Session, picture: Image, options: RunOptions)
 function seenBy(x: Tensor<Float32Array>, { mean, std }: Network): Image {
   const plane = x.data.length / 3;
   const channelOf = (i: number) => Math.floor(i / plane);
-  return toImage(tensor(x.data.map((value, i) => value * std[channelOf(i)]! + mean[channelOf(i)]!), x.shape));
+  return toImage(
+    tensor(
+      x.data.map((value, i) => value * std[channelOf(i)]! + mean[channelOf(i)]!),
+      x.shape,
+    ),
+  );
 }
 
 function pictureOf(image: Image): Picture {
@@ -76,7 +92,14 @@ function mapsOf(layer: string, feature: Tensor, seen: Image): LayerMaps {
   if (!isSpatial(feature)) return { layer, shape: feature.shape, heat: null, overlay: null, ...rangeOf(feature) };
   const { width, height } = seen;
   const heat = heatmap(feature, { width, height, percentile: 99.5 });
-  return { layer, shape: feature.shape, heat, overlay: overlay(seen, heat, { alpha: 0.6 }), low: heat.low, high: heat.high };
+  return {
+    layer,
+    shape: feature.shape,
+    heat,
+    overlay: overlay(seen, heat, { alpha: 0.6 }),
+    low: heat.low,
+    high: heat.high,
+  };
 }
 
 function rangeOf({ data }: Tensor): { low: number; high: number } {
@@ -86,7 +109,8 @@ function rangeOf({ data }: Tensor): { low: number; high: number } {
 }
 
 function detailsOf(layer: string, feature: Tensor, seen: Image): LayerDetails {
-  if (!isSpatial(feature)) return { layer, pca: null, explained: [], channels: stripOf(feature), shown: feature.shape[1]! };
+  if (!isSpatial(feature))
+    return { layer, pca: null, explained: [], channels: stripOf(feature), shown: feature.shape[1]! };
   const { width, height } = seen;
   const [, count, rows, columns] = feature.shape;
   const canColour = rows! * columns! > 1 && feature.data.every((value) => Number.isFinite(Number(value)));
@@ -115,7 +139,12 @@ function answerOf(
   if (kind === 'classification') {
     const { values, indices } = topk(softmax(scores), Math.min(5, scores.shape[1]!));
     const feature = cam && (features.get(CAM) ?? features.get(cam.feature));
-    const weight = cam && model.getSubmodule(cam.weight.replace(/\.weight$/, '')).stateDict().get('weight');
+    const weight =
+      cam &&
+      model
+        .getSubmodule(cam.weight.replace(/\.weight$/, ''))
+        .stateDict()
+        .get('weight');
     const maps = feature && weight ? unstack(classActivationMaps(feature, weight, [...indices.data]), 1) : [];
     const { width, height } = seen;
     const top = Array.from(indices.data, (index, i) => ({
@@ -132,7 +161,12 @@ function answerOf(
   const legend = [...counts]
     .sort(([, a], [, b]) => b - a)
     .map(([index, count]) => ({ name: nameOf(index), color: palette[index]!, share: count / mask.data.length }));
-  return { kind: 'mask', mask: drawn, overlay: overlay(seen, maskToRgba(mask, palette, { transparent: 0 }), { alpha: 0.65 }), legend };
+  return {
+    kind: 'mask',
+    mask: drawn,
+    overlay: overlay(seen, maskToRgba(mask, palette, { transparent: 0 }), { alpha: 0.65 }),
+    legend,
+  };
 }
 
 /** Milliseconds from the input to each layer: a run that ends there, once it is warm. */
