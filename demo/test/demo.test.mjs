@@ -38,7 +38,7 @@ describe('the bundle', () => {
   it('computes in the worker alone: the page’s own script has no WebAssembly', () => {
     const own = assets.filter((name) => name.endsWith('.js') && html.includes(name));
     assert.equal(own.length, 1);
-    assert.equal(readFileSync(join(DIST, 'assets', own[0]), 'utf8').includes('WebAssembly.'), false);
+    assert.equal(/WebAssembly\.[a-zA-Z]/.test(readFileSync(join(DIST, 'assets', own[0]), 'utf8')), false);
   });
 
   it('lies in any folder: no address begins with a slash', () => {
