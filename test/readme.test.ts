@@ -14,11 +14,11 @@ import { saveSafetensors } from '../src/formats/safetensors-write.ts';
 import { resnet18 } from '../src/models/index.ts';
 import { fillParameters } from './support/generator.ts';
 
-const pages = ['.', 'docs', 'bench', 'cli', 'examples/batch', 'examples/cloudflare-worker', 'examples/digits'].flatMap(
-  (folder) =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => join(folder, name)),
+const examples = readdirSync('examples').map((name) => join('examples', name));
+const pages = ['.', 'docs', 'bench', 'cli', ...examples].flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
 );
 
 /** What the README and the pages that it leads to show. */

@@ -6,14 +6,24 @@ import { describe, expect, it } from 'vitest';
 
 const COPIES: readonly (readonly [file: string, copies: readonly string[]])[] = [
   ['network.mjs', ['batch/digits/network.mjs', 'cloudflare-worker/digits/network.mjs']],
-  ['weights.safetensors', ['batch/digits/weights.safetensors', 'cloudflare-worker/digits/weights.safetensors']],
-  ['scene.png', ['cloudflare-worker/test/scene.png']],
+  [
+    'weights.safetensors',
+    ['batch', 'browser', 'cloudflare-worker'].map((example) => `${example}/digits/weights.safetensors`),
+  ],
+  ['scene.png', ['browser/test/scene.png', 'cloudflare-worker/test/scene.png']],
   ['golden.safetensors', ['cloudflare-worker/test/golden.safetensors']],
 ];
 
 it.each(COPIES)("%s is the digits example's in the others, too", (file, copies) => {
   const original = readFileSync(join('examples/digits', file));
   for (const copy of copies) expect(readFileSync(join('examples', copy)).equals(original), copy).toBe(true);
+});
+
+it("network.mjs is the digits example's in the page, too, but for where a page finds the package", () => {
+  const original = readFileSync('examples/digits/network.mjs', 'utf8');
+  const inPage = original.replace("from 'layertap'", "from '../node_modules/layertap/dist/index.js'");
+  expect(readFileSync('examples/browser/digits/network.mjs', 'utf8')).toBe(inPage);
+  expect(inPage).not.toBe(original);
 });
 
 describe.each(readdirSync('examples'))('examples/%s', (name) => {
@@ -26,7 +36,9 @@ describe.each(readdirSync('examples'))('examples/%s', (name) => {
   it('imports from its own folder and from what it depends on, and nothing else', () => {
     for (const file of sources) {
       const specifiers = [...readFileSync(file, 'utf8').matchAll(/(?:from|import|import\() ?'([^']+)'/g)];
-      for (const [, specifier = ''] of specifiers) {
+      for (const [, written = ''] of specifiers) {
+        // A page imports what it depends on by its files.
+        const specifier = written.replace(/^\.{1,2}\/node_modules\//, '');
         if (specifier.startsWith('node:')) continue;
         if (specifier.startsWith('.')) {
           const target = join(dirname(file), specifier);
