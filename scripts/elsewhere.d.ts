@@ -8,6 +8,7 @@ declare module '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 declare module '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
 declare module '@litertjs/core';
 declare module '@observablehq/plot';
+declare module '@photostructure/sqlite';
 declare module '@tensorflow/tfjs-backend-wasm';
 declare module '@tensorflow/tfjs-core';
 declare module 'bullmq';
@@ -22,6 +23,8 @@ declare module 'linkedom';
 declare module 'onnx-proto';
 declare module 'onnxruntime-node';
 declare module 'onnxruntime-web/wasm';
+declare module 'react';
+declare module 'sqlite-vec';
 declare module 'workerd';
 
 declare const Bun: any;

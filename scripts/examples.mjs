@@ -47,7 +47,10 @@ export function withCopies(use) {
     return use((name) => {
       const from = join(root, 'examples', name);
       const copy = join(folder, name);
-      cpSync(from, copy, { recursive: true, filter: (path) => !['node_modules', 'out'].includes(basename(path)) });
+      cpSync(from, copy, {
+        recursive: true,
+        filter: (path) => !['node_modules', 'out', '.next'].includes(basename(path)),
+      });
       const { dependencies } = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8'));
       const own = Object.keys(dependencies).flatMap((dependency) => tarballs.get(dependency) ?? []);
       npm(copy, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...own);

@@ -5,12 +5,17 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const COPIES: readonly (readonly [file: string, copies: readonly string[]])[] = [
-  ['network.mjs', ['batch/digits/network.mjs', 'cloudflare-worker/digits/network.mjs']],
+  [
+    'network.mjs',
+    ['batch', 'cloudflare-worker', 'nextjs-edge', 'similar'].map((example) => `${example}/digits/network.mjs`),
+  ],
   [
     'weights.safetensors',
-    ['batch', 'browser', 'cloudflare-worker'].map((example) => `${example}/digits/weights.safetensors`),
+    ['batch', 'browser', 'cloudflare-worker', 'nextjs-edge', 'similar'].map(
+      (example) => `${example}/digits/weights.safetensors`,
+    ),
   ],
-  ['scene.png', ['browser/test/scene.png', 'cloudflare-worker/test/scene.png']],
+  ['scene.png', ['browser', 'cloudflare-worker', 'nextjs-edge'].map((example) => `${example}/test/scene.png`)],
   ['golden.safetensors', ['cloudflare-worker/test/golden.safetensors']],
 ];
 
@@ -30,7 +35,7 @@ describe.each(readdirSync('examples'))('examples/%s', (name) => {
   const folder = join('examples', name);
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.mjs$/.test(file) && !file.includes('node_modules'))
+    .filter((file) => /\.(?:mjs|js|jsx)$/.test(file) && !/node_modules|\.next/.test(file))
     .map((file) => join(folder, file));
 
   it('imports from its own folder and from what it depends on, and nothing else', () => {
