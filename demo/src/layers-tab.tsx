@@ -10,6 +10,13 @@ import { PictureInput } from './parts/picture-input.tsx';
 import { Pixels } from './parts/pixels.tsx';
 import type { Answer, Event, LayerDetails, LayerMaps, Opened, Picture, WeightsProgress } from './protocol.ts';
 
+/** What is asked of a network; another network has settings of its own. */
+interface Settings {
+  readonly of: Opened;
+  readonly layers: readonly string[];
+  readonly size: number;
+}
+
 /** What has come so far. */
 interface Results {
   readonly input: Picture | null;
@@ -43,8 +50,7 @@ function added(results: Results, event: Event): Results {
 
 export function LayersTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
   const { engine, say, fail, clearProblem } = shared;
-  const [layers, setLayers] = useState<readonly string[]>([]);
-  const [size, setSize] = useState(128);
+  const [settings, setSettings] = useState<Settings | null>(null);
   const [withAnswer, setWithAnswer] = useState(true);
   const [pictureName, setPictureName] = useState('');
   const [pictureCount, setPictureCount] = useState(0);
@@ -75,15 +81,12 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
   useEffect(() => {
     setWeights(null);
     setResults((before) => ({ ...NOTHING, input: before.input }));
-    if (!opened) return;
-    setLayers(opened.layers);
-    setSize(opened.size);
+    if (opened) setSettings({ of: opened, layers: opened.layers, size: opened.size });
   }, [opened]);
 
   useEffect(() => {
-    if (!opened?.hasWeights || pictureCount === 0) return;
-    // The layers of the network before, until its successor's are set.
-    if (layers.some((path) => !has(opened, path))) return;
+    if (!settings || settings.of !== opened || !opened.hasWeights || pictureCount === 0) return;
+    const { layers, size } = settings;
     const controller = new AbortController();
     running.current = controller;
     const onEvent = (event: Event) => {
@@ -113,12 +116,15 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
         if (running.current === controller) setProgress(null);
       });
     return () => controller.abort();
-  }, [engine, opened, layers, size, withAnswer, pictureCount]);
+  }, [engine, opened, settings, withAnswer, pictureCount]);
 
-  const toggle = (path: string) => {
+  const layers = settings?.layers ?? [];
+  const change = (changed: Partial<Settings>) => {
     clearProblem();
-    setLayers((before) => (before.includes(path) ? before.filter((other) => other !== path) : [...before, path]));
+    setSettings((before) => before && { ...before, ...changed });
   };
+  const toggle = (path: string) =>
+    change({ layers: layers.includes(path) ? layers.filter((other) => other !== path) : [...layers, path] });
   const order = (maps: readonly LayerMaps[]) =>
     [...maps].sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
 
@@ -138,7 +144,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
             </figcaption>
           </figure>
         </PictureInput>
-        <section class="card" aria-labelledby="layers-title">
+        <section class="card layers" aria-labelledby="layers-title">
           <h2 id="layers-title">Layers</h2>
           <div class="row">
             <label for="size">Input size</label>
@@ -148,14 +154,11 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
               min={32}
               max={8192}
               step={1}
-              value={size}
+              value={settings?.size ?? ''}
               aria-describedby="size-hint"
               onChange={(event) => {
                 const next = Math.round(event.currentTarget.valueAsNumber);
-                if (next >= 1) {
-                  clearProblem();
-                  setSize(next);
-                }
+                if (next >= 1) change({ size: next });
               }}
             />
             <span class="hint" id="size-hint">
@@ -208,11 +211,4 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
       </div>
     </div>
   );
-}
-
-/** Whether a network has a layer that can be tapped. */
-function has({ tree }: Opened, path: string): boolean {
-  const find = (node: Opened['tree']): boolean =>
-    node.path === path ? node.shape !== null : node.children.some((child) => find(child));
-  return find(tree);
 }

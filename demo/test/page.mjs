@@ -55,6 +55,32 @@ export async function pixels(page, label) {
   return { width, height, data, at };
 }
 
+/**
+ * The processor time of the page's own tasks while something is done, in milliseconds, the longest first. Time in which
+ * other processes run isn't in it.
+ *
+ * @param {Page} page @param {() => Promise<void>} use
+ * @returns {Promise<number[]>}
+ */
+export async function taskTimes(page, use) {
+  const session = await page.context().newCDPSession(page);
+  /** @type {any[]} */
+  const events = [];
+  session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+  const traceConfig = { includedCategories: ['toplevel'] };
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig });
+  await use();
+  const complete = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+  await session.send('Tracing.end');
+  await complete;
+  await session.detach();
+  const threadOf = (/** @type {any} */ { pid, tid }) => `${pid} ${tid}`;
+  const named = events.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
+  const main = new Set(named.map(threadOf));
+  const tasks = events.filter((event) => /RunTask$/.test(event.name) && main.has(threadOf(event)));
+  return tasks.map(({ tdur }) => tdur / 1000).sort((a, b) => b - a);
+}
+
 /** @typedef {{ name: string, mimeType: string, buffer: Buffer }} Given */
 
 /** Gives files to an input by its label. @param {Page} page @param {string} label @param {...Given} files */

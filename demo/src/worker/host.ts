@@ -39,7 +39,7 @@ export async function startThreads(): Promise<number> {
 export const budgetBytes =
   Math.min(4, Math.max(1, ((navigator as { deviceMemory?: number }).deviceMemory ?? 8) / 4)) * 2 ** 30;
 
-/** How networks are compiled here. */
+/** How networks are compiled here: with threads where these have started. The bits are the same. */
 export function compileOptions(): CompileOptions {
   return { memoryBudgetBytes: budgetBytes, ...(pool && { pool }) };
 }

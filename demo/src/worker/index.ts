@@ -15,6 +15,12 @@ import { compare, embed, forget, neighbours } from './similar.ts';
 const THUMBNAIL = 144;
 
 const threads = startThreads();
+
+/** The picture that comes with the page, fetched while the page is still being set up. */
+const scene = fetch(sceneUrl).then((response) => response.blob());
+// A failure is told where it is asked for.
+scene.catch(() => {});
+
 let session: Session | null = null;
 let picture: Image | null = null;
 
@@ -36,7 +42,6 @@ const handlers: Handlers = {
   },
 
   async open({ network, source }, { signal }) {
-    await threads;
     const next = await Session.open(network, source, signal);
     await session?.close();
     session = next;
@@ -44,7 +49,7 @@ const handlers: Handlers = {
   },
 
   async picture({ source, name }) {
-    picture = await decode(source ?? (await (await fetch(sceneUrl)).blob()), name);
+    picture = await decode(source ?? (await scene), name);
     return { width: picture.width, height: picture.height };
   },
 

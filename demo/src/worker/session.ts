@@ -16,7 +16,7 @@ import weightsUrl from '../../../examples/digits/weights.safetensors?url';
 import type { Event, Opened, WeightSource } from '../protocol.ts';
 import { compileOptions } from './host.ts';
 import { openRepo } from './hub.ts';
-import { hubNetwork, type Network, network, treeOf } from './networks.ts';
+import { DIGITS, hubNetwork, type Network, network, treeOf } from './networks.ts';
 
 /** The name of the feature that the answer is made of. */
 export const ANSWER = '\0answer';
@@ -123,8 +123,10 @@ export class Session {
    */
   plan(layers: readonly string[], withAnswer: boolean, inputShape: Shape): void {
     const key = JSON.stringify([layers, withAnswer, inputShape]);
-    if (this.#planned === key) return;
-    const probe = new Session(network(this.network.id), null, '');
+    const { id, size } = this.network;
+    // The network that comes with the page fits, which saves the first picture a plan.
+    if (this.#planned === key || (id === DIGITS && Math.min(inputShape[2]!, inputShape[3]!) <= size)) return;
+    const probe = new Session(network(id), null, '');
     try {
       probe.extractor(layers, withAnswer).forward(zeros(inputShape));
     } catch (error) {
