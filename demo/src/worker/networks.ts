@@ -181,7 +181,8 @@ export function treeOf({ model, size }: Network): TreeNode {
     const children = Array.from(module.namedChildren(), ([child, below]) =>
       nodeOf(below, path === '' ? child : `${path}.${child}`, child),
     );
-    return { path, name, type: module.constructor.name, shape, children };
+    // Bundlers number classes of one name.
+    return { path, name, type: module.constructor.name.replace(/\$\d+$/, ''), shape, children };
   };
   return nodeOf(model, '', '');
 }
