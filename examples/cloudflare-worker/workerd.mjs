@@ -4,6 +4,8 @@
  * - MODEL: a name of models.mjs; `digits` unless given
  * - one of WEIGHTS, static assets or a service that answer to /weights.safetensors; WEIGHTS_BUCKET, an R2 bucket with
  *   the key weights.safetensors; WEIGHTS_URL, a text
+ * - VECTORS: an index of Vectorize, for vectorize.mjs; VECTORS_TOKEN, a secret of those who may store;
+ *   VECTORS_NAMESPACE, another one for each model and its weights, the model's name unless given
  * - CORS_ORIGIN: whose pages may read the answers, an origin or `*`; nobody's unless given
  */
 
@@ -11,6 +13,7 @@ import jpegModule from '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
 import { openSafetensors } from 'layertap';
 import { jpegDecoder } from './jpeg.mjs';
 import { createService } from './service.mjs';
+import { withVectorize } from './vectorize.mjs';
 
 const KEY = 'weights.safetensors';
 
@@ -19,18 +22,26 @@ let service = null;
 
 export default {
   fetch(request, env, context) {
-    service ??= createService({
-      model: env.MODEL ?? 'digits',
-      withWeights: (use) => withWeights(env, use),
-      decodeJpeg: jpegDecoder(jpegModule),
-      corsOrigin: env.CORS_ORIGIN,
-    });
+    service ??= create(env);
     const answer = service(request, context);
     // A client that goes away while its request waits must not keep the place.
     context.waitUntil(answer.catch(() => {}));
     return answer;
   },
 };
+
+function create(env) {
+  const model = env.MODEL ?? 'digits';
+  const plain = createService({
+    model,
+    withWeights: (use) => withWeights(env, use),
+    decodeJpeg: jpegDecoder(jpegModule),
+    corsOrigin: env.CORS_ORIGIN,
+  });
+  if (!env.VECTORS) return plain;
+  const namespace = env.VECTORS_NAMESPACE ?? model;
+  return withVectorize(plain, { index: env.VECTORS, namespace, token: env.VECTORS_TOKEN });
+}
 
 async function withWeights(env, use) {
   const file = await openWeights(env);
