@@ -23,32 +23,43 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   network: "it checks a file's hash, or asks a service, which is not at hand",
 };
 
-/** What snippets leave to their reader. */
+/** What snippets leave to their reader: see {@link PRELOAD} for `given`. */
 const GIVEN: Readonly<Record<string, string>> = {
-  bytes: "const bytes = (await import('node:fs')).readFileSync('resnet50.safetensors');",
-  x: "const x = (await import('layertap')).zeros([1, typeof block === 'undefined' ? 3 : 64, 96, 96]);",
-  stateDict: 'const stateDict = zerosOf(block);',
-  weights: 'const weights = zerosOf(backbone);',
-  image: "const image = (await import('layertap')).imageFromRgb(new Uint8Array(64 * 48 * 3), 64, 48);",
-  signal: 'const { signal } = new AbortController();',
-  getter:
-    "const getter = await (async () => { const l = await import('layertap'); const g = new l.IntermediateLayerGetter(" +
-    "l.resnet18(), { layer3: 'aux', layer4: 'out' }); g.loadStateDict(l.loadSafetensors((await import('node:fs'))" +
-    ".readFileSync('resnet18.safetensors'))); return g; })();",
+  bytes: "given.read('resnet50.safetensors')",
+  x: "given.zeros([1, typeof block === 'undefined' ? 3 : 64, 96, 96])",
+  stateDict: 'given.stateDictOf(SUBJECT)',
+  image: 'given.imageFromRgb(new Uint8Array(224 * 224 * 3), 224, 224)',
+  feature: 'given.waves([1, 512, 7, 7])',
+  scores: 'given.waves([1, 1000])',
+  maskScores: 'given.waves([1, 21, 224, 224])',
+  others: 'given.waves([5, 512])',
+  signal: 'new AbortController().signal',
+  model: 'given.loaded(given.resnet18())',
+  getter: "given.loaded(new given.IntermediateLayerGetter(given.resnet18(), { layer3: 'aux', layer4: 'out' }))",
 };
 
 const IMPORTED = "import { IntermediateLayerGetter, loadSafetensors, resnet50 } from 'layertap';\n";
 
-/** In the place of `fetch`: the folder's weights of the network that an address names. */
+/** In the place of `fetch`, the folder's weights of the network that an address names; and what is given. */
 const PRELOAD = `
-import { readFile } from 'node:fs/promises';
-import { zeros } from 'layertap';
-globalThis.zerosOf = (module) => new Map([...module.stateShapes()].map(([key, shape]) => [key, zeros(shape)]));
+import { readFileSync } from 'node:fs';
+import * as layertap from 'layertap';
+const { loadSafetensors, tensor, zeros } = layertap;
+const waves = (shape) => {
+  const count = shape.reduce((product, size) => product * size);
+  return tensor(Float32Array.from({ length: count }, (_, i) => Math.sin(i * i)), shape);
+};
+const loaded = (module) => {
+  module.loadStateDict(loadSafetensors(readFileSync('resnet18.safetensors')));
+  return module;
+};
+const stateDictOf = (module) => new Map([...module.stateShapes()].map(([key, shape]) => [key, zeros(shape)]));
+globalThis.given = { ...layertap, read: readFileSync, waves, loaded, stateDictOf };
 globalThis.fetch = async (address) => {
   const { pathname } = new URL(address);
   const [model] = /resnet(18|50)/.exec(pathname) ?? ['resnet50'];
   const name = pathname.endsWith('config.json') ? 'config.json' : model + '.safetensors';
-  return new Response(await readFile(name));
+  return new Response(readFileSync(name));
 };
 `;
 
@@ -87,11 +98,12 @@ function programOf(code: string): string {
   const last = lines.map((line) => /^(?:import |\} from )/.test(line)).lastIndexOf(true);
   // What is made of another of the snippet's names comes after it.
   const subject = code.includes('const block = ') ? 'block' : 'backbone';
-  const isLate = ([name]: readonly [string, string]) => ['stateDict', 'weights'].includes(name) || subject === 'block';
-  const early = given.filter((each) => !isLate(each)).map(([, line]) => line);
+  const isLate = ([name]: readonly [string, string]) => name === 'stateDict' || subject === 'block';
+  const line = ([name, value]: readonly [string, string]) => `const ${name} = ${value.replace('SUBJECT', subject)};`;
+  const early = given.filter((each) => !isLate(each)).map(line);
   const head = [...lines.slice(0, last + 1), ...early, ...lines.slice(last + 1)].join('\n');
   const behind = new RegExp(`^const ${subject} = .*$`, 'm');
-  return given.filter(isLate).reduce((text, [, line]) => text.replace(behind, `$&\n${line}`), head);
+  return given.filter(isLate).reduce((text, each) => text.replace(behind, `$&\n${line(each)}`), head);
 }
 
 /** What a line says that it prints, and what was printed, without brackets, quotes and blanks. */

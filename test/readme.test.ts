@@ -111,7 +111,6 @@ describe('the examples of the README and of docs/', () => {
     declare const bytes: Uint8Array;
     declare const x: import('layertap').Tensor;
     declare const stateDict: import('layertap').StateDict;
-    declare const weights: import('layertap').StateDict;
     declare const signal: AbortSignal;
     declare const getter: import('layertap').IntermediateLayerGetter;
     declare const [feature, scores, maskScores, others]: import('layertap').Tensor[];

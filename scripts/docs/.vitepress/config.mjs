@@ -63,6 +63,7 @@ export default {
         ['Your own network', 'own-network'],
       ]),
       section('Tasks', [
+        ['Answers', 'answers'],
         ['Embeddings and nearest neighbours', 'embeddings'],
         ['The same vectors every time', 'determinism'],
         ['The command line', 'command-line'],
@@ -81,6 +82,7 @@ export default {
       ]),
       section('Look up', [
         ['Equal to PyTorch', 'pytorch'],
+        ['torch.nn: there, or not', 'torch-nn'],
         ['Errors', 'errors'],
         ['How it works', 'how-it-works'],
       ]),
