@@ -27,12 +27,31 @@ export function windowOf(conv: Conv2d): Pick<Window, 'stride' | 'padding' | 'dil
   return { stride, padding, dilation };
 }
 
-/**
- * 2-D convolution with zeros as padding, which models are made of, so that who ships one doesn't ship other padding.
- * Attributes may be set at any time: the next call computes with them.
- */
-export class Conv2d extends Layer {
+/** A 2-D convolution with zeros as padding. Attributes may be set at any time: the next call computes with them. */
+export interface Conv2d extends Layer {
   /** `[outChannels, inChannels / groups, height, width]` */
+  weight: Parameter;
+  bias: Parameter | null;
+  inChannels: number;
+  outChannels: number;
+  kernelSize: Pair;
+  stride: Pair;
+  padding: ConvPadding;
+  dilation: Pair;
+  groups: number;
+  forward(x: Value): Value;
+}
+
+/**
+ * 2-D convolution with zeros as padding, which models are made of, so that who ships one doesn't ship other padding. An
+ * expression, since a bundler renames one of two declarations with a name, and modules are printed by their classes'.
+ */
+export const Conv2d: new (
+  inChannels: number,
+  outChannels: number,
+  kernelSize: number | Pair,
+  options?: Conv2dOptions,
+) => Conv2d = class Conv2d extends Layer {
   weight: Parameter;
   bias: Parameter | null;
   inChannels: number;
@@ -89,4 +108,4 @@ export class Conv2d extends Layer {
     if (!bias) parts.push('bias=False');
     return parts.join(', ');
   }
-}
+};
