@@ -1,14 +1,20 @@
 /** `layertap extract`: features of some layers, computed up to the last of them. */
 
-import { join } from 'node:path';
-import { saveSafetensors } from 'layertap';
-import { CommandError } from './failures.js';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Tensor } from 'layertap';
+import { CommandError, UsageError } from './failures.js';
+import { checkFormat, featureBytes, formatOf } from './feature-file.js';
 import { checkLayers, featuresOf } from './features.js';
-import { heatmaps } from './heatmap.js';
+import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { buildModel } from './models.js';
+import { Network } from './network.js';
 import { checkOutputs, writeFiles } from './output.js';
+import { namesBelow, picturesOf } from './pictures.js';
+import { shownPicture } from './preparation.js';
 import { bytesText, loading, msText, progress, shapeText, status, table, timed } from './print.js';
+import { runPictures, summaryOf } from './run-pictures.js';
 import { sourceOf, withModel } from './source.js';
 import { withWeights } from './tensor-file.js';
 
@@ -24,9 +30,18 @@ import { withWeights } from './tensor-file.js';
  * @property {string} [input]
  * @property {string} [image]
  * @property {import('./input.js').Preset} [preset]
- * @property {string} output
+ * @property {string} [output]
  * @property {string} [heatmaps]
  * @property {boolean} [deterministic]
+ * @property {number} [threads]
+ * @property {readonly string[]} [pictures]
+ * @property {string} [outputDir]
+ * @property {import('./feature-file.js').Format} [format]
+ * @property {boolean} [skipExisting]
+ * @property {boolean} [autoOrient]
+ * @property {number} [batch]
+ * @property {boolean} [quiet]
+ * @property {boolean} [json]
  */
 
 /**
@@ -36,24 +51,56 @@ import { withWeights } from './tensor-file.js';
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function extract(given) {
+  const { pictures = [], outputDir } = given;
+  const isMany = pictures.length > 0;
+  if (isMany && (given.input !== undefined || given.image !== undefined)) {
+    throw new UsageError(`expected pictures or --${given.input === undefined ? 'image' : 'input'}, got both`);
+  }
+  const wanted = isMany && pictures.length === 1 && given.output !== undefined ? '--output' : '--output-dir';
+  if (isMany && wanted === '--output-dir') {
+    if (given.output !== undefined) throw new UsageError('expected --output-dir with several pictures, got --output');
+    if (outputDir === undefined) throw new UsageError('expected --output-dir with pictures, got none');
+    return extractAll(/** @type {any} */ (given));
+  }
+  if (outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
+  return extractOne(isMany ? { ...given, image: pictures[0] } : given);
+}
+
+/**
+ * One input's features as one file.
+ *
+ * @param {ExtractOptions} given
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+async function extractOne(given) {
   checkInputOptions(given);
+  const { output } = given;
+  if (output === undefined) throw new UsageError("required option '--output <file>' not specified");
   const source = await sourceOf(given.weights, given);
   const options = withModel(given, source);
-  const { layers, output, heatmaps: folder, deterministic = false } = options;
+  const { layers, heatmaps: folder, deterministic = false } = options;
+  const format = given.format ?? formatOf(output);
+  checkFormat(format, layers.size);
+  if (output === '-' && given.json) throw new UsageError('expected --output - or --json, got both');
   const model = source.build?.() ?? buildModel(options.model, options.modelOptions);
   checkLayers(model, layers);
 
   status('reading …');
-  const { input, preset } = await readInput(options, source.preparation, 'imagenet');
+  const { input, preset, prepare } = await readInput(options, source.preparation, 'imagenet');
   const { tapped, warnings: notOwn } = featuresOf(model, layers, input.shape);
   tapped.compile({ deterministic });
   const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
-  const maps = folder === undefined ? [] : heatmapPlaces(folder, info, input.shape[0]);
+  const isPicture = prepare !== null;
+  const maps = folder === undefined ? [] : heatmapPlaces(folder, info, { images: input.shape[0], isPicture });
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
   const { input: inputPath, image: imagePath } = options;
   checkOutputs({
-    inputs: { '--weights': source.path, '--input': inputPath, '--image': imagePath },
-    files: [{ option: '--output', path: output }, ...maps],
+    inputs: {
+      '--weights': source.path,
+      '--input': inputPath,
+      '--image': imagePath === '-' ? undefined : imagePath,
+    },
+    files: [...(output === '-' ? [] : [{ option: '--output', path: output }]), ...maps],
     folder: heatmapFolder,
   });
   const [weightsMs] = await timed(() =>
@@ -63,26 +110,13 @@ export async function extract(given) {
   const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
   const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));
   const names = namesOf(features);
-  /** @type {import('./output.js').OutputFile[]} */
-  const files = [{ option: '--output', path: output, bytes: saveSafetensors(names, [], { sorted: false }) }];
+  const own = { option: '--output', path: output, bytes: featureBytes(format, names) };
   const warnings = [...notOwn, ...presetWarnings(model, preset)];
-  const size = { height: input.shape[2], width: input.shape[3] };
-  const left = maps.values();
-  for (const [name, feature] of names) {
-    const count = countNonFinite(feature.data);
-    const got = `${count} of ${feature.data.length} values that are NaN or infinite`;
-    if (count > 0 && folder !== undefined) {
-      const wayOut = 'look at the weights and the input, or leave --heatmaps out';
-      throw new CommandError(`--heatmaps: expected numbers to draw, got "${name}" with ${got}; ${wayOut}`);
-    }
-    if (count > 0) warnings.push(`"${name}" has ${got}; look at the weights and the input`);
-    if (folder === undefined) continue;
-    for (const { png, low, high } of await heatmaps(feature, size)) {
-      const { option, path } = /** @type {import('./output.js').Named} */ (left.next().value);
-      files.push({ option, path, bytes: png });
-      if (low === high) warnings.push(`${path} is black: the mean activation of "${name}" is ${low} everywhere`);
-    }
-  }
+  const shown = prepare && folder !== undefined ? shownPicture(input, prepare) : null;
+  const drawn = await draw(names, { input, shown, places: maps });
+  warnings.push(...drawn.warnings);
+  const files = [...(output === '-' ? [] : [own]), ...drawn.files];
+  if (output === '-') process.stdout.write(own.bytes);
   await writeFiles(files, heatmapFolder);
 
   const binary = tapped.compiled?.binary;
@@ -94,7 +128,6 @@ export async function extract(given) {
     macs,
     bytes,
   }));
-  const [{ path, bytes }] = files;
   return {
     result: {
       command: 'extract',
@@ -105,18 +138,145 @@ export async function extract(given) {
       weightsMs,
       runMs,
       features: told,
-      output: path,
+      output,
       heatmaps: maps.map((map) => map.path),
     },
     lines: [
       `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
       ...table(told.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
-      `wrote ${path} (${bytesText(bytes.length)})`,
+      `wrote ${output} (${bytesText(own.bytes.length)})`,
       ...maps.map((map) => `wrote ${map.path}`),
     ],
     warnings,
+    isOnStderr: output === '-',
   };
+}
+
+/**
+ * A file of features for each picture, in a folder.
+ *
+ * @param {ExtractOptions & { pictures: readonly string[], outputDir: string }} options
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+async function extractAll(options) {
+  const begin = performance.now();
+  const { layers, outputDir, heatmaps: folder, skipExisting = false, format = 'safetensors' } = options;
+  checkFormat(format, layers.size);
+  const all = await picturesOf(options.pictures);
+  const stems = namesBelow(all);
+  const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.${format}`);
+  const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
+  const network = await Network.of(options);
+  network.checkLayers(layers);
+  checkOutputs({ inputs: {}, files: [], folder: { option: '--output-dir', path: outputDir } });
+  if (folder !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option: '--heatmaps', path: folder } });
+  /** @type {import('layertap').FeatureInfo<any>[]} */
+  let info = [];
+  try {
+    const failed = await runPictures({
+      pictures,
+      preparation: network.preparation,
+      options,
+      async open(shape) {
+        const tapped = network.tap(layers, shape);
+        info = /** @type {any} */ (tapped.featureInfo(shape));
+        await network.load();
+        return (input, onProgress) =>
+          tapped.forwardAsync(input, { onProgress: ({ done = 0, total = 1 }) => onProgress(done / total) });
+      },
+      async take(picture, features, index, input) {
+        /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
+        const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
+        for (const [name, { data }] of own) {
+          const count = countNonFinite(data);
+          if (count > 0)
+            throw new CommandError(`"${name}" has ${count} of ${data.length} values that are NaN or infinite`);
+        }
+        const files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
+        if (folder !== undefined) {
+          const places = heatmapPlaces(join(folder, stems.get(picture) ?? ''), info, { images: 1, isPicture: true });
+          const shown = shownPicture(input, network.preparation.prepare);
+          files.push(...(await draw(own, { input, shown, places })).files);
+        }
+        for (const place of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(place, { recursive: true });
+        await writeFiles(files);
+      },
+    });
+    const [skipped, done] = [all.length - pictures.length, pictures.length - failed.length];
+    return {
+      result: {
+        command: 'extract',
+        model: network.model,
+        preset: network.preparation.name,
+        features: info.map(({ name, module, shape }) => ({ name: String(name), layer: module, shape })),
+        outputDir,
+        extracted: done,
+        skipped,
+        failed,
+      },
+      lines: [
+        summaryOf('extracted features of', pictures.length, failed, { skipped, ms: performance.now() - begin }),
+        `wrote ${outputDir}`,
+      ],
+      isFailed: failed.length > 0,
+    };
+  } finally {
+    await network.close();
+  }
+}
+
+/**
+ * One image of a batch, which stays a batch of one.
+ *
+ * @param {import('layertap').Tensor<Float32Array>} batch
+ * @param {number} index
+ */
+function rowOf({ data, shape }, index) {
+  const size = data.length / shape[0];
+  return new Tensor(data.slice(index * size, (index + 1) * size), [1, ...shape.slice(1)]);
+}
+
+/**
+ * Pictures of features: a heat map of each, of photos also over the photo, and all side by side.
+ *
+ * @param {readonly [string, import('layertap').Tensor<Float32Array>][]} names
+ * @param {{ input: import('layertap').Tensor<Float32Array>, shown: import('layertap').Image | null,
+ *   places: readonly import('./output.js').Named[] }} what none where there are no places
+ * @returns {Promise<{ files: import('./output.js').OutputFile[], warnings: string[] }>}
+ */
+async function draw(names, { input, shown, places }) {
+  const size = { height: input.shape[2], width: input.shape[3] };
+  const left = places.values();
+  const isDrawn = places.length > 0;
+  /** @type {import('./output.js').OutputFile[]} */
+  const files = [];
+  /** @type {string[]} */
+  const warnings = [];
+  const put = (/** @type {Uint8Array} */ bytes) => {
+    const { option, path } = /** @type {import('./output.js').Named} */ (left.next().value);
+    files.push({ option, path, bytes });
+    return path;
+  };
+  const all = [];
+  for (const [name, feature] of names) {
+    const count = countNonFinite(feature.data);
+    const got = `${count} of ${feature.data.length} values that are NaN or infinite`;
+    if (count > 0 && isDrawn) {
+      const wayOut = 'look at the weights and the input, or leave --heatmaps out';
+      throw new CommandError(`--heatmaps: expected numbers to draw, got "${name}" with ${got}; ${wayOut}`);
+    }
+    if (count > 0) warnings.push(`"${name}" has ${got}; look at the weights and the input`);
+    if (!isDrawn) continue;
+    for (const { png, low, high, map } of await heatmaps(feature, size)) {
+      const path = put(png);
+      if (shown) put(await overlayPng(shown, map));
+      all.push(map);
+      if (low === high) warnings.push(`${path} is black: the mean activation of "${name}" is ${low} everywhere`);
+    }
+  }
+  if (isDrawn && shown) put(await contactSheet(shown, all));
+  return { files, warnings };
 }
 
 /**
@@ -129,27 +289,33 @@ function namesOf(features) {
 }
 
 /**
- * Where the heat maps go: for each feature one file for each image of the batch, in this order.
+ * Where the heat maps go: for each feature one file for each image of the batch, in this order. Of a picture each is
+ * followed by the one over the picture, and at the end comes the contact sheet.
  *
  * @param {string} folder
- * @param {readonly { name: string, shape: readonly number[] }[]} features
- * @param {number} images
+ * @param {readonly { name: unknown, shape: readonly number[] }[]} features
+ * @param {{ images: number, isPicture: boolean }} what
  * @returns {import('./output.js').Named[]}
  * @throws {CommandError} for a feature of one pixel, whose heat map would be black whatever it holds
  */
-function heatmapPlaces(folder, features, images) {
+function heatmapPlaces(folder, features, { images, isPicture }) {
   /** @type {Set<string>} */
-  const taken = new Set();
-  return features.flatMap(({ name, shape }) => {
+  const taken = new Set([SHEET]);
+  const files = features.flatMap(({ name, shape }) => {
     if ((shape[2] ?? 1) * (shape[3] ?? 1) === 1) {
       const got = `"${name}" ${shapeText(shape)}`;
       throw new CommandError(`--heatmaps: expected features of more than one pixel, got ${got}; leave its layer out`);
     }
-    const stem = uniqueStem(name, taken);
-    const files = Array.from({ length: images }, (_, n) => (images === 1 ? `${stem}.png` : `${stem}-${n}.png`));
-    return files.map((file) => ({ option: '--heatmaps', path: join(folder, file) }));
+    const stem = uniqueStem(String(name), taken);
+    if (isPicture) return [`${stem}.png`, `${uniqueStem(`${name}-overlay`, taken)}.png`];
+    return Array.from({ length: images }, (_, n) => (images === 1 ? `${stem}.png` : `${stem}-${n}.png`));
   });
+  if (isPicture) files.push(`${SHEET}.png`);
+  return files.map((file) => ({ option: '--heatmaps', path: join(folder, file) }));
 }
+
+/** The name of the file with the picture and all its heat maps. */
+const SHEET = 'contact-sheet';
 
 /**
  * How many of the values are NaN or infinite.

@@ -4,6 +4,7 @@
  */
 
 import { crc32, deflateSync } from 'node:zlib';
+import { argmax as argmaxOf, vocPalette } from 'layertap/tools';
 
 /** The most classes that a palette can name. */
 export const MAX_CLASSES = 256;
@@ -21,21 +22,9 @@ export const MAX_CLASSES = 256;
  * @param {import('layertap').Tensor<Float32Array>} scores [1, C, H, W] with C up to 256
  * @returns {Mask}
  */
-export function argmax({ data: scores, shape }) {
-  const [, classes, height, width] = /** @type {[number, number, number, number]} */ (/** @type {unknown} */ (shape));
-  const plane = height * width;
-  const data = new Uint8Array(plane);
-  const best = scores.slice(0, plane);
-  for (let c = 1; c < classes; c++) {
-    for (let i = 0; i < plane; i++) {
-      const score = scores[c * plane + i];
-      if (score > best[i] || (Number.isNaN(score) && !Number.isNaN(best[i]))) {
-        best[i] = score;
-        data[i] = c;
-      }
-    }
-  }
-  return { data, width, height };
+export function argmax(scores) {
+  const [, , height, width] = /** @type {[number, number, number, number]} */ (/** @type {unknown} */ (scores.shape));
+  return { data: Uint8Array.from(argmaxOf(scores, { dim: 1 }).data), width, height };
 }
 
 /**
@@ -78,7 +67,7 @@ export function countClasses({ data }) {
 }
 
 /**
- * The mask as a PNG of eight bits per pixel with {@link vocColor}'s palette. Written here since image libraries
+ * The mask as a PNG of eight bits per pixel with Pascal VOC's palette. Written here since image libraries
  * choose a palette of their own, and so renumber the classes.
  *
  * @param {Mask} mask
@@ -97,27 +86,10 @@ export function encodeMask({ data, width, height }) {
   return Buffer.concat([
     Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
     chunk('IHDR', new Uint8Array(header.buffer)),
-    chunk('PLTE', Uint8Array.from(Array.from({ length: MAX_CLASSES }, (_, index) => vocColor(index)).flat())),
+    chunk('PLTE', Uint8Array.from(vocPalette(MAX_CLASSES).flat())),
     chunk('IDAT', deflateSync(rows, { level: 9 })),
     chunk('IEND', new Uint8Array(0)),
   ]);
-}
-
-/**
- * Pascal VOC's colour of a class: the number's bits, three at a time from the lowest, are the colour channels' bits
- * from the highest.
- *
- * @param {number} index
- * @returns {[red: number, green: number, blue: number]}
- */
-export function vocColor(index) {
-  /** @type {[number, number, number]} */
-  const color = [0, 0, 0];
-  for (let bit = 0; bit < 8; bit++) {
-    const target = 7 - Math.floor(bit / 3);
-    color[bit % 3] |= ((index >> bit) & 1) << target;
-  }
-  return color;
 }
 
 /**

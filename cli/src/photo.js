@@ -26,24 +26,32 @@ const MAX_FILE_BYTES = 2 ** 30;
 const MAX_PIXELS = 178_956_970;
 
 /**
- * The photo in a file.
+ * How a photo is decoded.
  *
- * @param {string} option what named it, e.g. `--image`
- * @param {string} path
+ * @typedef {object} PhotoOptions
+ * @property {boolean} [autoOrient] whether it is turned upright, as its EXIF orientation says
+ */
+
+/**
+ * The photo in a file, or in what comes in by stdin.
+ *
+ * @param {string} option what named it, e.g. `--image`; '' where the path says it all
+ * @param {string} path `-` for stdin
+ * @param {PhotoOptions} [options]
  * @returns {Promise<Image>}
  * @throws {CommandError} where it can't be read, or decoded as Pillow decodes it
  */
-export async function readPhoto(option, path) {
-  const label = `${option} ${path}`;
+export async function readPhoto(option, path, options = {}) {
+  const label = `${option} ${path}`.trimStart();
   const bytes = attempt(`${label}: expected a readable file`, () => {
-    const fd = openSync(path, 'r');
+    const fd = path === '-' ? 0 : openSync(path, 'r');
     try {
       return readAll(fd, MAX_FILE_BYTES);
     } finally {
-      closeSync(fd);
+      if (fd !== 0) closeSync(fd);
     }
   });
-  return decodePhoto(label, bytes);
+  return decodePhoto(label, bytes, options);
 }
 
 /**
@@ -51,10 +59,11 @@ export async function readPhoto(option, path) {
  *
  * @param {string} label what names the file in messages
  * @param {Uint8Array} bytes
+ * @param {PhotoOptions} [options]
  * @returns {Promise<Image>}
  * @throws {CommandError} where they can't be decoded as Pillow decodes them
  */
-export async function decodePhoto(label, bytes) {
+export async function decodePhoto(label, bytes, { autoOrient = false } = {}) {
   let metadata;
   try {
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
@@ -70,13 +79,15 @@ export async function decodePhoto(label, bytes) {
     const wayOut = 'save it with 8, since Pillow makes all above 255 white';
     throw new CommandError(`${label}: expected a grey PNG of at most 8 bits a pixel, got 16; ${wayOut}`);
   }
-  const photo = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS });
+  const photo = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS, autoOrient });
   try {
     if (metadata.format === 'gif' && metadata.hasAlpha && !(await photo.stats()).isOpaque) {
       throw new CommandError(`${label}: expected a GIF without transparent pixels, got one with some`);
     }
     const data = await (metadata.space === 'cmyk' ? decodeCmyk(photo) : decodeRgb(photo));
-    return imageFromRgb(data, width, height);
+    // Orientations from 5 on lie on their side.
+    const isTurned = autoOrient && (metadata.orientation ?? 1) >= 5;
+    return isTurned ? imageFromRgb(data, height, width) : imageFromRgb(data, width, height);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(`${label}: expected a readable image, got "${reasonOf(error)}"`);

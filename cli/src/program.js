@@ -4,23 +4,35 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import completion from '@bomb.sh/tab/commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { listModels } from 'layertap/models';
+import { listWeights } from 'layertap/weights';
+import { classify } from './classify.js';
 import { convert, DTYPES } from './convert.js';
+import { embed } from './embed.js';
 import { extract } from './extract.js';
 import { failureLine, UsageError } from './failures.js';
+import { FORMATS } from './feature-file.js';
 import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
 import { describeModels } from './models.js';
 import { status, warn } from './print.js';
 import { segment } from './segment.js';
+import { similar } from './similar.js';
 import { describeWeights } from './weights.js';
 
 /**
  * What a command did: the object that --json prints, the lines that people get, and what either should know of the
  * result.
  *
- * @typedef {{ result: object, lines: readonly string[], warnings?: readonly string[] }} Outcome
+ * @typedef {{ result: object, lines: readonly string[], warnings?: readonly string[],
+ *   isFailed?: boolean, isOnStderr?: boolean }} Outcome of which some may have failed; the lines go to stderr where
+ *   stdout has the output itself
  */
+
+/** The name by which shells complete: that of the installed command. */
+const COMMAND = 'layertap';
 
 /**
  * Runs a command line and returns its exit code.
@@ -34,10 +46,22 @@ export async function run(args) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit(0);
     throw error;
   });
-  const program = createProgram();
+  let isFailed = false;
+  const isCompleting = args[0] === 'complete';
+  const program = createProgram(isCompleting, (outcome) => {
+    isFailed ||= outcome.isFailed ?? false;
+  });
+  const isJson = args.includes('--json');
+  const fail = (/** @type {number} */ exitCode, /** @type {string} */ message) => {
+    const line = failureLine(message);
+    process.stderr.write(`${line}\n`);
+    if (isJson)
+      process.stdout.write(`${JSON.stringify({ error: { message: line.replace('layertap: ', ''), exitCode } })}\n`);
+    return exitCode;
+  };
   try {
     await program.parseAsync(args, { from: 'user' });
-    return 0;
+    return isFailed ? 1 : 0;
   } catch (error) {
     status('');
     if (error instanceof CommanderError) {
@@ -52,18 +76,13 @@ export async function run(args) {
 }
 
 /**
- * @param {number} exitCode
- * @param {string} message
+ * @param {boolean} isCompleting whether a shell asks for what may come next
+ * @param {(outcome: Outcome) => void} onOutcome
  */
-function fail(exitCode, message) {
-  process.stderr.write(`${failureLine(message)}\n`);
-  return exitCode;
-}
-
-function createProgram() {
+function createProgram(isCompleting, onOutcome) {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   // So is it called without being installed. Where it is, its command is `layertap`.
-  const program = new Command('npx layertap-cli')
+  const program = new Command(isCompleting ? COMMAND : 'npx layertap-cli')
     .description('Taps the layers of torchvision networks.')
     .version(version)
     .exitOverride()
@@ -81,7 +100,7 @@ function createProgram() {
       "a file or URL with torchvision's keys: safetensors, an index of shards, or PyTorch's .pth; or the name of " +
         "torchvision's own: DEFAULT, IMAGENET1K_V2, ResNet50_Weights.DEFAULT, which needs no --model; `npx " +
         'layertap-cli weights` lists them; or hub:OWNER/NAME[@REVISION], a repository of timm on the Hugging Face hub',
-    ).makeOptionMandatory();
+    );
   const hubEndpoint = () =>
     new Option(
       '--hub-endpoint <url>',
@@ -106,41 +125,163 @@ function createProgram() {
         'normalise) ' +
         `or "none" (scaled to 0..1 alone); unless given, what torchvision's own weights want, and ${chosen} for others`,
     ).choices(Object.keys(PRESETS));
+  const print = (/** @type {Outcome} */ outcome, /** @type {{ json?: boolean, quiet?: boolean }} */ options) => {
+    onOutcome(outcome);
+    printOutcome(outcome, options);
+  };
+  const threads = () =>
+    new Option('--threads <count>', 'of the network; decoding has one of its own').argParser(parseCount).default(1);
+  const batch = () => new Option('--batch <pictures>', 'that are run at once').argParser(parseCount).default(1);
+  const autoOrient = () => new Option('--auto-orient', 'turn photos upright, as their EXIF orientation says');
+  const quiet = () => new Option('--quiet', 'print no progress and no summary');
+  const skipExisting = () =>
+    new Option('--skip-existing', 'leave out pictures whose output is there: go on after a stop');
+  const top = (/** @type {number} */ count, /** @type {string} */ what) =>
+    new Option('--top <count>', `how many ${what}`).argParser(parseCount).default(count);
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');
   const json = () => new Option('--json', 'print one JSON object');
 
   program
     .command('extract')
     .description('Writes the features of some layers, computed up to the last of them.')
+    .argument('[pictures...]', 'photos, folders and globs; - for stdin')
     .addOption(model())
     .addOption(modelOptions())
-    .addOption(weights())
+    .addOption(needed(weights()))
     .addOption(hubEndpoint())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
-    .addOption(layers().makeOptionMandatory())
+    .addOption(needed(layers()))
     .addOption(input())
     .addOption(image())
     .addOption(preset('imagenet'))
-    .requiredOption('--output <file>', 'safetensors file for the features, in the order in which they are computed')
-    .option('--heatmaps <folder>', "for one PNG per feature in the input's size: the mean absolute activation")
+    .option('--output <file>', 'for the features, in the order in which they are computed; - for stdout')
+    .option('--output-dir <folder>', 'for a file for each picture, named after it')
+    .addOption(new Option('--format <format>', "of the features; unless given, --output's end").choices(FORMATS))
+    .option(
+      '--heatmaps <folder>',
+      "for PNGs in the input's size: the mean absolute activation of each feature; of photos also over the photo, and " +
+        'a contact sheet',
+    )
+    .addOption(threads())
+    .addOption(batch())
+    .addOption(autoOrient())
+    .addOption(skipExisting())
     .addOption(deterministic())
+    .addOption(quiet())
     .addOption(json())
-    .action(async (options) => print(await extract(options), options));
+    .addHelpText(
+      'after',
+      examples(
+        'extract --model resnet50 --weights W --layers layer3=aux,layer4=out --image photo.jpg --output f.safetensors',
+        "extract --weights ResNet50_Weights.DEFAULT --layers layer4 'photos/*.jpg' --output-dir out --format npy",
+        'extract --model resnet18 --weights W --layers layer4 photo.jpg --output - > f.safetensors',
+      ),
+    )
+    .action(async (pictures, options) => print(await extract({ ...options, pictures }), options));
+
+  program
+    .command('classify')
+    .description('Prints the likeliest classes of pictures.')
+    .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+    .addOption(model())
+    .addOption(modelOptions())
+    .addOption(needed(weights()))
+    .addOption(hubEndpoint())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
+    .addOption(preset('imagenet'))
+    .addOption(top(5, 'classes'))
+    .option('--classes <file>', "the classes' names, one a line; unless given, those of torchvision's weights")
+    .addOption(threads())
+    .addOption(batch())
+    .addOption(autoOrient())
+    .addOption(deterministic())
+    .addOption(quiet())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(
+        'classify --model squeezenet1_0 --weights W photo.jpg --top 5 --json',
+        'classify --weights ResNet50_Weights.DEFAULT photos/ --threads 2',
+      ),
+    )
+    .action(async (pictures, options) => print(await classify({ ...options, pictures }), options));
+
+  program
+    .command('embed')
+    .description("Writes a vector for each picture: a layer's means over pixels, at length 1.")
+    .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+    .addOption(model())
+    .addOption(modelOptions())
+    .addOption(needed(weights()))
+    .addOption(hubEndpoint())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
+    .addOption(needed(layers()))
+    .addOption(preset('imagenet'))
+    .addOption(
+      needed(
+        new Option('--output <file>', '.safetensors, which similar reads; .npy; .jsonl; - for JSON lines to stdout'),
+      ),
+    )
+    .addOption(threads())
+    .addOption(batch())
+    .addOption(autoOrient())
+    .addOption(skipExisting())
+    .addOption(deterministic())
+    .addOption(quiet())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(
+        "embed --model resnet18 --weights W --layers layer4 'photos/**/*.jpg' --output e.safetensors",
+        'embed --model resnet18 --weights W --layers layer4 photos/ --output e.jsonl --skip-existing --threads 2',
+      ),
+    )
+    .action(async (pictures, options) => print(await embed({ ...options, pictures }), options));
+
+  program
+    .command('similar')
+    .description('Prints the pictures of an index that are most like another one, all compared.')
+    .argument('<index>', 'safetensors file of embed')
+    .argument('<query>', 'photo; - for stdin')
+    .addOption(model())
+    .addOption(modelOptions())
+    .option('--weights <weights>', 'where they are now; unless given, where they were when the index was made')
+    .addOption(hubEndpoint())
+    .addOption(weightsKey())
+    .addOption(weightsPrefix())
+    .addOption(layers())
+    .addOption(preset("the index's"))
+    .addOption(top(10, 'pictures'))
+    .addOption(threads())
+    .option('--auto-orient', 'as for embed; as the index was made unless given')
+    .option('--deterministic', 'as for embed; as the index was made unless given')
+    .addOption(quiet())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `\nAn index of other weights, of another layer or preset is refused.\n${examples(
+        'similar e.safetensors query.jpg --top 10 --json',
+        'similar e.safetensors - < query.jpg',
+      )}`,
+    )
+    .action(async (index, query, options) => print(await similar({ ...options, index, query }), options));
 
   program
     .command('segment')
     .description('Writes the class of each pixel.')
     .addOption(model())
     .addOption(modelOptions())
-    .addOption(weights())
+    .addOption(needed(weights()))
     .addOption(hubEndpoint())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(input())
     .addOption(image())
     .addOption(preset('segmentation'))
-    .requiredOption('--output <file>', "PNG for the mask: class numbers with Pascal VOC's palette")
+    .addOption(needed(new Option('--output <file>', "PNG for the mask: class numbers with Pascal VOC's palette")))
     .option(
       '--scores <file>',
       "safetensors file for the scores: out, and aux where the weights have the auxiliary head's",
@@ -152,7 +293,7 @@ function createProgram() {
       "\nThe mask has the input's size; of a photo with the preset segmentation, the\n" +
         "photo's size. Scores are in the input's size. The auxiliary head is run only for\n" +
         '--scores, or where --model-options says {"auxLoss":true}; else its weights are\n' +
-        'ignored.',
+        `ignored.\n${examples('segment --model deeplabv3_resnet50 --weights W --image photo.jpg --output mask.png')}`,
     )
     .action(async (options) => print(await segment(options), options));
 
@@ -169,6 +310,7 @@ function createProgram() {
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(json())
+    .addHelpText('after', examples('convert resnet50.pth resnet50.safetensors --dtype f16'))
     .action(async (input, output, options) => print(await convert({ ...options, input, output }), options));
 
   program
@@ -177,7 +319,7 @@ function createProgram() {
       "Prints a model's children: which are kept for some layers, which a getter gives the model's own values of, " +
         'their outputs, parameters, MACs and bytes.',
     )
-    .addOption(model().makeOptionMandatory())
+    .addOption(needed(model()))
     .addOption(modelOptions())
     .addOption(layers())
     .addOption(
@@ -192,6 +334,7 @@ function createProgram() {
     )
     .option('--nodes', 'list what --layers may name besides: the nodes of the model, in order of execution')
     .addOption(json())
+    .addHelpText('after', examples('inspect --model resnet50 --layers layer2=c3 --size 224 --depth 2'))
     .action((options) => print(inspect(options), options));
 
   program
@@ -199,6 +342,7 @@ function createProgram() {
     .description("Prints the models' names, families, parameters, MACs, inputs and stages.")
     .argument('[pattern]', 'of names: * stands for any characters, ? for one', '*')
     .addOption(json())
+    .addHelpText('after', examples("models 'res*'"))
     .action((pattern, options) => print(describeModels(pattern), options));
 
   program
@@ -206,20 +350,94 @@ function createProgram() {
     .description("Prints torchvision's weights: their names, quality, sizes, what they want of a photo, and licences.")
     .argument('[pattern]', 'of the names of weights or models: * stands for any characters, ? for one', '*')
     .addOption(json())
+    .addHelpText('after', examples("weights 'resnet50' --json"))
     .action((pattern, options) => print(describeWeights(pattern), options));
 
-  program.commands.forEach(takeOptionsOnce);
+  for (const command of program.commands) {
+    takeOptionsOnce(command);
+    command.hook('preAction', checkNeeded);
+  }
+  const completed = completion(program);
+  for (const command of completed.commands.values()) {
+    const complete = (/** @type {string} */ name, /** @type {() => readonly string[]} */ values) => {
+      const option = command.options.get(name);
+      if (!option) return;
+      option.handler = (add) => {
+        for (const value of values()) add(value, '');
+      };
+    };
+    complete('model', () => listModels());
+    complete('weights', () => listWeights().map(String));
+  }
   return program;
+}
+
+/** Options and arguments without which a command can't run. @type {WeakSet<object>} */
+const NEEDED = new WeakSet();
+
+/** Options of extract of which it needs one. */
+const EITHER = [
+  { of: ['input', 'image'], flags: '--image <file> or --input <file>' },
+  { of: ['output'], flags: '--output <file>' },
+];
+
+/**
+ * @template {object} Part
+ * @param {Part} part of a command line
+ */
+function needed(part) {
+  NEEDED.add(part);
+  return part;
+}
+
+/**
+ * Fails a command line that lacks options, and names all of them. Commander would name the first.
+ *
+ * @param {Command} _program
+ * @param {Command} command
+ * @throws {UsageError}
+ */
+function checkNeeded(_program, command) {
+  const missing = command.options.filter(
+    (option) => NEEDED.has(option) && command.getOptionValue(option.attributeName()) === undefined,
+  );
+  const given = command.opts();
+  // Of several one is enough. Where nothing else is missing, the command says so itself, and in more words.
+  const either = EITHER.filter(
+    ({ of }) =>
+      command.name() === 'extract' && command.args.length === 0 && of.every((name) => given[name] === undefined),
+  );
+  const all = [...missing.map(({ flags }) => flags), ...(missing.length > 0 ? either.map(({ flags }) => flags) : [])];
+  const flags = all.map((one) => `'${one}'`).join(', ');
+  const options = missing.length > 0 && `required option${all.length > 1 ? 's' : ''} ${flags}`;
+  const hasNone = command.registeredArguments.some((one) => NEEDED.has(one)) && command.args.length === 0;
+  const problems = [hasNone && 'pictures', options].filter(Boolean);
+  if (problems.length > 0) throw new UsageError(`${problems.join(' and ')} not specified`);
+}
+
+/** @param {readonly string[]} lines what comes after the program's name */
+function examples(...lines) {
+  return `\nExamples:\n${lines.map((line) => `  npx layertap-cli ${line}`).join('\n')}`;
+}
+
+/**
+ * @param {string} text
+ * @returns {number}
+ */
+function parseCount(text) {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1 to 9999.');
+  return Number(text);
 }
 
 /**
  * @param {Outcome} outcome
- * @param {{ json?: boolean }} options
+ * @param {{ json?: boolean, quiet?: boolean }} options
  */
-function print({ result, lines, warnings = [] }, { json = false }) {
+function printOutcome({ result, lines, warnings = [], isOnStderr = false }, { json = false, quiet = false }) {
   status('');
   warnings.forEach(warn);
-  process.stdout.write(`${json ? JSON.stringify(result) : lines.join('\n')}\n`);
+  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (!quiet && lines.length > 0) (isOnStderr ? process.stderr : process.stdout).write(`${lines.join('\n')}\n`);
 }
 
 /**

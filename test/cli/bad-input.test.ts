@@ -53,7 +53,55 @@ type Case = readonly [claim: string, args: readonly string[], message: string];
 const usage: readonly Case[] = [
   ['no command', [], 'expected a command, got none'],
   ['another command', ['tap'], "unknown command 'tap'"],
-  ['a missing option', ['extract', ...MODEL], "required option '--weights <weights>' not specified"],
+  ['a missing option', extract({ weights: [] }), "required option '--weights <weights>' not specified"],
+  [
+    'all that is missing at once',
+    ['extract', ...MODEL],
+    "required options '--weights <weights>', '--layers <list>', '--image <file> or --input <file>', " +
+      "'--output <file>' not specified",
+  ],
+  [
+    'pictures and options that are missing',
+    ['embed', ...MODEL, ...WEIGHTS],
+    "pictures and required options '--layers <list>', '--output <file>' not specified",
+  ],
+  ['a command that is misspelt', ['classfy'], "unknown command 'classfy' (Did you mean classify?)"],
+  ['an option that is misspelt', ['models', '--jsn'], "unknown option '--jsn' (Did you mean --json?)"],
+  [
+    'several pictures as one file',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', 'b.jpg', '--output', 'f.safetensors'],
+    'expected --output-dir with several pictures, got --output',
+  ],
+  [
+    'pictures and an image',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', ...IMAGE, '--output-dir', 'out'],
+    'expected pictures or --image, got both',
+  ],
+  [
+    'several layers as one array',
+    extract({ layers: ['--layers', 'features.1=a,features.3=b'], output: ['--output', 'f.npy'] }),
+    'expected one layer for .npy, got 2; .npz and .safetensors hold several',
+  ],
+  [
+    'a vector of several layers',
+    ['embed', ...MODEL, ...WEIGHTS, '--layers', 'features.1,features.3', 'a.jpg', '--output', 'e.safetensors'],
+    'expected one layer in --layers, whose feature is the vector, got 2',
+  ],
+  [
+    'embeddings of another format',
+    ['embed', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', '--output', 'e.csv'],
+    'expected --output as .safetensors, .npy, .jsonl or -, got e.csv',
+  ],
+  [
+    'rows without names to go on by',
+    ['embed', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', '--output', 'e.npy', '--skip-existing'],
+    'expected --skip-existing with .safetensors or .jsonl, whose rows have names',
+  ],
+  [
+    'a count that is none',
+    ['classify', ...MODEL, ...WEIGHTS, 'a.jpg', '--top', '0'],
+    "option '--top <count>' argument '0' is invalid. Expected a whole number from 1 to 9999",
+  ],
   ['an option that there is not', ['models', '--all'], "unknown option '--all'"],
   ['an argument too many', ['models', 'x', 'y'], "too many arguments for 'models'. Expected 1 argument but got 2"],
   ['no input', extract({ input: [] }), 'expected --input or --image, got neither'],

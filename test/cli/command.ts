@@ -61,6 +61,18 @@ export class Folder {
     return lines.map((_, i) => ({ status: Number(printed[2 * i + 1]), stdout: printed[2 * i]!, stderr: errors[i]! }));
   }
 
+  /** As {@link run}, with what comes in by stdin. */
+  runWith(input: Uint8Array, ...args: readonly string[]) {
+    const options = { cwd: this.path, encoding: 'utf8', input } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], options);
+    return { status, stdout, stderr };
+  }
+
+  /** The bytes that a command writes to stdout. */
+  runBytes(...args: readonly string[]): Uint8Array {
+    return spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, maxBuffer: 2 ** 28 }).stdout;
+  }
+
   /** The names of the files in the folder, or one below it. */
   list(below = '.'): string[] {
     return readdirSync(join(this.path, below)).sort();

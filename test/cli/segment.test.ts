@@ -2,9 +2,10 @@
 
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { argmax, countClasses, encodeMask, resizeMask, threshold, vocColor } from '../../cli/src/mask.js';
+import { argmax, countClasses, encodeMask, resizeMask, threshold } from '../../cli/src/mask.js';
 import { fcn_resnet50 } from '../../src/models/fcn.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { vocPalette } from '../../src/tools/index.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { Folder, weightsOf } from './command.ts';
 
@@ -26,7 +27,7 @@ beforeAll(() => {
 async function classesOf(file: string) {
   const { data, info } = await sharp(folder.read(file)).raw().toBuffer({ resolveWithObject: true });
   expect(info.channels).toBe(3);
-  const index = new Map(Array.from({ length: 256 }, (_, i) => [vocColor(i).join(), i]));
+  const index = new Map(Array.from({ length: 256 }, (_, i) => [vocPalette()[i]!.join(), i]));
   const pixels = Array.from({ length: info.width * info.height }, (_, i) =>
     index.get(data.subarray(i * 3, i * 3 + 3).join()),
   );
@@ -217,8 +218,8 @@ describe('a mask', () => {
     // Bit depth 8, colour type 3.
     expect([...png.subarray(24, 26)]).toEqual([8, 3]);
     const rgb = await sharp(png).raw().toBuffer();
-    expect([...rgb]).toEqual([...data].flatMap(vocColor));
-    expect([0, 1, 15, 20, 255].map(vocColor)).toEqual([
+    expect([...rgb]).toEqual([...data].flatMap((i) => vocPalette()[i]!));
+    expect([0, 1, 15, 20, 255].map((i) => vocPalette()[i])).toEqual([
       [0, 0, 0],
       [128, 0, 0],
       [192, 128, 128],

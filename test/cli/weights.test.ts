@@ -199,7 +199,8 @@ describe('weights by name', () => {
     ],
   ])('%j: the line says what is expected', (args, status, message) => {
     const { stderr, ...rest } = folder.run(...extract, '--layers', 'layer1', ...args);
-    expect({ ...rest, stderr }).toEqual({ status, stdout: '', stderr: `layertap: ${message}\n` });
+    const stdout = `${JSON.stringify({ error: { message, exitCode: status } })}\n`;
+    expect({ ...rest, stderr }).toEqual({ status, stdout, stderr: `layertap: ${message}\n` });
   });
 });
 

@@ -1,0 +1,200 @@
+/**
+ * Embeddings of pictures as a file: a matrix whose rows are pictures, and what they were made by, so that others aren't
+ * compared with them.
+ */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { saveSafetensors, Tensor } from 'layertap';
+import { CommandError, UsageError } from './failures.js';
+import { npyBytes } from './npy.js';
+import { withTensorFile } from './tensor-file.js';
+
+/** The tensor's name. */
+const NAME = 'embeddings';
+
+/**
+ * What embeddings were made by.
+ *
+ * @typedef {object} Maker
+ * @property {string} model
+ * @property {Record<string, unknown>} modelOptions
+ * @property {string} layer
+ * @property {string} preset
+ * @property {string} weights as they were named; a file's path is relative to the index
+ * @property {string} [weightsKey]
+ * @property {string} [weightsPrefix]
+ * @property {boolean} deterministic
+ * @property {boolean} autoOrient
+ * @property {string} fingerprint of the weights
+ */
+
+/** @typedef {{ picture: string, vector: Float32Array }} Row */
+
+/** @typedef {{ maker: Maker, rows: Row[] }} Index */
+
+/** What a file of embeddings can be, by its name's end. */
+export const INDEX_FORMATS = ['safetensors', 'npy', 'jsonl'];
+
+/**
+ * The format that a file's name asks for.
+ *
+ * @param {string} path
+ * @throws {UsageError} for another
+ */
+export function indexFormatOf(path) {
+  if (path === '-') return 'jsonl';
+  const format = INDEX_FORMATS.find((one) => path.toLowerCase().endsWith(`.${one}`));
+  if (format) return format;
+  throw new UsageError(`expected --output as .${INDEX_FORMATS.join(', .')} or -, got ${path}`);
+}
+
+/**
+ * A path as an index names it, or what is no path as it is. What stands behind a URL's path may be a secret.
+ *
+ * @param {import('./source.js').WeightSource} source
+ * @param {string} weights
+ * @param {string} index the index's path
+ */
+export function namedWeights({ path }, weights, index) {
+  // With a folder before it, so that no file is taken for a name.
+  if (path !== undefined) return `./${relative(dirname(resolve(index)), resolve(path))}`;
+  return /^https?:/i.test(weights) ? weights.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//') : weights;
+}
+
+/**
+ * The weights that an index names, as a command line would.
+ *
+ * @param {Maker} maker
+ * @param {string} index the index's path
+ */
+export function weightsOf({ weights }, index) {
+  return weights.startsWith('./') ? resolve(dirname(index), weights) : weights;
+}
+
+/**
+ * The files of some embeddings.
+ *
+ * @param {string} path
+ * @param {Index} index
+ * @returns {import('./output.js').OutputFile[]}
+ */
+export function indexFiles(path, { maker, rows }) {
+  const option = '--output';
+  const format = indexFormatOf(path);
+  const size = rows[0]?.vector.length ?? 0;
+  if (format === 'jsonl') {
+    return [{ option, path, bytes: Buffer.from(rows.map((row) => `${jsonLine(row)}\n`).join('')) }];
+  }
+  const data = new Float32Array(rows.length * size);
+  for (const [i, { vector }] of rows.entries()) data.set(vector, i * size);
+  const matrix = new Tensor(data, [rows.length, size]);
+  const pictures = rows.map(({ picture }) => picture);
+  if (format === 'npy') {
+    return [
+      { option, path, bytes: npyBytes(matrix) },
+      { option, path: `${path}.txt`, bytes: Buffer.from(pictures.map((picture) => `${picture}\n`).join('')) },
+    ];
+  }
+  const metadata = { layertap: JSON.stringify(maker), pictures: JSON.stringify(pictures) };
+  return [{ option, path, bytes: saveSafetensors([[NAME, matrix]], metadata) }];
+}
+
+/** @param {Row} row */
+export function jsonLine({ picture, vector }) {
+  return JSON.stringify({ picture, embedding: Array.from(vector) });
+}
+
+/**
+ * The embeddings in a file of `embed`.
+ *
+ * @param {string} label what named the file in messages
+ * @param {string} path
+ * @returns {Promise<Index>}
+ * @throws {CommandError} where it can't be read, or is none
+ */
+export function readIndex(label, path) {
+  return withTensorFile(label, path, async (file, named) => {
+    const { layertap, pictures: text } = Object.fromEntries(file.metadata);
+    const shape = file.tensors.get(NAME)?.shape ?? [];
+    const maker = parsed(layertap);
+    const pictures = parsed(text);
+    const isIndex =
+      isMaker(maker) &&
+      Array.isArray(pictures) &&
+      pictures.every((picture) => typeof picture === 'string') &&
+      shape.length === 2 &&
+      shape[0] === pictures.length &&
+      file.tensors.get(NAME)?.dtype === 'F32';
+    if (!isIndex) {
+      throw new CommandError(`${named}: expected a file that layertap embed has written, got another safetensors file`);
+    }
+    const tensors = await file.load([NAME]);
+    const { data } = /** @type {Tensor} */ (tensors.get(NAME)).float();
+    const [, size] = shape;
+    const rows = pictures.map((picture, i) => ({ picture, vector: data.subarray(i * size, (i + 1) * size) }));
+    return { maker, rows };
+  });
+}
+
+/**
+ * What a run that was cut short has left, or null.
+ *
+ * @param {string} path
+ * @param {string} format
+ * @returns {Promise<{ maker: Maker | null, rows: Row[] } | null>}
+ */
+export async function readExisting(path, format) {
+  if (path === '-' || !existsSync(path)) return null;
+  if (format === 'safetensors') return readIndex('--output', path);
+  const rows = readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const { picture, embedding } = parsed(line) ?? {};
+      // The last line may be a part of one.
+      if (typeof picture !== 'string' || !Array.isArray(embedding)) return [];
+      return [{ picture, vector: Float32Array.from(embedding) }];
+    });
+  return { maker: null, rows };
+}
+
+/** @param {string | undefined} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return null;
+  }
+}
+
+/** @param {any} maker @returns {maker is Maker} */
+function isMaker(maker) {
+  const texts = ['model', 'layer', 'preset', 'weights', 'fingerprint'];
+  return (
+    typeof maker === 'object' &&
+    maker !== null &&
+    texts.every((name) => typeof maker[name] === 'string') &&
+    typeof maker.modelOptions === 'object' &&
+    maker.modelOptions !== null
+  );
+}
+
+/**
+ * Fails embeddings of two makers, which can't be compared.
+ *
+ * @param {string} label what names the index
+ * @param {Maker} index
+ * @param {Maker} other
+ * @throws {CommandError}
+ */
+export function checkMaker(label, index, other) {
+  const differing = /** @type {const} */ (['model', 'layer', 'preset', 'fingerprint', 'autoOrient']).filter(
+    (name) => index[name] !== other[name],
+  );
+  if (differing.length === 0) return;
+  const text = (/** @type {Maker} */ maker) => differing.map((name) => `${NAMES[name]} ${maker[name]}`).join(', ');
+  throw new CommandError(`${label}: expected what the index was made with, ${text(index)}, got ${text(other)}`);
+}
+
+/** What messages call the parts of a maker. */
+const NAMES = { model: 'model', layer: 'layer', preset: 'preset', fingerprint: 'weights', autoOrient: '--auto-orient' };

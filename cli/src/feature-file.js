@@ -1,0 +1,46 @@
+/** Features as a file: safetensors, or numpy's. */
+
+import { saveSafetensors } from 'layertap';
+import { UsageError } from './failures.js';
+import { npyBytes, npzBytes } from './npy.js';
+
+/** What a file of features can be. */
+export const FORMATS = /** @type {const} */ (['safetensors', 'npy', 'npz']);
+
+/** @typedef {typeof FORMATS[number]} Format */
+
+/**
+ * The format that a file's name asks for.
+ *
+ * @param {string} path
+ * @returns {Format}
+ */
+export function formatOf(path) {
+  return FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`)) ?? 'safetensors';
+}
+
+/**
+ * Fails what a format can't hold, before anything is computed.
+ *
+ * @param {Format} format
+ * @param {number} features
+ * @throws {UsageError}
+ */
+export function checkFormat(format, features) {
+  if (format === 'npy' && features !== 1) {
+    throw new UsageError(`expected one layer for .npy, got ${features}; .npz and .safetensors hold several`);
+  }
+}
+
+/**
+ * The file's bytes.
+ *
+ * @param {Format} format
+ * @param {readonly [string, import('layertap').Tensor<Float32Array>][]} features in order of execution
+ * @returns {Uint8Array}
+ */
+export function featureBytes(format, features) {
+  if (format === 'npy') return npyBytes(features[0][1]);
+  if (format === 'npz') return npzBytes(features);
+  return saveSafetensors(features, [], { sorted: false });
+}

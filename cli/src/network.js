@@ -1,0 +1,120 @@
+/** A network with its weights, ready to run: what the commands over pictures have in common. */
+
+import { createHash } from 'node:crypto';
+import { ThreadPool } from 'layertap/threads';
+import { checkLayers, featuresOf } from './features.js';
+import { buildModel } from './models.js';
+import { preparationOf } from './preparation.js';
+import { loading, status, warn } from './print.js';
+import { sourceOf, withModel } from './source.js';
+import { withWeights } from './tensor-file.js';
+
+/**
+ * The options that say which network, and how it runs.
+ *
+ * @typedef {object} NetworkOptions
+ * @property {string} [model] unless the weights name it
+ * @property {Record<string, unknown>} modelOptions
+ * @property {string} weights
+ * @property {string} [hubEndpoint]
+ * @property {string} [weightsKey]
+ * @property {string} [weightsPrefix]
+ * @property {import('./input.js').Preset} [preset]
+ * @property {boolean} [deterministic]
+ * @property {number} [threads]
+ * @property {boolean} [quiet]
+ */
+
+/** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
+
+/** A network that is known, but neither compiled nor loaded. */
+export class Network {
+  /** torchvision's name. @type {string} */
+  model;
+  /** @type {import('./source.js').WeightSource} */
+  source;
+  /** @type {ReturnType<typeof preparationOf>} */
+  preparation;
+  /** What runs: the model, or what gives its features. @type {import('layertap').Module<any>} */
+  module;
+  #options;
+  /** @type {ThreadPool | null} */
+  #pool = null;
+
+  /**
+   * @param {NetworkOptions & { model: string }} options
+   * @param {import('./source.js').WeightSource} source
+   */
+  constructor(options, source) {
+    this.#options = options;
+    this.model = options.model;
+    this.source = source;
+    this.preparation = preparationOf(options.preset, source.preparation);
+    this.module = source.build?.() ?? buildModel(options.model, options.modelOptions);
+  }
+
+  /**
+   * The network that options name.
+   *
+   * @param {NetworkOptions} given
+   * @returns {Promise<Network>}
+   */
+  static async of(given) {
+    const source = await sourceOf(given.weights, given);
+    return new Network(withModel(given, source), source);
+  }
+
+  /**
+   * Fails layers that there aren't.
+   *
+   * @param {ReadonlyMap<string, string>} layers
+   */
+  checkLayers(layers) {
+    checkLayers(this.module, layers);
+  }
+
+  /**
+   * Cuts the model after the last of some layers, once it is known what comes in.
+   *
+   * @param {ReadonlyMap<string, string>} layers
+   * @param {readonly number[]} shape
+   */
+  tap(layers, shape) {
+    const { tapped, warnings } = featuresOf(this.module, layers, shape);
+    for (const warning of warnings) warn(warning);
+    this.module = tapped;
+    return tapped;
+  }
+
+  /** Compiles the network and loads its weights. */
+  async load() {
+    const { deterministic = false, threads = 1, quiet = false } = this.#options;
+    if (threads > 1) this.#pool = await ThreadPool.create(Math.min(threads, 64));
+    this.module.compile({ deterministic, ...(this.#pool && { pool: this.#pool }) });
+    await withWeights(this.source, this.#options, (file) =>
+      this.module.loadStateDictAsync(file, quiet ? {} : { onProgress: loading }),
+    );
+    status('');
+  }
+
+  /**
+   * What tells these weights from others: a SHA-256 of all numbers that the network has, in float32, by name. It
+   * depends neither on the file's format nor on layers that don't run.
+   */
+  fingerprint() {
+    const hash = createHash('sha256');
+    const states = [...this.module.namedParameters(), ...this.module.namedBuffers()];
+    for (const [name, state] of states.sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (!state.hasValues || name.endsWith('num_batches_tracked')) continue;
+      const { data } = state.tensor.float();
+      hash.update(`${name}\0${state.shape.join('x')}\0`);
+      hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+    return hash.digest('hex');
+  }
+
+  /** Ends the threads. */
+  async close() {
+    await this.#pool?.close();
+  }
+}

@@ -1,0 +1,66 @@
+/** Which pictures a command line names: files, folders, globs, and `-` for what comes in by stdin. */
+
+import { statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { glob, isDynamicPattern } from 'tinyglobby';
+import { CommandError, UsageError } from './failures.js';
+
+/** Ends of the names of files in a folder that are taken for pictures. */
+const EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'gif'];
+
+/** What stands for stdin, and for stdout. */
+export const STANDARD = '-';
+
+/**
+ * The pictures' paths, each once, in the order in which they are named; those of a folder or a glob by name. A file
+ * that isn't there is among them: it fails by itself, and the others go on.
+ *
+ * @param {readonly string[]} named
+ * @returns {Promise<string[]>}
+ * @throws {CommandError} for a folder or a glob without pictures
+ */
+export async function picturesOf(named) {
+  /** @type {Map<string, string>} */
+  const found = new Map();
+  for (const name of named) {
+    for (const path of await filesOf(name)) {
+      const key = path === STANDARD ? path : resolve(path);
+      if (!found.has(key)) found.set(key, path);
+    }
+  }
+  return [...found.values()];
+}
+
+/** @param {string} name */
+async function filesOf(name) {
+  if (name === STANDARD) return [name];
+  const stat = statSync(name, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) {
+    const options = { cwd: name, caseSensitiveMatch: false, followSymbolicLinks: false };
+    const files = await glob(`**/*.{${EXTENSIONS.join(',')}}`, options);
+    if (files.length > 0) return files.sort().map((file) => join(name, file));
+    throw new CommandError(`${name}: expected a folder with pictures (${EXTENSIONS.join(', ')}), got none`);
+  }
+  // A file's own name may look like a glob.
+  if (stat || !isDynamicPattern(name)) return [name];
+  const files = await glob(name.replaceAll('\\', '/'), { followSymbolicLinks: false, expandDirectories: false });
+  if (files.length > 0) return files.sort();
+  throw new CommandError(`${name}: expected a glob that fits some files, got none`);
+}
+
+/**
+ * A name for each picture's files in a folder: its path below the folder that all have in common.
+ *
+ * @param {readonly string[]} pictures
+ * @returns {Map<string, string>} names by pictures
+ * @throws {UsageError} for stdin, which has none
+ */
+export function namesBelow(pictures) {
+  if (pictures.includes(STANDARD)) throw new UsageError('expected --output with -, got --output-dir');
+  const parts = pictures.map((path) => resolve(path).split(/[\\/]/));
+  const [first] = parts;
+  let common = 0;
+  while (parts.every((part) => common < part.length - 1 && part[common] === first[common])) common++;
+  const base = first.slice(0, common).join('/') || '/';
+  return new Map(pictures.map((path) => [path, relative(base, resolve(path)).replaceAll('\\', '/')]));
+}

@@ -1,0 +1,103 @@
+/** `layertap similar`: the pictures of an index that are most like another one. */
+
+import { Tensor } from 'layertap';
+import { cosineSimilarity, topk } from 'layertap/tools';
+import { openEmbedder, vectorAt } from './embed.js';
+import { checkMaker, readIndex, weightsOf } from './embedding-index.js';
+import { CommandError } from './failures.js';
+import { Network } from './network.js';
+import { runPictures } from './run-pictures.js';
+
+/**
+ * @typedef {Partial<import('./network.js').NetworkOptions> & { index: string, query: string, top: number,
+ *   layers?: Map<string, string>, autoOrient?: boolean, quiet?: boolean }} SimilarOptions
+ */
+
+/**
+ * Embeds the query as the index's pictures were, and compares it with all of them.
+ *
+ * @param {SimilarOptions} options
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+export async function similar(options) {
+  const { index: path, query, top } = options;
+  const { maker, rows } = await readIndex('', path);
+  if (rows.length === 0) throw new CommandError(`${path}: expected an index of pictures, got none in it`);
+  const given = {
+    ...options,
+    model: options.model ?? maker.model,
+    modelOptions: Object.keys(options.modelOptions ?? {}).length > 0 ? options.modelOptions : maker.modelOptions,
+    weights: options.weights ?? weightsOf(maker, path),
+    weightsKey: options.weightsKey ?? maker.weightsKey,
+    weightsPrefix: options.weightsPrefix ?? maker.weightsPrefix,
+    preset:
+      options.preset ?? /** @type {any} */ (['imagenet', 'segmentation', 'none'].find((one) => one === maker.preset)),
+    deterministic: options.deterministic ?? maker.deterministic,
+    autoOrient: options.autoOrient ?? maker.autoOrient,
+  };
+  const layers = options.layers ?? new Map([[maker.layer, maker.layer]]);
+  const network = await Network.of(/** @type {any} */ (withoutUndefined(given)));
+  /** @type {Float32Array | null} */
+  let vector = null;
+  try {
+    const [failure] = await runPictures({
+      pictures: [query],
+      preparation: network.preparation,
+      options: { autoOrient: given.autoOrient, quiet: options.quiet ?? false },
+      async open(shape) {
+        network.checkLayers(layers);
+        const run = await openEmbedder(network, layers, shape);
+        checkMaker(path, maker, {
+          ...maker,
+          model: network.model,
+          layer: [...layers.keys()].join(),
+          preset: network.preparation.name,
+          autoOrient: given.autoOrient,
+          fingerprint: network.fingerprint(),
+        });
+        return run;
+      },
+      take(_picture, vectors, index) {
+        vector = vectorAt(vectors, index);
+      },
+    });
+    if (failure || !vector)
+      return { result: { command: 'similar', index: path, query, failed: [failure] }, lines: [], isFailed: true };
+    const found = nearest(vector, rows, top);
+    const width = Math.max(...found.map(({ picture }) => picture.length));
+    return {
+      result: { command: 'similar', index: path, query, model: network.model, layer: maker.layer, similar: found },
+      lines: found.map(({ picture, similarity }) => `${picture.padEnd(width)}  ${similarity.toFixed(4)}`),
+    };
+  } finally {
+    await network.close();
+  }
+}
+
+/**
+ * The rows with the largest cosine similarity, all compared.
+ *
+ * @param {Float32Array} vector
+ * @param {readonly import('./embedding-index.js').Row[]} rows
+ * @param {number} top
+ */
+export function nearest(vector, rows, top) {
+  const size = vector.length;
+  if (rows[0].vector.length !== size) {
+    throw new CommandError(`similar: expected vectors of ${rows[0].vector.length} numbers, got ${size}`);
+  }
+  const matrix = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries()) matrix.set(row.vector, i * size);
+  const similarities = cosineSimilarity(new Tensor(vector, [1, size]), new Tensor(matrix, [rows.length, size]));
+  const { values, indices } = topk(similarities, Math.min(top, rows.length));
+  return Array.from(indices.data, (row, i) => ({ picture: rows[row].picture, similarity: values.data[i] }));
+}
+
+/**
+ * @template {object} O
+ * @param {O} options
+ * @returns {O}
+ */
+function withoutUndefined(options) {
+  return /** @type {O} */ (Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+}

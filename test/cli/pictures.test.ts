@@ -1,0 +1,282 @@
+/** The commands over many pictures: the library's own numbers, and what happens to a bad picture. */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import { parseSafetensorsHeader } from '../../src/formats/safetensors-header.ts';
+import { imageFromRgb } from '../../src/image/image.ts';
+import { imageClassification } from '../../src/image/presets.ts';
+import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
+import { cosineSimilarity, globalAveragePool, l2Normalize, softmax, topk } from '../../src/tools/index.ts';
+import { IMAGENET_CATEGORIES } from '../../src/weights/index.ts';
+import { fillParameters } from '../support/generator.ts';
+import { Folder, weightsOf } from './command.ts';
+
+const folder = new Folder();
+const model = fillParameters(squeezenet1_1()).compile({ deterministic: true });
+const NETWORK = ['--model', 'squeezenet1_1', '--weights', 'w.safetensors', '--deterministic'];
+const WIDTH = 67;
+const HEIGHT = 45;
+
+/** A picture by its seed, as pixels and as the network's input. */
+function picture(seed: number) {
+  const pixels = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => (i * i * seed + (i >> 3) * 7) & 255);
+  return { pixels, input: imageClassification(imageFromRgb(pixels, WIDTH, HEIGHT)) };
+}
+
+const NAMES = ['pics/a.png', 'pics/b.png', 'pics/deep/a.png'];
+const inputs = NAMES.map((_, i) => picture(i + 1).input);
+const png = (seed: number) =>
+  sharp(picture(seed).pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
+    .png()
+    .toBuffer();
+
+const getter = new IntermediateLayerGetter(model, { features: 'f' }).compile({ deterministic: true });
+const feature = (input: Tensor) => getter.forward(input).get('f')!;
+const vectors = inputs.map((input) => l2Normalize(globalAveragePool(feature(input))));
+
+const EMBED = ['embed', ...NETWORK, '--layers', 'features'];
+const metadataOf = (name: string) => {
+  const bytes = folder.read(name);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  return Object.fromEntries(parseSafetensorsHeader(bytes.subarray(8, length + 8), bytes.length - length - 8).metadata);
+};
+
+beforeAll(async () => {
+  folder.writeTensors('w.safetensors', weightsOf(squeezenet1_1()));
+  mkdirSync(join(folder.path, 'pics', 'deep'), { recursive: true });
+  for (const [i, name] of NAMES.entries()) folder.write(name, await png(i + 1));
+  folder.write('pics/notes.txt', 'no picture');
+  mkdirSync(join(folder.path, 'bad'));
+  folder.write('bad/a.png', await png(1));
+  folder.write('bad/b.png', 'no picture');
+  folder.write('bad/c.png', await png(2));
+});
+
+describe('classify', () => {
+  it('prints the likeliest classes with the names of torchvision’s weights', () => {
+    const { status, stdout, stderr } = folder.run('classify', ...NETWORK, 'pics/a.png', '--top', '3', '--json');
+    const { values, indices } = topk(softmax(model.call(inputs[0]!)), 3);
+    const top = Array.from(indices.data, (index, i) => ({
+      class: index,
+      name: IMAGENET_CATEGORIES[index],
+      probability: values.data[i],
+    }));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      command: 'classify',
+      model: 'squeezenet1_1',
+      preset: 'imagenet',
+      pictures: [{ picture: 'pics/a.png', top }],
+      failed: [],
+    });
+  });
+
+  it('takes names from a file, and photos from stdin', async () => {
+    folder.write('names.txt', Array.from({ length: 1000 }, (_, i) => `name ${i}\n`).join(''));
+    const args = ['classify', ...NETWORK, '-', '--top', '1', '--classes', 'names.txt'];
+    const { status, stdout, stderr } = folder.runWith(await png(1), ...args);
+    const [index] = topk(softmax(model.call(inputs[0]!)), 1).indices.data;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^-\\n +[\\d.]+ %  name ${index}\\n$`));
+  });
+
+  it('goes on after a bad picture, says which, and ends with 1', () => {
+    const { status, stdout, stderr } = folder.run('classify', ...NETWORK, 'bad', 'missing.png', '--top', '1', '--json');
+    const { pictures, failed } = JSON.parse(stdout);
+    const errors = [
+      'bad/b.png: expected a JPEG, PNG, WebP or GIF, got something else',
+      'missing.png: expected a readable file, got "no such file or directory"',
+    ];
+    expect(status).toBe(1);
+    expect(stderr).toBe(errors.map((error) => `layertap: ${error}\n`).join(''));
+    expect(pictures.map((one: { picture: string }) => one.picture)).toEqual(['bad/a.png', 'bad/c.png']);
+    expect(failed).toEqual([
+      { picture: 'bad/b.png', error: errors[0] },
+      { picture: 'missing.png', error: errors[1] },
+    ]);
+  });
+
+  it('says in the end how many there were, unless it is to be quiet', () => {
+    const lines = folder.run('classify', ...NETWORK, 'bad', '--top', '1').stdout.split('\n');
+    expect(lines.at(-2)).toMatch(/^classified 2 pictures in [\d.]+ s, 1 failed$/);
+    const quiet = folder.run('classify', ...NETWORK, 'pics/a.png', 'pics/b.png', '--top', '1', '--quiet').stdout;
+    expect(quiet).not.toContain('classified');
+  });
+
+  it('refuses a folder and a glob without pictures', () => {
+    mkdirSync(join(folder.path, 'empty'), { recursive: true });
+    expect(folder.run('classify', ...NETWORK, 'empty')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: empty: expected a folder with pictures (jpg, jpeg, png, webp, gif), got none\n',
+    });
+    const { stderr } = folder.run('classify', ...NETWORK, 'pics/*.jpg');
+    expect(stderr).toBe('layertap: pics/*.jpg: expected a glob that fits some files, got none\n');
+  });
+});
+
+describe('embed', () => {
+  it('writes pooled and normalised vectors of a glob, by name, with what they were made by', () => {
+    const { status, stdout, stderr } = folder.run(...EMBED, 'pics/**/*.png', '--output', 'e.safetensors');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^embedded 3 pictures in [\d.]+ s\nwrote e\.safetensors\n$/);
+    const { shape, data } = folder.readTensors('e.safetensors').get('embeddings') as Tensor<Float32Array>;
+    expect(shape).toEqual([3, 512]);
+    expect([...data]).toEqual(vectors.flatMap((vector) => [...vector.data]));
+    const { layertap, pictures } = metadataOf('e.safetensors');
+    expect(JSON.parse(pictures!)).toEqual(NAMES);
+    expect(JSON.parse(layertap!)).toMatchObject({
+      model: 'squeezenet1_1',
+      layer: 'features',
+      preset: 'imagenet',
+      weights: './w.safetensors',
+    });
+  });
+
+  it('has the same bits in batches and on threads', () => {
+    const more = ['--batch', '2', '--threads', '2'];
+    expect(folder.run(...EMBED, 'pics', ...more, '--output', 'b.safetensors').status).toBe(0);
+    expect(folder.readTensors('b.safetensors')).toEqual(folder.readTensors('e.safetensors'));
+  });
+
+  it('writes JSON lines to a file and to stdout, and numpy’s arrays with a list of names', () => {
+    expect(folder.run(...EMBED, 'pics', '--output', 'e.jsonl').status).toBe(0);
+    const { stdout } = folder.run(...EMBED, 'pics', '--output', '-');
+    expect(stdout).toBe(Buffer.from(folder.read('e.jsonl')).toString());
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rows.map(({ picture }) => picture)).toEqual(NAMES);
+    expect(rows.map(({ embedding }) => Float32Array.from(embedding))).toEqual(vectors.map(({ data }) => data));
+    expect(folder.run(...EMBED, 'pics', '--output', 'e.npy').status).toBe(0);
+    const npy = Buffer.from(folder.read('e.npy'));
+    const header = npy.subarray(10, 128).toString();
+    expect(header).toBe(`${"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 512), }".padEnd(117)}\n`);
+    expect([...npy.subarray(0, 10)]).toEqual([0x93, 78, 85, 77, 80, 89, 1, 0, 118, 0]);
+    expect(new Float32Array(npy.buffer.slice(npy.byteOffset + 128, npy.byteOffset + 132))[0]).toBe(vectors[0]!.data[0]);
+    expect(Buffer.from(folder.read('e.npy.txt')).toString()).toBe(`${NAMES.join('\n')}\n`);
+  });
+
+  it.each(['r.safetensors', 'r.jsonl'])('goes on with %s, and embeds what is new alone', (output) => {
+    expect(folder.run(...EMBED, 'pics/a.png', '--output', output).status).toBe(0);
+    const { stdout } = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ embedded: 2, skipped: 1, failed: [] });
+    const whole = output.replace('r.', 'e.');
+    expect(Buffer.from(folder.read(output)).equals(folder.read(whole))).toBe(true);
+    const again = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
+    expect(JSON.parse(again.stdout)).toMatchObject({ embedded: 0, skipped: 3, failed: [] });
+  });
+});
+
+describe('similar', () => {
+  it('finds the nearest pictures with the weights that the index names', () => {
+    const { status, stdout, stderr } = folder.run('similar', 'e.safetensors', 'pics/b.png', '--top', '2', '--json');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const found = JSON.parse(stdout).similar as { picture: string; similarity: number }[];
+    const all = vectors.map((vector) => cosineSimilarity(vectors[1]!, vector).data[0]!);
+    const order = [...all.keys()].sort((a, b) => all[b]! - all[a]!).slice(0, 2);
+    expect(found).toEqual(order.map((i) => ({ picture: NAMES[i], similarity: all[i] })));
+    expect(found[0]!.picture).toBe('pics/b.png');
+  });
+
+  it.each([
+    [
+      'weights',
+      ['--weights', 'other.safetensors'],
+      /^layertap: e\.safetensors: expected what the index was made with, weights [0-9a-f]{64}, got weights [0-9a-f]{64}\n$/,
+    ],
+    [
+      'layer',
+      ['--layers', 'features.3'],
+      /^layertap: e\.safetensors: expected what the index was made with, layer features, got layer features\.3\n$/,
+    ],
+    [
+      'preset',
+      ['--preset', 'none'],
+      /^layertap: e\.safetensors: expected what the index was made with, preset imagenet, got preset none\n$/,
+    ],
+  ])('refuses an index of another %s', (_, args, message) => {
+    const others = weightsOf(squeezenet1_1()).map(([key, { data, shape }]) => {
+      const own = Float32Array.from(data as Float32Array, (value) => value / 2);
+      return [key, new Tensor(own, shape)] as const;
+    });
+    folder.writeTensors('other.safetensors', others);
+    const { status, stdout, stderr } = folder.run('similar', 'e.safetensors', 'pics/b.png', ...args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  it('refuses a file that embed has not written', () => {
+    const { stderr } = folder.run('similar', 'w.safetensors', 'pics/b.png');
+    expect(stderr).toBe(
+      'layertap: w.safetensors: expected a file that layertap embed has written, got another safetensors file\n',
+    );
+  });
+});
+
+describe('extract of pictures', () => {
+  const EXTRACT = ['extract', ...NETWORK, '--layers', 'features.3=a,features=b'];
+
+  it('writes a file for each, below the folder that they have in common', () => {
+    const { status, stdout, stderr } = folder.run(...EXTRACT, 'pics', '--output-dir', 'out');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^extracted features of 3 pictures in [\d.]+ s\nwrote out\n$/);
+    expect(folder.list('out')).toEqual(['a.png.safetensors', 'b.png.safetensors', 'deep']);
+    const tensors = folder.readTensors('out/deep/a.png.safetensors');
+    expect([...tensors.keys()]).toEqual(['a', 'b']);
+    expect(tensors.get('b')).toEqual(feature(inputs[2]!));
+  });
+
+  it('leaves out those that are there', () => {
+    const { stdout } = folder.run(...EXTRACT, 'pics', '--output-dir', 'out', '--skip-existing', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ extracted: 0, skipped: 3, failed: [] });
+  });
+
+  it('draws heat maps, over the picture too, and a contact sheet of all', async () => {
+    const args = ['pics/a.png', '--output', 'one.npz', '--heatmaps', 'maps'];
+    expect(folder.run(...EXTRACT, ...args).status).toBe(0);
+    expect(folder.list('maps')).toEqual(['a-overlay.png', 'a.png', 'b-overlay.png', 'b.png', 'contact-sheet.png']);
+    const sheet = await sharp(folder.read('maps/contact-sheet.png')).raw().toBuffer({ resolveWithObject: true });
+    expect([sheet.info.width, sheet.info.height]).toEqual([452, 452]);
+    const map = await sharp(folder.read('maps/a.png')).raw().toBuffer();
+    // The first layer's map stands right of the picture.
+    expect([...sheet.data.subarray(228 * 3, 228 * 3 + 30)]).toEqual([...map.subarray(0, 30)]);
+    const [picture, over] = [sheet.data, await sharp(folder.read('maps/a-overlay.png')).raw().toBuffer()];
+    for (let i = 0; i < 600; i++) expect(Math.abs(over[i]! - (picture[i]! + map[i]!) / 2)).toBeLessThanOrEqual(1);
+  });
+
+  it('writes numpy’s archives, and features to stdout', () => {
+    const zip = Buffer.from(folder.read('one.npz'));
+    expect(zip.readUInt32LE(0)).toBe(0x04034b50);
+    expect(zip.subarray(30, 35).toString()).toBe('a.npy');
+    const bytes = folder.runBytes(...EXTRACT, 'pics/a.png', '--output', '-');
+    folder.write('stdout.safetensors', bytes);
+    expect(folder.readTensors('stdout.safetensors')).toEqual(folder.readTensors('out/a.png.safetensors'));
+  });
+
+  it('turns photos upright where it is asked to', async () => {
+    const { pixels } = picture(1);
+    const raw = { width: WIDTH, height: HEIGHT, channels: 3 } as const;
+    folder.write('lying.png', await sharp(pixels, { raw }).withMetadata({ orientation: 6 }).png().toBuffer());
+    folder.write('upright.png', await sharp(pixels, { raw }).rotate(90).png().toBuffer());
+    const args = ['--preset', 'none', '--output'];
+    expect(folder.run(...EXTRACT, 'lying.png', '--auto-orient', ...args, 'turned.safetensors').status).toBe(0);
+    expect(folder.run(...EXTRACT, 'lying.png', ...args, 'lying.safetensors').status).toBe(0);
+    expect(folder.run(...EXTRACT, 'upright.png', ...args, 'upright.safetensors').status).toBe(0);
+    expect(folder.readTensors('turned.safetensors')).toEqual(folder.readTensors('upright.safetensors'));
+    expect(folder.readTensors('lying.safetensors')).not.toEqual(folder.readTensors('upright.safetensors'));
+  });
+});
+
+describe('complete', () => {
+  it('gives a shell the options and the models', () => {
+    expect(folder.run('complete', 'bash').stdout).toMatch(/^# bash completion for layertap/);
+    const { stdout } = folder.run('complete', '--', 'classify', '--model', 'squeezenet1');
+    expect(stdout.split('\n').map((line) => line.trim())).toEqual(['squeezenet1_0', 'squeezenet1_1', ':4', '']);
+  });
+});
