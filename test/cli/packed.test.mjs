@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -75,7 +75,10 @@ before(async () => {
   writeFileSync(join(user, 'deeplab.safetensors'), weightsOf(layertap, layertap.deeplabv3_resnet50()));
   const sharp = createRequire(installed('layertap-cli', 'package.json'))('sharp');
   const pixels = Uint8Array.from({ length: 64 * 48 * 3 }, (_, i) => (i * i * 37) % 251);
-  await sharp(pixels, { raw: { width: 64, height: 48, channels: 3 } }).toFile(join(user, 'photo.jpg'));
+  mkdirSync(join(user, 'photos'));
+  for (const name of ['photo.jpg', 'photos/a.jpg', 'photos/b.jpg']) {
+    await sharp(pixels, { raw: { width: 64, height: 48, channels: 3 } }).toFile(join(user, name));
+  }
 });
 
 after(() => {
@@ -102,10 +105,13 @@ it('both packages say where they come from, and under which licence', () => {
 });
 
 it('every command of the READMEs runs, and fetches nothing', () => {
-  const commands = ['layertap', 'layertap-cli'].flatMap((name) => commandsOf(installed(name, 'README.md')));
+  // Weights by name are fetched: test/cli/weights.test.ts serves them.
+  const commands = ['layertap', 'layertap-cli']
+    .flatMap((name) => commandsOf(installed(name, 'README.md')))
+    .filter((command) => !command.includes('_Weights.'));
   assert.deepEqual(
     new Set(commands.map((command) => command.split(' ')[2])),
-    new Set(['extract', 'segment', 'convert', 'inspect', 'models']),
+    new Set(['extract', 'classify', 'embed', 'similar', 'segment', 'convert', 'inspect', 'models', 'weights']),
   );
   // Both pages show some of the same.
   for (const command of new Set(commands)) {
@@ -119,13 +125,23 @@ it('every command of the READMEs runs, and fetches nothing', () => {
   assert.deepEqual(written.sort(), [
     'c3.safetensors',
     'deeplab.safetensors',
+    'e.safetensors',
+    'features',
     'features.safetensors',
     'maps',
     'mask.png',
     'photo.jpg',
+    'photos',
     'resnet50.safetensors',
   ]);
-  assert.deepEqual(readdirSync(join(user, 'maps')).sort(), ['aux.png', 'out.png']);
+  assert.deepEqual(readdirSync(join(user, 'maps')).sort(), [
+    'aux-overlay.png',
+    'aux.png',
+    'contact-sheet.png',
+    'out-overlay.png',
+    'out.png',
+  ]);
+  assert.deepEqual(readdirSync(join(user, 'features')).sort(), ['a.jpg.npy', 'b.jpg.npy']);
 });
 
 it('the installed command is called layertap', () => {
