@@ -111,10 +111,9 @@ async function extractOne(given) {
   const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));
   const names = namesOf(features);
   const own = { option: '--output', path: output, bytes: featureBytes(format, names) };
-  const warnings = [...notOwn, ...presetWarnings(model, preset)];
   const shown = prepare && folder !== undefined ? shownPicture(input, prepare) : null;
   const drawn = await draw(names, { input, shown, places: maps });
-  warnings.push(...drawn.warnings);
+  const warnings = [...notOwn, ...presetWarnings(model, preset), ...drawn.warnings];
   const files = [...(output === '-' ? [] : [own]), ...drawn.files];
   if (output === '-') process.stdout.write(own.bytes);
   await writeFiles(files, heatmapFolder);
@@ -193,11 +192,11 @@ async function extractAll(options) {
           if (count > 0)
             throw new CommandError(`"${name}" has ${count} of ${data.length} values that are NaN or infinite`);
         }
-        const files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
+        let files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
         if (folder !== undefined) {
           const places = heatmapPlaces(join(folder, stems.get(picture) ?? ''), info, { images: 1, isPicture: true });
           const shown = shownPicture(input, network.preparation.prepare);
-          files.push(...(await draw(own, { input, shown, places })).files);
+          files = [...files, ...(await draw(own, { input, shown, places })).files];
         }
         for (const place of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(place, { recursive: true });
         await writeFiles(files);

@@ -64,7 +64,7 @@ export async function similar(options) {
     if (failure || !vector)
       return { result: { command: 'similar', index: path, query, failed: [failure] }, lines: [], isFailed: true };
     const found = nearest(vector, rows, top);
-    const width = Math.max(...found.map(({ picture }) => picture.length));
+    const width = found.reduce((most, { picture }) => Math.max(most, picture.length), 0);
     return {
       result: { command: 'similar', index: path, query, model: network.model, layer: maker.layer, similar: found },
       lines: found.map(({ picture, similarity }) => `${picture.padEnd(width)}  ${similarity.toFixed(4)}`),
