@@ -39,6 +39,7 @@ const feature = (input: Tensor) => getter.forward(input).get('f')!;
 const vectors = inputs.map((input) => l2Normalize(globalAveragePool(feature(input))));
 
 const EMBED = ['embed', ...NETWORK, '--layers', 'features'];
+const EXTRACT = ['extract', ...NETWORK, '--layers', 'features.3=a,features=b'];
 const metadataOf = (name: string) => {
   const bytes = folder.read(name);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -54,6 +55,9 @@ beforeAll(async () => {
   folder.write('bad/a.png', await png(1));
   folder.write('bad/b.png', 'no picture');
   folder.write('bad/c.png', await png(2));
+  // What several tests read.
+  expect(folder.run(...EMBED, 'pics', '--output', 'e.safetensors').status).toBe(0);
+  expect(folder.run(...EXTRACT, 'pics', '--output-dir', 'out').status).toBe(0);
 });
 
 describe('classify', () => {
@@ -163,10 +167,11 @@ describe('embed', () => {
   });
 
   it.each(['r.safetensors', 'r.jsonl'])('goes on with %s, and embeds what is new alone', (output) => {
+    const whole = output.replace('r.', 'whole.');
+    expect(folder.run(...EMBED, 'pics', '--output', whole).status).toBe(0);
     expect(folder.run(...EMBED, 'pics/a.png', '--output', output).status).toBe(0);
     const { stdout } = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ embedded: 2, skipped: 1, failed: [] });
-    const whole = output.replace('r.', 'e.');
     expect(Buffer.from(folder.read(output)).equals(folder.read(whole))).toBe(true);
     const again = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
     expect(JSON.parse(again.stdout)).toMatchObject({ embedded: 0, skipped: 3, failed: [] });
@@ -220,8 +225,6 @@ describe('similar', () => {
 });
 
 describe('extract of pictures', () => {
-  const EXTRACT = ['extract', ...NETWORK, '--layers', 'features.3=a,features=b'];
-
   it('writes a file for each, below the folder that they have in common', () => {
     const { status, stdout, stderr } = folder.run(...EXTRACT, 'pics', '--output-dir', 'out');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -238,7 +241,7 @@ describe('extract of pictures', () => {
   });
 
   it('draws heat maps, over the picture too, and a contact sheet of all', async () => {
-    const args = ['pics/a.png', '--output', 'one.npz', '--heatmaps', 'maps'];
+    const args = ['pics/a.png', '--output', 'drawn.npz', '--heatmaps', 'maps'];
     expect(folder.run(...EXTRACT, ...args).status).toBe(0);
     expect(folder.list('maps')).toEqual(['a-overlay.png', 'a.png', 'b-overlay.png', 'b.png', 'contact-sheet.png']);
     const sheet = await sharp(folder.read('maps/contact-sheet.png')).raw().toBuffer({ resolveWithObject: true });
@@ -251,6 +254,7 @@ describe('extract of pictures', () => {
   });
 
   it('writes numpy’s archives, and features to stdout', () => {
+    expect(folder.run(...EXTRACT, 'pics/a.png', '--output', 'one.npz').status).toBe(0);
     const zip = Buffer.from(folder.read('one.npz'));
     expect(zip.readUInt32LE(0)).toBe(0x04034b50);
     expect(zip.subarray(30, 35).toString()).toBe('a.npy');
