@@ -42,10 +42,10 @@ const MISSED = { deeplabv3: '51.3 kB' };
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
-  getter('index.js', '48.1 kB'),
+  getter('index.js', '48.3 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
   getter('index.workerd.js', '51 kB'),
-  getter('index.edge-light.js', '47.5 kB'),
+  getter('index.edge-light.js', '47.7 kB'),
   shipment('everything', '*', 'index.js', '110 kB'),
   ...families.map(familyGetter),
   shipment('safetensors by URL', '{ openSafetensors }', 'index.js', '19 kB'),

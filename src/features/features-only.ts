@@ -40,12 +40,19 @@ export interface StageInfo {
  */
 export interface StagesInfo<Name extends number = number> {
   (inputShape: Shape): FeatureInfo<Name>[];
+  /** The channels of each stage that was asked for. */
   channels(): number[];
+  /** The channels of any stage, by its index. */
   channels(index: number): number;
+  /** How many of the input's rows one row stands for, of each stage that was asked for. */
   reduction(): number[];
+  /** How many of the input's rows one row stands for, of any stage by its index. */
   reduction(index: number): number;
+  /** The path of the layer of each stage that was asked for. */
   moduleName(): string[];
+  /** The path of the layer of any stage, by its index. */
   moduleName(index: number): string;
+  /** All of these of each stage that was asked for. */
   getDicts(): StageInfo[];
 }
 
