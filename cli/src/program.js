@@ -417,7 +417,19 @@ function checkNeeded(_program, command) {
 
 /** @param {readonly string[]} lines what comes after the program's name */
 function examples(...lines) {
-  return `\nExamples:\n${lines.map((line) => `  npx layertap-cli ${line}`).join('\n')}`;
+  // No word has a blank in it. A shell takes a line that ends with a backslash together with the next one.
+  const wrapped = lines.map((line) =>
+    `npx layertap-cli ${line}`.split(' ').reduce(
+      ([...done], word) => {
+        const last = /** @type {string} */ (done.pop());
+        return `${last} ${word} \\`.length <= 80
+          ? [...done, `${last} ${word}`]
+          : [...done, `${last} \\`, `      ${word}`];
+      },
+      [' '],
+    ),
+  );
+  return `\nExamples:\n${wrapped.flat().join('\n')}`;
 }
 
 /**
