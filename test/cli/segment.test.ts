@@ -1,13 +1,17 @@
 /** `layertap segment`: masks and scores of the library's models. */
 
+import { Tensor as PackagedTensor } from 'layertap';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { argmax, countClasses, encodeMask, resizeMask, threshold } from '../../cli/src/mask.js';
+import { argmax as argmaxOfPackage, countClasses, encodeMask, resizeMask, threshold } from '../../cli/src/mask.js';
 import { fcn_resnet50 } from '../../src/models/fcn.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { vocPalette } from '../../src/tools/index.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { Folder, weightsOf } from './command.ts';
+
+/** The command line's, which takes the package's own tensors. */
+const argmax = ({ data, shape }: Tensor<Float32Array>) => argmaxOfPackage(new PackagedTensor(data, shape));
 
 const folder = new Folder();
 const SEGMENT = ['segment', '--model', 'fcn_resnet50', '--weights', 'fcn.safetensors', '--deterministic'];
