@@ -1,6 +1,6 @@
 /**
  * Element by element on channels-last pixels, for what no epilogue took up. Whole vectors are read and written:
- * ceil4(channels) floats of a pixel, except in {@link f32_copy}.
+ * ceil4(channels) floats of a pixel, except in {@link f32_copy} and {@link f32_channel_shuffle}.
  */
 
 import { activate, Epilogue } from "./epilogue";
@@ -42,6 +42,40 @@ export function f32_copy(pixels: i32, channels: i32, x: usize, pixelBytes: usize
     let c = 0;
     for (; c + 4 <= channels; c += 4) v128.store(out + (<usize>c << 2), v128.load(x + (<usize>c << 2)));
     for (; c < channels; c++) store<f32>(out + (<usize>c << 2), load<f32>(x + (<usize>c << 2)));
+    x += pixelBytes;
+    out += outBytes;
+  }
+}
+
+/**
+ * Writes the channels of several groups in turn: the first of each group, then the second of each. Exactly `channels`
+ * floats of each pixel are read and written.
+ *
+ * @param channels a multiple of `groups`
+ */
+export function f32_channel_shuffle(
+  pixels: i32, channels: i32, groups: i32, x: usize, pixelBytes: usize, out: usize, outBytes: usize,
+): void {
+  const run = channels / groups, groupBytes = <usize>run << 2;
+  for (let i = 0; i < pixels; i++) {
+    let from = x, to = out, c = 0;
+    // Two groups: a₀a₁a₂a₃ and b₀b₁b₂b₃ become a₀b₀a₁b₁ and a₂b₂a₃b₃.
+    if (groups == 2) {
+      for (; c + 4 <= run; c += 4) {
+        const a = v128.load(from), b = v128.load(from + groupBytes);
+        v128.store(to, v128.shuffle<f32>(a, b, 0, 4, 1, 5));
+        v128.store(to, v128.shuffle<f32>(a, b, 2, 6, 3, 7), 16);
+        from += 16;
+        to += 32;
+      }
+    }
+    for (; c < run; c++) {
+      for (let g = 0; g < groups; g++) {
+        store<f32>(to, load<f32>(from + <usize>g * groupBytes));
+        to += 4;
+      }
+      from += 4;
+    }
     x += pixelBytes;
     out += outBytes;
   }

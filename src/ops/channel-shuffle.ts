@@ -3,7 +3,8 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { hostPhase } from './lowering/host.ts';
+import { f32_channel_shuffle } from '../wasm/steps.gen.ts';
+import { ranges } from './lowering/cut.ts';
 import { channelsOf, pixelsOf } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
 
@@ -30,23 +31,23 @@ export const channelShuffle: Op<ChannelShuffleAttrs> = {
 
   algorithms: [
     {
-      name: 'host',
-      prepare: ({ attrs: { groups } }) => ({
-        steps({ kernels, inputs, output }) {
+      name: 'direct',
+      prepare: ({ attrs: { groups }, engine }) => ({
+        steps({ inputs, output }) {
           const x = inputs[0]!;
-          const channels = channelsOf(output.shape);
-          const pixels = pixelsOf(output.shape);
-          const run = channels / groups;
-          const phase = hostPhase(kernels, (floats) => {
-            for (let i = 0; i < pixels; i++) {
-              let to = (output.address + i * output.pixelBytes) / 4;
-              const from = (x.address + i * x.pixelBytes) / 4;
-              for (let c = 0; c < run; c++) {
-                for (let group = 0; group < groups; group++) floats[to++] = floats[from + group * run + c]!;
-              }
-            }
-          });
-          return [phase];
+          return [
+            ranges(pixelsOf(output.shape), engine.threads).map(({ first, count }) =>
+              f32_channel_shuffle({
+                pixels: count,
+                channels: channelsOf(output.shape),
+                groups,
+                x: x.address + first * x.pixelBytes,
+                pixelBytes: x.pixelBytes,
+                out: output.address + first * output.pixelBytes,
+                outBytes: output.pixelBytes,
+              }),
+            ),
+          ];
         },
       }),
     },

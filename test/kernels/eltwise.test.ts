@@ -1,9 +1,9 @@
-/** Kernels that work element by element: f32_affine with its activations, f32_copy, f32_mul. */
+/** Kernels that work element by element: f32_affine with its activations, f32_copy, f32_channel_shuffle, f32_mul. */
 
 import { describe, expect, it } from 'vitest';
 import { referenceActivation } from '../../src/ops/rules/epilogue.ts';
 import { runStep } from '../../src/wasm/step.ts';
-import { f32_affine, f32_copy, f32_mul } from '../../src/wasm/steps.gen.ts';
+import { f32_affine, f32_channel_shuffle, f32_copy, f32_mul } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -133,6 +133,46 @@ describe.each(BUILDS)('f32_copy (%s)', (build) => {
           expectBits(memory.readPixels(out), x, `${build}, ${channels} channels, gaps ${gapIn} and ${gapOut}`);
         };
         withCanaries(kernels, copy);
+      }
+    }
+  });
+});
+
+describe.each(BUILDS)('f32_channel_shuffle (%s)', (build) => {
+  const kernels = loadKernels(build);
+
+  it('writes the channels of the groups in turn, whatever lies between pixels', () => {
+    for (const groups of [1, 2, 3, 4, 8]) {
+      for (const run of [1, 2, 3, 4, 5, 7, 8, 29]) {
+        for (const [gapIn, gapOut] of [
+          [0, 0],
+          [1, 3],
+          [4, 0],
+        ] as const) {
+          const channels = groups * run;
+          const x = new Random(channels).floats(3 * channels);
+          const shuffled = x.map((_, i) => {
+            const [pixel, c] = [Math.floor(i / channels), i % channels];
+            return x[pixel * channels + (c % groups) * run + Math.floor(c / groups)]!;
+          });
+          const shuffle = (memory: KernelMemory) => {
+            const from = memory.inputPixels(x, channels, { pixelBytes: (channels + gapIn) * 4 });
+            const out = memory.outputPixels(3, channels, { pixelBytes: (channels + gapOut) * 4 });
+            const step = f32_channel_shuffle({
+              pixels: 3,
+              channels,
+              groups,
+              x: from.address,
+              pixelBytes: from.pixelBytes,
+              out: out.address,
+              outBytes: out.pixelBytes,
+            });
+            runStep(kernels, step);
+            const what = `${build}, ${groups} groups of ${run}, gaps ${gapIn} and ${gapOut}`;
+            expectBits(memory.readPixels(out), shuffled, what);
+          };
+          withCanaries(kernels, shuffle);
+        }
       }
     }
   });
