@@ -90,8 +90,11 @@ async function withRemote(label, opened, use) {
     const file = /** @type {import('layertap').OpenedWeights} */ (await opened());
     return await use(file, label).finally(() => file.close());
   } catch (error) {
-    if (error instanceof LayertapError) throw new CommandError(`${label}: ${error.message}`);
-    throw error;
+    if (!(error instanceof LayertapError)) throw error;
+    // A URL is said once.
+    const address = `${label.slice(label.lastIndexOf(' ') + 1)}: `;
+    const said = error.message.startsWith(address) ? error.message.slice(address.length) : error.message;
+    throw new CommandError(`${label}: ${said}`);
   }
 }
 

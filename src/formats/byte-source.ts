@@ -53,6 +53,8 @@ export interface FileHandleLike {
 
 /** A file's bytes from front to back. */
 export interface Origin {
+  /** The file's address, as messages show it; undefined where it has none. */
+  readonly name?: string;
   /** The size of the whole file; undefined while it isn't known. */
   readonly byteLength: number | undefined;
   /** Whether bytes can be left out; otherwise all before those that are wanted are read. */

@@ -100,8 +100,7 @@ export class HttpOrigin implements Origin {
   readonly keepsPieces = false;
   readonly #caller: string;
   readonly #url: URL;
-  /** The URL as messages show it. */
-  readonly #shown: string;
+  readonly name: string;
   readonly #fetch: NonNullable<HttpOptions['fetch']>;
   readonly #headers: Headers;
   readonly #retries: number;
@@ -123,7 +122,7 @@ export class HttpOrigin implements Origin {
     }
     this.#caller = caller;
     this.#url = parsedUrl(caller, url);
-    this.#shown = shown(this.#url);
+    this.name = shown(this.#url);
     this.#fetch = fetch;
     this.#headers = parsedHeaders(caller, headers);
     this.#retries = retries;
@@ -210,7 +209,7 @@ export class HttpOrigin implements Origin {
       if (location === null) {
         if (own.some(([name]) => name !== 'authorization')) {
           throw new NetworkError(
-            `${this.#caller}: expected an answer from ${this.#shown}, got a redirect, which a page can't follow with ` +
+            `${this.#caller}: expected an answer from ${this.name}, got a redirect, which a page can't follow with ` +
               'headers; open the address that it leads to',
           );
         }
@@ -222,7 +221,7 @@ export class HttpOrigin implements Origin {
       if (next === null || followed >= MAX_REDIRECTS) {
         const got = next === null ? 'one that leads elsewhere' : `${followed + 1}`;
         throw new NetworkError(
-          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.#shown}, ` +
+          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.name}, ` +
             `got ${got}`,
         );
       }
@@ -264,7 +263,7 @@ export class HttpOrigin implements Origin {
       if (error instanceof ValueError) throw error;
       const { got, options } = this.#reasonOf(error);
       const way = this.#url.protocol === 'file:' ? '; open a local file and pass its FileHandle' : '';
-      const said = `${this.#caller}: expected an answer from ${this.#shown}, got ${got}${way}`;
+      const said = `${this.#caller}: expected an answer from ${this.name}, got ${got}${way}`;
       const failure = new NetworkError(said, options);
       if (/^https?:$/.test(this.#url.protocol)) throw new PassingError(failure);
       throw failure;
@@ -281,7 +280,7 @@ export class HttpOrigin implements Origin {
     const isAsked = begin === at && last >= begin && last < end && last < total;
     if (!isAsked || (length !== null && Number(length) !== last - begin + 1)) {
       const got = `Content-Range "${cut(rangeHeader(response))}"${length === null ? '' : ` of ${length} bytes`}`;
-      throw new NetworkError(`${this.#caller}: expected bytes ${at}-${end - 1} from ${this.#shown}, got ${got}`);
+      throw new NetworkError(`${this.#caller}: expected bytes ${at}-${end - 1} from ${this.name}, got ${got}`);
     }
     return { stream: this.#streamOf(response.body, at), end: last + 1, whole: false };
   }
@@ -316,7 +315,7 @@ export class HttpOrigin implements Origin {
             : null;
     if (change) {
       throw new FileChangedError(
-        `${this.#caller}: expected the same file in each answer from ${this.#shown}, got ${cut(change)}`,
+        `${this.#caller}: expected the same file in each answer from ${this.name}, got ${cut(change)}`,
       );
     }
     this.byteLength ??= total;
@@ -327,12 +326,12 @@ export class HttpOrigin implements Origin {
     const total = /^bytes \*\/(\d+)$/.exec(rangeHeader(response))?.[1];
     if (status === 416 && total !== undefined && this.byteLength !== undefined && Number(total) !== this.byteLength) {
       return new FileChangedError(
-        `${this.#caller}: expected the same file in each answer from ${this.#shown}, ` +
+        `${this.#caller}: expected the same file in each answer from ${this.name}, ` +
           `got ${total} bytes after ${this.byteLength}`,
       );
     }
     const error = new NetworkError(
-      `${this.#caller}: expected status ${this.seekable ? '206 or 200' : '200'} from ${this.#shown}, got ${status}`,
+      `${this.#caller}: expected status ${this.seekable ? '206 or 200' : '200'} from ${this.name}, got ${status}`,
       { status },
     );
     return PASSING.has(status) ? new PassingError(error, retryAfterMs(response)) : error;
@@ -346,7 +345,7 @@ export class HttpOrigin implements Origin {
       if (error instanceof ValueError) throw error;
       const { got, options } = this.#reasonOf(error);
       throw new PassingError(
-        new NetworkError(`${this.#caller}: expected the rest of ${this.#shown}, got ${got}`, options),
+        new NetworkError(`${this.#caller}: expected the rest of ${this.name}, got ${got}`, options),
       );
     }
   }
@@ -355,7 +354,7 @@ export class HttpOrigin implements Origin {
   async #checkEnd({ stream, end, whole }: Body, at: number, until: number, signal: AbortSignal | undefined) {
     if (at < until && Number.isFinite(end)) {
       throw new PassingError(
-        new NetworkError(`${this.#caller}: expected ${this.#shown} up to byte ${until}, got its end at byte ${at}`),
+        new NetworkError(`${this.#caller}: expected ${this.name} up to byte ${until}, got its end at byte ${at}`),
       );
     }
     if (at < until) this.byteLength ??= at;
@@ -370,7 +369,7 @@ export class HttpOrigin implements Origin {
     }
     if (!ended) {
       throw new NetworkError(
-        `${this.#caller}: expected ${this.#shown} to end at byte ${end}, got more than its headers say`,
+        `${this.#caller}: expected ${this.name} to end at byte ${end}, got more than its headers say`,
       );
     }
   }

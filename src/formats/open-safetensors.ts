@@ -11,6 +11,7 @@ import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.t
 import type { ReadLimits } from './byte-ranges.ts';
 import type { Origin } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
+import { inFile } from './in-file.ts';
 import { checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
@@ -98,7 +99,7 @@ export async function openSafetensors(
     return await openedSafetensors(OPENER, { origin, head, maxHeaderBytes, signal }, settings);
   } catch (error) {
     await origin.close();
-    throw error;
+    throw inFile(origin.name, error);
   }
 }
 

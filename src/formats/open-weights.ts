@@ -11,11 +11,12 @@ import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.t
 import type { ReadLimits } from './byte-ranges.ts';
 import { memorySource, originOf } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
+import { inFile } from './in-file.ts';
 import { checkCallable, checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
 import { type HeaderReading, openedSafetensors } from './open-safetensors.ts';
 import { readPthLegacy, readPthZip } from './pth-file.ts';
-import { PthReader } from './pth-reader.ts';
+import { pthTensors } from './pth-reader.ts';
 import { listNames, quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import type { TensorInfo } from './safetensors-header.ts';
@@ -87,6 +88,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
   signal?.throwIfAborted();
   if (isBinary(source)) await checkSha256(CALLER, toBytes(CALLER, source, CALLER), sha256);
   let origin = await openOrigin(CALLER, source, settings);
+  const { name } = origin;
   let close = () => origin.close();
   try {
     let head = await readRange(origin, 0, HEAD_BYTES, signal);
@@ -113,13 +115,11 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
     const pth = { origin, head, maxPickleBytes: maxHeaderBytes, signal };
     const file = kind === 'zip' ? await readPthZip(pth) : await readPthLegacy(pth);
     const tensors = tensorsOf(CALLER, file.object, key);
-    return mapped(new PthReader({ caller: CALLER, origin, head, file, limits: settings }, tensors), 'pth', {
-      prefix,
-      rename,
-    });
+    const opened = pthTensors({ caller: CALLER, origin, head, file, limits: settings }, tensors);
+    return mapped(opened, 'pth', { prefix, rename }, name);
   } catch (error) {
     await close();
-    throw error;
+    throw inFile(name, error);
   }
 }
 
@@ -141,8 +141,8 @@ interface Opened extends Pick<OpenedWeights, 'tensors' | 'close'> {
   batches: NonNullable<TensorStream['batches']>;
 }
 
-/** The tensors under their names in the model. */
-function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions): OpenedWeights {
+/** The tensors under their names in the model. @param address what errors of contents name the file by */
+function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions, address?: string): OpenedWeights {
   const names = renamed(file.tensors.keys(), keys);
   const tensors = new Map(Array.from(names, ([to, from]) => [to, file.tensors.get(from)!]));
   const back = new Map(Array.from(names, ([to, from]) => [from, to]));
@@ -155,10 +155,18 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions)
   async function* batches(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
     const { memory, ...reading } = options;
     const given = memory && { memory: (name: string, bytes: number) => memory(back.get(name)!, bytes) };
-    for await (const batch of file.batches(own(asked), { ...reading, ...given })) yield named(batch);
+    try {
+      for await (const batch of file.batches(own(asked), { ...reading, ...given })) yield named(batch);
+    } catch (error) {
+      throw inFile(address, error);
+    }
   }
   function* named(batch: Iterable<readonly [string, Tensor]>) {
-    for (const [name, tensor] of batch) yield [back.get(name)!, tensor] as const;
+    try {
+      for (const [name, tensor] of batch) yield [back.get(name)!, tensor] as const;
+    } catch (error) {
+      throw inFile(address, error);
+    }
   }
   async function* stream(asked: Iterable<string>, options?: ReadTensorsOptions) {
     for await (const batch of batches(asked, options)) yield* batch;
@@ -218,7 +226,7 @@ async function openShards(names: readonly string[], options: ShardOptions): Prom
   const shardOf = new Map<string, string>();
   try {
     for (const name of names) {
-      const file = await openShard(shard ? await shard(name) : new URL(name, url!), options);
+      const file = await openShard(name, options);
       files.push(file);
       for (const tensor of file.tensors.keys()) {
         const other = shardOf.get(tensor);
@@ -245,14 +253,15 @@ async function openShards(names: readonly string[], options: ShardOptions): Prom
 }
 
 /** One shard, whose header is read; closed again where that fails. */
-async function openShard(source: FileSource, { settings, maxHeaderBytes }: ShardOptions) {
+async function openShard(name: string, { url, shard, settings, maxHeaderBytes }: ShardOptions) {
   const { signal } = settings;
+  const source = shard ? await shard(name) : new URL(name, url!);
   const origin = await openOrigin(CALLER, source, settings);
   try {
     const head = await readRange(origin, 0, HEAD_BYTES, signal);
     return await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal }, settings);
   } catch (error) {
     await origin.close();
-    throw error;
+    throw inFile(origin.name ?? name, error);
   }
 }

@@ -38,8 +38,8 @@ export interface Names {
   persistent(id: unknown): unknown;
 }
 
-/** Where a pickle ends before it is whole: more bytes are needed, if there are any. */
-export class UnfinishedPickle extends FormatError {}
+/** Ends the reading where the bytes end before the pickle does. */
+class Unfinished extends Error {}
 
 /** The most digits of a number: a stranger's number of a million takes seconds. */
 const MAX_LONG_BYTES = 256;
@@ -68,14 +68,18 @@ export interface Unpickled {
 }
 
 /**
- * The value of a pickle that begins at a place of `bytes`.
+ * The value of a pickle that begins at a place of `bytes`; null where the bytes end before the pickle does.
  *
  * @param where the pickle's name, for messages
- * @throws {@link UnfinishedPickle} where the bytes end before it does
  * @throws {@link FormatError} with the byte at which it isn't a pickle
  */
-export function unpickle(bytes: Uint8Array, begin: number, where: string, names: Names): Unpickled {
-  return new Unpickler(bytes, begin, where, names).run();
+export function unpickle(bytes: Uint8Array, begin: number, where: string, names: Names): Unpickled | null {
+  try {
+    return new Unpickler(bytes, begin, where, names).run();
+  } catch (error) {
+    if (error instanceof Unfinished) return null;
+    throw error;
+  }
 }
 
 class Unpickler {
@@ -165,11 +169,9 @@ class Unpickler {
       case 0x91: // FROZENSET
         return this.#popMark();
       case 0x85: // TUPLE1
-        return this.#pops(1);
       case 0x86: // TUPLE2
-        return this.#pops(2);
       case 0x87: // TUPLE3
-        return this.#pops(3);
+        return this.#pops(opcode - 0x84);
       case 0x64: // DICT
         return this.#filled(new Dict(), this.#popMark());
       case BINGET:
@@ -316,9 +318,7 @@ class Unpickler {
   /** Where so many bytes begin, which are taken. */
   #take(count: number): number {
     const at = this.#at;
-    if (count > this.#bytes.length - at) {
-      throw new UnfinishedPickle(`pth: ${this.#where} ends at byte ${this.#bytes.length}, before its pickle does`);
-    }
+    if (count > this.#bytes.length - at) throw new Unfinished();
     this.#at = at + count;
     return at;
   }

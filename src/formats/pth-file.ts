@@ -5,14 +5,14 @@
  *     legacy   ┌ magic ┬ protocol ┬ system ┬ object ┬ keys ┬ count, bytes ┬ count, bytes … ┐     five pickles before
  */
 
-import { describe, FormatError } from '../errors.ts';
+import { describe, type FormatError } from '../errors.ts';
 import type { Origin } from './byte-source.ts';
-import { Dict, Opaque, UnfinishedPickle, type Unpickled, unpickle } from './pickle.ts';
+import { Dict, Opaque, unpickle } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
 import { type StorageRef, TorchNames } from './pth-objects.ts';
 import { quote, textOf } from './quoted.ts';
-import { readRange } from './read-range.ts';
-import { checkCrc, inflated, ZIP_TAIL_BYTES, type ZipEntry, zipContent, zipDirectory, zipEntries } from './zip.ts';
+import { HEAD_BYTES, readRange } from './read-range.ts';
+import { END_BYTES, ZIP_TAIL_BYTES, type ZipEntry, zipContent, zipDirectory, zipEntries, zipHeader } from './zip.ts';
 
 /** Where a storage lies in a file. */
 export interface StoragePlace {
@@ -21,6 +21,8 @@ export interface StoragePlace {
   readonly end: number;
   /** Bytes of the content. */
   readonly bytes: number;
+  /** Whether the content has to be inflated first, which takes turns. */
+  readonly isPacked: boolean;
   /**
    * The content in the bytes from `begin` to `end`, a view of them where they aren't packed.
    *
@@ -47,6 +49,50 @@ export interface PthReading {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Bytes that are read next where a pickle goes on. */
+const NEXT_BYTES = 256 * 2 ** 10;
+
+/** A file's pickles, one behind the other, and what they name. */
+class Pickles {
+  readonly names = new TorchNames();
+  /** Where the next pickle begins. */
+  end: number;
+  readonly #reading: PthReading;
+  #bytes: Uint8Array;
+
+  constructor(reading: PthReading, begin = 0) {
+    this.#reading = reading;
+    this.#bytes = reading.head;
+    this.end = begin;
+  }
+
+  /**
+   * The next pickle's value. No more of the file is read than that takes.
+   *
+   * @param where the pickle's name, for messages
+   * @param mostBytes after which it is given up, and undefined
+   * @throws {@link FormatError} where the file ends before the pickle does, or its bytes are more than are allowed
+   */
+  async next(where: string, mostBytes = Infinity): Promise<unknown> {
+    const { origin, maxPickleBytes, signal } = this.#reading;
+    for (;;) {
+      const bytes = this.#bytes;
+      const unpickled = unpickle(bytes, this.end, where, this.names);
+      if (unpickled) {
+        this.end = unpickled.end;
+        return unpickled.value;
+      }
+      if (bytes.length >= mostBytes) return undefined;
+      if (bytes.length >= maxPickleBytes) throw tooLarge(where, bytes.length);
+      const most = Math.min(maxPickleBytes, Math.max(2 * bytes.length, NEXT_BYTES));
+      this.#bytes = await readRange(origin, bytes.length, most, signal, bytes);
+      if (this.#bytes.length === bytes.length) {
+        throw malformed(`the end is missing: ${where} ends at byte ${bytes.length}, before its pickle does`);
+      }
+    }
+  }
+}
+
 /** A zip file. Its size has to be known, and any place of it readable. */
 export async function readPthZip(reading: PthReading): Promise<PthFile> {
   const { origin, head, maxPickleBytes, signal } = reading;
@@ -54,62 +100,73 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
   const tailBegin = Math.max(0, fileBytes - ZIP_TAIL_BYTES);
   const tail = await readRange(origin, tailBegin, fileBytes, signal);
   const directory = zipDirectory(tail, fileBytes);
-  if (directory.end - directory.begin > maxPickleBytes)
-    throw tooLarge('the directory', directory.end - directory.begin);
-  const inTail = directory.begin >= tailBegin;
-  const listing = inTail
-    ? tail.subarray(directory.begin - tailBegin, directory.end - tailBegin)
-    : await readRange(origin, directory.begin, directory.end, signal);
+  if (!directory) throw await cutZip(reading, fileBytes);
+  const { begin, end } = directory;
+  if (end - begin > maxPickleBytes) throw tooLarge('the directory', end - begin);
+  const listing =
+    begin >= tailBegin
+      ? tail.subarray(begin - tailBegin, end - tailBegin)
+      : await readRange(origin, begin, end, signal);
   const entries = zipEntries(listing, directory);
 
-  const pickled = [...entries.values()].find(({ name }) => /^[^/]*\/data\.pkl$/.test(name));
+  const pickled = [...entries.values()].find(({ name }) => PICKLE.test(name));
   if (!pickled) {
     const isScript = [...entries.keys()].some((name) => name.endsWith('/constants.pkl'));
     const wayOut = isScript ? ': it is TorchScript; save model.state_dict() instead' : '';
     throw malformed(`zip: expected an entry data.pkl, got ${entries.size} others${wayOut}`);
   }
-  const folder = pickled.name.slice(0, -'data.pkl'.length);
   const contentOf = async (entry: ZipEntry): Promise<Uint8Array> => {
-    if (entry.bytes > maxPickleBytes) throw tooLarge(quote(entry.name), entry.bytes);
-    const bytes =
-      entry.end <= head.length ? head.subarray(entry.begin) : await readRange(origin, entry.begin, entry.end, signal);
-    const packed = zipContent(entry, bytes.subarray(0, entry.end - entry.begin));
-    const content = entry.method === 0 ? packed : await inflated(entry, packed);
-    checkCrc(entry, content);
-    return content;
+    const { name, begin, end } = entry;
+    if (entry.bytes > maxPickleBytes) throw tooLarge(quote(name), entry.bytes);
+    return zipContent(
+      entry,
+      end <= head.length ? head.subarray(begin, end) : await readRange(origin, begin, end, signal),
+    );
   };
   const pickle = await contentOf(pickled);
-  const { value } = finished(() => unpickle(pickle, 0, quote(pickled.name), new TorchNames()));
+  const unpickled = unpickle(pickle, 0, quote(pickled.name), new TorchNames());
+  if (!unpickled) throw malformed(`${quote(pickled.name)} ends at byte ${pickle.length}, before its pickle does`);
+  const folder = pickled.name.slice(0, -'data.pkl'.length);
   const order = entries.get(`${folder}byteorder`);
   const isBigEndian = order !== undefined && textOf(await contentOf(order)) === 'big';
   return {
-    object: value,
+    object: unpickled.value,
     isBigEndian,
     placeOf({ key, whole: count, dtype }) {
-      const entry = entries.get(`${folder}data/${key}`);
+      const name = `${folder}data/${key}`;
+      const entry = entries.get(name);
       const bytes = count * dtype.bytes;
       if (!entry || entry.bytes < bytes) {
-        const got = entry ? `${entry.bytes} in ${quote(entry.name)}` : `no entry ${quote(`${folder}data/${key}`)}`;
+        const got = entry ? `${entry.bytes} in ${quote(name)}` : `no entry ${quote(name)}`;
         throw malformed(`expected ${bytes} bytes of storage ${quote(key)}, got ${got}`);
       }
-      return {
-        begin: entry.begin,
-        end: entry.end,
-        bytes: entry.bytes,
-        content: (given) => {
-          const packed = zipContent(entry, given);
-          if (entry.method === 0) {
-            checkCrc(entry, packed);
-            return packed;
-          }
-          return inflated(entry, packed).then((content) => {
-            checkCrc(entry, content);
-            return content;
-          });
-        },
-      };
+      return { ...entry, isPacked: entry.method !== 0, content: (given) => zipContent(entry, given) };
     },
   };
+}
+
+/** The entry with the pickle. PyTorch writes it first. */
+const PICKLE = /^[^/]*\/data\.pkl$/;
+
+/** The error of a zip file without its end: how many bytes there must have been, as far as the pickle tells. */
+async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatError> {
+  const header = zipHeader(reading.head);
+  let least = fileBytes + END_BYTES;
+  let why = '';
+  try {
+    if (header && PICKLE.test(header.name)) {
+      const pickles = new Pickles(reading, header.contentAt);
+      await pickles.next('');
+      const stored = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.whole * one.dtype.bytes, 0);
+      if (pickles.end + stored > fileBytes) {
+        least = pickles.end + stored;
+        why = `, by the storages that ${quote(header.name)} names`;
+      }
+    }
+  } catch {
+    // It is cut, or packed, and tells nothing.
+  }
+  return malformed(`zip: the end is missing: ${fileBytes} of at least ${least} bytes${why}`);
 }
 
 /** What torch.save's legacy layout begins with. */
@@ -117,44 +174,22 @@ const MAGIC = 0x1950a86a20f9469cfc6cn;
 
 const PROTOCOL = 1001;
 
-/** Bytes that are read next where a pickle goes on. */
-const NEXT_BYTES = 256 * 2 ** 10;
-
 /** A file of the legacy layout, from its beginning. */
-export async function readPthLegacy({ origin, head, maxPickleBytes, signal }: PthReading): Promise<PthFile> {
-  let bytes = head;
-  let end = 0;
-  const names = new TorchNames();
-  /** The next pickle, read on until it is whole. */
-  const next = async (where: string, mostBytes = maxPickleBytes): Promise<unknown> => {
-    for (;;) {
-      try {
-        const unpickled: Unpickled = unpickle(bytes, end, where, names);
-        end = unpickled.end;
-        return unpickled.value;
-      } catch (error) {
-        if (!(error instanceof UnfinishedPickle)) throw error;
-        const most = Math.min(maxPickleBytes, Math.max(2 * bytes.length, NEXT_BYTES));
-        const more = await readRange(origin, bytes.length, most, signal, bytes);
-        if (more.length === bytes.length && bytes.length < maxPickleBytes) throw new FormatError(error.message);
-        if (bytes.length >= mostBytes)
-          throw mostBytes < maxPickleBytes ? somethingElse() : tooLarge(where, bytes.length);
-        bytes = more;
-      }
-    }
-  };
-  const magic = await next('the magic number', head.length);
+export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
+  const pickles = new Pickles(reading);
+  // Another program's pickle may be as large as the file.
+  const magic = await pickles.next('the magic number', HEAD_BYTES);
   if (magic !== MAGIC) throw somethingElse(magic);
-  const protocol = await next('the protocol');
+  const protocol = await pickles.next('the protocol');
   if (protocol !== PROTOCOL) throw malformed(`expected protocol ${PROTOCOL}, got ${describe(protocol)}`);
-  const system = await next('the system');
-  const object = await next('the object');
-  const keys = await next('the list of storages');
+  const system = await pickles.next('the system');
+  const object = await pickles.next('the object');
+  const keys = await pickles.next('the list of storages');
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string' || typeof key === 'number')) {
     throw malformed('expected the keys of storages as a list of texts');
   }
   const isBigEndian = system instanceof Dict && system.get('little_endian') === false;
-  return { object, isBigEndian, placeOf: legacyPlaces(keys, names.storages, end, origin.byteLength) };
+  return { object, isBigEndian, placeOf: legacyPlaces(keys, pickles, reading.origin.byteLength) };
 }
 
 /** A pickle that isn't torch.save's first one. */
@@ -164,31 +199,25 @@ function somethingElse(value?: unknown): FormatError {
 }
 
 /** Where storages lie one behind the other, each behind its number of elements. */
-function legacyPlaces(
-  keys: readonly unknown[],
-  storages: ReadonlyMap<string, StorageRef>,
-  begin: number,
-  fileBytes = Infinity,
-): PthFile['placeOf'] {
+function legacyPlaces(keys: readonly unknown[], { end, names }: Pickles, fileBytes = Infinity): PthFile['placeOf'] {
   const places = new Map<string, StoragePlace>();
-  let at = begin;
+  let at = end;
   for (const key of keys.map(String)) {
-    const storage = storages.get(key);
+    const storage = names.storages.get(key);
     // Of what comes behind a storage of unknown size, no place is known.
     if (!storage) break;
-    const bytes = storage.whole * storage.dtype.bytes;
-    const place = { begin: at, end: at + 8 + bytes, bytes };
+    const { whole } = storage;
+    const begin = at;
+    const bytes = whole * storage.dtype.bytes;
+    at += 8 + bytes;
     places.set(key, {
-      ...place,
+      ...{ begin, end: at, bytes, isPacked: false },
       content(given) {
         const count = new DataView(given.buffer, given.byteOffset).getBigUint64(0, true);
-        if (count === BigInt(storage.whole)) return given.subarray(8);
-        throw malformed(
-          `expected ${storage.whole} elements of storage ${quote(key)} at byte ${place.begin}, got ${count}`,
-        );
+        if (count === BigInt(whole)) return given.subarray(8);
+        throw malformed(`expected ${whole} elements of storage ${quote(key)} at byte ${begin}, got ${count}`);
       },
     });
-    at = place.end;
   }
   if (at > fileBytes) throw malformed(`the end is missing: ${fileBytes} of ${at} bytes`);
   return ({ key }) => {
@@ -196,15 +225,6 @@ function legacyPlaces(
     if (place) return place;
     throw malformed(`expected the place of storage ${quote(key)}, got none in the list of storages`);
   };
-}
-
-/** What reading gives, where no more bytes can come. */
-function finished<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof UnfinishedPickle ? new FormatError(error.message) : error;
-  }
 }
 
 function tooLarge(what: string, bytes: number): FormatError {

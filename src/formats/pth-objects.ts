@@ -18,47 +18,27 @@ export interface PthDtype {
   readonly bytes: number;
 }
 
-/** Bytes of an element of each dtype, by PyTorch's names. */
-const ELEMENT_BYTES: Readonly<Record<string, number>> = {
-  float32: 4,
-  float16: 2,
-  bfloat16: 2,
-  float64: 8,
-  bool: 1,
-  int64: 8,
-  int32: 4,
-  int16: 2,
-  int8: 1,
-  uint8: 1,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  complex32: 4,
-  complex64: 8,
-  complex128: 16,
-};
-
-/** The dtype of each storage class, which is named after C's types. */
+/** The dtype of each storage class, which is named after one of C's types: `FloatStorage`. */
 const STORAGE_DTYPES: Readonly<Record<string, string>> = {
-  FloatStorage: 'float32',
-  HalfStorage: 'float16',
-  BFloat16Storage: 'bfloat16',
-  DoubleStorage: 'float64',
-  LongStorage: 'int64',
-  IntStorage: 'int32',
-  ShortStorage: 'int16',
-  CharStorage: 'int8',
-  ByteStorage: 'uint8',
-  BoolStorage: 'bool',
-  ComplexFloatStorage: 'complex64',
-  ComplexDoubleStorage: 'complex128',
-  UntypedStorage: 'uint8',
+  Float: 'float32',
+  Half: 'float16',
+  BFloat16: 'bfloat16',
+  Double: 'float64',
+  Long: 'int64',
+  Int: 'int32',
+  Short: 'int16',
+  Char: 'int8',
+  Byte: 'uint8',
+  Bool: 'bool',
+  ComplexFloat: 'complex64',
+  ComplexDouble: 'complex128',
+  Untyped: 'uint8',
 };
 
-/** The dtype of a name; undefined where there is none. */
-function dtypeNamed(name: string | undefined): PthDtype | undefined {
-  if (name === undefined || !Object.hasOwn(ELEMENT_BYTES, name)) return undefined;
-  return { name, dtype: DTYPES.find((dtype) => dtype === name), bytes: ELEMENT_BYTES[name]! };
+/** The dtype of a name, which ends with the bits of an element; undefined where there is none. */
+function dtypeNamed(name = ''): PthDtype | undefined {
+  const bits = name === 'bool' ? 8 : Number(/^(?:u?int|b?float|complex)(8|16|32|64|128)$/.exec(name)?.[1] ?? 0);
+  return bits === 0 ? undefined : { name, dtype: DTYPES.find((dtype) => dtype === name), bytes: bits / 8 };
 }
 
 /** What a pickle says of a storage: an array of elements that lies elsewhere in the file. */
@@ -89,10 +69,10 @@ export class TensorRef {
   readonly storage: StorageRef;
   readonly dtype: PthDtype;
   readonly shape: Shape;
-  /** Where the first element lies in the storage, in elements. */
-  readonly offset: number;
   /** From an element to the next one of each axis, in elements. */
   readonly stride: readonly number[];
+  /** The bytes of the key's storage that it looks at: from its first element to its last. */
+  readonly extent: { readonly begin: number; readonly end: number };
 
   /** @throws {@link FormatError} where it isn't within its storage */
   constructor(storage: StorageRef, offset: unknown, shape: unknown, stride: unknown, dtype = storage.dtype) {
@@ -102,30 +82,25 @@ export class TensorRef {
       throw malformed(`expected a tensor's offset, size and stride as whole numbers >= 0`);
     }
     const elements = numel(sizes);
-    const last = elements === 0 ? -1 : sizes.reduce((sum, size, axis) => sum + (size - 1) * steps[axis]!, offset);
-    const { key, count } = storage;
-    if (!Number.isSafeInteger(last) || !Number.isSafeInteger(elements) || (last + 1) * dtype.bytes > bytesOf(storage)) {
+    const { bytes } = dtype;
+    const { key, count, first } = storage;
+    const storedBytes = count * storage.dtype.bytes;
+    const span = elements === 0 ? 0 : sizes.reduce((sum, size, axis) => sum + (size - 1) * steps[axis]!, 1);
+    const isWithin = span === 0 || (offset + span) * bytes <= storedBytes;
+    if (!Number.isSafeInteger(offset + span) || !Number.isSafeInteger(elements) || !isWithin) {
       const got = `size ${cut(formatShape(sizes))}, stride ${cut(formatShape(steps))} from ${offset} on`;
       throw malformed(`expected a tensor within the ${count} elements of storage ${quote(key)}, got ${got}`);
     }
     // An expanded axis repeats elements: a few bytes of a file mustn't become gigabytes.
-    if (elements > MOST_REPEATED && elements * dtype.bytes > bytesOf(storage)) {
+    if (elements > MOST_REPEATED && elements * bytes > storedBytes) {
       throw malformed(`expected at most ${MOST_REPEATED} elements of an expanded tensor, got ${elements}`);
     }
     this.storage = storage;
     this.dtype = dtype;
     this.shape = Object.freeze(sizes);
-    this.offset = offset;
     this.stride = steps;
-  }
-
-  /** The bytes of the key's storage that it looks at: from its first element to its last. */
-  get extent(): { readonly begin: number; readonly end: number } {
-    const { bytes } = this.dtype;
-    const begin = this.storage.first * this.storage.dtype.bytes + this.offset * bytes;
-    if (numel(this.shape) === 0) return { begin, end: begin };
-    const span = this.shape.reduce((sum, size, axis) => sum + (size - 1) * this.stride[axis]!, 1);
-    return { begin, end: begin + span * bytes };
+    const begin = first * storage.dtype.bytes + offset * bytes;
+    this.extent = { begin, end: begin + span * bytes };
   }
 
   /** True where its elements lie one behind the other, in order. */
@@ -138,11 +113,6 @@ export class TensorRef {
     }
     return true;
   }
-}
-
-/** Bytes of a storage. */
-export function bytesOf({ count, dtype }: StorageRef): number {
-  return count * dtype.bytes;
 }
 
 /** What PyTorch's names stand for: calls of these functions alone. */
@@ -215,9 +185,10 @@ function storageOf(id: unknown): unknown {
     throw malformed(`expected persistent ids of storages, got ${describe(Array.isArray(id) ? id[0] : id)}`);
   }
   const [, type, key, , count, view] = id as unknown[];
-  const name = type instanceof Global ? type.name.slice(type.name.lastIndexOf('.') + 1) : '';
-  const dtype = dtypeNamed(Object.hasOwn(STORAGE_DTYPES, name) ? STORAGE_DTYPES[name] : undefined);
-  if (!dtype) return new Opaque(type instanceof Global ? type.name : 'storage');
+  const name = type instanceof Global ? type.name : 'storage';
+  const ofC = /(\w+)Storage$/.exec(name)?.[1] ?? '';
+  const dtype = dtypeNamed(Object.hasOwn(STORAGE_DTYPES, ofC) ? STORAGE_DTYPES[ofC] : '');
+  if (!dtype) return new Opaque(name);
   if ((typeof key !== 'string' && typeof key !== 'number') || !isWhole(count)) {
     throw malformed('expected a key and a number of elements of each storage');
   }

@@ -1,17 +1,15 @@
 /** Reads the tensors of a `.pth` file: storages in the order of their bytes, each once, and the tensors that view them. */
 
-import { KeyError } from '../errors.ts';
-import { withDefaults } from '../options.ts';
 import { arrayOf, itemBytes } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
+import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
 import type { ReadLimits } from './byte-ranges.ts';
 import type { Origin } from './byte-source.ts';
 import { malformed } from './pth-fault.ts';
 import type { PthFile, StoragePlace } from './pth-file.ts';
 import type { TensorRef } from './pth-objects.ts';
-import { listNames, quote } from './quoted.ts';
+import { quote } from './quoted.ts';
 import { type TensorFormat, type TensorPlace, TensorReader } from './tensor-reader.ts';
 
 /** What a file is read from. */
@@ -36,105 +34,71 @@ const BYTES: TensorFormat<TensorPlace> = {
   decode: (_name, _info, bytes) => new Tensor(bytes, [bytes.length], 'uint8'),
 };
 
-/** The tensors of an opened `.pth` file. */
-export class PthReader implements TensorStream {
-  readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
-  readonly #refs: ReadonlyMap<string, TensorRef>;
-  readonly #source: PthSource;
-
-  constructor(source: PthSource, refs: ReadonlyMap<string, TensorRef>) {
-    this.#source = source;
-    this.#refs = refs;
-    this.tensors = new Map(Array.from(refs, ([name, { dtype, shape }]) => [name, { dtype: dtype.name, shape }]));
+/** The tensors of an opened `.pth` file, by their names in it, and how they are read. */
+export function pthTensors({ caller, origin, head, file, limits }: PthSource, refs: ReadonlyMap<string, TensorRef>) {
+  /** The storages of the named tensors in the order of their bytes, each by the name of a tensor in it. */
+  const storagesOf = (names: Iterable<string>): ReadonlyMap<string, Wanted> => {
+    const byKey = new Map<string, Wanted>();
+    for (const name of new Set(names)) {
+      const ref = refs.get(name)!;
+      const { storage, dtype } = ref;
+      if (!dtype.dtype) throw malformed(`tensor ${quote(name)}: expected a dtype of layertap, got ${dtype.name}`);
+      const wanted = byKey.get(storage.key) ?? { place: file.placeOf(storage), tensors: [] };
+      wanted.tensors.push([name, ref]);
+      byKey.set(storage.key, wanted);
+    }
+    const storages = [...byKey.values()].sort((a, b) => a.place.begin - b.place.begin);
+    checkAmplification(storages);
+    return new Map(storages.map((wanted) => [wanted.tensors[0]![0], wanted]));
+  };
+  function* views({ tensors }: Wanted, content: Uint8Array) {
+    for (const [name, ref] of tensors) yield [name, tensorOf(ref, content, file.isBigEndian)] as const;
   }
-
-  async *stream(
-    names: Iterable<string>,
-    options?: ReadTensorsOptions,
-  ): AsyncGenerator<readonly [string, Tensor], void, void> {
-    for await (const batch of this.batches(names, options)) yield* batch;
-  }
-
-  async *batches(
-    names: Iterable<string>,
-    options: ReadTensorsOptions = {},
-  ): AsyncGenerator<Iterable<readonly [string, Tensor]>, void, void> {
-    const { caller, origin, head, file, limits } = this.#source;
-    const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
-    const { memory, ...reading } = withDefaults(`${caller}: reading`, options, defaults);
-    const wanted = this.#wanted(names);
+  /** @param names of tensors that there are */
+  async function* batches(names: Iterable<string>, { memory, ...reading }: ReadTensorsOptions = {}) {
+    const storages = storagesOf(names);
     const places = new Map(
-      [...wanted].map(([key, { place }]) => [key, { ...place, dtype: 'uint8', shape: [place.end - place.begin] }]),
+      Array.from(
+        storages,
+        ([
+          name,
+          {
+            place: { begin, end },
+          },
+        ]) => [name, { begin, end, dtype: 'uint8', shape: [end - begin] }],
+      ),
     );
-    const reader = new TensorReader(caller, BYTES, { origin, tensors: places, dataBegin: 0, head }, limits);
     let lent: Uint8Array = new Uint8Array(0);
     const given = memory && {
-      memory: (key: string, bytes: number) => {
-        const { tensors } = wanted.get(key)!;
+      memory: (name: string, bytes: number) => {
         // Memory that is given again serves one tensor: where several view a storage, it has memory of its own.
-        lent = tensors.length === 1 ? memory(tensors[0]![0], bytes) : new Uint8Array(bytes);
+        lent = storages.get(name)!.tensors.length === 1 ? memory(name, bytes) : new Uint8Array(bytes);
         return lent;
       },
     };
-    function* views({ tensors }: Wanted, content: Uint8Array) {
-      for (const [name, ref] of tensors) yield [name, tensorOf(ref, content, file.isBigEndian)] as const;
+    function* plain(batch: Iterable<readonly [string, Tensor]>) {
+      for (const [name, { data }] of batch) {
+        const storage = storages.get(name)!;
+        const content = storage.place.content(data as Uint8Array) as Uint8Array;
+        // What lies in memory for this storage alone may be moved to where its elements are aligned.
+        const isLent = data.buffer === lent.buffer && data.byteOffset === lent.byteOffset;
+        yield* views(storage, isLent ? moved(lent, content) : content);
+      }
     }
+    const isPacked = [...storages.values()].some(({ place }) => place.isPacked);
+    const reader = new TensorReader(caller, BYTES, { origin, tensors: places, dataBegin: 0, head }, limits);
     for await (const batch of reader.batches(places.keys(), { ...reading, ...given })) {
-      const storages = batch[Symbol.iterator]();
-      const packed: { readonly storage: Wanted; readonly content: Promise<Uint8Array> }[] = [];
-      /** Those up to the next storage that has to be inflated first. */
-      function* plain(): Generator<readonly [string, Tensor], void, void> {
-        for (let { done, value } = storages.next(); !done; { done, value } = storages.next()) {
-          const storage = wanted.get(value[0])!;
-          const data = value[1].data as Uint8Array;
-          const content = storage.place.content(data);
-          if (content instanceof Promise) {
-            packed.push({ storage, content });
-            return;
-          }
-          // What lies in memory for this storage alone may be moved to where its elements are aligned.
-          const isLent = data.buffer === lent.buffer && data.byteOffset === lent.byteOffset;
-          yield* views(storage, isLent ? moved(lent, content) : content);
+      if (!isPacked) yield plain(batch);
+      else {
+        for (const [name, { data }] of batch) {
+          const storage = storages.get(name)!;
+          yield views(storage, await storage.place.content(data as Uint8Array));
         }
       }
-      for (;;) {
-        yield plain();
-        const next = packed.pop();
-        if (!next) break;
-        yield views(next.storage, await next.content);
-      }
     }
   }
-
-  close(): Promise<void> {
-    return this.#source.origin.close();
-  }
-
-  /** The storages of the named tensors, by their keys, in the order of their bytes. */
-  #wanted(names: Iterable<string>): Map<string, Wanted> {
-    const wanted = new Map<string, Wanted>();
-    const unknown: string[] = [];
-    for (const name of new Set(names)) {
-      const ref = this.#refs.get(name);
-      if (!ref) {
-        unknown.push(name);
-        continue;
-      }
-      if (!ref.dtype.dtype)
-        throw malformed(`tensor ${quote(name)}: expected a dtype of layertap, got ${ref.dtype.name}`);
-      const { key } = ref.storage;
-      const one = wanted.get(key) ?? { place: this.#source.file.placeOf(ref.storage), tensors: [] };
-      one.tensors.push([name, ref]);
-      wanted.set(key, one);
-    }
-    if (unknown.length === 0) {
-      checkAmplification([...wanted.values()]);
-      return new Map([...wanted].sort(([, a], [, b]) => a.place.begin - b.place.begin));
-    }
-    throw new KeyError(
-      `${this.#source.caller}: expected tensors of ${listNames(this.tensors.keys())}, got ${listNames(unknown)}`,
-    );
-  }
+  const tensors = new Map(Array.from(refs, ([name, { dtype, shape }]) => [name, { dtype: dtype.name, shape }]));
+  return { tensors, batches, close: () => origin.close() };
 }
 
 /** How many times its storages' bytes a file's tensors may have, and bytes that they may have in any case. */

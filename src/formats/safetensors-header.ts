@@ -241,7 +241,6 @@ function* layingOut(
       throw malformed(`${tensor()} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
     }
     if (end < begin) throw malformed(`${tensor()} ends at byte ${end}, before its begin at byte ${begin}`);
-    if (dataBytes !== undefined && end > dataBytes) throw malformed(`${tensor()} ends at byte ${end} of ${dataBytes}`);
     const expected = byteCount(name, dtype, shape);
     if (end - begin !== expected) {
       const got = `${end - begin} (from ${begin} to ${end})`;
@@ -251,7 +250,10 @@ function* layingOut(
     ordered.set(name, info);
     if (ordered.size % STRETCH === 0) yield;
   }
-  if (dataBytes !== undefined && filled !== dataBytes) throw malformed(`tensors end at byte ${filled} of ${dataBytes}`);
+  if (dataBytes !== undefined && filled !== dataBytes) {
+    const fault = filled > dataBytes ? 'the end is missing: ' : '';
+    throw malformed(`${fault}tensors end at byte ${filled} of ${dataBytes}`);
+  }
   return ordered;
 }
 

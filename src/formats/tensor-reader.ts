@@ -10,6 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
 import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
+import { inFile } from './in-file.ts';
 import { checkCallable, checkSignal } from './open-options.ts';
 import { type Piece, PieceReader } from './piece-reader.ts';
 import { listNames, quote } from './quoted.ts';
@@ -124,10 +125,13 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
         if (await bytes.advance()) continue;
         const [name, { begin, end }] = wanted[next]!;
         throw new FormatError(
-          `${format.name}: tensor ${quote(name)} ends at byte ${end}, got the file's end at byte ${begin + bytes.filled}`,
+          `${format.name}: the end is missing: tensor ${quote(name)} ends at byte ${end}, ` +
+            `got the file's end at byte ${begin + bytes.filled}`,
         );
       }
       if (wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
+    } catch (error) {
+      throw inFile(this.#origin.name, error);
     } finally {
       await bytes.return();
     }

@@ -3,7 +3,6 @@
  * places are a stranger's claims, so no two entries may share bytes.
  */
 
-import { FormatError } from '../errors.ts';
 import { malformed } from './pth-fault.ts';
 import { quote, textOf } from './quoted.ts';
 import { joined } from './read-range.ts';
@@ -30,8 +29,11 @@ export interface ZipDirectory {
   readonly entries: number;
 }
 
+/** Bytes of the end's record without a comment. */
+export const END_BYTES = 22;
+
 /** Bytes at the end that hold the end's record with the longest comment, and zip64's records before it. */
-export const ZIP_TAIL_BYTES = 22 + 65535 + 20 + 56;
+export const ZIP_TAIL_BYTES = END_BYTES + 65535 + 20 + 56;
 
 const ENTRY = 0x04034b50;
 const DIRECTORY_ENTRY = 0x02014b50;
@@ -43,17 +45,25 @@ const ENTRY_BYTES = 30;
 const DIRECTORY_ENTRY_BYTES = 46;
 
 /**
- * Finds the directory.
+ * Finds the directory; null where no end record tells of one, because the file is cut before.
  *
  * @param tail the file's last bytes, at most {@link ZIP_TAIL_BYTES}
  * @param fileBytes the size of the whole file
- * @throws {@link FormatError} where the file is cut, or the records lie about places
+ * @throws {@link FormatError} where the file ends elsewhere than it says, or the records lie about places
  */
-export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory {
+export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory | null {
   const view = viewOf(tail);
   const base = fileBytes - tail.length;
-  for (let at = tail.length - 22; at >= 0; at--) {
-    if (view.getUint32(at, true) !== END || at + 22 + view.getUint16(at + 20, true) !== tail.length) continue;
+  /** The file's size by the last record that says another one. */
+  let saidBytes: number | undefined;
+  for (let at = tail.length - 4; at >= 0; at--) {
+    if (view.getUint32(at, true) !== END) continue;
+    const commentAt = at + END_BYTES;
+    const said = base + commentAt + (commentAt > tail.length ? 0 : view.getUint16(commentAt - 2, true));
+    if (said !== fileBytes) {
+      saidBytes ??= said;
+      continue;
+    }
     let entries = view.getUint16(at + 10, true);
     let bytes = view.getUint32(at + 12, true);
     let begin = view.getUint32(at + 16, true);
@@ -73,9 +83,9 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory 
       throw malformed(`zip: expected a directory before byte ${end}, got ${bytes} from ${begin}`);
     return { begin, end: begin + bytes, entries };
   }
-  throw malformed(
-    `zip: the end is missing: expected an end record within ${fileBytes} bytes; the file seems to be cut`,
-  );
+  if (saidBytes === undefined) return null;
+  const fault = saidBytes > fileBytes ? 'the end is missing' : 'bytes behind the end';
+  throw malformed(`zip: ${fault}: ${fileBytes} of ${saidBytes} bytes`);
 }
 
 /**
@@ -85,29 +95,24 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory 
  * @throws {@link FormatError} where entries share bytes, have one name, or lie behind the directory
  */
 export function zipEntries(bytes: Uint8Array, { begin, entries }: ZipDirectory): Map<string, ZipEntry> {
-  if (entries * DIRECTORY_ENTRY_BYTES > bytes.length) {
-    throw malformed(`zip: expected ${entries} entries of ${DIRECTORY_ENTRY_BYTES} bytes at least, got ${bytes.length}`);
-  }
   const view = viewOf(bytes);
   const found: ZipEntry[] = [];
-  for (let at = 0, i = 0; i < entries; i++) {
-    if (at + DIRECTORY_ENTRY_BYTES > bytes.length || view.getUint32(at, true) !== DIRECTORY_ENTRY) {
-      throw malformed(`zip: expected entry ${i + 1} of ${entries} at byte ${begin + at}`);
-    }
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => view.getUint16(at + field, true));
+  for (let at = 0, i = 1; i <= entries; i++) {
     const nameAt = at + DIRECTORY_ENTRY_BYTES;
-    const extraAt = nameAt + nameBytes!;
-    const next = extraAt + extraBytes! + commentBytes!;
-    if (next > bytes.length) throw malformed(`zip: expected entry ${i + 1} within the directory`);
+    const isThere = nameAt <= bytes.length && view.getUint32(at, true) === DIRECTORY_ENTRY;
+    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) =>
+      isThere ? view.getUint16(at + field, true) : Infinity,
+    ) as [number, number, number];
+    const extraAt = nameAt + nameBytes;
+    const next = extraAt + extraBytes + commentBytes;
+    if (next > bytes.length) throw malformed(`zip: expected entry ${i} of ${entries} at byte ${begin + at}`);
     const name = textOf(bytes.subarray(nameAt, extraAt));
-    const [packedBytes, size, place] = widened(view, at, extraAt, extraBytes!);
+    const [packedBytes, size, place] = widened(view, at, extraAt, extraBytes);
     const method = view.getUint16(at + 10, true);
-    const isEncrypted = view.getUint16(at + 8, true) & 1;
-    if (isEncrypted || (method !== 0 && method !== 8)) {
-      throw malformed(`zip: expected ${quote(name)} stored or deflated, got ${isEncrypted ? 'encrypted' : method}`);
-    }
-    if (method === 0 && packedBytes !== size) {
-      throw malformed(`zip: expected ${quote(name)} stored as it is, got ${packedBytes} bytes of ${size}`);
+    // What is encrypted has more bytes than its content, or can't be inflated.
+    if ((method !== 0 && method !== 8) || (method === 0 && packedBytes !== size)) {
+      const got = `method ${method} and ${packedBytes} bytes of ${size}`;
+      throw malformed(`zip: expected ${quote(name)} stored as it is, or deflated, got ${got}`);
     }
     found.push({ name, method, crc: view.getUint32(at + 16, true), packedBytes, bytes: size, begin: place, end: 0 });
     at = next;
@@ -164,24 +169,31 @@ function laidOut(entries: readonly ZipEntry[], directory: number): Map<string, Z
   return named;
 }
 
-/**
- * Where the content lies in an entry's bytes, from its own header to the next one.
- *
- * @throws {@link FormatError} where the header isn't the directory's
- */
-export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array {
+/** Where an entry's content begins, by its own header; its name. Null where there is no such header. */
+export function zipHeader(bytes: Uint8Array): { readonly name: string; readonly contentAt: number } | null {
   const view = viewOf(bytes);
-  const { name, packedBytes, begin } = entry;
-  if (bytes.length < ENTRY_BYTES || view.getUint32(0, true) !== ENTRY) {
-    throw malformed(`zip: expected the header of ${quote(name)} at byte ${begin}`);
+  if (bytes.length < ENTRY_BYTES || view.getUint32(0, true) !== ENTRY) return null;
+  const nameEnd = ENTRY_BYTES + view.getUint16(26, true);
+  return { name: textOf(bytes.subarray(ENTRY_BYTES, nameEnd)), contentAt: nameEnd + view.getUint16(28, true) };
+}
+
+/**
+ * The content of an entry, of its bytes from its own header to the next one: a view of them where it is stored.
+ *
+ * @throws {@link FormatError} where the header isn't the directory's, or the content not what the directory says
+ */
+export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  const { name, method, packedBytes, begin } = entry;
+  const header = zipHeader(bytes);
+  const end = header ? header.contentAt + packedBytes : Infinity;
+  if (header?.name !== name || end > bytes.length) {
+    const got = header ? quote(header.name) : 'no header';
+    throw malformed(`zip: expected ${packedBytes} bytes of ${quote(name)} from byte ${begin} on, got ${got}`);
   }
-  const nameBytes = view.getUint16(26, true);
-  const at = ENTRY_BYTES + nameBytes + view.getUint16(28, true);
-  const own = textOf(bytes.subarray(ENTRY_BYTES, ENTRY_BYTES + nameBytes));
-  if (own !== name || at + packedBytes > bytes.length) {
-    throw malformed(`zip: expected ${packedBytes} bytes of ${quote(name)} from byte ${begin} on, got ${quote(own)}`);
-  }
-  return bytes.subarray(at, at + packedBytes);
+  const packed = bytes.subarray(end - packedBytes, end);
+  return method === 0
+    ? crcChecked(entry, packed)
+    : inflated(entry, packed).then((content) => crcChecked(entry, content));
 }
 
 /**
@@ -189,28 +201,27 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array {
  *
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
-export async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
+async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  let length = 0;
+  const stream = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
+  const reader = stream.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  let left = bytes;
+  let cause: unknown;
   try {
-    const stream = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
-    const reader = stream.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      length += value.length;
-      if (length > bytes) {
-        await reader.cancel();
-        throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got more`);
-      }
+      left -= value.length;
+      if (left < 0) break;
       pieces.push(value);
     }
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw malformed(`zip: expected ${quote(name)} deflated, got other bytes`, { cause });
+  } catch (error) {
+    cause = error;
   }
-  if (length !== bytes) throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got ${length}`);
-  return joined(pieces);
+  if (left === 0 && cause === undefined) return joined(pieces);
+  await reader.cancel().catch(() => {});
+  const got = cause ? 'what is not deflated' : left < 0 ? 'more' : bytes - left;
+  throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got ${got}`, { cause });
 }
 
 /** Tables of CRC-32 for eight bytes at once, the last byte's first. */
@@ -227,22 +238,16 @@ function tablesOfCrc(): Int32Array {
   return tables;
 }
 
-/** The checksum so far, with some bytes more. */
-function crcOfBytes(tables: Int32Array, before: number, bytes: Uint8Array): number {
-  let sum = before;
-  for (let at = 0; at < bytes.length; at++) sum = (sum >>> 8) ^ tables[(sum ^ bytes[at]!) & 255]!;
-  return sum;
-}
+/** Bytes that one call adds: many short calls are soon compiled well, while a long one runs on as it began. */
+const CRC_BYTES = 16_384;
 
-/** Words that one call adds: many short calls are soon compiled well, while a long one runs on as it began. */
-const CRC_WORDS = 4096;
-
-/** The checksum so far, with pairs of words more: eight bytes at once. */
-function crcOfWords(t: Int32Array, before: number, words: Int32Array): number {
+/** The checksum so far, with the bytes from `begin` up to `end` more: eight at once. */
+function crcOf(t: Int32Array, before: number, view: DataView, begin: number, end: number): number {
   let sum = before;
-  for (let i = 0; i < words.length; i += 2) {
-    const a = words[i]! ^ sum;
-    const b = words[i + 1]!;
+  let at = begin;
+  for (; at + 8 <= end; at += 8) {
+    const a = view.getInt32(at, true) ^ sum;
+    const b = view.getInt32(at + 4, true);
     sum =
       t[1792 + (a & 255)]! ^
       t[1536 + ((a >>> 8) & 255)]! ^
@@ -253,23 +258,20 @@ function crcOfWords(t: Int32Array, before: number, words: Int32Array): number {
       t[256 + ((b >>> 16) & 255)]! ^
       t[b >>> 24]!;
   }
+  for (; at < end; at++) sum = (sum >>> 8) ^ t[(sum ^ view.getUint8(at)) & 255]!;
   return sum;
 }
 
-/** @throws {@link FormatError} where the content isn't what the directory's checksum was made of */
-export function checkCrc({ name, crc }: ZipEntry, content: Uint8Array): void {
+/** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
+export function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
   crcTables ??= tablesOfCrc();
-  const { buffer, byteOffset, length } = content;
-  // Words begin at multiples of four bytes of memory.
-  const first = Math.min(length, -byteOffset & 3);
-  const pairs = (length - first) >> 3;
-  const words = pairs > 0 ? new Int32Array(buffer, byteOffset + first, 2 * pairs) : new Int32Array(0);
-  let sum = crcOfBytes(crcTables, -1, content.subarray(0, first));
-  for (let at = 0; at < words.length; at += CRC_WORDS) {
-    sum = crcOfWords(crcTables, sum, words.subarray(at, at + CRC_WORDS));
+  const view = viewOf(content);
+  let sum = -1;
+  for (let at = 0; at < content.length; at += CRC_BYTES) {
+    sum = crcOf(crcTables, sum, view, at, Math.min(content.length, at + CRC_BYTES));
   }
-  const got = ~crcOfBytes(crcTables, sum, content.subarray(first + 8 * pairs)) >>> 0;
-  if (got === crc) return;
+  const got = ~sum >>> 0;
+  if (got === crc) return content;
   throw malformed(`zip: expected ${quote(name)} with checksum ${crc.toString(16)}, got ${got.toString(16)}`);
 }
 

@@ -4,6 +4,7 @@ import { describe, FormatError, NetworkError, UnsupportedError, ValueError } fro
 import { type FeatureName, IntermediateLayerGetter, type ReturnLayers } from '../features/intermediate-layer-getter.ts';
 import type { Origin } from '../formats/byte-source.ts';
 import { HTTP_DEFAULTS, type HttpOptions, type HttpSettings } from '../formats/http-origin.ts';
+import { inFile } from '../formats/in-file.ts';
 import { checkCallable, checkOpenSettings, READ_DEFAULTS } from '../formats/open-options.ts';
 import { type FileSource, openOrigin } from '../formats/open-origin.ts';
 import { openedSafetensors } from '../formats/open-safetensors.ts';
@@ -212,7 +213,9 @@ async function opened(caller: string, repo: string, options: OpenHubOptions): Pr
     const { signal } = settings;
     const head = await repository.told('model.safetensors', readRange(origin, 0, HEAD_BYTES, signal));
     const reading = { origin, head, maxHeaderBytes: MAX_HEADER_BYTES, signal };
-    const weights = await openedSafetensors(caller, reading, settings);
+    const weights = await openedSafetensors(caller, reading, settings).catch((error: unknown) => {
+      throw inFile(origin.name, error);
+    });
     const preset = presetOf(config, settings.useTestSize);
     return {
       ...{ repo, revision: repository.revision, name, config, labels: config.labels, license, preset, model },
@@ -282,11 +285,12 @@ class Repository {
   /** Opens a file. Over HTTP nothing is requested yet, unless there is a cache. */
   async open(file: string): Promise<OpenFile> {
     const { cache, local, signal } = this.#settings;
+    const name = `${file} of ${this.#repo}`;
     const http = this.#http;
     const found = await local?.open(this.#repo, this.revision, file);
     if (found) {
       this.#setCommit(found.commit);
-      const origin = await openOrigin(this.#caller, found.source, http);
+      const origin = Object.assign(await openOrigin(this.#caller, found.source, http), { name });
       return { origin, close: async () => found.close() };
     }
     const { origin, pathname } = this.#endpoint;
@@ -301,6 +305,7 @@ class Repository {
       close = cached.close;
     }
     const opened = await openOrigin(this.#caller, source, http);
+    if (cache) Object.assign(opened, { name });
     return {
       origin: opened,
       close: async () => {

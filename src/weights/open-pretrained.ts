@@ -2,6 +2,7 @@
 
 import { describe, FormatError, ValueError } from '../errors.ts';
 import { HTTP_DEFAULTS } from '../formats/http-origin.ts';
+import { inFile } from '../formats/in-file.ts';
 import { checkCallable, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from '../formats/open-options.ts';
 import { openOrigin } from '../formats/open-origin.ts';
 import { type OpenedWeights, openWeights } from '../formats/open-weights.ts';
@@ -76,7 +77,9 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
   } finally {
     await origin.close();
   }
-  return openWeights(bytes.subarray(0, filled), { signal, sha256 });
+  return openWeights(bytes.subarray(0, filled), { signal, sha256 }).catch((error: unknown) => {
+    throw inFile(origin.name, error);
+  });
 }
 
 /** A URL's path on a mirror. */

@@ -307,7 +307,7 @@ const failures: readonly Case[] = [
   [
     'a file that ends in its data',
     input('cut-data'),
-    '--input cut-data: safetensors: tensor "input" ends at byte 192 of 100',
+    '--input cut-data: safetensors: the end is missing: tensors end at byte 192 of 100',
   ],
   ['a file with bytes left over', input('longer'), '--input longer: safetensors: tensors end at byte 192 of 200'],
   [

@@ -205,6 +205,16 @@ describe('weights by name', () => {
 });
 
 describe('weights by URL', () => {
+  it('that are cut say how much there is, and name the file once', async () => {
+    const file = pthOf('zip', fillParameters(squeezenet1_1()).stateDict());
+    await using server = await serveFile(servedBytes(file.subarray(0, 4_000_000)));
+    const { status, stderr } = await folder.runBeside(['convert', server.url, 'f.safetensors']);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^layertap: http:\S+: pth: zip: the end is missing: 4000000 of at least 49\d{5} bytes, by the storages that "archive\/data\.pkl" names\n$/,
+    );
+  });
+
   const args = [
     'extract',
     '--model',

@@ -43,16 +43,68 @@ const problem = async (bytes: Uint8Array) => {
 describe('zip files', () => {
   const good = zipOf(entries());
 
-  it.each([1, 21, 22, 100, good.length - 4])('that lack their last %i bytes', async (missing) => {
-    const bytes = good.subarray(0, good.length - missing);
-    expect(await problem(bytes)).toBe(
-      `zip: the end is missing: expected an end record within ${bytes.length} bytes; the file seems to be cut`,
+  it('that are cut in their end record, which tells how long they were', async () => {
+    for (const missing of [1, 10, 18]) {
+      const bytes = good.subarray(0, good.length - missing);
+      expect(await problem(bytes)).toBe(`zip: the end is missing: ${bytes.length} of ${good.length} bytes`);
+    }
+  });
+
+  it('that are cut before it: the storages that the pickle names tell how long they were at least', async () => {
+    // One hundred floats, of which the pickle knows.
+    const long = zipOf(entries({ content: new Uint8Array(400) }, dict({ w: pickledTensor({ count: 100 }) })));
+    const begin = Buffer.from(long).indexOf('a/data.pkl') + 'a/data.pkl'.length;
+    const least = Buffer.from(long).indexOf('PK', begin) + 400;
+    for (const length of [least - 100, least - 1, Buffer.from(long).indexOf('a/data/0') + 8]) {
+      expect(await problem(long.subarray(0, length))).toBe(
+        `zip: the end is missing: ${length} of at least ${least} bytes, by the storages that "a/data.pkl" names`,
+      );
+    }
+    // In the directory, in the pickle, and before it.
+    for (const length of [least + 60, begin + 20, begin - 5, 4]) {
+      expect(await problem(long.subarray(0, length))).toBe(
+        `zip: the end is missing: ${length} of at least ${length + 22} bytes`,
+      );
+    }
+  });
+
+  it('with a pickle that is longer than what is read at first, cut: from memory, a server, and a stream', async () => {
+    const names = Array.from({ length: 600 }, (_, i) => `${'layer.'.repeat(20)}${i}`);
+    const whole = Buffer.concat(
+      pthZip(new Map(names.map((name) => [name, { dtype: 'float32', shape: [256], bytes: new Uint8Array(1024) }]))),
+    );
+    const pickleEnd = whole.indexOf('PK', 4);
+    expect(pickleEnd).toBeGreaterThan(64 * 2 ** 10);
+    const cut = whole.subarray(0, 500_000);
+    const message = `the end is missing: 500000 of at least ${pickleEnd + 600 * 1024} bytes, by the storages that`;
+    await using server = await serveFile(servedBytes(cut));
+    await using plain = await serveFile(servedBytes(cut), { ranges: false });
+    for (const [source, file] of [
+      [new Uint8Array(cut), ''],
+      [new Blob([new Uint8Array(cut)]).stream(), ''],
+      [server.url, `${server.url}: `],
+      [plain.url, `${plain.url}: `],
+    ] as const) {
+      expect(await rejection(() => openWeights(source))).toBe(
+        `FormatError: ${file}pth: zip: ${message} "archive/data.pkl" names`,
+      );
+    }
+  });
+
+  it('with bytes behind their end', async () => {
+    expect(await problem(Buffer.concat([good, new Uint8Array(5)]))).toBe(
+      `zip: bytes behind the end: ${good.length + 5} of ${good.length} bytes`,
     );
   });
 
   it('with a wrong checksum', async () => {
     expect(await problem(zipOf(entries({ crc: 1 })))).toBe(
       `zip: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+    );
+    await using server = await serveFile(servedBytes(zipOf(entries({ crc: 1 }))));
+    const file = await openWeights(server.url);
+    expect(await rejection(() => file.load())).toBe(
+      `FormatError: ${server.url}: pth: zip: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
     );
   });
 
@@ -69,7 +121,7 @@ describe('zip files', () => {
 
   it('whose directory lies about sizes', async () => {
     expect(await problem(zipOf(entries({ bytes: 9 })))).toBe(
-      'zip: expected "a/data/0" stored as it is, got 8 bytes of 9',
+      'zip: expected "a/data/0" stored as it is, or deflated, got method 0 and 8 bytes of 9',
     );
     const begin = 30 + 'a/data.pkl'.length + bytesOf(pickle(state)).length;
     expect(await problem(zipOf(entries({ bytes: 99, packedBytes: 99 })))).toBe(
@@ -78,7 +130,8 @@ describe('zip files', () => {
     const bytes = zipOf(entries());
     const end = Buffer.from(bytes.buffer).lastIndexOf('PK\x05\x06');
     new DataView(bytes.buffer).setUint16(end + 10, 9, true);
-    expect(await problem(bytes)).toBe('zip: expected 9 entries of 46 bytes at least, got 110');
+    const directory = Buffer.from(bytes.buffer).indexOf('PK\x01\x02');
+    expect(await problem(bytes)).toBe(`zip: expected entry 3 of 9 at byte ${directory + 110}`);
     new DataView(bytes.buffer).setUint32(end + 16, 1e6, true);
     expect(await problem(bytes)).toBe(`zip: expected a directory before byte ${end}, got 110 from 1000000`);
   });
@@ -110,8 +163,29 @@ describe('legacy files', () => {
     expect(await problem(good.subarray(0, good.length - 3))).toBe(
       `the end is missing: ${good.length - 3} of ${good.length} bytes`,
     );
-    expect(await problem(good.subarray(0, 10))).toBe('the magic number ends at byte 10, before its pickle does');
-    expect(await problem(good.subarray(0, 100))).toBe('the object ends at byte 100, before its pickle does');
+    expect(await problem(good.subarray(0, 10))).toBe(
+      'the end is missing: the magic number ends at byte 10, before its pickle does',
+    );
+    expect(await problem(good.subarray(0, 100))).toBe(
+      'the end is missing: the object ends at byte 100, before its pickle does',
+    );
+  });
+
+  it('that are cut in the midst of a storage, by a server and as a stream', async () => {
+    const bytes = new Uint8Array(400_000);
+    const tensors = ['weight', 'bias'].map((name) => [name, { dtype: 'float32', shape: [100_000], bytes }] as const);
+    const whole = Buffer.concat(pthLegacy(new Map(tensors)));
+    const cut = new Uint8Array(whole.subarray(0, whole.length - 1000));
+    await using server = await serveFile(servedBytes(cut));
+    expect(await rejection(() => openWeights(server.url))).toBe(
+      `FormatError: ${server.url}: pth: the end is missing: ${cut.length} of ${whole.length} bytes`,
+    );
+    // A stream doesn't tell how long it is.
+    const file = await openWeights(new Blob([cut]).stream());
+    expect(await rejection(() => file.load())).toBe(
+      `FormatError: pth: the end is missing: tensor "bias" ends at byte ${whole.length}, got the file's end at byte ` +
+        `${cut.length}`,
+    );
   });
 
   it('whose storage has another number of elements than its tensors say', async () => {
@@ -192,7 +266,9 @@ describe.each([
 
   it('with a text that never ends', async () => {
     const error = await inPickle(`X${u32(0xfffffff0)}abc`);
-    expect(error).toMatch(/^("archive\/data\.pkl"|the object) ends at byte \d+, before its pickle does$/);
+    expect(error).toMatch(
+      /^("archive\/data\.pkl"|the end is missing: the object) ends at byte \d+, before its pickle does$/,
+    );
   });
 
   it.each([

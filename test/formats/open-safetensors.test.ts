@@ -444,11 +444,11 @@ describe('over HTTP', () => {
     const dataBytes = bytes.length - HEADER_END;
     for (const [served, message] of [
       [Buffer.concat([bytes, Buffer.alloc(3)]), `safetensors: tensors end at byte ${dataBytes} of ${dataBytes + 3}`],
-      [bytes.subarray(0, -3), `safetensors: tensor "steps" ends at byte ${dataBytes} of ${dataBytes - 3}`],
+      [bytes.subarray(0, -3), `safetensors: the end is missing: tensors end at byte ${dataBytes} of ${dataBytes - 3}`],
     ] as const) {
       for (const ranges of [true, false]) {
         const server = await serve({ ranges }, servedBytes(served));
-        expect(await thrown(openSafetensors(server.url, eager))).toEqual(new FormatError(message));
+        expect(await thrown(openSafetensors(server.url, eager))).toEqual(new FormatError(`${server.url}: ${message}`));
       }
     }
   });
@@ -593,7 +593,7 @@ describe('headers of strangers', () => {
   ])('are refused: %s', async (_, content, message) => {
     for (const ranges of [true, false]) {
       const server = await serve({ ranges }, servedBytes(content));
-      expect(await thrown(openSafetensors(server.url, eager))).toEqual(new FormatError(message));
+      expect(await thrown(openSafetensors(server.url, eager))).toEqual(new FormatError(`${server.url}: ${message}`));
     }
     for (const source of [content, new Blob([content]), streamOf(content)]) {
       expect(await thrown(openSafetensors(source))).toEqual(new FormatError(message));
@@ -608,7 +608,9 @@ describe('headers of strangers', () => {
     content.set(header, 8);
     const file = await openSafetensors(streamOf(content));
     expect(await thrown(file.load())).toEqual(
-      new FormatError(`safetensors: tensor "x" ends at byte ${shape * 4}, got the file's end at byte 100000`),
+      new FormatError(
+        `safetensors: the end is missing: tensor "x" ends at byte ${shape * 4}, got the file's end at byte 100000`,
+      ),
     );
   });
 });
@@ -774,7 +776,9 @@ describe('other sources', () => {
     const begin = bytes.length - HEADER_END - 4;
     const short = await openSafetensors(streamOf(bytes.subarray(0, -1)));
     expect(await thrown(short.load())).toEqual(
-      new FormatError(`safetensors: tensor "steps" ends at byte ${begin + 4}, got the file's end at byte ${begin + 3}`),
+      new FormatError(
+        `safetensors: the end is missing: tensor "steps" ends at byte ${begin + 4}, got the file's end at byte ${begin + 3}`,
+      ),
     );
     const long = await openSafetensors(streamOf(Buffer.concat([bytes, Buffer.alloc(1)])));
     expect(await thrown(long.load())).toEqual(

@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
-import { checkCrc } from '../../src/formats/zip.ts';
+import { crcChecked } from '../../src/formats/zip.ts';
 import {
   FormatError,
   IntermediateLayerGetter,
@@ -292,7 +292,7 @@ describe('an index of shards', () => {
       return { error, closed: closed.sort() };
     };
     const page = await opened(new TextEncoder().encode('<!doctype html>'.padEnd(1e5)));
-    expect(page.error).toMatch(/^FormatError: safetensors: expected a safetensors file, got an HTML/);
+    expect(page.error).toMatch(/^FormatError: 2\.safetensors: safetensors: expected a safetensors file, got an HTML/);
     expect(page.closed).toEqual(['1.safetensors', '2.safetensors']);
     expect(await opened(file('a'))).toEqual({
       error:
@@ -348,8 +348,7 @@ describe('zip files', () => {
     const bytes = bytesOf('state-dict.zip');
     const cut = bytes.subarray(0, bytes.length - 30);
     expect(await rejection(() => openWeights(cut))).toBe(
-      `FormatError: pth: zip: the end is missing: expected an end record within ${cut.length} bytes; ` +
-        'the file seems to be cut',
+      `FormatError: pth: zip: the end is missing: ${cut.length} of at least ${cut.length + 22} bytes`,
     );
   });
 
@@ -368,8 +367,8 @@ describe('zip files', () => {
     for (const length of [...Array(40).keys(), 16384, 16385, 16392, 40000]) {
       for (let at = 0; at < 9; at++) {
         const content = bytes.subarray(at, at + length);
-        checkCrc({ ...entry, crc: crc32(content) }, content);
-        expect(() => checkCrc({ ...entry, crc: crc32(content) ^ 1 }, content)).toThrow(FormatError);
+        expect(crcChecked({ ...entry, crc: crc32(content) }, content)).toBe(content);
+        expect(() => crcChecked({ ...entry, crc: crc32(content) ^ 1 }, content)).toThrow(FormatError);
       }
     }
   });
@@ -382,13 +381,13 @@ describe('zip files', () => {
         first(() => ({ bytes: 1e6, packedBytes: 1e6 })),
         /"state-dict\.zip\/data\/0" has 1000000 bytes from byte \d+ on/,
       ],
-      [first(() => ({ bytes: 5 })), /expected "state-dict\.zip\/data\/0" stored as it is, got 24 bytes of 5/],
+      [first(() => ({ bytes: 5 })), /expected "state-dict\.zip\/data\/0" stored .*, got method 0 and 24 bytes of 5/],
       [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0", got 4 in/],
       [first(() => ({ name: 'state-dict.zip/data/1' })), /"state-dict\.zip\/data\/1" appears twice/],
       [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0", got no entry "state-dict\.zip\/data\/0"/],
       [first(() => ({ localName: 'other' })), /expected 24 bytes of "state-dict\.zip\/data\/0" .*, got "other"/],
-      [first(() => ({ method: 12 })), /stored or deflated, got 12/],
-      [first(({ content }) => ({ method: 8, packed: content })), /deflated, got other bytes/],
+      [first(() => ({ method: 12 })), /stored as it is, or deflated, got method 12 /],
+      [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got what is not deflated/],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(1e6)) })),
         /expected 24 bytes of "state-dict\.zip\/data\/0" once inflated, got more/,

@@ -291,7 +291,7 @@ describe('the tensors of a file', () => {
 
   it('do not end after the file', () => {
     expect(fault(`{${entry('conv1.weight', 'F32', [9427], 0, 37708)}}`, 37632)).toBe(
-      'tensor "conv1.weight" ends at byte 37708 of 37632',
+      'the end is missing: tensors end at byte 37708 of 37632',
     );
   });
 

@@ -77,7 +77,7 @@ describe('a getter', () => {
     await using server = await serveFile(servedBytes(squeezenetFile));
     const options = { returnLayers: { features: 'out' }, mirror: mirrorOf(server), checkHash: true };
     expect(await rejection(() => pretrained('squeezenet1_1', options))).toMatch(
-      /^FormatError: openWeights: expected a file whose SHA-256 begins with b8a52dc0, got [0-9a-f]{8} of \d+ bytes; /,
+      /^FormatError: http:.*squeezenet1_1-b8a52dc0\.pth: openWeights: expected a file whose SHA-256 begins with b8a52dc0, got [0-9a-f]{8} of \d+ bytes; /,
     );
     expect(await pretrained('squeezenet1_1', { ...options, weights: own.DEFAULT })).toBeInstanceOf(
       IntermediateLayerGetter,
@@ -123,8 +123,8 @@ describe('a whole model', () => {
     const { sha256 } = own.DEFAULT;
     const got = createHash('sha256').update(other).digest('hex').slice(0, 8);
     expect(await rejection(() => pretrained('squeezenet1_1', { ...options, mirror: mirrorOf(damaged) }))).toBe(
-      `FormatError: openWeights: expected a file whose SHA-256 begins with ${sha256}, got ${got} of ${other.length} ` +
-        'bytes; the file is damaged, or another one',
+      `FormatError: ${mirrorOf(damaged)}${new URL(own.DEFAULT.url).pathname}: openWeights: expected a file whose ` +
+        `SHA-256 begins with ${sha256}, got ${got} of ${other.length} bytes; the file is damaged, or another one`,
     );
     const most = Math.ceil((SqueezeNet1_1_Weights.DEFAULT.meta.fileSize + 0.001) * 2 ** 20);
     await using larger = await serveFile({ byteLength: most + 1, bytes: (begin, end) => new Uint8Array(end - begin) });
