@@ -36,11 +36,11 @@ export async function classify(options) {
       pictures,
       preparation: network.preparation,
       options,
-      async open() {
-        await network.load();
-        return async (input, onProgress) => {
-          const progress = ({ done = 0, total = 1 }) => onProgress(done / total);
-          return scoresOf(await network.module.callAsync(input, { onProgress: progress }));
+      async open(shape, count) {
+        const started = await network.start(shape, count);
+        return {
+          width: started.width,
+          compute: async (input, onProgress) => scoresOf(await started.run(input, onProgress)),
         };
       },
       take(picture, scores, index) {

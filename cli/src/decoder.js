@@ -1,4 +1,4 @@
-/** Photos as a network's inputs: one by itself in this thread, many by a worker that runs ahead of the network. */
+/** Photos as a network's inputs: one by itself in this thread, many by workers that run ahead of the network. */
 
 import { Worker } from 'node:worker_threads';
 import { LayertapError, Tensor } from 'layertap';
@@ -9,7 +9,8 @@ import { readPhoto } from './photo.js';
 
 /** Decodes and prepares photos. */
 export class Decoder {
-  #worker;
+  /** @type {Worker[]} */
+  #workers;
   #preparation;
   #autoOrient;
   #next = 0;
@@ -18,16 +19,19 @@ export class Decoder {
 
   /**
    * @param {ReturnType<typeof import('./preparation.js').preparationOf>} preparation
-   * @param {{ autoOrient: boolean, isAhead: boolean }} options `isAhead` for a worker
+   * @param {{ autoOrient: boolean, workers: number }} options 0 workers for this thread
    */
-  constructor(preparation, { autoOrient, isAhead }) {
+  constructor(preparation, { autoOrient, workers }) {
     this.#preparation = preparation;
     this.#autoOrient = autoOrient;
-    this.#worker = isAhead ? new Worker(new URL('./decode-worker.js', import.meta.url)) : null;
-    this.#worker?.on('message', (answer) => this.#take(answer));
-    this.#worker?.on('error', (error) => {
-      for (const { reject } of this.#waiting.values()) reject(error);
-      this.#waiting.clear();
+    this.#workers = Array.from({ length: workers }, () => {
+      const worker = new Worker(new URL('./decode-worker.js', import.meta.url));
+      worker.on('message', (answer) => this.#take(answer));
+      worker.on('error', (error) => {
+        for (const { reject } of this.#waiting.values()) reject(error);
+        this.#waiting.clear();
+      });
+      return worker;
     });
   }
 
@@ -38,19 +42,20 @@ export class Decoder {
    * @returns {Promise<Input>} rejected with a CommandError where the picture can't be decoded
    */
   async read(path) {
-    if (!this.#worker || path === '-') {
+    if (this.#workers.length === 0 || path === '-') {
       return this.#prepare(path, await readPhoto('', path, { autoOrient: this.#autoOrient }));
     }
     const id = this.#next++;
-    this.#worker.postMessage({ id, path, recipe: this.#preparation.recipe, autoOrient: this.#autoOrient });
+    const worker = this.#workers[id % this.#workers.length];
+    worker.postMessage({ id, path, recipe: this.#preparation.recipe, autoOrient: this.#autoOrient });
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
     });
   }
 
-  /** Ends the worker. */
+  /** Ends the workers. */
   async close() {
-    await this.#worker?.terminate();
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
   /** @param {any} answer */

@@ -58,8 +58,8 @@ export async function embed(options) {
       pictures,
       preparation: network.preparation,
       options,
-      async open(shape) {
-        const opened = await openEmbedder(network, layers, shape);
+      async open(shape, count) {
+        const opened = await openEmbedder(network, { layers, shape, count });
         const own = {
           model: network.model,
           modelOptions: options.modelOptions,
@@ -130,17 +130,18 @@ export function onlyLayer(layers) {
  * Makes a network ready to embed inputs of a shape: gives [N, C] of [N, 3, H, W].
  *
  * @param {Network} network
- * @param {ReadonlyMap<string, string>} layers
- * @param {readonly number[]} shape
- * @returns {Promise<(input: Tensor, onProgress: (part: number) => void) => Promise<Tensor>>}
+ * @param {{ layers: ReadonlyMap<string, string>, shape: readonly number[], count?: number }} what how many inputs
+ * @returns {Promise<import('./run-pictures.js').Computing<Tensor>>}
  */
-export async function openEmbedder(network, layers, shape) {
-  const tapped = network.tap(layers, shape);
-  await network.load();
-  return async (input, onProgress) => {
-    const progress = ({ done = 0, total = 1 }) => onProgress(done / total);
-    const [feature] = (await tapped.forwardAsync(input, { onProgress: progress })).values();
-    return l2Normalize(globalAveragePool(feature));
+export async function openEmbedder(network, { layers, shape, count = 1 }) {
+  network.tap(layers, shape);
+  const started = await network.start(shape, count);
+  return {
+    width: started.width,
+    async compute(input, onProgress) {
+      const [feature] = (await started.run(input, onProgress)).values();
+      return l2Normalize(globalAveragePool(feature));
+    },
   };
 }
 

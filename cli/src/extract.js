@@ -177,12 +177,11 @@ async function extractAll(options) {
       pictures,
       preparation: network.preparation,
       options,
-      async open(shape) {
+      async open(shape, count) {
         const tapped = network.tap(layers, shape);
         info = /** @type {any} */ (tapped.featureInfo(shape));
-        await network.load();
-        return (input, onProgress) =>
-          tapped.forwardAsync(input, { onProgress: ({ done = 0, total = 1 }) => onProgress(done / total) });
+        const started = await network.start(shape, count);
+        return { width: started.width, compute: (input, onProgress) => started.run(input, onProgress) };
       },
       async take(picture, features, index, input) {
         /** @type {[string, import('layertap').Tensor<Float32Array>][]} */

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { ThreadPool } from 'layertap/threads';
 import { checkLayers, featuresOf } from './features.js';
+import { Lanes } from './lanes.js';
 import { buildModel } from './models.js';
 import { preparationOf } from './preparation.js';
 import { loading, status, warn } from './print.js';
@@ -27,6 +28,15 @@ import { withWeights } from './tensor-file.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
 
+/**
+ * A network that runs: on so many inputs at once as `width` says, more would wait.
+ *
+ * @typedef {{ readonly width: number, run(input: Tensor, onProgress: (part: number) => void): Promise<any> }} Started
+ */
+
+/** More threads than any machine that runs this has use for. */
+const MOST_THREADS = 64;
+
 /** A network that is known, but neither compiled nor loaded. */
 export class Network {
   /** torchvision's name. @type {string} */
@@ -40,6 +50,10 @@ export class Network {
   #options;
   /** @type {ThreadPool | null} */
   #pool = null;
+  /** @type {Lanes | null} */
+  #lanes = null;
+  /** @type {ReadonlyMap<string, string> | null} */
+  #layers = null;
 
   /**
    * @param {NetworkOptions & { model: string }} options
@@ -83,18 +97,44 @@ export class Network {
     const { tapped, warnings } = featuresOf(this.module, layers, shape);
     for (const warning of warnings) warn(warning);
     this.module = tapped;
+    this.#layers = layers;
     return tapped;
   }
 
-  /** Compiles the network and loads its weights. */
-  async load() {
+  /**
+   * Compiles the network and loads its weights. Threads share one input, or with several inputs each thread has inputs
+   * of its own, which takes no waiting for each other: neither changes a bit.
+   *
+   * @param {readonly number[]} shape of the first input
+   * @param {number} [count] how many inputs there will be
+   * @returns {Promise<Started>}
+   */
+  async start(shape, count = 1) {
     const { deterministic = false, threads = 1, quiet = false } = this.#options;
-    if (threads > 1) this.#pool = await ThreadPool.create(Math.min(threads, 64));
+    const lanes = Math.min(threads, count, MOST_THREADS);
+    // What the hub says of a model is told to nobody but the model.
+    const isSideBySide = lanes > 1 && this.source.build === undefined;
+    if (threads > 1 && !isSideBySide) this.#pool = await ThreadPool.create(Math.min(threads, MOST_THREADS));
     this.module.compile({ deterministic, ...(this.#pool && { pool: this.#pool }) });
     await withWeights(this.source, this.#options, (file) =>
       this.module.loadStateDictAsync(file, quiet ? {} : { onProgress: loading }),
     );
     status('');
+    if (isSideBySide) {
+      const { model, modelOptions } = this.#options;
+      const recipe = { model, modelOptions, layers: this.#layers, shape, deterministic };
+      this.#lanes = new Lanes(lanes, { ...recipe, state: this.#states().map(([name, state]) => [name, state.tensor]) });
+      return this.#lanes;
+    }
+    const run = (/** @type {Tensor} */ input, /** @type {(part: number) => void} */ onProgress) =>
+      this.module.callAsync(input, { onProgress: ({ done = 0, total = 1 }) => onProgress(done / total) });
+    return { width: 1, run };
+  }
+
+  /** Parameters and buffers that have values, by name. */
+  #states() {
+    const states = [...this.module.namedParameters(), ...this.module.namedBuffers()];
+    return states.filter(([, state]) => state.hasValues).sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   /**
@@ -103,9 +143,8 @@ export class Network {
    */
   fingerprint() {
     const hash = createHash('sha256');
-    const states = [...this.module.namedParameters(), ...this.module.namedBuffers()];
-    for (const [name, state] of states.sort(([a], [b]) => (a < b ? -1 : 1))) {
-      if (!state.hasValues || name.endsWith('num_batches_tracked')) continue;
+    for (const [name, state] of this.#states()) {
+      if (name.endsWith('num_batches_tracked')) continue;
       const { data } = state.tensor.float();
       hash.update(`${name}\0${state.shape.join('x')}\0`);
       hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
@@ -116,5 +155,6 @@ export class Network {
   /** Ends the threads. */
   async close() {
     await this.#pool?.close();
+    await this.#lanes?.close();
   }
 }

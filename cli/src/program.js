@@ -130,7 +130,9 @@ function createProgram(isCompleting, onOutcome) {
     printOutcome(outcome, options);
   };
   const threads = () =>
-    new Option('--threads <count>', 'of the network; decoding has one of its own').argParser(parseCount).default(1);
+    new Option('--threads <count>', 'of the network, a picture each; decoding has its own')
+      .argParser(parseCount)
+      .default(1);
   const batch = () => new Option('--batch <pictures>', 'that are run at once').argParser(parseCount).default(1);
   const autoOrient = () => new Option('--auto-orient', 'turn photos upright, as their EXIF orientation says');
   const quiet = () => new Option('--quiet', 'print no progress and no summary');

@@ -46,7 +46,7 @@ export async function similar(options) {
       options: { autoOrient: given.autoOrient, quiet: options.quiet ?? false },
       async open(shape) {
         network.checkLayers(layers);
-        const run = await openEmbedder(network, layers, shape);
+        const run = await openEmbedder(network, { layers, shape });
         checkMaker(path, maker, {
           ...maker,
           model: network.model,

@@ -3,7 +3,7 @@
 import type { Image } from '../image/image.ts';
 import { imageClassification } from '../image/presets.ts';
 import { centerCrop, type InterpolationMode, resize } from '../image/resize.ts';
-import { normalize, toTensor } from '../image/to-tensor.ts';
+import { normalized } from '../image/to-tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { HubConfig } from './hub-config.ts';
 
@@ -40,5 +40,5 @@ export function prepareImage(image: Image, preset: HubPreset): Tensor<Float32Arr
     return imageClassification(image, { resizeSize, cropSize, interpolation, mean, std });
   }
   const squashed = resize(image, { height: resizeSize, width: resizeSize }, interpolation);
-  return normalize(toTensor(centerCrop(squashed, cropSize)), mean, std);
+  return normalized(centerCrop(squashed, cropSize), mean, std);
 }

@@ -17,7 +17,7 @@ import {
   type Region,
   resample,
 } from './resample.ts';
-import { normalize, statistics, toTensor } from './to-tensor.ts';
+import { normalized, statistics } from './to-tensor.ts';
 
 /** ImageNet's mean of red, green and blue, on the scale from 0 to 1. */
 export const IMAGENET_MEAN: readonly number[] = Object.freeze([0.485, 0.456, 0.406]);
@@ -60,7 +60,7 @@ export interface SemanticSegmentationOptions extends PresetOptions {
  * @throws {@link ValueError} where a size isn't a whole number of at least 1, the crop is beyond 2³¹ − 1 bytes, or the
  *   filter is unknown
  * @throws {@link MemoryError} where the host hasn't the memory
- * @throws as {@link checkImage} and {@link normalize}
+ * @throws as {@link checkImage} and `normalize`
  * @see torchvision.transforms._presets.ImageClassification
  */
 export function imageClassification(image: Image, options: ImageClassificationOptions = {}): Tensor<Float32Array> {
@@ -78,7 +78,7 @@ export function imageClassification(image: Image, options: ImageClassificationOp
   const shown = visible(size, crop);
   const part = resample(name, image, size, shown, interpolation);
   const cropped = cut(name, part, { ...crop, left: crop.left - shown.left, top: crop.top - shown.top });
-  return normalize(toTensor(cropped), mean, std);
+  return normalized(cropped, mean, std);
 }
 
 /**
@@ -90,7 +90,7 @@ export function imageClassification(image: Image, options: ImageClassificationOp
  *   or the filter is unknown
  * @throws {@link MemoryError} where the host hasn't the memory, or the result is more than a network's memory holds: a
  *   side of a few pixels makes the other one huge
- * @throws as {@link checkImage} and {@link normalize}
+ * @throws as {@link checkImage} and `normalize`
  * @see torchvision.transforms._presets.SemanticSegmentation
  */
 export function semanticSegmentation(image: Image, options: SemanticSegmentationOptions = {}): Tensor<Float32Array> {
@@ -111,7 +111,7 @@ export function semanticSegmentation(image: Image, options: SemanticSegmentation
   }
   statistics(name, mean, std, 3, [1, 3, height, width]);
   const resized = resample(name, image, { width, height }, { left: 0, top: 0, width, height }, interpolation);
-  return normalize(toTensor(resized), mean, std);
+  return normalized(resized, mean, std);
 }
 
 /**

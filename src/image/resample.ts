@@ -45,7 +45,8 @@ const FILTERS: Readonly<Record<InterpolationMode, Filter>> = {
 };
 
 /**
- * Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits.
+ * Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits. The
+ * loops say so by `Math.imul` and `| 0`, since engines would look for overflow after each product and sum.
  */
 const FRACTION_BITS = 22;
 const HALF = 1 << (FRACTION_BITS - 1);
@@ -192,9 +193,9 @@ function resampleRows(name: string, image: Image, across: Windows, { top, width,
       const end = begin + length[x]!;
       for (let i = begin; i < end; i++, from += 3) {
         const weight = weights[i]!;
-        red += source[from]! * weight;
-        green += source[from + 1]! * weight;
-        blue += source[from + 2]! * weight;
+        red = (red + Math.imul(source[from]!, weight)) | 0;
+        green = (green + Math.imul(source[from + 1]!, weight)) | 0;
+        blue = (blue + Math.imul(source[from + 2]!, weight)) | 0;
       }
       data[to] = toByte(red);
       data[to + 1] = toByte(green);
@@ -216,7 +217,7 @@ function resampleColumns(name: string, image: Image, down: Windows, firstRow: nu
     for (let i = 0; i < length[y]!; i++) {
       const weight = weights[y * stride + i]!;
       const row = (first[y]! - firstRow + i) * rowBytes;
-      for (let x = 0; x < rowBytes; x++) sums[x] = sums[x]! + source[row + x]! * weight;
+      for (let x = 0; x < rowBytes; x++) sums[x] = sums[x]! + Math.imul(source[row + x]!, weight);
     }
     const to = y * rowBytes;
     for (let x = 0; x < rowBytes; x++) data[to + x] = toByte(sums[x]!);

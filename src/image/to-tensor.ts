@@ -87,6 +87,24 @@ export function normalize(x: Tensor, mean: readonly number[], std: readonly numb
 }
 
 /**
+ * `normalize(toTensor(image), mean, std)`, each value looked up by its byte: there are 256 for a channel.
+ *
+ * @throws as {@link toTensor} and {@link normalize}
+ */
+export function normalized(image: Image, mean: readonly number[], std: readonly number[]): Tensor<Float32Array> {
+  const { data, width, height } = image;
+  const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) => i / 3);
+  const table = normalize(toTensor({ data: bytes, width: 256, height: 1 }), mean, std).data;
+  const x = zerosFor('normalize', [1, 3, height, width]);
+  const plane = width * height;
+  for (let c = 0; c < 3; c++) {
+    const values = table.subarray(c * 256, c * 256 + 256);
+    for (let i = 0, from = c, to = c * plane; i < plane; i++, from += 3, to++) x.data[to] = values[data[from]!]!;
+  }
+  return x;
+}
+
+/**
  * Means and standard deviations in float32, as many of both as there are channels.
  *
  * @param name the public function that was given them

@@ -104,6 +104,30 @@ describe('classify', () => {
     ]);
   });
 
+  it('says the same of pictures that threads have side by side, of bad ones too', () => {
+    const args = ['classify', ...NETWORK, 'bad', 'pics', 'missing.png', '--json'];
+    const own = folder.run(...args);
+    expect(own.status).toBe(1);
+    expect(folder.run(...args, '--threads', '3')).toEqual(own);
+  });
+
+  it('says the same of pictures that are too small for the network, each by itself', async () => {
+    const raw = { width: 8, height: 8, channels: 3 } as const;
+    const small = await sharp(new Uint8Array(8 * 8 * 3), { raw })
+      .png()
+      .toBuffer();
+    mkdirSync(join(folder.path, 'sizes'));
+    for (const name of ['b.png', 'd.png']) folder.write(`sizes/${name}`, small);
+    for (const [i, name] of ['a.png', 'c.png', 'e.png'].entries()) folder.write(`sizes/${name}`, await png(i + 1));
+    const args = ['classify', ...NETWORK, 'sizes', '--preset', 'none', '--json'];
+    const own = folder.run(...args);
+    expect(JSON.parse(own.stdout).failed.map(({ picture }: { picture: string }) => picture)).toEqual([
+      'sizes/b.png',
+      'sizes/d.png',
+    ]);
+    expect(folder.run(...args, '--threads', '2')).toEqual(own);
+  });
+
   it('says in the end how many there were, unless it is to be quiet', () => {
     const lines = folder.run('classify', ...NETWORK, 'bad', '--top', '1').stdout.split('\n');
     expect(lines.at(-2)).toMatch(/^classified 2 pictures in [\d.]+ s, 1 failed$/);
@@ -233,6 +257,17 @@ describe('extract of pictures', () => {
     const tensors = folder.readTensors('out/deep/a.png.safetensors');
     expect([...tensors.keys()]).toEqual(['a', 'b']);
     expect(tensors.get('b')).toEqual(feature(inputs[2]!));
+  });
+
+  it('writes the same files where threads have pictures side by side', () => {
+    expect(folder.run(...EXTRACT, 'pics', '--output-dir', 'side', '--threads', '2', '--heatmaps', 'maps2').status).toBe(
+      0,
+    );
+    for (const name of NAMES.map((picture) => picture.replace('pics/', ''))) {
+      const [own, theirs] = ['side', 'out'].map((place) => Buffer.from(folder.read(`${place}/${name}.safetensors`)));
+      expect(own!.equals(theirs!)).toBe(true);
+    }
+    expect(folder.list('maps2/deep/a.png')).toContain('contact-sheet.png');
   });
 
   it('leaves out those that are there', () => {
