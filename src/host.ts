@@ -26,6 +26,8 @@ export interface NodeStat {
 
 /** An open file of `node:fs/promises`. */
 export interface NodeFile {
+  /** Where it is, for errors. Node's own handles don't tell. */
+  readonly name?: string;
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
   stat(): Promise<NodeStat>;
   close(): Promise<void>;

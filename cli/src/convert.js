@@ -21,6 +21,7 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @property {Record<string, unknown>} modelOptions
  * @property {Map<string, string>} [layers]
  * @property {string} [hubEndpoint]
+ * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  */

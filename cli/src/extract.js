@@ -24,6 +24,7 @@ import { withWeights } from './tensor-file.js';
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
  * @property {string} [hubEndpoint]
+ * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {Map<string, string>} layers

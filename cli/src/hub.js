@@ -2,7 +2,7 @@
 
 import { LayertapError } from 'layertap';
 import { openHub } from 'layertap/hub';
-import { huggingFaceCache } from 'layertap/node';
+import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { warn } from './print.js';
 
@@ -11,7 +11,7 @@ export const HUB = 'hub:';
 
 /**
  * Opens a repository: its config says the model and what is done to a photo. What Python has downloaded is looked into
- * first. HF_ENDPOINT names a mirror, and HF_TOKEN is the token, as in Python.
+ * first, then what was read before. HF_ENDPOINT names a mirror, and HF_TOKEN is the token, as in Python.
  *
  * @param {string} text
  * @param {import('./source.js').SourceOptions & { option: string }} options
@@ -19,21 +19,23 @@ export const HUB = 'hub:';
  * @throws {UsageError} where options of the model are given, which the config tells
  * @throws {CommandError} where there is no such repository, or its model isn't one of torchvision's
  */
-export async function hubSource(text, { option, model, modelOptions = {}, hubEndpoint }) {
+export async function hubSource(text, { option, model, modelOptions = {}, hubEndpoint, cache }) {
   if (Object.keys(modelOptions).length > 0) {
     throw new UsageError('expected --model-options with a file, got them with hub:');
   }
   const label = `${option} ${text}`.trimStart();
   const [repo = '', revision] = text.slice(HUB.length).split('@');
   const { HF_ENDPOINT, HF_TOKEN } = process.env;
+  const caches = cachesOf(cache).hub;
   let hub;
   try {
     hub = await openHub(repo, {
       revision,
       endpoint: hubEndpoint ?? (HF_ENDPOINT || undefined),
       token: HF_TOKEN || undefined,
+      ...caches,
       // A mirror that is named has files of its own.
-      ...(hubEndpoint === undefined && { local: huggingFaceCache() }),
+      ...(hubEndpoint !== undefined && { local: undefined }),
       onWarning: (message) => warn(message.replace(/^openHub: /, '')),
     });
   } catch (error) {

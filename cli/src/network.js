@@ -18,6 +18,7 @@ import { withWeights } from './tensor-file.js';
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
  * @property {string} [hubEndpoint]
+ * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {import('./input.js').Preset} [preset]

@@ -106,6 +106,13 @@ function createProgram(isCompleting, onOutcome) {
       '--hub-endpoint <url>',
       'a mirror of the Hugging Face hub; HF_ENDPOINT unless given, HF_TOKEN is the token',
     );
+  const cache = () =>
+    new Option(
+      '--cache <folder>',
+      'keeps the parts of weights that were read from a server; LAYERTAP_CACHE unless given, else ~/.cache/layertap',
+    );
+  const noCache = () =>
+    new Option('--no-cache', "reads weights from the server alone: neither from this cache, nor from Python's");
   const weightsKey = () => new Option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict');
   const weightsPrefix = () =>
     new Option('--weights-prefix <prefix>', 'what is taken off the names: module.; others are left out');
@@ -151,6 +158,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .addOption(needed(weights()))
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(needed(layers()))
@@ -190,6 +199,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .addOption(needed(weights()))
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(preset('imagenet'))
@@ -218,6 +229,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .addOption(needed(weights()))
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(needed(layers()))
@@ -252,6 +265,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .option('--weights <weights>', 'where they are now; unless given, where they were when the index was made')
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(layers())
@@ -278,6 +293,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .addOption(needed(weights()))
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(input())
@@ -309,6 +326,8 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(modelOptions())
     .addOption(layers())
     .addOption(hubEndpoint())
+    .addOption(cache())
+    .addOption(noCache())
     .addOption(weightsKey())
     .addOption(weightsPrefix())
     .addOption(json())

@@ -21,6 +21,7 @@ const AUXILIARY = /^aux_classifier\./;
  * @property {Record<string, unknown>} modelOptions
  * @property {string} weights
  * @property {string} [hubEndpoint]
+ * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {string} [input]

@@ -5,6 +5,7 @@
 
 import { LayertapError, openWeights } from 'layertap';
 import { categoriesOf, getModelWeights, getWeight, modelOptionsOf, openPretrained } from 'layertap/weights';
+import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { HUB, hubSource } from './hub.js';
 
@@ -54,6 +55,7 @@ export const MAX_HEADER_BYTES = 100_000_000;
  * @property {string | undefined} [model]
  * @property {Readonly<Record<string, unknown>>} [modelOptions]
  * @property {string | undefined} [hubEndpoint] a mirror of the Hugging Face hub
+ * @property {string | false | undefined} [cache] the folder of what was read before, or false for no cache at all
  */
 
 /**
@@ -66,35 +68,46 @@ export const MAX_HEADER_BYTES = 100_000_000;
  * @throws {CommandError} where there are no weights of that name
  */
 export async function sourceOf(text, options = {}) {
-  const { option = '--weights', model, hubEndpoint } = options;
+  const { option = '--weights', model, hubEndpoint, cache } = options;
   if (text.startsWith(HUB)) return hubSource(text, { ...options, option });
   if (hubEndpoint !== undefined) throw new UsageError('expected --hub-endpoint with hub:OWNER/NAME, got it without');
-  if (/^https?:\/\//i.test(text)) return urlSource(text, option);
-  if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text)) return namedSource(text, option, model);
+  if (/^https?:\/\//i.test(text)) return urlSource(text, option, cache);
+  if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text))
+    return namedSource(text, option, { model, cache });
   return { label: `${option} ${text}`.trimStart(), path: text, modelOptions: {}, categories: null };
 }
 
 /**
  * @param {string} url
  * @param {string} option
+ * @param {SourceOptions['cache']} cache
  * @returns {WeightSource}
  */
-function urlSource(url, option) {
+function urlSource(url, option, cache) {
   // What stands before the host and behind the path may be a secret.
   const label = `${option} ${url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//')}`.trimStart();
   return {
     ...{ label, modelOptions: {}, categories: null },
-    open: ({ key, prefix }) => openWeights(url, { key, prefix, maxHeaderBytes: MAX_HEADER_BYTES }),
+    async open({ key, prefix }) {
+      const { source, close } = await cachesOf(cache).fileOf(url);
+      try {
+        const file = await openWeights(source, { key, prefix, maxHeaderBytes: MAX_HEADER_BYTES });
+        return { ...file, close: () => file.close().finally(close) };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
   };
 }
 
 /**
  * @param {string} text
  * @param {string} option
- * @param {string | undefined} model
+ * @param {Pick<SourceOptions, 'model' | 'cache'>} options
  * @returns {WeightSource}
  */
-function namedSource(text, option, model) {
+function namedSource(text, option, { model, cache }) {
   if (!text.includes('.') && model === undefined) {
     throw new UsageError(`expected --model with ${`${option} ${text}`.trimStart()}, got none`);
   }
@@ -116,7 +129,8 @@ function namedSource(text, option, model) {
       if (key !== undefined || prefix !== undefined) {
         throw new UsageError('expected --weights-key and --weights-prefix with a file or a URL, got them with a name');
       }
-      return openPretrained(weights, { mirror: process.env[MIRROR] || undefined, checkHash: whole });
+      const mirror = process.env[MIRROR] || undefined;
+      return openPretrained(weights, { mirror, checkHash: whole, ...cachesOf(cache).torch });
     },
   };
 }

@@ -4,9 +4,12 @@
  */
 
 import { describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
+import { cut } from './quoted.ts';
 
 /** What can be read at any place, e.g. an object in a bucket. */
 export interface ByteSource {
+  /** What errors call the file: its address, its path. */
+  readonly name?: string | undefined;
   /** The size of the whole file. */
   readonly byteLength: number;
   /**
@@ -40,6 +43,8 @@ export function reusedMemory(): Memory {
 
 /** What is needed of Node's `FileHandle`. It stays open, and the caller's to close. */
 export interface FileHandleLike {
+  /** What errors call the file. Node's handles have none. */
+  readonly name?: string | undefined;
   /** Fills `buffer` from `offset` on with at most `length` bytes of the file from `position` on. */
   read(
     buffer: Uint8Array,
@@ -53,8 +58,8 @@ export interface FileHandleLike {
 
 /** A file's bytes from front to back. */
 export interface Origin {
-  /** The file's address, as messages show it; undefined where it has none. */
-  readonly name?: string;
+  /** What errors call the file: its address, path or name; undefined where it has none. */
+  readonly name?: string | undefined;
   /** The size of the whole file; undefined while it isn't known. */
   readonly byteLength: number | undefined;
   /** Whether bytes can be left out; otherwise all before those that are wanted are read. */
@@ -87,11 +92,12 @@ const CHUNK_BYTES = 64 * 2 ** 10;
  * @throws {@link ValueError} where `byteLength` is no size
  */
 export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_BYTES, readsAhead = false): Origin {
-  const { byteLength } = source;
+  const { name, byteLength } = source;
   if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
     throw new ValueError(`${caller}: expected a byteLength that is a whole number >= 0, got ${describe(byteLength)}`);
   }
   return {
+    name: typeof name === 'string' && name !== '' ? cut(name) : undefined,
     byteLength,
     seekable: true,
     keepsPieces: true,
@@ -133,6 +139,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 /** The bytes of a Blob or File. A File that changes on the disk ends in a {@link FileChangedError}. */
 export function blobSource(caller: string, blob: Blob): ByteSource {
   return {
+    name: (blob as Partial<File>).name,
     byteLength: blob.size,
     async read(begin, end) {
       try {
@@ -149,6 +156,7 @@ export function blobSource(caller: string, blob: Blob): ByteSource {
 export async function fileHandleOrigin(caller: string, handle: FileHandleLike): Promise<Origin> {
   const opened = await handle.stat();
   const source: ByteSource = {
+    name: handle.name,
     byteLength: opened.size,
     async read(begin, end, { memory }) {
       const bytes = memory?.(end - begin) ?? new Uint8Array(end - begin);

@@ -3,7 +3,7 @@
  * realms.
  */
 
-import { describe, ValueError } from '../errors.ts';
+import { describe, NetworkError, ValueError } from '../errors.ts';
 import {
   type ByteSource,
   blobSource,
@@ -15,12 +15,14 @@ import {
   streamOrigin,
 } from './byte-source.ts';
 import { HttpOrigin, type HttpSettings } from './http-origin.ts';
+import { shown } from './secrets.ts';
 import { isBinary, kindOf, toBytes, wayToBytes } from './to-bytes.ts';
 
 /** What holds a file's bytes. */
 export type FileSource =
   | string
   | URL
+  | Response
   | Blob
   | Uint8Array
   | ArrayBuffer
@@ -43,11 +45,19 @@ export async function openOrigin(caller: string, source: FileSource, options: Ht
       throw new ValueError(`${caller}: expected a stream to read, got one that is read already`);
     return streamOrigin(caller, source as ReadableStream<Uint8Array>);
   }
+  if (kind === 'Response') {
+    const { status, url, body } = source as Response;
+    if (status !== 200) {
+      throw new NetworkError(`${caller}: expected a Response of status 200, got ${status}`, { status });
+    }
+    const origin = await openOrigin(caller, body ?? new Blob([]).stream(), options);
+    return url === '' ? origin : Object.assign(origin, { name: shown(new URL(url)) });
+  }
   if (can('slice') && can('arrayBuffer')) return originOf(caller, blobSource(caller, source as Blob));
   if (can('read') && can('stat')) return fileHandleOrigin(caller, source as FileHandleLike);
   if (can('read') && 'byteLength' in able) return originOf(caller, source as ByteSource);
   throw new ValueError(
-    `${caller}: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, ` +
+    `${caller}: expected a URL, Response, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, read }, ` +
       `got ${describe(source)}${wayToBytes(source, caller)}`,
   );
 }

@@ -3,6 +3,16 @@
  * family. Re-exports only.
  */
 
+export {
+  type CachedFile,
+  type CachedFileOptions,
+  type CachedRange,
+  type CacheLike,
+  type ClosableSource,
+  cachedFile,
+  type RangeCache,
+  rangesInCache,
+} from '../formats/range-cache.ts';
 export type { HubConfig } from './hub-config.ts';
 export type { HubPreset } from './hub-preset.ts';
 export {
@@ -17,4 +27,3 @@ export {
   type OpenHubOptions,
   openHub,
 } from './open-hub.ts';
-export { type CachedFile, type CachedRange, type CacheLike, type RangeCache, rangesInCache } from './range-cache.ts';

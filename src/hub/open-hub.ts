@@ -8,6 +8,7 @@ import { inFile } from '../formats/in-file.ts';
 import { checkCallable, checkOpenSettings, READ_DEFAULTS } from '../formats/open-options.ts';
 import { type FileSource, openOrigin } from '../formats/open-origin.ts';
 import { openedSafetensors } from '../formats/open-safetensors.ts';
+import { cachedSource, type RangeCache } from '../formats/range-cache.ts';
 import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
 import { shown } from '../formats/secrets.ts';
 import type { Image } from '../image/image.ts';
@@ -19,7 +20,6 @@ import type { LoadProgress, TensorStream } from '../tensor/tensor-stream.ts';
 import { buildArchitecture } from './architectures.ts';
 import { type HubConfig, parseHubConfig } from './hub-config.ts';
 import { type HubPreset, prepareImage, presetOf } from './hub-preset.ts';
-import { cachedSource, type RangeCache } from './range-cache.ts';
 import { renamedTensors } from './renamed-tensors.ts';
 
 /** Files of repositories that are on this machine already. */
@@ -285,12 +285,11 @@ class Repository {
   /** Opens a file. Over HTTP nothing is requested yet, unless there is a cache. */
   async open(file: string): Promise<OpenFile> {
     const { cache, local, signal } = this.#settings;
-    const name = `${file} of ${this.#repo}`;
     const http = this.#http;
     const found = await local?.open(this.#repo, this.revision, file);
     if (found) {
       this.#setCommit(found.commit);
-      const origin = Object.assign(await openOrigin(this.#caller, found.source, http), { name });
+      const origin = await openOrigin(this.#caller, found.source, http);
       return { origin, close: async () => found.close() };
     }
     const { origin, pathname } = this.#endpoint;
@@ -301,11 +300,10 @@ class Repository {
     if (cache) {
       const identity = isCommit(this.revision) ? this.revision : null;
       const cached = await this.told(file, cachedSource(this.#caller, url, { cache, identity, http, signal }));
-      source = cached;
-      close = cached.close;
+      source = cached ?? url;
+      close = cached?.close ?? close;
     }
     const opened = await openOrigin(this.#caller, source, http);
-    if (cache) Object.assign(opened, { name });
     return {
       origin: opened,
       close: async () => {

@@ -2,8 +2,8 @@
 
 import { describe, ValueError } from '../errors.ts';
 import { checkLimit } from '../formats/open-options.ts';
+import type { CachedFile, RangeCache } from '../formats/range-cache.ts';
 import type { NodeStat } from '../host.ts';
-import type { CachedFile, RangeCache } from '../hub/range-cache.ts';
 import { withDefaults } from '../options.ts';
 import { builtins, isAbsent } from './builtins.ts';
 

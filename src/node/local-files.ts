@@ -16,7 +16,7 @@ async function opened(path: string, { files }: Builtins): Promise<NodeFile | nul
     if (isAbsent(error)) return null;
     throw error;
   }
-  if ((await file.stat()).isFile()) return file;
+  if ((await file.stat()).isFile()) return Object.assign(file, { name: path });
   await file.close();
   return null;
 }

@@ -8,7 +8,12 @@ export * from './categories.ts';
 export * from './coco-categories.ts';
 export { getModelWeights, getWeight, listWeights } from './get-weight.ts';
 export * from './imagenet-categories.ts';
-export { type OpenPretrainedOptions, openPretrained, type PretrainedSource } from './open-pretrained.ts';
+export {
+  type LocalFile,
+  type OpenPretrainedOptions,
+  openPretrained,
+  type PretrainedSource,
+} from './open-pretrained.ts';
 export * from './pretrained.ts';
 export * from './voc-categories.ts';
 export type { CategoriesName, Weights, WeightsEnum, WeightsMeta, WeightsTransforms } from './weights.ts';

@@ -1,11 +1,13 @@
 /** Opens torchvision's weight files where they lie, or on a mirror. */
 
 import { describe, FormatError, ValueError } from '../errors.ts';
-import { HTTP_DEFAULTS } from '../formats/http-origin.ts';
+import type { FileHandleLike } from '../formats/byte-source.ts';
+import { HTTP_DEFAULTS, type HttpSettings } from '../formats/http-origin.ts';
 import { inFile } from '../formats/in-file.ts';
 import { checkCallable, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from '../formats/open-options.ts';
-import { openOrigin } from '../formats/open-origin.ts';
+import { type FileSource, openOrigin } from '../formats/open-origin.ts';
 import { type OpenedWeights, openWeights } from '../formats/open-weights.ts';
+import { cachedSource, checkCache, type RangeCache } from '../formats/range-cache.ts';
 import { withoutSecrets } from '../formats/secrets.ts';
 import { flag, withDefaults } from '../options.ts';
 import type { LoadProgress } from '../tensor/tensor-stream.ts';
@@ -23,6 +25,15 @@ export interface PretrainedSource extends OpenOptions {
    * Hosts without `crypto.subtle` compare nothing.
    */
   readonly checkHash?: boolean | undefined;
+  /** Asked for the file before the network is: `torchCheckpoint` of `layertap/node`. It is given torchvision's URL. */
+  readonly local?: ((url: string) => PromiseLike<LocalFile | null>) | undefined;
+  /** Keeps the parts of files that were read: `folderCache()` of `layertap/node`, `rangesInCache()` of `layertap/hub`. */
+  readonly cache?: RangeCache | undefined;
+}
+
+/** An opened file on this machine. */
+export interface LocalFile extends FileHandleLike {
+  close(): PromiseLike<void>;
 }
 
 /** Options of {@link openPretrained}. */
@@ -35,7 +46,7 @@ export interface OpenPretrainedOptions extends PretrainedSource {
 export const SOURCE_DEFAULTS = {
   ...READ_DEFAULTS,
   ...HTTP_DEFAULTS,
-  ...{ mirror: undefined, checkHash: undefined, onProgress: undefined },
+  ...{ mirror: undefined, checkHash: undefined, local: undefined, cache: undefined, onProgress: undefined },
 };
 
 /**
@@ -52,14 +63,45 @@ export const SOURCE_DEFAULTS = {
  */
 export async function openPretrained(weights: Weights, options: OpenPretrainedOptions = {}): Promise<OpenedWeights> {
   const caller = 'openPretrained';
-  const { mirror, checkHash, onProgress, ...settings } = withDefaults(caller, options, SOURCE_DEFAULTS);
-  const { url, sha256 } = weights;
+  const { mirror, checkHash, local, cache, onProgress, ...settings } = withDefaults(caller, options, SOURCE_DEFAULTS);
+  const { url } = weights;
   const place = mirror === undefined ? url : mirrored(caller, url, mirror);
-  if (!flag(`${caller}: checkHash`, checkHash ?? false)) return openWeights(place, settings);
+  const isWhole = flag(`${caller}: checkHash`, checkHash ?? false);
   checkOpenSettings(caller, settings);
+  checkCallable(caller, 'local', local);
+  if (cache !== undefined) checkCache(caller, cache);
   checkCallable(caller, 'onProgress', onProgress);
+  const file = await local?.(url);
+  try {
+    const { signal } = settings;
+    const cached =
+      !file && cache ? await cachedSource(caller, place, { cache, identity: null, http: settings, signal }) : null;
+    const source = file ?? cached ?? place;
+    const opened = await (isWhole
+      ? openWhole(source, weights, { ...settings, onProgress })
+      : openWeights(source, settings));
+    return {
+      ...opened,
+      close: async () => {
+        await opened.close();
+        await file?.close();
+      },
+    };
+  } catch (error) {
+    await file?.close();
+    throw error;
+  }
+}
+
+/** The file, read as a whole and compared with the digits in its name. */
+async function openWhole(
+  source: FileSource,
+  weights: Weights,
+  { onProgress, ...settings }: HttpSettings & Pick<OpenPretrainedOptions, 'signal' | 'onProgress'>,
+): Promise<OpenedWeights> {
+  const caller = 'openPretrained';
   const { signal } = settings;
-  const origin = await openOrigin(caller, place, settings);
+  const origin = await openOrigin(caller, source, settings);
   // What a server says of the file's size is bounded by what is known of it, in MiB with three digits after the point.
   const most = Math.ceil((weights.meta.fileSize + 0.001) * 2 ** 20);
   let bytes = new Uint8Array(0);
@@ -77,7 +119,7 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
   } finally {
     await origin.close();
   }
-  return openWeights(bytes.subarray(0, filled), { signal, sha256 }).catch((error: unknown) => {
+  return openWeights(bytes.subarray(0, filled), { signal, sha256: weights.sha256 }).catch((error: unknown) => {
     throw inFile(origin.name, error);
   });
 }

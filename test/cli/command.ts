@@ -28,8 +28,17 @@ const ALL = `
 export class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'layertap-cli-'));
 
+  /** Where commands keep weights that they read, each run elsewhere. */
+  readonly #caches = mkdtempSync(join(tmpdir(), 'layertap-caches-'));
+  #runs = 0;
+
   constructor() {
-    afterAll(() => rmSync(this.path, { recursive: true }));
+    afterAll(() => [this.path, this.#caches].map((path) => rmSync(path, { recursive: true })));
+  }
+
+  /** The environment of a command. */
+  #env(more: Readonly<Record<string, string>> = {}) {
+    return { ...process.env, XDG_CACHE_HOME: join(this.#caches, String(this.#runs++)), ...more };
   }
 
   /** Runs `layertap` with these arguments. */
@@ -37,6 +46,7 @@ export class Folder {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
       cwd: this.path,
       encoding: 'utf8',
+      env: this.#env(),
     });
     return { status, stdout, stderr };
   }
@@ -44,7 +54,7 @@ export class Folder {
   /** As {@link run}, beside this process, which may answer it; with these variables in the environment. */
   runBeside(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
-      const options = { cwd: this.path, env: { ...process.env, ...env } };
+      const options = { cwd: this.path, env: this.#env(env) };
       const child = execFile(process.execPath, [BIN, ...args], options, (_, stdout, stderr) =>
         resolve({ status: child.exitCode!, stdout, stderr }),
       );

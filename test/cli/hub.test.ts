@@ -52,7 +52,7 @@ async function serve(options: Partial<HubOptions> = {}, cfg: object = {}): Promi
 
 /** Runs a command while a server of this process answers. */
 function run(args: readonly string[], env: Record<string, string> = {}) {
-  const clean = { PATH: process.env.PATH, HOME: folder, ...env };
+  const clean = { PATH: process.env.PATH, HOME: mkdtempSync(join(folder, 'home-')), ...env };
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [BIN, ...args], { cwd: folder, env: clean }, (error, stdout, stderr) => {
       resolve({ status: error ? Number(error.code) : 0, stdout, stderr });

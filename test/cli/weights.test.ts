@@ -154,7 +154,7 @@ describe('weights by name', () => {
     expect([whole.status, whole.stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^layertap: SqueezeNet1_1_Weights\.IMAGENET1K_V1: openWeights: expected a file whose SHA-256 begins with b8a52dc0,/,
+        /^layertap: SqueezeNet1_1_Weights\.IMAGENET1K_V1: http:\S+: openWeights: expected a file whose SHA-256 begins with b8a52dc0,/,
       ),
     ]);
     const args = ['convert', 'DEFAULT', 'w.safetensors', '--model', 'squeezenet1_1', '--layers', 'features.0'];

@@ -831,6 +831,21 @@ describe('other sources', () => {
     );
   });
 
+  it('refuse a Response that is a refusal, a part, or empty', async () => {
+    for (const status of [404, 206]) {
+      const error = await thrown(openSafetensors(new Response(bytes.slice(), { status })));
+      expect(error).toEqual(
+        new NetworkError(`openSafetensors: expected a Response of status 200, got ${status}`, { status }),
+      );
+    }
+    expect(await thrown(openSafetensors(new Response(null)))).toEqual(
+      new FormatError('safetensors: expected at least 8 bytes, got 0'),
+    );
+    const server = await serve({}, servedBytes(bytes.subarray(0, 100)));
+    const cut = (await thrown(openSafetensors(await fetch(`${server.url}?token=secret`)))) as Error;
+    expect(cut.message).toMatch(new RegExp(`^${server.url}: safetensors: header ends at byte \\d+ of 100$`));
+  });
+
   it('refuse what is none of them', async () => {
     for (const [source, kind] of [
       [42, '42'],
@@ -838,13 +853,12 @@ describe('other sources', () => {
       [undefined, 'undefined'],
       [{ read() {} }, '{ read }; open it with openSafetensors'],
       [Promise.resolve(bytes), 'a Promise that was not awaited; await it first'],
-      [new Response(''), 'a Response; await its arrayBuffer()'],
       [await openSafetensors(bytes), 'a TensorReader; it is open already: await its load()'],
     ] as const) {
       expect(await thrown(openSafetensors(source as never))).toEqual(
         new ValueError(
-          'openSafetensors: expected a URL, Blob, Uint8Array, FileHandle, ReadableStream or { byteLength, ' +
-            `read }, got ${kind}`,
+          'openSafetensors: expected a URL, Response, Blob, Uint8Array, FileHandle, ReadableStream or ' +
+            `{ byteLength, read }, got ${kind}`,
         ),
       );
     }

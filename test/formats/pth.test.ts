@@ -53,7 +53,8 @@ describe.each(LAYOUTS)('a state dict in the %s layout', (layout) => {
   it('has the bytes of every tensor, from every source', async () => {
     const bytes = bytesOf(name);
     const file = await open(pathOf(name));
-    const sources = [bytes, bytes.buffer, new Blob([bytes]), new Blob([bytes]).stream(), file];
+    const blob = new Blob([bytes]);
+    const sources = [bytes, bytes.buffer, blob, blob.stream(), new Response(blob), new File([blob], 'w.pth'), file];
     for (const source of sources) {
       const opened = await openWeights(source as Uint8Array);
       expect(opened.format).toBe('pth');

@@ -4,17 +4,17 @@
  */
 
 import { describe, FileChangedError, ValueError } from '../errors.ts';
-import type { ByteSource } from '../formats/byte-source.ts';
-import { HttpOrigin, type HttpSettings } from '../formats/http-origin.ts';
-import { checkLimit } from '../formats/open-options.ts';
-import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
 import { withDefaults } from '../options.ts';
+import type { ByteSource } from './byte-source.ts';
+import { HTTP_DEFAULTS, type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
+import { checkLimit, checkSignal } from './open-options.ts';
+import { HEAD_BYTES, readRange } from './read-range.ts';
 
 /** A state of a file. */
 export interface CachedFile {
   /** Its address, without what may be secret: user, password, query and fragment. */
   readonly url: string;
-  /** What tells one state from another: a commit, or an ETag. */
+  /** What tells one state from another: a commit, an ETag, or when it was changed. */
   readonly identity: string;
 }
 
@@ -41,7 +41,7 @@ export interface CachedSourceOptions {
   readonly cache: RangeCache;
   /**
    * Where the address stands for one state of a file for good, what to know it by. Then the server isn't asked for what
-   * is cached. Null asks for the file's first 64 KiB each time, and for its ETag with them.
+   * is cached. Null asks for the file's first 64 KiB each time, and for its ETag or its date with them.
    */
   readonly identity: string | null;
   readonly http: HttpSettings;
@@ -53,18 +53,55 @@ export interface ClosableSource extends ByteSource {
   close(): Promise<void>;
 }
 
-/** A file of a URL of which parts are cached. @param caller the public function, for messages */
-export async function cachedSource(caller: string, url: string, options: CachedSourceOptions): Promise<ClosableSource> {
+/** Options of {@link cachedFile}: those of HTTP, the cache, and what ends the opening. */
+export interface CachedFileOptions extends HttpOptions {
+  readonly cache: RangeCache;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A file of a URL, of which a cache keeps what is read; null where the server does no ranges, and so nothing can be
+ * kept:
+ *
+ *     const file = await openWeights((await cachedFile(url, { cache })) ?? url);
+ *
+ * The server is asked for the file's first 64 KiB each time, and so for its state: its ETag, or else when it was
+ * changed. Parts of another state aren't used. Where the server tells neither, nothing is kept.
+ *
+ * @throws {@link ValueError} where an option is of a wrong type
+ * @throws {@link NetworkError} where the server can't be reached, refuses, or doesn't keep to HTTP
+ */
+export async function cachedFile(url: string | URL, options: CachedFileOptions): Promise<ClosableSource | null> {
+  const defaults = { ...HTTP_DEFAULTS, cache: undefined, signal: undefined };
+  const { cache, signal, ...http } = withDefaults('cachedFile', options, defaults);
+  checkCache('cachedFile', cache);
+  checkSignal('cachedFile', signal);
+  return cachedSource('cachedFile', String(url), { cache: cache!, identity: null, http, signal });
+}
+
+/** @throws {@link ValueError} where it isn't a cache of parts */
+export function checkCache(caller: string, cache: RangeCache | undefined): void {
+  if (typeof cache?.match === 'function' && typeof cache.put === 'function') return;
+  throw new ValueError(`${caller}: expected cache with match and put, such as folderCache's, got ${describe(cache)}`);
+}
+
+/** As {@link cachedFile}. @param caller the public function, for messages */
+export async function cachedSource(
+  caller: string,
+  url: string,
+  options: CachedSourceOptions,
+): Promise<ClosableSource | null> {
   const { http, signal } = options;
-  let etag: string | null = null;
+  let state: string | null = null;
   const { fetch = globalThis.fetch } = http;
   const observed = async (address: string, init: RequestInit) => {
     const response = await fetch(address, init);
-    if (response?.ok) etag ??= response.headers.get('etag');
+    if (response?.ok) state ??= response.headers.get('etag') ?? response.headers.get('last-modified');
     return response;
   };
   const origin = new HttpOrigin(caller, url, { ...http, fetch: observed });
-  const { origin: host, pathname } = new URL(url);
+  const { name } = origin;
+  const { origin: host, pathname } = new URL(url, globalThis.location?.href);
   let file: CachedFile | null = null;
   let byteLength: number | undefined;
   /** What the cache has, if that can be right. */
@@ -87,8 +124,7 @@ export async function cachedSource(caller: string, url: string, options: CachedS
     byteLength ??= origin.byteLength;
     if (byteLength !== undefined && origin.byteLength !== undefined && origin.byteLength !== byteLength) {
       throw new FileChangedError(
-        `${caller}: expected the same file as in the cache from ${host}${pathname}, got ${origin.byteLength} bytes ` +
-          `after ${byteLength}`,
+        `${caller}: expected the same file as in the cache from ${name}, got ${origin.byteLength} bytes after ${byteLength}`,
       );
     }
     return bytes;
@@ -103,15 +139,15 @@ export async function cachedSource(caller: string, url: string, options: CachedS
   if (options.identity !== null) file = { url: host + pathname, identity: options.identity };
   const known = await cached(0, HEAD_BYTES);
   const head = known ?? (await fetched(0, HEAD_BYTES, signal));
-  if (!file && etag !== null) file = { url: host + pathname, identity: etag };
-  if (!known) await keep(0, HEAD_BYTES, head);
-  // A server that doesn't tell: all of it, which then is as long as it is.
-  if (byteLength === undefined) {
-    const whole = await readRange(origin, head.length, Infinity, signal, head);
-    const read = async (begin: number, end: number) => whole.subarray(begin, end);
-    return { byteLength: whole.length, read, close };
+  // From a server without ranges, each part would be read with all before it.
+  if (byteLength === undefined || !origin.seekable) {
+    await close();
+    return null;
   }
+  if (!file && state !== null) file = { url: host + pathname, identity: state };
+  if (!known) await keep(0, HEAD_BYTES, head);
   return {
+    name,
     byteLength,
     async read(begin, end, reading) {
       if (end <= head.length) return head.subarray(begin, end);

@@ -1,0 +1,42 @@
+/** Where weights are looked for before a server is asked: what Python has downloaded, and what was read here before. */
+
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { cachedFile } from 'layertap/hub';
+import { folderCache, huggingFaceCache, torchCheckpoint } from 'layertap/node';
+
+/** Names the folder of the command line's own cache. */
+const FOLDER = 'LAYERTAP_CACHE';
+
+/** What torch.hub takes for a file's hash: by its name alone, such a file is the same wherever it comes from. */
+const HASHED = /-[0-9a-f]{8,}\.[a-z]+$/;
+
+/**
+ * The caches that a command looks into.
+ *
+ * @param {string | false | undefined} cache what `--cache` and `--no-cache` say; false for none at all
+ */
+export function cachesOf(cache) {
+  if (cache === false) return { hub: {}, torch: {}, fileOf };
+  const { [FOLDER]: named, XDG_CACHE_HOME } = process.env;
+  const own = folderCache(cache ?? (named || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'layertap')));
+  return {
+    hub: { local: huggingFaceCache(), cache: own },
+    torch: { local: torchCheckpoint, cache: own },
+    fileOf: (/** @type {string} */ url) => fileOf(url, own),
+  };
+}
+
+/**
+ * The file of a URL, and how it is let go of.
+ *
+ * @param {string} url
+ * @param {import('layertap/hub').RangeCache} [cache]
+ * @returns {Promise<{ source: string | import('layertap').ByteSource | import('layertap').FileHandleLike,
+ *   close(): Promise<void> }>}
+ */
+async function fileOf(url, cache) {
+  const found = cache && HASHED.test(new URL(url).pathname) ? await torchCheckpoint(url) : null;
+  const source = found ?? (cache && (await cachedFile(url, { cache }))) ?? url;
+  return { source, close: async () => found?.close() };
+}

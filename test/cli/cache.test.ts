@@ -1,0 +1,186 @@
+/** Where the command line looks for weights before it asks a server, and what it keeps of what it read. */
+
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resnet18 } from '../../src/models/resnet.ts';
+import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
+import { SqueezeNet1_1_Weights } from '../../src/weights/index.ts';
+import { type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
+import { fillParameters, generatedTensor } from '../support/generator.ts';
+import { COMMIT, serveHub } from '../support/hub-server.ts';
+import { pthOf } from '../support/pth.ts';
+import { timmConfig, timmFile } from '../support/timm.ts';
+import { Folder } from './command.ts';
+
+const folder = new Folder();
+folder.writeTensors('x.safetensors', [['input', generatedTensor('input', [1, 3, 33, 33])]]);
+
+/** Files of the same size, and of other numbers. */
+const model = fillParameters(squeezenet1_1());
+const file = pthOf('zip', model.stateDict());
+for (const parameter of model.parameters()) (parameter.tensor.data as Float32Array).fill(0.5);
+const other = pthOf('zip', model.stateDict());
+
+/** Where the caches are, one place for each test. */
+let home = '';
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'layertap-'));
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+const NAME = new URL(SqueezeNet1_1_Weights.DEFAULT.url).pathname.split('/').pop()!;
+const EXTRACT = ['extract', '--layers', 'features.3', '--input', 'x.safetensors', '--deterministic'];
+
+/** The features that a command gives. */
+async function featuresOf(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const all = [...EXTRACT, ...args, '--output', 'f.safetensors'];
+  const { status, stderr } = await folder.runBeside(all, { XDG_CACHE_HOME: home, ...env });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return folder.readTensors('f.safetensors').get('features.3')!.data;
+}
+
+const write = (path: string, bytes: Uint8Array | string) => {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+};
+
+/** The number of files in a folder; 0 where there is none. */
+const countIn = (...path: readonly string[]) => {
+  try {
+    return readdirSync(join(...path)).length;
+  } catch {
+    return 0;
+  }
+};
+
+describe.each([
+  ['torchvision’s weights', (_: string) => ['--weights', 'SqueezeNet1_1_Weights.DEFAULT']],
+  ['a URL', (url: string) => ['--model', 'squeezenet1_1', '--weights', url]],
+] as const)('of %s', (_, argsFor) => {
+  const serve = async (bytes: Uint8Array, options?: FileServerOptions) => {
+    const server = await serveFile(servedBytes(bytes), options);
+    const { origin } = new URL(server.url);
+    return { server, args: argsFor(`${server.url}?token=secret`), env: { LAYERTAP_MIRROR: origin } };
+  };
+
+  it('what was read is kept, and the server is asked for the state of the file alone', async () => {
+    const { server, args, env } = await serve(file);
+    await using _server = server;
+    const features = await featuresOf(args, env);
+    const asked = server.ranges.length;
+    expect(asked).toBeGreaterThan(1);
+    expect(await featuresOf(args, env)).toEqual(features);
+    expect(server.ranges.slice(asked)).toEqual(['bytes=0-65535']);
+    expect(countIn(home, 'layertap')).toBeGreaterThan(1);
+  });
+
+  it('another file at the same address is read anew, not mixed with the first', async () => {
+    const served = { bytes: file, etag: '"first"' };
+    const { server, args, env } = await serve(file, {
+      headers: () => ({ etag: served.etag }),
+      fault: ({ range, response }) => {
+        if (!range) return false;
+        const part = served.bytes.subarray(range.begin, range.end);
+        const said = `bytes ${range.begin}-${range.end - 1}/${served.bytes.length}`;
+        response.writeHead(206, { 'content-range': said, etag: served.etag }).end(part);
+        return true;
+      },
+    });
+    await using _server = server;
+    const first = await featuresOf(args, env);
+    Object.assign(served, { bytes: other, etag: '"second"' });
+    const second = await featuresOf(args, env);
+    expect(second).not.toEqual(first);
+    Object.assign(served, { bytes: file, etag: '"third"' });
+    expect(await featuresOf(args, env)).toEqual(first);
+  });
+
+  it('is kept where --cache, LAYERTAP_CACHE or XDG_CACHE_HOME says, and nowhere with --no-cache', async () => {
+    const { server, args, env } = await serve(file);
+    await using _server = server;
+    const counts = () => ['a', 'b', 'layertap'].map((name) => countIn(home, name) > 0);
+    await featuresOf([...args, '--no-cache'], { ...env, LAYERTAP_CACHE: join(home, 'b') });
+    expect(counts()).toEqual([false, false, false]);
+    await featuresOf([...args, '--cache', join(home, 'a')], { ...env, LAYERTAP_CACHE: join(home, 'b') });
+    expect(counts()).toEqual([true, false, false]);
+    await featuresOf(args, { ...env, LAYERTAP_CACHE: join(home, 'b') });
+    expect(counts()).toEqual([true, true, false]);
+    await featuresOf(args, env);
+    expect(counts()).toEqual([true, true, true]);
+    // A folder that can't be made is no reason to fail.
+    write(join(home, 'c'), 'a file');
+    await featuresOf([...args, '--cache', join(home, 'c', 'd')], env);
+  });
+});
+
+describe('what PyTorch has downloaded', () => {
+  const checkpoint = () => join(home, 'torch/hub/checkpoints', NAME);
+
+  it('is read in place of the server, by its name with a hash', async () => {
+    await using server = await serveFile(servedBytes(other));
+    const env = { LAYERTAP_MIRROR: new URL(server.url).origin };
+    write(checkpoint(), file);
+    const named = await featuresOf(['--weights', 'SqueezeNet1_1_Weights.DEFAULT'], env);
+    const url = `${new URL(server.url).origin}/models/${NAME}`;
+    const args = ['--model', 'squeezenet1_1', '--weights', url];
+    expect(await featuresOf(args)).toEqual(named);
+    expect(server.ranges).toEqual([]);
+    expect(await featuresOf([...args, '--no-cache'])).not.toEqual(named);
+  });
+
+  it('is left alone where a name has no hash, which may be anybody’s', async () => {
+    await using server = await serveFile(servedBytes(file));
+    write(join(home, 'torch/hub/checkpoints/weights.safetensors'), other);
+    await featuresOf(['--model', 'squeezenet1_1', '--weights', server.url]);
+    expect(server.ranges.length).toBeGreaterThan(0);
+  });
+
+  it('is named where it is cut, or another file', async () => {
+    write(checkpoint(), file.subarray(0, 4_000_000));
+    const args = ['--weights', 'SqueezeNet1_1_Weights.DEFAULT', '--output', 'f.safetensors'];
+    const { stderr } = await folder.runBeside([...EXTRACT, ...args], { XDG_CACHE_HOME: home });
+    expect(stderr).toContain(
+      `--weights SqueezeNet1_1_Weights.IMAGENET1K_V1: ${checkpoint()}: pth: zip: the end is missing: 4000000 of at least`,
+    );
+    write(checkpoint(), file);
+    const convert = ['convert', 'SqueezeNet1_1_Weights.DEFAULT', 'w.safetensors'];
+    const whole = await folder.runBeside(convert, { XDG_CACHE_HOME: home });
+    expect(whole.stderr).toContain(`${checkpoint()}: openWeights: expected a file whose SHA-256 begins with b8a52dc0`);
+  });
+});
+
+describe('repositories of the hub', () => {
+  const REPO = 'timm/resnet18.tag';
+  const weights = timmFile(resnet18(), null);
+  const args = ['extract', '--weights', `hub:${REPO}`, '--layers', 'layer1', '--input', 'x.safetensors'];
+  const run = async (endpoint: string, ...more: readonly string[]) => {
+    const all = [...args, '--output', 'f.safetensors', ...more];
+    const { status, stderr } = await folder.runBeside(all, { XDG_CACHE_HOME: home, HF_ENDPOINT: endpoint });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    return folder.readTensors('f.safetensors').get('layer1')!.data;
+  };
+  const config = timmConfig('resnet18');
+
+  it('are kept by their commit: of a branch, the config alone is asked for', async () => {
+    const server = await serveHub({ repos: { [REPO]: { 'config.json': config, 'model.safetensors': weights } } });
+    const features = await run(server.endpoint);
+    server.requests.length = 0;
+    expect(await run(server.endpoint)).toEqual(features);
+    expect(server.requests.map(({ path }) => path)).toEqual([`/${REPO}/resolve/main/config.json`]);
+    server.requests.length = 0;
+    await run(server.endpoint, '--no-cache');
+    expect(server.requests.length).toBeGreaterThan(2);
+    await server.close();
+  });
+
+  it('are read where Python has downloaded them', async () => {
+    const base = join(home, 'huggingface/hub/models--timm--resnet18.tag');
+    write(join(base, 'refs/main'), COMMIT);
+    write(join(base, 'snapshots', COMMIT, 'config.json'), JSON.stringify(config));
+    write(join(base, 'snapshots', COMMIT, 'model.safetensors'), weights);
+    // Nothing answers there.
+    await run('http://127.0.0.1:9');
+  });
+});
