@@ -18,7 +18,7 @@ import { arch, cpus, platform, totalmem } from 'node:os';
  * @typedef {{ name: string, value: number, bound: number, isLeast?: boolean }} Check the value may be at most the
  * bound, or at least
  */
-/** @typedef {{ rows: Row[], checks: Check[] }} Result */
+/** @typedef {{ rows: Row[], checks: Check[], failures?: string[] }} Result of which some models may have failed */
 /**
  * @typedef {{ machine: ReturnType<typeof machine>, commit: string | null, date: string }} Source where figures come
  * from

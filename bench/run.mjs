@@ -102,10 +102,13 @@ const source = sourceOf();
 /** @type {import('./report.mjs').Result} */
 const result = { rows: [], checks: [] };
 let tables = '';
+/** @type {string[]} */
+const allFailures = [];
 for (const name of suites) {
   /** @type {{ run(context: Context): Promise<import('./report.mjs').Result> }} */
   const suite = await import(`./suites/${name}.mjs`);
-  const { rows, checks } = await suite.run(context);
+  const { rows, checks, failures = [] } = await suite.run(context);
+  allFailures.push(...failures);
   result.rows.push(...rows);
   result.checks.push(...checks);
   // After each suite: a later one that fails doesn't take hours with it.
@@ -117,4 +120,5 @@ for (const name of suites) {
   if (file && draw?.[name]) writeFileSync(file, draw[name](report));
 }
 process.stdout.write(tables);
-process.exitCode = result.checks.every(holds) ? 0 : 1;
+for (const failure of allFailures) process.stderr.write(`${failure}\n`);
+process.exitCode = allFailures.length === 0 && result.checks.every(holds) ? 0 : 1;

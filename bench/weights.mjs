@@ -33,20 +33,29 @@ export function uniform(key, count, low, high) {
   return values;
 }
 
-/** A tensor of the numbers that belong to a state-dict key. @param {string} key @param {readonly number[]} shape */
-function weight(key, shape) {
+/**
+ * A tensor of the numbers that belong to a state-dict key.
+ *
+ * @param {string} key @param {readonly number[]} shape @param {number} normScale of norms' weights
+ */
+function weight(key, shape, normScale) {
   const count = shape.reduce((product, size) => product * size, 1);
   if (key.endsWith('num_batches_tracked')) return new Tensor(new BigInt64Array(count), shape, 'int64');
   if (key.endsWith('running_var')) return new Tensor(uniform(key, count, 0.5, 2), shape);
   if (key.endsWith('running_mean') || key.endsWith('bias')) return new Tensor(uniform(key, count, -0.2, 0.2), shape);
-  if (shape.length === 1) return new Tensor(uniform(key, count, 0.6, 1.2), shape);
+  if (shape.length === 1) return new Tensor(uniform(key, count, 0.6 * normScale, 1.2 * normScale), shape);
   const bound = Math.sqrt((6 * shape[0]) / count);
   return new Tensor(uniform(key, count, -bound, bound), shape);
 }
 
-/** A state dict for a module. @param {import('../dist/index.js').Module<any>} module */
-export function stateDictOf(module) {
-  return new Map([...module.stateShapes()].map(([key, shape]) => [key, weight(key, shape)]));
+/**
+ * A state dict for a module.
+ *
+ * @param {import('../dist/index.js').Module<any>} module
+ * @param {number} [normScale] by which norms' weights are multiplied
+ */
+export function stateDictOf(module, normScale = 1) {
+  return new Map([...module.stateShapes()].map(([key, shape]) => [key, weight(key, shape, normScale)]));
 }
 
 /** An input, as an image that was normalised. @param {readonly number[]} shape */

@@ -21,9 +21,9 @@ import { inputOf, stateDictOf } from './weights.mjs';
  * @returns {Promise<{ macs: number, outputs: string[], unsupported: Map<string, string> }>} and which formats can't say
  *   it
  */
-export async function writeBundle(folder, { build, shape, input = inputOf(shape) }, peers, options) {
+export async function writeBundle(folder, { build, shape, input = inputOf(shape), normScale }, peers, options) {
   const module = build();
-  const stateDict = stateDictOf(module);
+  const stateDict = stateDictOf(module, normScale);
   module.loadStateDict(stateDict);
   const { program, names, macs } = traced(module, shape);
   const { lowered, block } = lower(program, names);

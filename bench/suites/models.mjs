@@ -54,19 +54,26 @@ export async function compareAll(context, suite, bounds) {
   const rows = [];
   /** @type {Speedup[]} */
   const speedups = [];
+  /** @type {string[]} */
+  const failures = [];
   for (const model of context.models ?? Object.keys(bounds)) {
-    await withBundle(modelOf(model), context.peers, {}, async (bundle) => {
-      for (const engine of context.engines) {
-        const measured = await compare(context, engine, { suite, model, ...bundle });
-        rows.push(...measured);
-        const ratios = measured.flatMap(({ runtime, speedup }) =>
-          speedup === undefined || PEERS[runtime].isNative ? [] : [/** @type {number} */ (speedup)],
-        );
-        if (ratios.length > 0) speedups.push({ model, engine: engine.major, value: Math.min(...ratios) });
-      }
-    });
+    try {
+      await withBundle(modelOf(model), context.peers, {}, async (bundle) => {
+        for (const engine of context.engines) {
+          const measured = await compare(context, engine, { suite, model, ...bundle });
+          rows.push(...measured);
+          const ratios = measured.flatMap(({ runtime, speedup }) =>
+            speedup === undefined || PEERS[runtime].isNative ? [] : [/** @type {number} */ (speedup)],
+          );
+          if (ratios.length > 0) speedups.push({ model, engine: engine.major, value: Math.min(...ratios) });
+        }
+      });
+    } catch (error) {
+      // A model that fails doesn't take the others' minutes with it.
+      failures.push(`${model}: ${/** @type {Error} */ (error).message}`);
+    }
   }
-  return { rows, checks: context.engines.flatMap(({ major }) => checksOf(major, speedups, bounds)) };
+  return { rows, failures, checks: context.engines.flatMap(({ major }) => checksOf(major, speedups, bounds)) };
 }
 
 /**
