@@ -74,8 +74,8 @@ export interface OpenedSafetensors extends SafetensorsHeader, TensorStream {
  *     const getter = new IntermediateLayerGetter(resnet50(), { layer2: 'c3' });
  *     await getter.loadStateDictAsync(file); // 6 MB of 102
  *
- * @param source a URL, a Response, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`, or a
- *   stream. A stream and a Response are read once, from front to back
+ * @param source a URL, a Response, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`,
+ *   or a stream. A stream and a Response are read once, from front to back
  * @throws {@link ValueError} where it is none of these
  * @throws {@link FormatError} where the file's header breaks a rule of the format
  * @throws {@link NetworkError} where a server can't be reached, refuses, or doesn't keep to HTTP

@@ -66,8 +66,8 @@ export interface OpenedWeights extends TensorStream {
  * Nothing in a `.pth` file is run: names in it stand for what a closed list has under them. A server that answers with
  * the whole file, and a stream, are read to their end first where the file is a zip, whose directory comes last.
  *
- * @param source a URL, a Response, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`, or a
- *   stream
+ * @param source a URL, a Response, a Blob or File, bytes, Node's FileHandle, anything with `byteLength` and `read`,
+ *   or a stream
  * @throws {@link ValueError} where it is none of these
  * @throws {@link FormatError} where it is no weight file, naming what it is; with the part that isn't as it should be
  * @throws {@link NetworkError} where a server can't be reached, refuses, or doesn't keep to HTTP
