@@ -5,8 +5,11 @@ import { CommandError } from '../cli/src/failures.js';
 import { decodePhoto } from '../cli/src/photo.js';
 import { mutator } from './mutate.mjs';
 
-/** @typedef {typeof import('../dist/index.js')} Library */
-/** @typedef {{ layertap: Library, format: string, runs: number, seed: number }} Fuzzing */
+/** @typedef {typeof import('../dist/index.js') & typeof import('../dist/hub/index.js')} Library */
+/**
+ * @typedef {{ layertap: Library, format: string, runs: number, seed: number,
+ *   onRun?: (run: number, outcomes: Record<string, number>, slowestMs: number) => void }} Fuzzing
+ */
 /** @typedef {ReturnType<typeof mutator>} Mutator */
 
 const GOLDENS = new URL('../test/goldens/', import.meta.url);
@@ -46,6 +49,20 @@ export const subjects = {
     weights(layertap, ['state-dict.legacy', 'checkpoint.legacy', 'module.legacy'].map(pth)),
   safetensors: async (layertap) =>
     weights(layertap, [layertap.saveSafetensors(await layertap.loadWeights(pth('state-dict.zip')))]),
+  index: async (layertap) => {
+    const tensors = [...(await layertap.loadWeights(pth('state-dict.zip')))];
+    const names = ['1.safetensors', '2.safetensors', '3.safetensors'];
+    const shards = new Map(
+      names.map((name, i) => [name, layertap.saveSafetensors(tensors.filter((_, at) => at % names.length === i))]),
+    );
+    const map = Object.fromEntries(tensors.map(([name], at) => [name, names[at % names.length]]));
+    const index = { metadata: { total_size: 1234 }, weight_map: map };
+    return weights(layertap, [bytesOf(index)], (name) => shards.get(name) ?? new Uint8Array(0));
+  },
+  'hub-config': async (layertap) => ({
+    files: CONFIGS.map(bytesOf),
+    use: (bytes, { random }) => useConfig(layertap, bytes, random(20) === 0),
+  }),
   image: async (layertap) => {
     const { equal } = JSON.parse(readFileSync(new URL('pictures/pictures.json', GOLDENS), 'utf8'));
     const files = Object.values(equal).map(({ file }) => new Uint8Array(Buffer.from(file, 'base64')));
@@ -55,13 +72,61 @@ export const subjects = {
   },
 };
 
-/** @param {Library} layertap @param {Uint8Array[]} files */
-function weights({ openWeights }, files) {
+/** @param {object} value */
+const bytesOf = (value) => new Uint8Array(Buffer.from(JSON.stringify(value)));
+
+/** Configs of repositories as timm writes them now, and as it wrote them before 0.9. */
+const PRETRAINED = {
+  ...{ tag: 'a1_in1k', custom_load: false, input_size: [3, 224, 224], test_input_size: [3, 288, 288] },
+  ...{ fixed_input_size: false, interpolation: 'bicubic', crop_pct: 0.95, test_crop_pct: 1, crop_mode: 'center' },
+  ...{ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], num_classes: 1000, pool_size: [7, 7] },
+  ...{ first_conv: 'conv1', classifier: 'fc', license: 'apache-2.0' },
+};
+const CONFIGS = [
+  {
+    ...{
+      architecture: 'resnet18',
+      num_classes: 3,
+      num_features: 512,
+      global_pool: 'avg',
+      label_names: ['a', 'b', 'c'],
+    },
+    ...{ model_args: { drop_rate: 0.1 }, pretrained_cfg: { ...PRETRAINED, num_classes: 3 } },
+  },
+  { architecture: 'mobilenetv3_small_100', num_features: 1024, ...PRETRAINED },
+];
+
+/**
+ * A repository with a config, and a photo prepared as it says.
+ *
+ * @param {Library} layertap @param {Uint8Array} config @param {boolean} isPrepared
+ */
+async function useConfig({ openHub, imageFromRgb, saveSafetensors }, config, isPrepared) {
+  const commit = '0'.repeat(40);
+  const empty = saveSafetensors(new Map());
+  const hub = await openHub('timm/model.tag', {
+    ...{ onWarning: null, retries: 0, fetch: () => Promise.reject(new Error('expected no request')) },
+    local: {
+      open: async (_repo, _revision, file) => ({
+        source: file === 'config.json' ? config : empty,
+        commit,
+        close: async () => {},
+      }),
+    },
+  });
+  if (!isPrepared) return;
+  const { shape } = hub.transforms(imageFromRgb(new Uint8Array(3 * 9 * 7), 9, 7));
+  const side = hub.preset.cropSize;
+  if (String(shape) !== String([1, 3, side, side])) throw new Error(`expected an input of side ${side}, got ${shape}`);
+}
+
+/** @param {Library} layertap @param {Uint8Array[]} files @param {(name: string) => Uint8Array} [shard] of an index */
+function weights({ openWeights }, files, shard) {
   return {
     files,
     /** @param {Uint8Array} bytes @param {Mutator} mutated */
     async use(bytes, { random }) {
-      const tensors = await (await openWeights(bytes, random(3) === 0 ? { key: 'model' } : {})).load();
+      const tensors = await (await openWeights(bytes, { shard, ...(random(3) === 0 && { key: 'model' }) })).load();
       let total = 0;
       for (const { data } of tensors.values()) total += data.byteLength;
       if (total > Math.max(LEAST_BYTES, MOST_TIMES * bytes.length)) {
@@ -106,7 +171,7 @@ async function useImage(layertap, bytes, { random, one }) {
  * @param {Fuzzing} fuzzing
  * @throws {Error} where a file ends in anything but its use or an error of the library; with the run and the seed
  */
-export async function fuzzed({ layertap, format, runs, seed }) {
+export async function fuzzed({ layertap, format, runs, seed, onRun }) {
   const { files, use } = await subjects[format](layertap);
   const mutated = mutator(seed);
   /** @type {Record<string, number>} */
@@ -128,6 +193,7 @@ export async function fuzzed({ layertap, format, runs, seed }) {
     slowestMs = Math.max(slowestMs, ms);
     if (ms > MOST_MS) throw new Error(`fuzz: run ${run} of ${format}, seed ${seed}: took ${ms.toFixed(0)} ms`);
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    onRun?.(run + 1, outcomes, slowestMs);
   }
   return { outcomes, slowestMs };
 }

@@ -24,6 +24,23 @@ const TOKENS = [
   ...['"F4"', '"I64"', '"BOOL"', '"shape"', '"dtype"', '"data_offsets"', '"__metadata__"', '[0,0]', '\x80'],
 ];
 
+/** What values of JSON break at. */
+const VALUES = [
+  ...[null, true, -1, 0, 0.5, 1, 1e-9, 999, 1001, 1e9, 2 ** 53, '', 'x', 'x'.repeat(300), '__proto__', '../x', [], {}],
+  ...[
+    [3, 0, 0],
+    [3, 32, 32],
+    [3, 1e6, 1e6],
+    [1, 28, 28],
+    [3, 224, 225],
+    [0.5, 0.5, 0.5],
+    [1, 2],
+    [[]],
+    { a: { a: 1 } },
+  ],
+  ...['resnet18', 'resnet18d', 'vgg11', 'tf_efficientnet_b0', 'squash', 'bilinear', 'cc-by-nc-4.0', '1.safetensors'],
+];
+
 const bytesOf = (/** @type {string} */ text) => Buffer.from(text, 'latin1');
 
 /**
@@ -113,6 +130,26 @@ export function mutator(seed) {
     return new Uint8Array(bytes);
   }
 
+  /** A JSON object with some of its values replaced, left out, or put elsewhere. @param {Uint8Array} file */
+  function rewritten(file) {
+    const root = JSON.parse(Buffer.from(file).toString());
+    for (let n = random(3); n >= 0; n--) {
+      let object = root;
+      for (let key = one(Object.keys(object)); ; key = one(Object.keys(object))) {
+        const inner = object[key];
+        if (inner && typeof inner === 'object' && !Array.isArray(inner) && Object.keys(inner).length && random(4) > 0) {
+          object = inner;
+          continue;
+        }
+        if (random(5) === 0) delete object[key];
+        else object[random(8) === 0 ? 'license' : key] = structuredClone(one(VALUES));
+        break;
+      }
+      if (Object.keys(root).length === 0) break;
+    }
+    return new TextEncoder().encode(JSON.stringify(root));
+  }
+
   return {
     random,
     one,
@@ -125,6 +162,9 @@ export function mutator(seed) {
         if (format === 'pth-zip') return rezipped(original);
         if (format === 'pth-legacy') return spliced(original, OPCODES, Math.ceil(original.length * 0.8));
         if (format === 'safetensors') return reheaded(original);
+        if (format === 'hub-config' || format === 'index') {
+          return random(4) === 0 ? spliced(original, TOKENS) : rewritten(original);
+        }
       }
       const bytes = changed(original, one(files));
       return format === 'pth-zip' && random(4) > 0 ? withChecksums(bytes) : bytes;

@@ -31,8 +31,11 @@ export interface HubConfig {
 /** The most classes that a config may say: ImageNet-22k has 21,841. */
 const MAX_CLASSES = 1_000_000;
 
-/** The largest side of an input. */
-const MAX_SIDE = 16_384;
+/** The largest side of an input. timm's own are up to 1024; of a larger one, a small image takes gigabytes. */
+const MAX_SIDE = 2048;
+
+/** The least part of a resized image that the crop shows: nothing below 0.8 is in use, and an image is resized by it. */
+const LEAST_PART = 0.25;
 
 /** Arguments of a model that change nothing in inference. */
 const HARMLESS_ARGS = ['drop_rate', 'drop_path_rate', 'drop_block_rate', 'num_classes', 'pretrained'];
@@ -118,9 +121,8 @@ function sideOf(where: string, field: string, value: unknown): number {
 }
 
 function partOf(where: string, field: string, value: unknown): number {
-  // Nothing smaller is in use, and an image is resized by it.
-  if (typeof value === 'number' && value >= 0.1 && value <= 1) return value;
-  throw wrong(where, field, 'a number from 0.1 to 1', value);
+  if (typeof value === 'number' && value >= LEAST_PART && value <= 1) return value;
+  throw wrong(where, field, `a number from ${LEAST_PART} to 1`, value);
 }
 
 function channelsOf(where: string, field: string, value: unknown, isDivisor = false): readonly number[] {

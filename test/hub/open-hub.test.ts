@@ -378,9 +378,14 @@ describe('configs that aren’t as they should be', () => {
     ],
     [
       { architecture: 'resnet18', input_size: [3, 1e6, 1e6] },
-      `${where}: expected input_size as [3, side, side] with sides up to 16384, got [3, 1000000, 1000000]`,
+      `${where}: expected input_size as [3, side, side] with sides up to 2048, got [3, 1000000, 1000000]`,
     ],
-    [{ architecture: 'resnet18', crop_pct: 1e-9 }, `${where}: expected crop_pct as a number from 0.1 to 1, got 1e-9`],
+    // A small image would be resized to gigabytes.
+    [
+      { architecture: 'resnet18', test_input_size: [3, 4096, 4096] },
+      `${where}: expected test_input_size as [3, side, side] with sides up to 2048, got [3, 4096, 4096]`,
+    ],
+    [{ architecture: 'resnet18', crop_pct: 1e-9 }, `${where}: expected crop_pct as a number from 0.25 to 1, got 1e-9`],
     [{ architecture: 'resnet18', mean: [1, 2] }, `${where}: expected mean as three numbers, got [1, 2]`],
     [{ architecture: 'resnet18', std: [1, 0, 1] }, `${where}: expected std as three numbers above 0, got [1, 0, 1]`],
     [
