@@ -10,7 +10,10 @@ import { prune } from '../dist/internals.js';
  */
 
 /**
- * Pixels of an input's side, where torchvision's weights take others than 224. @type {Readonly<Record<string, number>>}
+ * Pixels of an input's side, where torchvision's weights take others than 224: `modelInfo(name).inputSize`, which a test
+ * compares. The registry isn't imported, since a measured process would then load all models.
+ *
+ * @type {Readonly<Record<string, number>>}
  */
 const SIDES = {
   inception_v3: 299,
@@ -24,6 +27,7 @@ const SIDES = {
   efficientnet_v2_s: 384,
   efficientnet_v2_m: 480,
   efficientnet_v2_l: 480,
+  regnet_y_128gf: 384,
   lraspp_mobilenet_v3_large: 520,
   deeplabv3_mobilenet_v3_large: 520,
   deeplabv3_resnet101: 520,

@@ -5,9 +5,8 @@ import type { Value } from '../graph/graph.ts';
 import type { PadAttrs } from '../ops/pad.ts';
 import type { Pair } from '../ops/rules/window.ts';
 import { withDefaults } from '../options.ts';
-import { windowOf, Conv2d as ZeroPaddedConv2d } from './conv.ts';
+import { windowOf, Conv2d as ZeroPaddedConv2d, type Conv2dOptions as ZeroPaddedConv2dOptions } from './conv.ts';
 import { conv2d, pad } from './functional.ts';
-import type { ConvPadding } from './resolve.ts';
 
 /** What padding shows: zeros, x mirrored, its edge, or x again. */
 export type PaddingMode = 'zeros' | Exclude<PadAttrs['mode'], 'constant'>;
@@ -23,12 +22,7 @@ export function checkedMode(mode: PaddingMode): PaddingMode {
 }
 
 /** Options of {@link Conv2d}, with PyTorch's defaults. */
-export interface Conv2dOptions {
-  readonly stride?: number | Pair;
-  readonly padding?: ConvPadding;
-  readonly dilation?: number | Pair;
-  readonly groups?: number;
-  readonly bias?: boolean;
+export interface Conv2dOptions extends ZeroPaddedConv2dOptions {
   readonly paddingMode?: PaddingMode;
 }
 

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { modelOf } from '../../bench/models.mjs';
 import * as models from '../../src/models/index.ts';
 import { createModel, listModels, modelInfo } from '../../src/models/registry.ts';
 import { thrown } from '../support/thrown.ts';
@@ -38,6 +39,13 @@ it('knows every builder of the package, and those alone', () => {
   const names = builders.map(([name]) => name).filter((name) => name === name.toLowerCase());
   expect(listModels()).toEqual(names.sort());
   expect(Object.keys(torchvision).sort()).toEqual(listModels());
+});
+
+it('is what the benchmarks measure at: their list, which a measured process loads instead of all models, says the same', () => {
+  for (const name of listModels()) {
+    const { inputSize } = modelInfo(name, OPTIONS[name]);
+    expect(modelOf(name).shape, name).toEqual([1, 3, inputSize, inputSize]);
+  }
 });
 
 describe.each(listModels())('%s', (name) => {
