@@ -10,8 +10,8 @@ import { prune } from '../dist/internals.js';
  */
 
 /**
- * Pixels of an input's side, where torchvision's weights take others than 224: `modelInfo(name).inputSize`, which a test
- * compares. The registry isn't imported, since a measured process would then load all models.
+ * Pixels of an input's side, where torchvision's weights take others than 224: `modelInfo(name).inputSize`, as a test
+ * says. The registry isn't imported, since a measured process would then load all models.
  *
  * @type {Readonly<Record<string, number>>}
  */

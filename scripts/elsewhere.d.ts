@@ -26,6 +26,8 @@ declare module 'onnxruntime-web/wasm';
 declare module 'react';
 declare module 'sqlite-vec';
 declare module 'workerd';
+/** A Worker's data module. */
+declare module '*.safetensors';
 
 declare const Bun: any;
 declare const Deno: any;

@@ -4,12 +4,14 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackage } from './with-package.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+/** The repository's root. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Other runtimes that the tests of the packed package have, where they are installed. */
 const RUNTIMES = ['@deno/linux-x64-glibc', '@oven/bun-linux-x64/bin'].map((path) =>
@@ -19,46 +21,51 @@ const RUNTIMES = ['@deno/linux-x64-glibc', '@oven/bun-linux-x64/bin'].map((path)
 /** All examples' names. */
 export const EXAMPLES = readdirSync(join(root, 'examples'));
 
+/** Versions of npm that examples can be installed with, besides the one on PATH: packages of scripts/npm. */
+export const NPMS = ['npm10', 'npm11'];
+
 /**
  * Calls `use` with a function that copies an example out of the repository, installs it as its README says, and returns
- * the copy's folder. All copies are removed in the end.
+ * the copy's folder. The packed tarballs lie beside the copies. All is removed in the end.
  *
  * @template T
- * @param {(copy: (name: string) => string) => T} use
+ * @param {(copy: (name: string, npm?: string) => string) => T} use `npm` is one of NPMS
  * @returns {T}
  */
 export function withCopies(use) {
   const folder = mkdtempSync(join(tmpdir(), 'layertap-examples-'));
   try {
-    const packed = join(folder, 'packed');
-    mkdirSync(packed);
     // The root's build has been made; packing the workspace needs none.
-    npm(
-      root,
-      'pack',
-      '--ignore-scripts',
-      '--silent',
-      '--pack-destination',
-      packed,
-      '--workspaces',
-      '--include-workspace-root',
-    );
-    const tarballs = new Map(readdirSync(packed).map((file) => [file.replace(/-\d.*/, ''), join(packed, file)]));
-    return use((name) => {
+    const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
+    npm(root, ...pack, '--workspaces', '--include-workspace-root');
+    return use((name, version) => {
       const from = join(root, 'examples', name);
       const copy = join(folder, name);
+      rmSync(copy, { recursive: true, force: true });
       cpSync(from, copy, {
         recursive: true,
         filter: (path) => !['node_modules', 'out', '.next'].includes(basename(path)),
       });
-      const { dependencies } = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8'));
-      const own = Object.keys(dependencies).flatMap((dependency) => tarballs.get(dependency) ?? []);
-      npm(copy, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...own);
+      const args = [...installOf(copy), '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+      if (version) run(process.execPath, [npmOf(version), ...args], copy);
+      else npm(copy, ...args);
       return copy;
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The arguments of the README's `npm install`. @param {string} folder */
+function installOf(folder) {
+  const [, args] = /^ {4}npm (install [^#\n]+)/m.exec(readFileSync(join(folder, 'README.md'), 'utf8')) ?? [];
+  if (!args) throw new Error(`examples: expected a line "    npm install …" in ${folder}/README.md, got none`);
+  return args.trim().split(/ +/);
+}
+
+/** The program of another version of npm. @param {string} version */
+function npmOf(version) {
+  return join(installPackage('scripts/npm'), 'node_modules', version, 'bin/npm-cli.js');
 }
 
 /**
@@ -78,8 +85,13 @@ export function runScript(folder, script) {
 const isWindows = process.platform === 'win32';
 
 function npm(cwd, ...args) {
-  const { status } = spawnSync('npm', args, { cwd, stdio: ['ignore', 2, 2], shell: isWindows });
-  if (status !== 0) throw new Error(`examples: expected npm ${args[0]} to work in ${cwd}, got exit code ${status}`);
+  run('npm', args, cwd);
+}
+
+function run(command, args, cwd) {
+  const { status } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2], shell: isWindows && command === 'npm' });
+  if (status !== 0)
+    throw new Error(`examples: expected npm ${args.join(' ')} to work in ${cwd}, got exit code ${status}`);
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

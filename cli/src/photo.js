@@ -30,6 +30,7 @@ const MAX_PIXELS = 178_956_970;
  *
  * @typedef {object} PhotoOptions
  * @property {boolean} [autoOrient] whether it is turned upright, as its EXIF orientation says
+ * @property {number} [maxPixels] the most pixels that are decoded; what Pillow decodes unless given
  */
 
 /**
@@ -63,7 +64,7 @@ export async function readPhoto(option, path, options = {}) {
  * @returns {Promise<Image>}
  * @throws {CommandError} where they can't be decoded as Pillow decodes them
  */
-export async function decodePhoto(label, bytes, { autoOrient = false } = {}) {
+export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels = MAX_PIXELS } = {}) {
   let metadata;
   try {
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
@@ -71,15 +72,15 @@ export async function decodePhoto(label, bytes, { autoOrient = false } = {}) {
     throw new CommandError(`${label}: expected a JPEG, PNG, WebP or GIF, got something else`);
   }
   const { width, height } = metadata;
-  if (width * height > MAX_PIXELS) {
-    throw new CommandError(`${label}: expected a photo of at most ${MAX_PIXELS} pixels, got ${width}x${height}`);
+  if (width * height > maxPixels) {
+    throw new CommandError(`${label}: expected a photo of at most ${maxPixels} pixels, got ${width}x${height}`);
   }
   // A PNG begins with its header, whose 17th and 18th byte of 25 are bits and colour type: 0 for grey alone.
   if (metadata.format === 'png' && bytes[24] === 16 && bytes[25] === 0) {
     const wayOut = 'save it with 8, since Pillow makes all above 255 white';
     throw new CommandError(`${label}: expected a grey PNG of at most 8 bits a pixel, got 16; ${wayOut}`);
   }
-  const photo = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS, autoOrient });
+  const photo = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels, autoOrient });
   try {
     if (metadata.format === 'gif' && metadata.hasAlpha && !(await photo.stats()).isOpaque) {
       throw new CommandError(`${label}: expected a GIF without transparent pixels, got one with some`);

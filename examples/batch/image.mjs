@@ -1,20 +1,17 @@
 /** Image files: their bytes, and their pixels as PyTorch's users have them. */
 
 import { open } from 'node:fs/promises';
-import { imageFromRgb } from 'layertap';
-import sharp from 'sharp';
+import { resize } from 'layertap';
+import { decodePhoto } from 'layertap-cli/photo';
 
 /** The most bytes of a file. */
 const MAX_BYTES = 64 * 2 ** 20;
 
-/** The most pixels of an image, of any size in the file: a stranger's may claim gigabytes. */
-const MAX_PIXELS = 4096 * 4096;
+/** A stranger's image may claim gigabytes. With `autoOrient: true`, photos are turned upright, as their EXIF says. */
+const PHOTO = { autoOrient: false, maxPixels: 4096 * 4096 };
 
 /** Images are scaled down to fit into this square. */
 const SIDE = 512;
-
-/** The formats that are decoded, whatever a file's name says: libvips would also draw an SVG. */
-const FORMATS = ['jpeg', 'png'];
 
 /**
  * A file's bytes.
@@ -34,20 +31,15 @@ export async function readImage(file) {
 }
 
 /**
- * An image's pixels, as PIL's `convert('RGB')` has them: colour profiles and orientation are ignored, alpha is dropped.
+ * An image's pixels, decoded as the command line decodes: the very bytes of Pillow's `convert('RGB')`.
  *
  * @param {Uint8Array} bytes
- * @returns {Promise<import('layertap').Image>} scaled down to fit into 512 × 512
+ * @returns {Promise<import('layertap').Image>} scaled down to fit into 512 × 512, as Pillow scales
  */
 export async function decodeImage(bytes) {
-  const image = sharp(bytes, { limitInputPixels: MAX_PIXELS, ignoreIcc: true });
-  const { format } = await image.metadata();
-  if (!FORMATS.includes(format)) throw new Error(`expected a JPEG or a PNG, got ${format}`);
-  const { data, info } = await image
-    .resize(SIDE, SIDE, { fit: 'inside', withoutEnlargement: true })
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  return imageFromRgb(data, info.width, info.height);
+  const image = await decodePhoto('image', bytes, PHOTO);
+  const scale = SIDE / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  const [height, width] = [image.height, image.width].map((side) => Math.max(1, Math.round(side * scale)));
+  return resize(image, { height, width });
 }

@@ -56,12 +56,12 @@ async function queued(ids) {
   return ids.filter((_, i) => answers[i][1] === 1);
 }
 
-/** JPEGs and PNGs below a folder. */
+/** What by its name is a JPEG, PNG, WebP or GIF below a folder. */
 async function* imagesIn(path) {
   const entries = await readdir(path, { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = join(path, entry.name);
     if (entry.isDirectory()) yield* imagesIn(inner);
-    else if (/\.(jpe?g|png)$/i.test(entry.name)) yield inner;
+    else if (/\.(jpe?g|png|webp|gif)$/i.test(entry.name)) yield inner;
   }
 }

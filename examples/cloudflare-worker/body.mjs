@@ -6,6 +6,12 @@
 import { HttpError } from './failures.mjs';
 
 /**
+ * While the thread computed for others, bytes may have arrived that it has yet to see when a time is over: so there is a
+ * second look.
+ */
+const SECOND_LOOK_MS = 100;
+
+/**
  * The whole body.
  *
  * @param {Request} request
@@ -41,7 +47,10 @@ export async function readBody(request, place, { maxBodyBytes, bodyGraceMs, minB
     const late = new Promise((_, reject) => {
       const rule = `within ${bodyGraceMs / 1000} s and a second for each ${minBytesPerSecond} bytes`;
       const error = new HttpError(408, 'ERR_BODY_TIMEOUT', `expected the body ${rule}, got ${bytes} bytes by then`);
-      timer = setTimeout(() => reject(error), Math.max(until - Date.now(), 0));
+      const again = () => {
+        timer = setTimeout(() => reject(error), SECOND_LOOK_MS);
+      };
+      timer = setTimeout(again, Math.max(until - Date.now(), 0));
     });
     try {
       return await Promise.race([promise, late]);

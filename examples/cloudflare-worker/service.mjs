@@ -31,6 +31,8 @@ const PATHS = {
  * @property {<T>(use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights opens and
  *   closes the weights around their use
  * @property {(bytes: Uint8Array) => import('layertap').Image} decodeJpeg
+ * @property {boolean} [loadsOnce] whether the weights are gone once they are loaded: the network is kept then, even
+ *   where memory has run out
  * @property {Partial<typeof DEFAULT_LIMITS>} [limits]
  * @property {string | undefined} [corsOrigin] whose pages may read the answers, an origin or `*`; nobody's unless given
  */
@@ -58,7 +60,7 @@ const READY_MS = 60_000;
  * @param {Host} host
  * @returns {(request: Request, context?: { waitUntil?(promise: Promise<unknown>): void }) => Promise<Response>}
  */
-export function createService({ model: name, withWeights, decodeJpeg, limits: given, corsOrigin }) {
+export function createService({ model: name, withWeights, decodeJpeg, loadsOnce, limits: given, corsOrigin }) {
   const model = MODELS[name];
   if (!model) throw new Error(`expected a model of ${Object.keys(MODELS).join(', ')}, got ${name}`);
   const limits = { ...DEFAULT_LIMITS, ...given };
@@ -108,7 +110,7 @@ export function createService({ model: name, withWeights, decodeJpeg, limits: gi
     } catch (error) {
       if (error instanceof MemoryError || error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
         // A memory that couldn't grow: the next request begins with a new one.
-        network.drop();
+        if (!loadsOnce) network.drop();
         throw new HttpError(503, 'ERR_MEMORY', 'not enough memory for this image', { 'retry-after': '1' });
       }
       if (error instanceof LayertapError) throw new HttpError(422, error.code, error.message);

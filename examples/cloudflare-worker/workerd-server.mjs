@@ -3,10 +3,10 @@
  * (`npm run serve`): the digits network on port 8787.
  */
 
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, cpSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -21,16 +21,26 @@ const here = dirname(fileURLToPath(import.meta.url));
  */
 const ISOLATE_FLAGS = ['--wasm-max-mem-pages=1600', '--max-old-space-size=24'];
 
+/** The worker's module unless another one is given. */
+const ENTRY = join(here, 'workerd.mjs');
+
+const SCRIPT = 'worker.js';
+
+/** What workerd calls the kinds of modules. */
+const MODULES = { '.js': 'esModule', '.wasm': 'wasm', '.safetensors': 'data' };
+
 /**
- * Bundles a module for workerd into a folder: the script, and beside it the WebAssembly modules that it imports.
+ * Bundles a module for workerd into a folder: the script, and beside it the WebAssembly and data modules that it
+ * imports.
  *
  * @param {string} entry
  * @param {string} folder
+ * @param {string} weights what `./weights.safetensors` stands for
  */
-export async function bundle(entry, folder) {
+async function bundle(entry, folder, weights) {
   await build({
     entryPoints: [entry],
-    outfile: join(folder, 'worker.js'),
+    outfile: join(folder, SCRIPT),
     bundle: true,
     format: 'esm',
     minify: true,
@@ -38,8 +48,12 @@ export async function bundle(entry, folder) {
     logLevel: 'warning',
     plugins: [
       {
-        name: 'wasm-modules',
+        name: 'modules',
         setup(plugin) {
+          plugin.onResolve({ filter: /\.safetensors$/ }, ({ path }) => {
+            cpSync(weights, join(folder, basename(path)));
+            return { path: `./${basename(path)}`, external: true };
+          });
           plugin.onResolve({ filter: /\.wasm(\?module)?$/ }, async ({ path, resolveDir, pluginData }) => {
             if (pluginData === 'inner') return undefined;
             const file = await plugin.resolve(path.replace('?module', ''), {
@@ -65,14 +79,17 @@ export async function bundle(entry, folder) {
  * @param {string} [options.model] a name of models.mjs
  * @param {number} [options.port] a free one unless given
  * @param {string} [options.entry] the worker's module
- * @returns {Promise<{ url: string, pid: number | undefined, exited: Promise<void>, stop(): Promise<void> }>}
+ * @param {boolean} [options.inspects] whether V8's inspector listens, too
+ * @returns {Promise<{ url: string, inspector: string, pid: number | undefined, exited: Promise<void>, stop():
+ *   Promise<void> }>}
  */
-export async function startWorkerd({ weights, model = 'digits', port = 0, entry = join(here, 'workerd.mjs') }) {
+export async function startWorkerd({ weights, model = 'digits', port = 0, entry = ENTRY, inspects = false }) {
   const folder = mkdtempSync(join(tmpdir(), 'layertap-worker-'));
-  await bundle(entry, folder);
+  await bundle(entry, folder, weights);
+  // The first module is the Worker itself.
+  const files = [SCRIPT, ...readdirSync(folder).filter((name) => extname(name) in MODULES && name !== SCRIPT)];
+  const modules = files.map((name) => `(name = "${name}", ${MODULES[extname(name)]} = embed "${name}")`);
   cpSync(weights, join(folder, 'assets/weights.safetensors'));
-  const wasm = readdirSync(folder).filter((name) => name.endsWith('.wasm'));
-  const modules = wasm.map((name) => `(name = "${name}", wasm = embed "${name}")`);
   const flags = ISOLATE_FLAGS.map((flag) => JSON.stringify(flag));
   writeFileSync(
     join(folder, 'config.capnp'),
@@ -83,7 +100,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       compatibilityDate = "2026-11-01",
-      modules = [(name = "worker.js", esModule = embed "worker.js"), ${modules.join(', ')}],
+      modules = [${modules.join(', ')}],
       bindings = [(name = "MODEL", text = "${model}"), (name = "WEIGHTS", service = "assets")],
     )),
     (name = "assets", disk = (path = ${JSON.stringify(join(folder, 'assets'))})),
@@ -92,7 +109,16 @@ const config :Workerd.Config = (
 );
 `,
   );
-  const child = spawn(workerd.default, ['serve', join(folder, 'config.capnp'), '--control-fd=3'], {
+  // Reading a text that embeds large weights takes workerd seconds.
+  const config = join(folder, 'config.bin');
+  const compiled = openSync(config, 'w');
+  const { status } = spawnSync(workerd.default, ['compile', join(folder, 'config.capnp'), '--config-only'], {
+    stdio: ['ignore', compiled, 'inherit'],
+  });
+  closeSync(compiled);
+  if (status !== 0) throw new Error(`workerd compile ended with ${status}`);
+  const inspection = inspects ? ['--inspector-addr=127.0.0.1:0'] : [];
+  const child = spawn(workerd.default, ['serve', '--binary', config, '--control-fd=3', ...inspection], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   });
   /** @type {Promise<void>} */
@@ -102,18 +128,24 @@ const config :Workerd.Config = (
       done();
     });
   });
+  const ports = new Map();
+  /** @type {Promise<void>} */
   const listening = new Promise((done, fail) => {
     createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stdio[3]) }).on('line', (line) => {
       const message = JSON.parse(line);
-      if (message.event === 'listen') done(message.port);
+      ports.set(message.event, message.port);
+      if (ports.has('listen') && (ports.has('listen-inspector') || !inspects)) done();
     });
     child.once('exit', (code) => fail(new Error(`workerd ended with ${code}`)));
   });
   async function stop() {
-    child.kill();
+    // A debugger that is connected keeps workerd from ending otherwise.
+    child.kill(inspects ? 'SIGKILL' : 'SIGTERM');
     await exited;
   }
-  return { url: `http://127.0.0.1:${await listening}`, pid: child.pid, exited, stop };
+  await listening;
+  const [url, inspector] = ['listen', 'listen-inspector'].map((event) => `http://127.0.0.1:${ports.get(event)}`);
+  return { url, inspector, pid: child.pid, exited, stop };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

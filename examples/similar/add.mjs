@@ -1,6 +1,6 @@
 /**
  * Brings an index up to date with a folder: adds pictures that are new or have changed, removes those that are gone.
- * `node add.mjs FOLDER [--index FILE] [--model NAME --weights FILE]`
+ * `node add.mjs FOLDER [--index FILE] [--model NAME --weights FILE] [--auto-orient]`
  */
 
 import { createHash } from 'node:crypto';
@@ -8,7 +8,7 @@ import { resolve, sep } from 'node:path';
 import { decode, picturesIn, readPicture } from './pictures.mjs';
 import { program } from './program.mjs';
 
-await program('add', 'FOLDER', async ({ path: folder, embedding, index }) => {
+await program('add', 'FOLDER', async ({ path: folder, autoOrient, embedding, index }) => {
   const files = await picturesIn(folder);
   const counts = { added: 0, unchanged: 0, removed: 0, failed: 0 };
   for (const path of files) {
@@ -19,7 +19,7 @@ await program('add', 'FOLDER', async ({ path: folder, embedding, index }) => {
         counts.unchanged++;
         continue;
       }
-      index.add({ path, sha256 }, embedding.embed(await decode(bytes)));
+      index.add([{ path, sha256, vector: embedding.embed(await decode(bytes, { autoOrient })) }]);
       counts.added++;
     } catch (error) {
       console.error(`${path}: ${/** @type {Error} */ (error).message}`);

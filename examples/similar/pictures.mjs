@@ -2,13 +2,9 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { imageFromRgb } from 'layertap';
-import sharp from 'sharp';
+import { decodePhoto } from 'layertap-cli/photo';
 
-const NAMES = /\.(?:jpe?g|png|webp)$/i;
-
-/** The formats that are decoded, whatever a file's name says: libvips would also draw an SVG. */
-const FORMATS = ['jpeg', 'png', 'webp'];
+const NAMES = /\.(?:jpe?g|png|webp|gif)$/i;
 
 /** The most bytes of a file. */
 const MAX_BYTES = 64 * 2 ** 20;
@@ -26,7 +22,8 @@ const MAX_PIXELS = 8192 * 8192;
 export async function picturesIn(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && NAMES.test(entry.name));
-  if (files.length === 0) throw new Error(`pictures: expected .jpg, .png or .webp files below ${folder}, got none`);
+  if (files.length === 0)
+    throw new Error(`pictures: expected .jpg, .png, .webp or .gif files below ${folder}, got none`);
   return files.map((entry) => resolve(join(entry.parentPath ?? entry.path, entry.name))).sort();
 }
 
@@ -38,20 +35,12 @@ export async function readPicture(file) {
 }
 
 /**
- * A picture's pixels, as PIL's `convert('RGB')` has them: colour profiles and orientation are ignored, alpha is
- * dropped.
+ * A picture's pixels, decoded as the command line decodes: the very bytes of Pillow's `convert('RGB')`.
  *
  * @param {Uint8Array} bytes
+ * @param {{ autoOrient: boolean }} options whether a photo is turned upright, as its EXIF orientation says
  * @returns {Promise<import('layertap').Image>}
  */
-export async function decode(bytes) {
-  const picture = sharp(bytes, { limitInputPixels: MAX_PIXELS, ignoreIcc: true });
-  const { format } = await picture.metadata();
-  if (!FORMATS.includes(format)) throw new Error(`pictures: expected a JPEG, PNG or WebP, got ${format}`);
-  const { data, info } = await picture
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  return imageFromRgb(data, info.width, info.height);
+export function decode(bytes, { autoOrient }) {
+  return decodePhoto('pictures', bytes, { autoOrient, maxPixels: MAX_PIXELS });
 }

@@ -9,7 +9,7 @@ import { VectorIndex } from './vector-index.mjs';
  *
  * @param {string} name
  * @param {string} what the command's argument
- * @param {(given: { path: string, top: number, embedding: import('./embedding.mjs').Embedding,
+ * @param {(given: { path: string, top: number, autoOrient: boolean, embedding: import('./embedding.mjs').Embedding,
  *   index: VectorIndex }) => Promise<void>} run
  */
 export async function program(name, what, run) {
@@ -21,6 +21,7 @@ export async function program(name, what, run) {
         model: { type: 'string' },
         weights: { type: 'string' },
         top: { type: 'string', default: '10' },
+        'auto-orient': { type: 'boolean', default: false },
       },
     });
     if (positionals.length !== 1) throw new Error(`expected one ${what}, got ${positionals.length} arguments`);
@@ -29,10 +30,13 @@ export async function program(name, what, run) {
       throw new Error(`expected --top from 1 to 4096, got ${values.top}`);
     }
     const { model, weights } = values;
+    const autoOrient = values['auto-orient'] === true;
     const embedding = await createEmbedding({ ...(model && { model }), ...(weights && { weights }) });
-    const index = new VectorIndex(/** @type {string} */ (values.index), embedding);
+    const { size, fingerprint } = embedding;
+    const orientation = autoOrient ? 'upright' : 'as stored';
+    const index = new VectorIndex(String(values.index), { size, fingerprint: { ...fingerprint, orientation } });
     try {
-      await run({ path: positionals[0], top, embedding, index });
+      await run({ path: positionals[0], top, autoOrient, embedding, index });
     } finally {
       index.close();
     }

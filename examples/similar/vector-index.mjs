@@ -11,6 +11,16 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL);
 `;
 
+/** The file is read as memory: by pages of 4 KiB, copying takes longer than comparing. */
+const MAPPED_BYTES = 2 ** 32;
+
+/**
+ * @typedef {object} Picture
+ * @property {string} path
+ * @property {string} sha256 of its file
+ * @property {Float32Array} vector of length 1
+ */
+
 /**
  * @typedef {object} Neighbour
  * @property {string} path
@@ -34,6 +44,7 @@ export class VectorIndex {
       this.#db.enableLoadExtension(true);
       sqliteVec.load(this.#db);
       this.#db.enableLoadExtension(false);
+      this.#db.exec(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
       this.#db.exec(SCHEMA);
       this.#check(file, { ...fingerprint, size: String(size) });
       this.#db.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS vectors USING vec0(id INTEGER PRIMARY KEY, v FLOAT[${size}])`);
@@ -69,20 +80,17 @@ export class VectorIndex {
     return this.#db.prepare('SELECT 1 FROM pictures WHERE path = ? AND sha256 = ?').get(path, sha256) !== undefined;
   }
 
-  /**
-   * Adds a picture, in the place of an earlier one of its path.
-   *
-   * @param {{ path: string, sha256: string }} picture
-   * @param {Float32Array} vector of length 1
-   */
-  add({ path, sha256 }, vector) {
+  /** Adds pictures, each in the place of an earlier one of its path. @param {readonly Picture[]} pictures */
+  add(pictures) {
     this.#inOne(() => {
-      this.#remove(path);
-      const { lastInsertRowid } = this.#db
-        .prepare('INSERT INTO pictures (path, sha256) VALUES (?, ?)')
-        .run(path, sha256);
-      // sqlite-vec takes integers alone as ids, and a number would be a float.
-      this.#db.prepare('INSERT INTO vectors (id, v) VALUES (?, ?)').run(BigInt(lastInsertRowid), bytesOf(vector));
+      const addPicture = this.#db.prepare('INSERT INTO pictures (path, sha256) VALUES (?, ?)');
+      const addVector = this.#db.prepare('INSERT INTO vectors (id, v) VALUES (?, ?)');
+      for (const { path, sha256, vector } of pictures) {
+        this.#remove(path);
+        const { lastInsertRowid } = addPicture.run(path, sha256);
+        // sqlite-vec takes integers alone as ids, and a number would be a float.
+        addVector.run(BigInt(lastInsertRowid), bytesOf(vector));
+      }
     });
   }
 

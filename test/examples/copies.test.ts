@@ -31,6 +31,8 @@ it("network.mjs is the digits example's in the page, too, but for where a page f
   expect(inPage).not.toBe(original);
 });
 
+const commandLine = JSON.parse(readFileSync('cli/package.json', 'utf8'));
+
 describe.each(readdirSync('examples'))('examples/%s', (name) => {
   const folder = join('examples', name);
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -44,7 +46,8 @@ describe.each(readdirSync('examples'))('examples/%s', (name) => {
       for (const [, written = ''] of specifiers) {
         // A page imports what it depends on by its files.
         const specifier = written.replace(/^\.{1,2}\/node_modules\//, '');
-        if (specifier.startsWith('node:')) continue;
+        // Weights that a reader puts there.
+        if (specifier.startsWith('node:') || specifier === './weights.safetensors') continue;
         if (specifier.startsWith('.')) {
           const target = join(dirname(file), specifier);
           expect(relative(folder, target).startsWith('..'), `${file} imports ${specifier}`).toBe(false);
@@ -69,5 +72,7 @@ describe.each(readdirSync('examples'))('examples/%s', (name) => {
       ...(packages[''].devDependencies && { devDependencies }),
     });
     expect(packages['node_modules/layertap'].version).toBe('0.1.0');
+    const cli = packages['node_modules/layertap-cli'];
+    expect(cli?.dependencies).toEqual(dependencies['layertap-cli'] && commandLine.dependencies);
   });
 });

@@ -185,9 +185,9 @@ describe('a batch', { skip: hasRedis ? false : 'redis-server is not installed' }
       .map((line) => line.slice(images.length + 1))
       .sort();
     assert.deepEqual(reasons, [
-      'broken.png: Input buffer contains unsupported image format',
+      'broken.png: image: expected a JPEG, PNG, WebP or GIF, got something else',
       'changed.png: the file has changed since; produce again',
-      'drawing.png: expected a JPEG or a PNG, got svg',
+      'drawing.png: image: expected a JPEG, PNG, WebP or GIF, got something else',
     ]);
     worker.kill('SIGTERM');
     await worker.ended;
@@ -234,19 +234,20 @@ describe('pixels', () => {
     assert.deepEqual(await decodeImage(profiled), await decodeImage(jpeg));
   });
 
-  it('are three bytes each: grey, with alpha, of 16 bits', async () => {
-    const grey = sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } });
-    const data = Uint8Array.of(7, 7, 7, 8, 8, 8);
-    for (const encoded of [
-      grey.clone().png(),
-      grey.clone().ensureAlpha().png(),
-      grey.clone().toColourspace('b-w').png(),
-    ]) {
-      assert.deepEqual(await decodeImage(await encoded.toBuffer()), { data, width: 2, height: 1 });
-    }
-    const deep = sharp(Uint16Array.of(257, 514, 771), { raw: { width: 1, height: 1, channels: 3, depth: 'ushort' } });
-    const { data: high } = await decodeImage(await deep.toColourspace('rgb16').png().toBuffer());
-    assert.deepEqual([...high], [1, 2, 3]);
+  it("are scaled down to 512 a side, and are those of an inks' picture, too", async () => {
+    const inks = sharp({ create: { width: 600, height: 300, channels: 3, background: { r: 200, g: 30, b: 40 } } });
+    const jpeg = await inks.toColourspace('cmyk').jpeg().toBuffer();
+    assert.equal((await sharp(jpeg).metadata()).space, 'cmyk');
+    const { data, width, height } = await decodeImage(jpeg);
+    assert.deepEqual([width, height, data.length], [512, 256, 512 * 256 * 3]);
+  });
+
+  it('are bounded before they are decoded', async () => {
+    const large = await sharp({ create: { width: 4097, height: 4096, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    const message = 'image: expected a photo of at most 16777216 pixels, got 4097x4096';
+    await assert.rejects(decodeImage(large), { message });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { crc32, deflateSync } from 'node:zlib';
-import { loadSafetensors, saveSafetensors, Tensor } from 'layertap';
+import { loadSafetensors, numberToFloat16, saveSafetensors, Tensor } from 'layertap';
 import sharp from 'sharp';
 import { MODELS } from '../models.mjs';
 
@@ -44,21 +44,18 @@ export function encoded(pixels, width, height, format, options) {
     .then((buffer) => new Uint8Array(buffer));
 }
 
-/** A state dict of a model of models.mjs, scaled so that activations stay in range. */
-export function generatedWeights(model) {
+/** A state dict of a model of models.mjs, scaled so that activations stay in range; `half` for weights in float16. */
+export function generatedWeights(model, { half = false } = {}) {
   const next = numbers(42);
   const tensors = [...MODELS[model].build().stateShapes()].map(([name, shape]) => {
     const count = shape.reduce((a, b) => a * b, 1);
     if (name.endsWith('num_batches_tracked')) return [name, new Tensor(new BigInt64Array(1), [], 'int64')];
     const bound = shape.length > 1 ? Math.sqrt((6 * shape[0]) / count) : 0.1;
     const centre = shape.length === 1 && /weight$|running_var$/.test(name) ? 1 : 0;
-    return [
-      name,
-      new Tensor(
-        Float32Array.from({ length: count }, () => centre + (2 * next() - 1) * bound),
-        shape,
-      ),
-    ];
+    const value = () => centre + (2 * next() - 1) * bound;
+    if (!half) return [name, new Tensor(Float32Array.from({ length: count }, value), shape)];
+    const data = Uint16Array.from({ length: count }, () => numberToFloat16(value()));
+    return [name, new Tensor(data, shape, 'float16')];
   });
   return saveSafetensors(tensors);
 }

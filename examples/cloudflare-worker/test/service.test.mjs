@@ -4,8 +4,10 @@ import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { decode } from 'fast-png';
 import { loadSafetensors, openSafetensors } from 'layertap';
+import { readBody } from '../body.mjs';
 import { jpegDecoder } from '../jpeg.mjs';
 import { localService } from '../local.mjs';
+import { MODELS } from '../models.mjs';
 import { Places } from '../places.mjs';
 import { checkPng, decodePng } from '../png.mjs';
 import { createService } from '../service.mjs';
@@ -296,6 +298,49 @@ describe('pixels', () => {
       );
       assert.ok(worst <= 4, String(worst));
       assert.throws(() => decodeJpeg(bytes.subarray(0, 150)), { code: 'ERR_IMAGE' });
+    }
+  });
+});
+
+describe('a body', () => {
+  it("isn't late where it has arrived while the service was computing", async () => {
+    const body = new ReadableStream({
+      async pull(controller) {
+        controller.enqueue(await readFile(digitsWeights));
+        controller.close();
+      },
+    });
+    const request = new Request('http://service/mask', { method: 'POST', body, duplex: 'half' });
+    const limits = { maxBodyBytes: 2 ** 20, bodyGraceMs: 20, minBytesPerSecond: 2 ** 30 };
+    const read = readBody(request, { hold() {} }, limits);
+    const end = Date.now() + 100;
+    while (Date.now() < end);
+    assert.deepEqual(Buffer.from(await read), await readFile(digitsWeights));
+  });
+});
+
+describe('memory that runs out', () => {
+  it('gets 503, and the next request loads the weights anew, unless they are gone once they are loaded', async (t) => {
+    let loads = 0;
+    const withWeights = async (use) => {
+      loads++;
+      return use(await openSafetensors(await readFile(digitsWeights)));
+    };
+    for (const [loadsOnce, expected] of [
+      [false, 2],
+      [true, 1],
+    ]) {
+      loads = 0;
+      const service = createService({ model: 'digits', withWeights, decodeJpeg: () => assert.fail(), loadsOnce });
+      const failing = t.mock.method(MODELS.digits, 'scores', () => {
+        throw new RangeError('Array buffer allocation failed');
+      });
+      const answer = await ask(service, '/mask', scene);
+      failing.mock.restore();
+      const { error } = await answer.json();
+      assert.deepEqual([answer.status, error.code], [503, 'ERR_MEMORY']);
+      assert.equal((await ask(service, '/mask', scene)).status, 200);
+      assert.equal(loads, expected);
     }
   });
 });
