@@ -4,11 +4,12 @@
  * an entry's types lead to.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import ts from 'typescript';
 import { marked } from './pure.mjs';
+import { shortened } from './short-names.mjs';
 
 /** Export conditions of hosts that forbid compiling, with a file src/wasm/modules.CONDITION.ts each. */
 export const CONDITIONS = ['workerd', 'edge-light'];
@@ -49,6 +50,12 @@ const IMPORTED = /(?<=\b(?:from |import\()['"])(\.[^'"]*)\.ts(?=['"])/g;
 
 const WASM = /\.wasm\?module$/;
 
+/** Sources in an order that compresses well: scripts/size/order.mjs has found it. @type {readonly string[]} */
+const ORDER = JSON.parse(readFileSync(new URL('order.json', import.meta.url), 'utf8'));
+
+/** The name of the entry that brings that order about. */
+const ORDER_ENTRY = 'order';
+
 /** The options of all bundles. @type {import('rolldown').InputOptions} */
 const INPUT = {
   platform: 'neutral',
@@ -80,12 +87,13 @@ const OUTPUT = {
  * Writes all entries' modules.
  *
  * @param {readonly string[]} sources all files of src/
+ * @param {ReadonlyMap<string, string>} names short ones of properties
  */
-export async function bundle(sources) {
+export async function bundle(sources, names) {
   const twins = twinsOf(sources);
   const variants = ['', ...CONDITIONS.map((condition) => `.${condition}`)];
   /** @type {Record<string, string>} */
-  const input = { ...ENTRIES };
+  const input = { [ORDER_ENTRY]: ORDER_ENTRY, ...ENTRIES };
   for (const variant of variants) {
     for (const [name, file] of Object.entries(VARIED))
       input[name + variant] = resolve(file) + variant.replace('.', '?');
@@ -95,7 +103,11 @@ export async function bundle(sources) {
     }
   }
   Object.assign(input, LAST_ENTRIES);
-  const bundled = await rolldown({ ...INPUT, input, plugins: [variantsPlugin(twins), purePlugin] });
+  const bundled = await rolldown({
+    ...INPUT,
+    input,
+    plugins: [variantsPlugin(twins), namesPlugin(names), purePlugin, orderPlugin(twins)],
+  });
   /** Which chunk a file goes to, where it isn't an entry's own. @param {string} id */
   const chunkOf = (id) => {
     const [file, condition = CONDITIONS.find((name) => id.endsWith(`/modules.${name}.ts`))] = id.split('?');
@@ -112,16 +124,20 @@ export async function bundle(sources) {
     if (file.includes('/src/hub/')) return twins.has(file) || file.endsWith('/index.ts') ? null : 'hub';
     return condition ?? (twins.has(file) ? 'main' : 'common');
   };
-  const names = ['binaries', 'common', 'hub', 'main', 'weights', ...CONDITIONS];
-  const groups = names.map((name) => ({ name, test: (id) => chunkOf(id) === name }));
+  const chunks = ['binaries', 'common', 'hub', 'main', 'weights', ...CONDITIONS];
+  const groups = chunks.map((name) => ({ name, test: (id) => chunkOf(id) === name }));
   await write(bundled, {
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     codeSplitting: { groups },
   });
-  await bundled.close();
+  for (const extension of ['js', 'js.map']) rmSync(`dist/${ORDER_ENTRY}.${extension}`, { force: true });
   // By itself: a worker loads nothing that it doesn't need.
-  const worker = await rolldown({ ...INPUT, input: { 'threads/worker': 'src/threads/worker.ts' } });
+  const worker = await rolldown({
+    ...INPUT,
+    input: { 'threads/worker': 'src/threads/worker.ts' },
+    plugins: [namesPlugin(names)],
+  });
   await write(worker, { codeSplitting: false });
 }
 
@@ -199,10 +215,38 @@ function variantsPlugin(twins) {
   };
 }
 
+/**
+ * An entry that imports all sources of {@link ORDER}: what is imported first lies first in its chunk. It is the first
+ * one, and isn't kept.
+ *
+ * @param {ReadonlySet<string>} twins @returns {import('rolldown').Plugin}
+ */
+function orderPlugin(twins) {
+  const files = ORDER.map((file) => resolve(file)).filter(existsSync);
+  const ids = files.flatMap((file) => [
+    file,
+    ...(twins.has(file) ? CONDITIONS.map((condition) => `${file}?${condition}`) : []),
+  ]);
+  return {
+    name: 'order',
+    resolveId: (specifier) => (specifier === ORDER_ENTRY ? ORDER_ENTRY : null),
+    load: (id) => (id === ORDER_ENTRY ? ids.map((file) => `import ${JSON.stringify(file)};`).join('\n') : null),
+  };
+}
+
+/** Whether a module is a source, and not the benchmarks' entry. */
+const isSource = (/** @type {string} */ id) => /\.ts(\?|$)/.test(id);
+
+/** @param {ReadonlyMap<string, string>} names short ones of properties @returns {import('rolldown').Plugin} */
+const namesPlugin = (names) => ({
+  name: 'names',
+  transform: (code, id) => (isSource(id) ? { code: shortened(code, relative('.', id), names), map: null } : null),
+});
+
 /** @type {import('rolldown').Plugin} */
 const purePlugin = {
   name: 'pure',
-  transform: (code, id) => (/\.ts(\?|$)/.test(id) ? { code: marked(code, relative('.', id)), map: null } : null),
+  transform: (code, id) => (isSource(id) ? { code: marked(code, relative('.', id)), map: null } : null),
 };
 
 /**

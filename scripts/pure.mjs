@@ -56,9 +56,27 @@ function callsIn(/** @type {ts.Node} */ value) {
   return inner.every((calls) => calls !== null) ? [node, ...inner.flat()] : null;
 }
 
+/** What a value of numbers alone is, as `64 * 2 ** 20`; undefined for others. @returns {number | undefined} */
+function numberOf(/** @type {ts.Node} */ node) {
+  if (ts.isNumericLiteral(node)) return Number(node.text);
+  if (!ts.isBinaryExpression(node)) return undefined;
+  const [a, b] = [numberOf(node.left), numberOf(node.right)];
+  if (a === undefined || b === undefined) return undefined;
+  const results = new Map([
+    [ts.SyntaxKind.AsteriskAsteriskToken, a ** b],
+    [ts.SyntaxKind.AsteriskToken, a * b],
+    [ts.SyntaxKind.SlashToken, a / b],
+    [ts.SyntaxKind.PlusToken, a + b],
+    [ts.SyntaxKind.MinusToken, a - b],
+    [ts.SyntaxKind.LessThanLessThanToken, a << b],
+  ]);
+  return results.get(node.operatorToken.kind);
+}
+
 /**
  * TypeScript with each value of a top-level constant marked as pure where it computes something: a call as it is, else
- * in a function that is called. No line moves.
+ * in a function that is called. Powers of numbers are computed here, since bundlers take `**` for something that may
+ * throw, as it does for a number and a bigint. No line moves.
  *
  * @param {string} text @param {string} file its name, for errors
  * @returns {string}
@@ -67,8 +85,13 @@ function callsIn(/** @type {ts.Node} */ value) {
  */
 export function marked(text, file) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
-  /** @type {[at: number, inserted: string][]} */
+  /** @type {[at: number, inserted: string, end?: number][]} */
   const insertions = [];
+  const fold = (/** @type {ts.Node} */ node) => {
+    const value = ts.isBinaryExpression(node) ? numberOf(node) : undefined;
+    if (value !== undefined && Number.isSafeInteger(value)) insertions.push([node.getStart(), String(value), node.end]);
+    else if (!ts.isFunctionLike(node)) ts.forEachChild(node, fold);
+  };
   const mark = (/** @type {ts.Expression | undefined} */ value) => {
     if (!value || ts.isClassExpression(value) || !computes(value)) return;
     const calls = callsIn(value);
@@ -79,7 +102,10 @@ export function marked(text, file) {
     if (ts.isExportAssignment(statement)) {
       mark(statement.expression);
     } else if (ts.isVariableStatement(statement)) {
-      for (const { initializer } of statement.declarationList.declarations) mark(initializer);
+      for (const { initializer } of statement.declarationList.declarations) {
+        mark(initializer);
+        if (initializer) fold(initializer);
+      }
     } else if (ts.isClassDeclaration(statement)) {
       for (const member of statement.members) {
         const isStatic =
@@ -96,9 +122,9 @@ export function marked(text, file) {
   }
   let result = '';
   let copied = 0;
-  for (const [at, inserted] of insertions.sort(([a], [b]) => a - b)) {
+  for (const [at, inserted, end = at] of insertions.sort(([a], [b]) => a - b)) {
     result += text.slice(copied, at) + inserted;
-    copied = at;
+    copied = end;
   }
   return result + text.slice(copied);
 }

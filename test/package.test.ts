@@ -8,6 +8,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { marked } from '../scripts/pure.mjs';
+import { shortened } from '../scripts/short-names.mjs';
 import { streams } from '../src/wasm/binaries.gen.ts';
 
 /** Specifiers that a file imports from. */
@@ -223,10 +224,49 @@ describe('a value that is computed while a file loads', () => {
     },
   );
 
+  it('is no power of numbers, which the build computes', () => {
+    expect(marked('const a = 64 * 2 ** 20;', 'a.ts')).toBe('const a = 67108864;');
+    expect(marked('const a = { b: 2 ** 31 - 1, c: () => 2 ** 3 };', 'a.ts')).toBe(
+      'const a = { b: 2147483647, c: () => 2 ** 3 };',
+    );
+    expect(marked('const a = 1 / 3;', 'a.ts')).toBe('const a = 1 / 3;');
+  });
+
   it('is no static field: classes with one stay in every bundle', () => {
     const expected = 'a.ts: expected a static getter, got the static field b';
     expect(() => marked('class A { static readonly b = 4; }', 'a.ts')).toThrow(expected);
     expect(marked('class A { static get b() { return 4; } static c() {} }', 'a.ts')).toContain('static get b()');
+  });
+});
+
+describe('short names', () => {
+  const names = new Map([
+    ['scratch', 'a'],
+    ['rows', 'b'],
+  ]);
+  const named = (text: string, file = 'src/ops/x.ts') => shortened(text, file, names);
+
+  it('are those of properties, wherever one is named', () => {
+    expect(named('x.scratch = y?.rows;')).toBe('x.a = y?.b;');
+    expect(named('const x = { scratch: 1, rows() {}, get scratch() { return 1; } };')).toBe(
+      'const x = { a: 1, b() {}, get a() { return 1; } };',
+    );
+    expect(named('class X { scratch = 1; }')).toBe('class X { a = 1; }');
+  });
+
+  it('are not those of variables', () => {
+    expect(named('f({ scratch, ...rows });')).toBe('f({ a: scratch, ...rows });');
+    expect(named('const { scratch, rows: y = scratch, ...rest } = x;')).toBe(
+      'const { a: scratch, b: y = scratch, ...rest } = x;',
+    );
+    expect(named('const { scratch = 1 } = x;')).toBe('const { a: scratch = 1 } = x;');
+    expect(named('const [scratch] = rows;')).toBe('const [scratch] = rows;');
+    expect(named('({ scratch } = x);')).toBe('({ a: scratch } = x);');
+  });
+
+  it('are not those in strings, but for the arguments of kernels', () => {
+    expect(named("f('rows scratch');")).toBe("f('rows scratch');");
+    expect(named("f('rows scratch');", 'src/wasm/steps.gen.ts')).toBe("f('b a');");
   });
 });
 

@@ -1,17 +1,25 @@
 /**
  * A binary taken apart into streams, each with what is alike: instructions, the locals that they name, … Streams
- * compress a fifth better than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts
+ * compress a quarter better than the binary does. scripts/streams.mjs takes it apart by the same rule as this file puts
  * it together.
  */
 
-/**
- * What a byte is: a constant vector, a whole number, a part of an instruction, an address' offset, or anything else.
- */
+/** What a byte is: a constant vector, a whole number, or an address' offset. */
 const VECTORS = 0;
-const OTHERS = 1;
 const INTEGERS = 2;
-const INSTRUCTIONS = 5;
-const OFFSETS = 6;
+const OFFSETS = 5;
+
+/** Or anything else beside the instructions. */
+export const OTHERS = 1;
+
+/**
+ * Or the first byte of an instruction. Its stream has how many different instructions there are, each of these after
+ * its length, and then one byte for each instruction: which of the different ones it is.
+ */
+export const INSTRUCTIONS = 6;
+
+/** Or a further byte of an instruction, from the same stream. */
+export const PARTS = 7;
 
 /** Or the number of a local that is read, or written. */
 const READ = 3;
@@ -27,12 +35,13 @@ export const hasLocals = (stream: number): boolean => stream === READ || stream 
 export const STREAMS = 7;
 
 /**
- * Goes through a binary of `length` bytes.
+ * Goes through a binary.
  *
+ * @param hasMore whether there is a section left
  * @param next the next byte, which belongs to that stream; and the function's locals, the one that was used last first
  * @see https://webassembly.github.io/spec/core/binary/
  */
-export function walk(length: number, next: (stream: number, last: Uint8Array) => number): void {
+export function walk(hasMore: () => boolean, next: (stream: number, last: Uint8Array) => number): void {
   let at = 0;
   let last = new Uint8Array();
   const byte = (stream: number): number => {
@@ -52,20 +61,19 @@ export function walk(length: number, next: (stream: number, last: Uint8Array) =>
     }
   };
   const address = (): void => {
-    number(INSTRUCTIONS);
+    number(PARTS);
     number(OFFSETS);
   };
   const vectorInstruction = (opcode: number): void => {
     if (opcode < 12 || (opcode > 83 && opcode < 94)) address();
     if (opcode === 12 || opcode === 13) bytes(VECTORS, 16);
     // A lane.
-    if ((opcode > 20 && opcode < 35) || (opcode > 83 && opcode < 92)) byte(INSTRUCTIONS);
+    if ((opcode > 20 && opcode < 35) || (opcode > 83 && opcode < 92)) byte(PARTS);
   };
   const instruction = (opcode: number): void => {
     // Blocks' types, branches, and how memory grows.
-    if ((opcode > 1 && opcode < 5) || opcode === 12 || opcode === 13 || opcode === 63 || opcode === 64)
-      byte(INSTRUCTIONS);
-    else if (opcode === 14) for (let labels = number(INSTRUCTIONS); labels >= 0; labels--) byte(INSTRUCTIONS);
+    if ((opcode > 1 && opcode < 5) || opcode === 12 || opcode === 13 || opcode === 63 || opcode === 64) byte(PARTS);
+    else if (opcode === 14) for (let labels = number(PARTS); labels >= 0; labels--) byte(PARTS);
     else if (opcode > 31 && opcode < 35) number(opcode === 32 ? READ : WRITTEN);
     // Calls and globals.
     else if (opcode === 16 || opcode === 35 || opcode === 36) number(OTHERS);
@@ -74,12 +82,12 @@ export function walk(length: number, next: (stream: number, last: Uint8Array) =>
     else if (opcode === 67) bytes(OTHERS, 4);
     else if (opcode === 68) bytes(OTHERS, 8);
     // memory.copy has two bytes more, memory.fill one.
-    else if (opcode === 252) bytes(INSTRUCTIONS, 12 - number(INSTRUCTIONS));
-    else if (opcode === 253) vectorInstruction(number(INSTRUCTIONS));
+    else if (opcode === 252) bytes(PARTS, 12 - number(PARTS));
+    else if (opcode === 253) vectorInstruction(number(PARTS));
   };
 
   bytes(OTHERS, 8);
-  while (at < length) {
+  while (hasMore()) {
     const section = byte(OTHERS);
     const size = number(OTHERS);
     if (section !== 10) {
@@ -101,19 +109,39 @@ export function walk(length: number, next: (stream: number, last: Uint8Array) =>
 
 /** The binary whose streams these are. */
 export function joined(streams: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(streams.reduce((length, stream) => length + stream.length, 0));
   const places = streams.map(() => 0);
-  let at = 0;
-  walk(bytes.length, (stream, last) => {
-    let byte = streams[stream]![places[stream]!++]!;
-    if (hasLocals(stream)) {
-      const place = byte;
-      byte = last[place]!;
-      last.copyWithin(1, 0, place);
-      last[0] = byte;
-    }
-    bytes[at++] = byte;
-    return byte;
-  });
-  return bytes;
+  const others = streams[OTHERS]!;
+  const code = streams[INSTRUCTIONS]!;
+  /** Where each different instruction's length is. */
+  const different: number[] = [];
+  let nextCode = 1;
+  for (; different.length < code[0]!; nextCode += code[nextCode]! + 1) different.push(nextCode);
+  /** The last byte of the instruction under way. */
+  let part = 0;
+  const bytes: number[] = [];
+  walk(
+    () => places[OTHERS]! < others.length,
+    (stream, last) => {
+      let byte: number;
+      if (stream === PARTS) {
+        byte = code[++part]!;
+      } else if (stream === INSTRUCTIONS) {
+        // One of no bytes is the half of an instruction that has all bytes in the other half.
+        do part = different[code[nextCode++]!]!;
+        while (code[part] === 0);
+        byte = code[++part]!;
+      } else {
+        byte = streams[stream]![places[stream]!++]!;
+        if (hasLocals(stream)) {
+          const place = byte;
+          byte = last[place]!;
+          last.copyWithin(1, 0, place);
+          last[0] = byte;
+        }
+      }
+      bytes.push(byte);
+      return byte;
+    },
+  );
+  return new Uint8Array(bytes);
 }
