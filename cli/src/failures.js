@@ -13,12 +13,13 @@ export class CommandError extends Error {}
 const MAX_CHARACTERS = 2000;
 
 /**
- * The text on one line, without control characters, which names in a hostile file may hold.
+ * The text on one line, each of its lines a sentence, without control characters, which names in a hostile file may hold.
  *
  * @param {string} text
  */
 export function oneLine(text) {
-  const line = text.replace(/[\s\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
+  const sentences = text.replace(/([^\s.:;,])\s*\n\s*(?=[A-Za-z])/g, '$1. ');
+  const line = sentences.replace(/[\s\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
   return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)} …` : line;
 }
 

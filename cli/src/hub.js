@@ -40,7 +40,10 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
     });
   } catch (error) {
     if (!(error instanceof LayertapError)) throw error;
-    throw new CommandError(`${label}: ${error.message.replace('pass token', 'set HF_TOKEN')}`);
+    const said = error.message
+      .replace('pass token', 'set HF_TOKEN')
+      .replace('openWeights reads a pytorch_model.bin', '--weights takes the URL of a pytorch_model.bin');
+    throw new CommandError(`${label}: ${said}`);
   }
   const { name, transforms, labels, weights, close } = hub;
   if (model !== undefined && model !== name) {

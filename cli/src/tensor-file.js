@@ -91,10 +91,10 @@ async function withRemote(label, opened, use) {
     return await use(file, label).finally(() => file.close());
   } catch (error) {
     if (!(error instanceof LayertapError)) throw error;
-    // A URL is said once.
+    // A URL is said once, and who opens it is no function that a command line knows.
     const address = `${label.slice(label.lastIndexOf(' ') + 1)}: `;
     const said = error.message.startsWith(address) ? error.message.slice(address.length) : error.message;
-    throw new CommandError(`${label}: ${said}`);
+    throw new CommandError(`${label}: ${said.replace(/^cachedFile: /, '')}`);
   }
 }
 

@@ -114,6 +114,17 @@ describe('what is wrong with weights of the hub', () => {
     });
   });
 
+  it('a repository without safetensors says what takes its place', async () => {
+    const { endpoint } = await serve({ repos: { [REPO]: { 'config.json': timmConfig(ARCHITECTURE) } } });
+    const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr:
+        `layertap: --weights hub:${REPO}: openHub: expected model.safetensors in ${REPO} at ${COMMIT}, got a repository ` +
+        'without one; --weights takes the URL of a pytorch_model.bin\n',
+    });
+  });
+
   it('another model than the config’s', async () => {
     const { endpoint } = await serve();
     const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint, '--model', 'resnet18']);

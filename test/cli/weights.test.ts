@@ -205,6 +205,27 @@ describe('weights by name', () => {
 });
 
 describe('weights by URL', () => {
+  it.each([401, 403, 404])('that a server refuses by %i say so, and no secret of the URL', async (refusal) => {
+    await using server = await serveFile(servedBytes(new Uint8Array(0)), {
+      fault: ({ response }) => Boolean(response.writeHead(refusal).end()),
+    });
+    expect(await folder.runBeside(['convert', `${server.url}?token=secret`, 'f.safetensors'])).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `layertap: ${server.url}: expected status 206 or 200 from ${server.url}, got ${refusal}\n`,
+    });
+  });
+
+  it('of another architecture say so in a sentence of its own', async () => {
+    const file = pthOf('zip', fillParameters(shufflenet_v2_x1_5()).stateDict());
+    await using server = await serveFile(servedBytes(file));
+    folder.writeTensors('x.safetensors', [['input', generatedTensor('input', [1, 3, 33, 33])]]);
+    const { stderr } = await folder.runBeside([...args, 'f.safetensors', '--weights', server.url]);
+    expect(stderr).toContain(
+      ' another architecture, as "conv1.0.weight", "conv1.1.weight", "conv1.1.bias" tell. Missing key(s) in state_dict: ',
+    );
+  });
+
   it('that are cut say how much there is, and name the file once', async () => {
     const file = pthOf('zip', fillParameters(squeezenet1_1()).stateDict());
     await using server = await serveFile(servedBytes(file.subarray(0, 4_000_000)));
