@@ -4,10 +4,18 @@
  */
 
 import { LayertapError, openWeights } from 'layertap';
-import { categoriesOf, getModelWeights, getWeight, modelOptionsOf, openPretrained } from 'layertap/weights';
+import {
+  categoriesOf,
+  getModelWeights,
+  getWeight,
+  licenseNotice,
+  modelOptionsOf,
+  openPretrained,
+} from 'layertap/weights';
 import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { HUB, hubSource } from './hub.js';
+import { warn } from './print.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
@@ -112,6 +120,8 @@ function namedSource(text, option, { model, cache }) {
     throw new UsageError(`expected --model with ${`${option} ${text}`.trimStart()}, got none`);
   }
   const weights = weightsOf(text, model);
+  const notice = licenseNotice(weights);
+  if (notice !== null) warn(notice);
   const transforms = weights.transforms();
   const { transformInput } = modelOptionsOf(weights);
   return {

@@ -8,6 +8,7 @@ export * from './categories.ts';
 export * from './coco-categories.ts';
 export { getModelWeights, getWeight, listWeights } from './get-weight.ts';
 export * from './imagenet-categories.ts';
+export * from './license-notice.ts';
 export {
   type LocalFile,
   type OpenPretrainedOptions,

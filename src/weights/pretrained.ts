@@ -8,6 +8,7 @@ import type { AnyModule } from '../nn/module.ts';
 import { withDefaults } from '../options.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
 import { weightsOf } from './get-weight.ts';
+import { licenseNotice } from './license-notice.ts';
 import { openPretrained, type PretrainedSource, SOURCE_DEFAULTS } from './open-pretrained.ts';
 import type { Weights } from './weights.ts';
 
@@ -39,7 +40,8 @@ export interface PretrainedGetterOptions<Feature extends FeatureName, Name exten
  * Without `returnLayers` it is the whole model, as torchvision's builder makes it with these weights: with the
  * auxiliary head of FCN and DeepLab v3 and of Inception v3, without those of GoogLeNet, and with the input transform of
  * both Inceptions. Then the whole file is read into memory, and its SHA-256 compared with the digits in its name;
- * `checkHash: false` leaves that out, and reads what the model needs.
+ * `checkHash: false` leaves that out, and reads what the model needs. Of a licence that excludes commercial use,
+ * `onWarning` is told before anything is read: console.warn unless given. What is thrown in it ends the call.
  *
  * @throws {@link KeyError} where there is no such model, or it has no such weights
  * @throws {@link FormatError} where the file isn't the one that was asked for
@@ -74,6 +76,8 @@ export async function pretrained(
   const model: AnyModule = createModel(name as string, { ...modelOptionsOf(chosen), ...(modelOptions as object) });
   const getterOptions = onWarning === undefined ? {} : { onWarning };
   const module = returnLayers ? new IntermediateLayerGetter(model, returnLayers, getterOptions) : model;
+  const notice = licenseNotice(chosen);
+  if (notice !== null && onWarning !== null) (onWarning ?? console.warn)(`pretrained: ${notice}`);
   const { checkHash = !returnLayers, onProgress, ...opening } = source;
   const file = await openPretrained(chosen, { ...opening, checkHash, onProgress });
   try {

@@ -111,6 +111,19 @@ describe('weights by name', () => {
     },
   );
 
+  it('tell of a licence that excludes commercial use before they are read', async () => {
+    await using server = await serveFile(servedBytes(new Uint8Array(0)), {
+      fault: ({ response }) => Boolean(response.writeHead(404).end()),
+    });
+    const args = ['--weights', 'RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1', '--layers', 'stem'];
+    const { stderr } = await runWith(server, ...extract, ...args);
+    expect(stderr.split('\n').map((line) => line.slice(0, 120))).toEqual([
+      'layertap: warning: RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1 is licensed under CC BY-NC 4.0, which excludes commercia',
+      expect.stringMatching(/^layertap: --weights RegNet_Y_16GF_Weights\.IMAGENET1K_SWAG_E2E_V1: /),
+      '',
+    ]);
+  });
+
   it('leave the preset to --preset, where it is given', async () => {
     await using server = await serveFile(servedBytes(pthOf('zip', fillParameters(shufflenet_v2_x1_5()).stateDict())));
     const args = ['--model', 'shufflenet_v2_x1_5', '--weights', 'IMAGENET1K_V1', '--layers', 'conv1', '--preset'];

@@ -235,6 +235,22 @@ describe('what is no weight file', () => {
     }
   });
 
+  it('is a .pth.tar that is one, while those that are none are read', async () => {
+    for (const layout of LAYOUTS) {
+      const named = new File([bytesOf(`state-dict.${layout}`)], 'checkpoint.pth.tar');
+      expect(goldensOf(await (await openWeights(named)).load())).toEqual(goldens);
+    }
+    // As Python's tarfile begins a file, in GNU's format and in POSIX's.
+    for (const magic of ['ustar  \0', 'ustar\x0000']) {
+      const tar = new Uint8Array(1024);
+      tar.set(Buffer.from('sys_info'));
+      tar.set(Buffer.from(magic, 'latin1'), 257);
+      expect(await rejection(() => openWeights(new File([tar], 'resnet18-5c106cde.pth.tar')))).toMatch(
+        /^FormatError: resnet18-5c106cde\.pth\.tar: openWeights: expected a weight file, got a tar archive, as PyTorch 0\.1 /,
+      );
+    }
+  });
+
   it('is a pickle of something else', async () => {
     const pickle = (text: string) => Uint8Array.from(`\x80\x02${text}`, (letter) => letter.charCodeAt(0));
     const message = (what: string) =>

@@ -1,7 +1,7 @@
 /** Models with torchvision's weights, read from a mirror on 127.0.0.1 that has files of generated numbers. */
 
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { deeplabv3_mobilenet_v3_large } from '../../src/models/deeplabv3.ts';
@@ -13,9 +13,12 @@ import type { Module } from '../../src/nn/module.ts';
 import { zeros } from '../../src/tensor/tensor.ts';
 import type { LoadProgress } from '../../src/tensor/tensor-stream.ts';
 import {
+  licenseNotice,
+  listWeights,
   openPretrained,
   type PretrainedOptions,
   pretrained,
+  RegNet_Y_16GF_Weights,
   ResNet18_Weights,
   SqueezeNet1_1_Weights,
 } from '../../src/weights/index.ts';
@@ -82,6 +85,42 @@ describe('a getter', () => {
     expect(await pretrained('squeezenet1_1', { ...options, weights: own.DEFAULT })).toBeInstanceOf(
       IntermediateLayerGetter,
     );
+  });
+});
+
+describe('a licence that excludes commercial use', () => {
+  const weights = RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1;
+  const notice =
+    'RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1 is licensed under CC BY-NC 4.0, which excludes commercial use; ' +
+    'see https://github.com/facebookresearch/SWAG/blob/main/LICENSE';
+  const options = { weights, returnLayers: { stem: 'out' }, retries: 0, retryDelayMs: 0 } as const;
+
+  it('is told before anything is read, and what is thrown then ends the call', async () => {
+    const fetch = vi.fn(() => Promise.reject(new Error('down')));
+    const onWarning = (message: string) => {
+      throw new RangeError(message);
+    };
+    expect(await rejection(() => pretrained('regnet_y_16gf', { ...options, fetch, onWarning }))).toBe(
+      `RangeError: pretrained: ${notice}`,
+    );
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it('is told on the console unless somebody else listens; of other weights nothing is', async () => {
+    const console = vi.spyOn(globalThis.console, 'warn').mockImplementation(() => {});
+    const fetch = () => Promise.reject(new Error('down'));
+    await rejection(() => pretrained('regnet_y_16gf', { ...options, fetch }));
+    expect(console.mock.calls).toEqual([[`pretrained: ${notice}`]]);
+    await rejection(() => pretrained('regnet_y_16gf', { ...options, fetch, onWarning: null }));
+    await rejection(() => pretrained('regnet_y_16gf', { ...options, fetch, weights: 'DEFAULT' }));
+    expect(console).toHaveBeenCalledTimes(1);
+    console.mockRestore();
+  });
+
+  it("is SWAG's, and no other weights of torchvision's have one of their own", () => {
+    const told = listWeights().filter((one) => licenseNotice(one) !== null);
+    expect(told.map(String)).toEqual(listWeights('*SWAG*').map(String));
+    expect(told).toHaveLength(6);
   });
 });
 
