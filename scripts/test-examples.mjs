@@ -1,6 +1,6 @@
 /**
  * Runs the tests of all examples, each copied out of the repository, with the packed tarballs installed as its README
- * says, and those of the packed command line: `npm run test:examples [-- NAME …]`, where `cli` names the command line.
+ * says, and those of the packed command line: `npm run test:examples [-- NAME …]`, where `cli` is the command line.
  */
 
 import { spawnSync } from 'node:child_process';

@@ -69,7 +69,7 @@ export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels 
   try {
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch {
-    throw new CommandError(`${label}: expected a JPEG, PNG, WebP or GIF, got something else`);
+    throw new CommandError(`${label}: expected a JPEG, PNG, WebP or GIF, got ${kindOf(bytes)}`);
   }
   const { width, height } = metadata;
   if (width * height > maxPixels) {
@@ -93,6 +93,23 @@ export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels 
     if (error instanceof CommandError) throw error;
     throw new CommandError(`${label}: expected a readable image, got "${reasonOf(error)}"`);
   }
+}
+
+/** What a file is that can't be decoded, by its first bytes, so that its owner knows what to convert. */
+const KINDS = /** @type {const} */ ([
+  [/^%PDF/, 'a PDF'],
+  [/^....ftyp(?:hei|hev|mif1|msf1)/s, 'a HEIC'],
+  [/^....ftypavi/s, 'an AVIF'],
+  [/^(?:II\*\0|MM\0\*)/, 'a TIFF or a raw photo'],
+  [/^BM/, 'a BMP'],
+  [/^\s*<(?:\?xml|svg)/, 'an SVG'],
+  [/^\s*<(?:!doctype html|html)/i, 'an HTML page'],
+]);
+
+/** @param {Uint8Array} bytes */
+function kindOf(bytes) {
+  const head = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  return KINDS.find(([pattern]) => pattern.test(head))?.[1] ?? 'something else';
 }
 
 /** @param {import('sharp').Sharp} photo */

@@ -6,8 +6,8 @@
 import { HttpError } from './failures.mjs';
 
 /**
- * While the thread computed for others, bytes may have arrived that it has yet to see when a time is over: so there is a
- * second look.
+ * While the thread computed for others, bytes may have arrived that it has yet to see when a time is over. So there is
+ * a second look.
  */
 const SECOND_LOOK_MS = 100;
 

@@ -15,8 +15,8 @@ import { withVectorize } from './vectorize.mjs';
 /**
  * A Worker's default export.
  *
- * @param {<T>(env: any, use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights opens
- *   and closes the weights around their use
+ * @param {<T>(env: any, use: (file: import('layertap').OpenedSafetensors) => Promise<T>) => Promise<T>} withWeights
+ *   opens and closes the weights around their use
  * @param {{ loadsOnce?: boolean }} [options] see service.mjs
  */
 export function worker(withWeights, options) {

@@ -1,6 +1,6 @@
 /**
- * The service on Cloudflare Workers and workerd, with weights inside the Worker: a data module, which is an ArrayBuffer.
- * Nothing has to be bound or fetched. See cloudflare.mjs for the bindings.
+ * The service on Cloudflare Workers and workerd, with weights inside the Worker: a data module, which is an
+ * ArrayBuffer. Nothing has to be bound or fetched. See cloudflare.mjs for the bindings.
  */
 
 import { openSafetensors } from 'layertap';

@@ -78,7 +78,8 @@ export function imageToRgba(image: Image): Uint8ClampedArray<ArrayBuffer> {
 export function checkImage(name: string, image: Image): void {
   const isImage = typeof image === 'object' && image !== null && 'data' in image && 'width' in image;
   if (!isImage || !('height' in image)) {
-    const way = ArrayBuffer.isView(image) ? '; imageFromRgba(pixels, width, height) makes one of bytes' : '';
+    const pixels = '; imageFromRgba(pixels, width, height) makes one of bytes';
+    const way = ArrayBuffer.isView(image) ? fileHint(image as unknown as Uint8Array) || pixels : '';
     throw new ValueError(`${name}: expected an image { data, width, height }, got ${describe(image)}${way}`);
   }
   checkPixels(name, image.data, image.width, image.height, 3);
@@ -134,11 +135,16 @@ function checkPixels(
   if (length !== expected) {
     const sizes = `${width} x ${height} pixels of ${channels}`;
     const got = length === 0 ? describe(pixels) : length;
-    throw new ShapeError(
-      `${name}: expected ${expected} bytes for ${sizes}, got ${got}${wayOut(length, width * height, channels)}`,
-    );
+    const way = fileHint(pixels) || wayOut(length, width * height, channels);
+    throw new ShapeError(`${name}: expected ${expected} bytes for ${sizes}, got ${got}${way}`);
   }
   return new Uint8Array(pixels.buffer, pixels.byteOffset, length);
+}
+
+/** What to do with a JPEG's or PNG's file, by its first two bytes; nothing where it is none. */
+function fileHint({ 0: first, 1: second }: ArrayLike<unknown>): string {
+  const isFile = (first === 0xff && second === 0xd8) || (first === 0x89 && second === 0x50);
+  return isFile ? "; these are a picture's file, which has to be decoded first" : '';
 }
 
 /** What fits so many bytes of so many pixels. */

@@ -42,16 +42,16 @@ describe("a photo is what Pillow's convert('RGB') makes of it:", () => {
 });
 
 describe('a photo is refused:', () => {
-  const kinds = 'expected a JPEG, PNG, WebP or GIF, got something else';
+  const kinds = 'expected a JPEG, PNG, WebP or GIF, got';
   const grey =
     'expected a grey PNG of at most 8 bits a pixel, got 16; save it with 8, since Pillow makes all above 255 white';
   const messages: Record<string, string> = {
     'a GIF with transparent pixels': 'expected a GIF without transparent pixels, got one with some',
     'a grey PNG of 16 bits': grey,
     'a grey PNG of 16 bits with a transparent value': grey,
-    'a BMP': kinds,
-    'a PPM': kinds,
-    'a TIFF': kinds,
+    'a BMP': `${kinds} a BMP`,
+    'a PPM': `${kinds} something else`,
+    'a TIFF': `${kinds} a TIFF or a raw photo`,
   };
 
   it('each with a message', () => expect(Object.keys(refused)).toEqual(Object.keys(messages)));
@@ -62,8 +62,19 @@ describe('a photo is refused:', () => {
 
   it('an SVG, whose drawing has no bounds', async () => {
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
-    expect(await refusal(svg)).toBe(`--image photo: ${kinds}`);
-    expect(await refusal(`<?xml version="1.0"?>${svg}`)).toBe(`--image photo: ${kinds}`);
+    expect(await refusal(svg)).toBe(`--image photo: ${kinds} an SVG`);
+    expect(await refusal(`<?xml version="1.0"?>${svg}`)).toBe(`--image photo: ${kinds} an SVG`);
+  });
+
+  it.each([
+    ['\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'a HEIC'],
+    ['\0\0\0\x1cftypavif\0\0\0\0avifmif1', 'an AVIF'],
+    ['%PDF-1.7\n', 'a PDF'],
+    ['<!DOCTYPE html><title>404</title>', 'an HTML page'],
+    ['no picture', 'something else'],
+    ['', 'something else'],
+  ])('%j, by its kind', async (bytes, kind) => {
+    expect(await refusal(Buffer.from(bytes, 'latin1'))).toBe(`--image photo: ${kinds} ${kind}`);
   });
 
   it('more pixels than Pillow decodes, before any is decoded', async () => {
@@ -85,6 +96,6 @@ describe('a photo is refused:', () => {
       `--image ${folder.path}: expected a readable file, got "it is a directory"`,
     );
     expect(await refusalOf('/dev/zero')).toBe('--image /dev/zero: expected a readable file, got "it is a device"');
-    expect(await refusal('')).toBe(`--image photo: ${kinds}`);
+    expect(await refusal('')).toBe(`--image photo: ${kinds} something else`);
   });
 });

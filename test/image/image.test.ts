@@ -127,6 +127,11 @@ describe('whatever takes an image', () => {
     expect(refused(new Uint8Array(4))).toBe(
       `${expected} a Uint8Array of 4; imageFromRgba(pixels, width, height) makes one of bytes`,
     );
+    const file = "these are a picture's file, which has to be decoded first";
+    expect(refused(Uint8Array.of(0xff, 0xd8, 0xff))).toBe(`${expected} a Uint8Array of 3; ${file}`);
+    expect(refused({ data: Uint8Array.of(0x89, 0x50), width: 1, height: 1 })).toBe(
+      `ShapeError: ${name}: expected 3 bytes for 1 x 1 pixels of 3, got 2; ${file}`,
+    );
     expect(refused({ data: new Uint8ClampedArray(4), width: 1, height: 1 })).toBe(
       `ShapeError: ${name}: expected 3 bytes for 1 x 1 pixels of 3, got 4; imageFromRgba takes pixels of 4`,
     );

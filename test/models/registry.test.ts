@@ -41,7 +41,7 @@ it('knows every builder of the package, and those alone', () => {
   expect(Object.keys(torchvision).sort()).toEqual(listModels());
 });
 
-it('is what the benchmarks measure at: their list, which a measured process loads instead of all models, says the same', () => {
+it('has the input sizes that the benchmarks list, which load no other models than the measured one', () => {
   for (const name of listModels()) {
     const { inputSize } = modelInfo(name, OPTIONS[name]);
     expect(modelOf(name).shape, name).toEqual([1, 3, inputSize, inputSize]);

@@ -1,6 +1,6 @@
 /**
- * ResNet-50 in f16 inside the Worker, as a data module: `node test/inside.mjs [--starts 3] [--requests 20]`. Printed are
- * the module's size, workerd's processor time (until it listens, for the first request, and for each later one), and
+ * ResNet-50 in f16 inside the Worker, as a data module: `node test/inside.mjs [--starts 3] [--requests 20]`. Printed
+ * are the module's size, workerd's processor time (until it listens, for the first request, for each later one), and
  * the isolate's memory as V8 counts it: JavaScript's objects and all buffers, the module and WebAssembly's memory among
  * them. Beside it stands the same service whose weights are an asset, so that the difference at the start is the
  * module's. Needs Linux, and Node 22 or newer for its WebSocket.
