@@ -28,8 +28,11 @@ export interface NodeStat {
 export interface NodeFile {
   /** Where it is, for errors. Node's own handles don't tell. */
   readonly name?: string;
+  /** Reads bytes from a place of the file into a buffer. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  /** The file's size and times. */
   stat(): Promise<NodeStat>;
+  /** Lets go of the file. */
   close(): Promise<void>;
 }
 

@@ -21,6 +21,8 @@ export interface Shared {
   readonly say: (text: string) => void;
   readonly fail: (error: unknown) => void;
   readonly clearProblem: () => void;
+  /** The first answer, or a problem, is there: what it would have waited for can be asked for. */
+  readonly settled: () => void;
 }
 
 export function App({ engine }: { readonly engine: Engine }) {
@@ -30,8 +32,9 @@ export function App({ engine }: { readonly engine: Engine }) {
   const [status, setStatus] = useState('Opening the digits network');
   const [problem, setProblem] = useState<Problem | null>(null);
   const opening = useRef<AbortController | null>(null);
+  const isAsked = useRef(false);
 
-  const shared = useMemo<Shared>(
+  const shared: Shared = useMemo<Shared>(
     () => ({
       engine,
       say: setStatus,
@@ -41,8 +44,14 @@ export function App({ engine }: { readonly engine: Engine }) {
           error instanceof ProblemError ? error.problem : { title: 'Something went wrong.', detail: String(error) };
         setStatus('');
         setProblem(known);
+        shared.settled();
       },
       clearProblem: () => setProblem(null),
+      settled() {
+        if (isAsked.current) return;
+        isAsked.current = true;
+        engine.ask('host', {}).then(setHost, shared.fail);
+      },
     }),
     [engine],
   );
@@ -65,8 +74,7 @@ export function App({ engine }: { readonly engine: Engine }) {
 
   useEffect(() => {
     open('digits', { kind: 'builtin' });
-    engine.ask('host', {}).then(setHost, shared.fail);
-  }, [engine, open, shared]);
+  }, [open]);
 
   return (
     <>

@@ -49,7 +49,7 @@ function added(results: Results, event: Event): Results {
 }
 
 export function LayersTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
-  const { engine, say, fail, clearProblem } = shared;
+  const { engine, say, fail, clearProblem, settled } = shared;
   const [settings, setSettings] = useState<Settings | null>(null);
   const [withAnswer, setWithAnswer] = useState(true);
   const [pictureName, setPictureName] = useState('');
@@ -94,6 +94,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
       if (event.type === 'weights') setWeights(event);
       else if (event.type === 'progress') setProgress(event.done);
       else setResults((before) => added(before, event));
+      if (event.type === 'answer') settled();
     };
     setResults((before) => ({
       ...before,
@@ -114,6 +115,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
       })
       .finally(() => {
         if (running.current === controller) setProgress(null);
+        settled();
       });
     return () => controller.abort();
   }, [engine, opened, settings, withAnswer, pictureCount]);

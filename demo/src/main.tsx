@@ -1,8 +1,9 @@
-/** Starts the worker, then draws the page. */
+/** Starts the worker, then draws the page in a task of its own. */
 
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { Engine } from './engine.ts';
 import './style.css';
 
-render(<App engine={new Engine()} />, document.getElementById('app')!);
+const engine = new Engine();
+setTimeout(() => render(<App engine={engine} />, document.getElementById('app')!));

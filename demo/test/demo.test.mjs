@@ -13,7 +13,7 @@ import axe from 'axe-core';
 import { loadSafetensors } from 'layertap';
 import { distinctPalette } from 'layertap/tools';
 import { chromium } from 'playwright-core';
-import { CLASSES, classifier, halves, likeStripes, PROBABILITY, SEEN, stripes } from './fixtures.mjs';
+import { CLASSES, classifier, halves, likeStripes, PROBABILITY, png, SEEN, stripes } from './fixtures.mjs';
 import { file, give, PATIENCE, picture, pixels, problem, ran, taskTimes, until } from './page.mjs';
 import { DIST, serve } from './server.mjs';
 
@@ -92,6 +92,8 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
     try {
       await page.goto(url);
       await ran(page, 'scene.png');
+      // The networks' names come last.
+      await page.locator('#network:enabled').waitFor();
       await use(page);
       assert.deepEqual(wrong, []);
     } finally {
@@ -294,6 +296,17 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
           page.getByLabel('Folder of photos').setInputFiles(folder),
         );
         assert.match(await problem(page), /^There are no pictures here\.None of its 1 file is a photo/);
+        await dismiss();
+        // Half a million pixels wide once it is as high as the network's input.
+        await give(
+          page,
+          'Photos to compare',
+          picture(
+            'wide.png',
+            png(4000, 1, () => [0, 0, 0]),
+          ),
+        );
+        assert.match(await problem(page), told);
       },
       { permissions: [] },
     ));
@@ -351,7 +364,7 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
     }
   }
 
-  it('leaves the page free while it works: no task takes more than 100 ms of the processor', (t) =>
+  it('leaves the page free while it works: no task takes more than 50 ms of the processor', (t) =>
     visit((page) => {
       const files = { 'a.png': halves, 'b.png': stripes, 'shufflenet_v2_x0_5.safetensors': classifier() };
       // By their paths, since what is given as bytes is unpacked by the page's own thread.
@@ -369,8 +382,7 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
         });
         t.diagnostic(`the longest of ${times.length} tasks: ${times[0].toFixed(1)} ms`);
         assert.ok(times.length > 10);
-        // Half of it is what is aimed at. Processor time, too, is longer where others use the caches.
-        assert.ok(times[0] <= 100, `${times[0]} ms`);
+        assert.ok(times[0] <= 50, `${times[0]} ms`);
       });
     }));
 

@@ -163,8 +163,11 @@ export async function cachedSource(
 
 /** What is needed of the Cache API's `Cache`. */
 export interface CacheLike {
+  /** The response that was put there for an address, if it is still there. */
   match(request: string): Promise<Response | undefined>;
+  /** Keeps a response. */
   put(request: string, response: Response): Promise<void>;
+  /** Lets go of a response. Whether there was one. */
   delete(request: string): Promise<boolean>;
   /** Missing in Workers' default cache, which keeps its own bounds. */
   keys?(): Promise<readonly { readonly url: string }[]>;

@@ -33,6 +33,7 @@ export interface LocalHubFile {
   readonly source: Exclude<FileSource, string | URL>;
   /** The commit that the revision stood for. */
   readonly commit: string;
+  /** Lets go of the file. */
   close(): PromiseLike<void>;
 }
 

@@ -45,8 +45,8 @@ const FILTERS: Readonly<Record<InterpolationMode, Filter>> = {
 };
 
 /**
- * Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits. The
- * loops say so by `Math.imul` and `| 0`, since engines would look for overflow after each product and sum.
+ * Weights are whole multiples of 2⁻²²: a byte times a weight, with two bits to spare for overshoot, fits in 32 bits.
+ * The loops say so by `Math.imul` and `| 0`, since engines would look for overflow after each product and sum.
  */
 const FRACTION_BITS = 22;
 const HALF = 1 << (FRACTION_BITS - 1);

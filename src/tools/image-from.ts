@@ -13,6 +13,7 @@ export interface Pixels {
 /** A 2d context, of a canvas or an OffscreenCanvas. */
 export interface Context2d {
   readonly canvas: { readonly width: number; readonly height: number };
+  /** The pixels of a rectangle, four bytes each. */
   getImageData(left: number, top: number, width: number, height: number): { readonly data: ArrayLike<number> };
 }
 
@@ -20,6 +21,7 @@ export interface Context2d {
 export interface Canvas {
   readonly width: number;
   readonly height: number;
+  /** A {@link Context2d}, or null where the canvas has a context of another kind. */
   getContext(type: '2d', options?: any): unknown;
 }
 

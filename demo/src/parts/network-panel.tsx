@@ -18,6 +18,7 @@ export function NetworkPanel(props: {
   const [network, setNetwork] = useState('digits');
   const [repo, setRepo] = useState('');
   const [isOver, setIsOver] = useState(false);
+  const [waiting, setWaiting] = useState<File | null>(null);
   const fileInput = useRef<HTMLInputElement>(null);
   const networks = host?.networks ?? [];
   const choice = networks.find(({ id }) => id === network);
@@ -31,10 +32,18 @@ export function NetworkPanel(props: {
   };
   const openFile = (file: File | undefined) => {
     if (!file) return;
+    // Names of networks aren't there yet.
+    if (!host) return setWaiting(file);
     const id = networkOfFile(file.name, networks) ?? network;
     setNetwork(id);
     open(id, { kind: 'file', file });
   };
+
+  useEffect(() => {
+    if (!host || !waiting) return;
+    setWaiting(null);
+    openFile(waiting);
+  }, [host, waiting]);
 
   // A repository may be another network's than the one that was chosen.
   useEffect(() => {

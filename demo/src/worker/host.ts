@@ -19,9 +19,15 @@ export const isIsolated = globalThis.crossOriginIsolated === true && typeof Shar
 const MOST_THREADS = 4;
 
 let pool: Pool | undefined;
+let starting: Promise<number> | undefined;
 
-/** Starts threads where the page may have them. Returns how many there are, this one included. */
-export async function startThreads(): Promise<number> {
+/** Starts threads where the page may have them, once. Returns how many there are, this one included. */
+export function startThreads(): Promise<number> {
+  starting ??= start();
+  return starting;
+}
+
+async function start(): Promise<number> {
   const count = isIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
   if (count < 2) return 1;
   try {

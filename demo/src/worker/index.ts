@@ -1,10 +1,12 @@
-/** The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next turn. */
+/**
+ * The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next turn.
+ * What the host offers is told beside the others, since it waits for threads.
+ */
 
 import type { Image } from 'layertap';
 import sceneUrl from '../../../examples/digits/scene.png?url';
 import type { Event, Picture, RequestName, Requests, ToWorker } from '../protocol.ts';
 import { budgetBytes, isIsolated, isRelaxed, startThreads } from './host.ts';
-import { choices } from './networks.ts';
 import { decode, thumbnailOf } from './pictures.ts';
 import { problemOf, Said } from './problems.ts';
 import { run } from './run.ts';
@@ -13,8 +15,6 @@ import { compare, embed, forget, neighbours } from './similar.ts';
 
 /** The longer side of a photo among others, in pixels. */
 const THUMBNAIL = 144;
-
-const threads = startThreads();
 
 /** The picture that comes with the page, fetched while the page is still being set up. */
 const scene = fetch(sceneUrl).then((response) => response.blob());
@@ -38,7 +38,8 @@ type Handlers = {
 
 const handlers: Handlers = {
   async host() {
-    return { networks: choices(), isRelaxed, isIsolated, threads: await threads, budgetBytes };
+    const { choices } = await import('./torchvision.ts');
+    return { networks: choices(), isRelaxed, isIsolated, threads: await startThreads(), budgetBytes };
   },
 
   async open({ network, source }, { signal }) {
@@ -84,7 +85,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.name === 'cancel') return controllers.get(data.id)?.abort();
   const controller = new AbortController();
   controllers.set(data.id, controller);
-  queue = queue.then(() => answer(data, controller.signal)).finally(() => controllers.delete(data.id));
+  const work = () => answer(data, controller.signal).finally(() => controllers.delete(data.id));
+  if (data.name === 'host') work();
+  else queue = queue.then(work);
 };
 
 async function answer({ id, name, args }: Exclude<ToWorker, { name: 'cancel' }>, signal: AbortSignal): Promise<void> {

@@ -15,8 +15,7 @@ import { type CamLayers, camLayers } from 'layertap/tools';
 import weightsUrl from '../../../examples/digits/weights.safetensors?url';
 import type { Event, Opened, WeightSource } from '../protocol.ts';
 import { compileOptions } from './host.ts';
-import { openRepo } from './hub.ts';
-import { DIGITS, hubNetwork, type Network, network, treeOf } from './networks.ts';
+import { DIGITS, type Network, network, treeOf } from './networks.ts';
 
 /** The name of the feature that the answer is made of. */
 export const ANSWER = '\0answer';
@@ -30,6 +29,9 @@ const ELEMENT_BYTES: readonly [type: RegExp, bytes: number][] = [
   [/16|half|short/i, 2],
   [/8|bool|byte|char/i, 1],
 ];
+
+/** The page is told of bytes that often at most: a file comes in a thousand pieces, and each would be drawn. */
+const PROGRESS_MS = 50;
 
 /** A network with the weights that it has so far. */
 export class Session {
@@ -52,19 +54,20 @@ export class Session {
   /** Opens weights, and makes the network that they are for. */
   static async open(id: string, source: WeightSource, signal: AbortSignal): Promise<Session> {
     if (source.kind === 'hub') {
+      const { hubNetwork, openRepo } = await import('./torchvision.ts');
       const repository = await openRepo(source.repo, signal);
       const { weights } = repository;
       const file = { tensors: weights.tensors, stream: weights.stream, close: () => repository.close() };
       return new Session(hubNetwork(repository), file, source.repo);
     }
-    const plain = network(id);
+    const plain = await network(id);
     const file = await opened(source, signal);
     if (!file) return new Session(plain, null, '');
     try {
       // The last tensor of the network is its last layer's: as many rows as there are classes.
       const numClasses = classesOf(plain, file);
       const name = source.kind === 'file' ? source.file.name : 'comes with this page';
-      return new Session(numClasses === undefined ? plain : network(id, numClasses), file, name);
+      return new Session(numClasses === undefined ? plain : await network(id, numClasses), file, name);
     } catch (error) {
       await file.close();
       throw error;
@@ -95,7 +98,9 @@ export class Session {
 
   /** An extractor of some layers, and of the answer where it is asked for. */
   extractor(layers: readonly string[], withAnswer: boolean): FeatureExtractor<string> {
-    const key = JSON.stringify([layers, withAnswer]);
+    const options = compileOptions();
+    // Threads may have started since.
+    const key = JSON.stringify([layers, withAnswer, options.pool !== undefined]);
     if (this.#extractor?.key === key) return this.#extractor.extractor;
     const { model, size } = this.network;
     const inputShape = [1, 3, size, size];
@@ -106,7 +111,7 @@ export class Session {
       if (this.cam && !returnNodes.has(this.cam.feature)) returnNodes.set(this.cam.feature, CAM);
     }
     const extractor = createFeatureExtractor(model, { returnNodes, inputShape }) as FeatureExtractor<string>;
-    extractor.compile(compileOptions());
+    extractor.compile(options);
     this.#extractor = { key, extractor };
     return extractor;
   }
@@ -125,8 +130,8 @@ export class Session {
     const key = JSON.stringify([layers, withAnswer, inputShape]);
     const { id, size } = this.network;
     // The network that comes with the page fits, which saves the first picture a plan.
-    if (this.#planned === key || (id === DIGITS && Math.min(inputShape[2]!, inputShape[3]!) <= size)) return;
-    const probe = new Session(network(id), null, '');
+    if (this.#planned === key || (id === DIGITS && inputShape[2]! * inputShape[3]! <= 2 * size ** 2)) return;
+    const probe = new Session(this.network.again(), null, '');
     try {
       probe.extractor(layers, withAnswer).forward(zeros(inputShape));
     } catch (error) {
@@ -141,8 +146,13 @@ export class Session {
     const missing = this.#missing(extractor);
     if (!file || missing.length === 0) return;
     const fileBytes = sizeOf(file);
-    const onProgress = ({ loadedBytes, totalBytes }: { loadedBytes: number; totalBytes: number }) =>
+    let next = 0;
+    const onProgress = ({ loadedBytes, totalBytes }: { loadedBytes: number; totalBytes: number }) => {
+      const now = performance.now();
+      if (now < next && loadedBytes < totalBytes) return;
+      next = now + PROGRESS_MS;
       emit({ type: 'weights', loadedBytes, neededBytes: totalBytes, fileBytes });
+    };
     const isFirst = this.#loaded.size === 0;
     const wanted = new Set(missing);
     const stream: TensorStream = isFirst

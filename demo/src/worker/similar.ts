@@ -3,6 +3,7 @@
 import type { Image, Tensor } from 'layertap';
 import { cat, cosineSimilarity, globalAveragePool, l2Normalize, topk } from 'layertap/tools';
 import type { Neighbour } from '../protocol.ts';
+import { inputShape } from './networks.ts';
 import { Said } from './problems.ts';
 import type { Session } from './session.ts';
 
@@ -14,6 +15,7 @@ export async function embed(
   image: Image,
   { id, layer, size, signal }: { id: number; layer: string; size: number; signal: AbortSignal },
 ): Promise<void> {
+  session.plan([layer], false, inputShape(session.network, image, size));
   const x = session.network.prepare(image, size);
   const extractor = session.extractor([layer], false);
   await session.load(extractor, () => {}, signal);

@@ -1,0 +1,69 @@
+/** When the page showed what, noted by the page itself. */
+
+import { PATIENCE } from '../test/page.mjs';
+
+/**
+ * Milliseconds from the navigation, or from the choice of the weight file, to the frame that shows a thing. `longestTask`
+ * is the longest task of the page's own thread meanwhile, 0 where none took more than 50 ms.
+ *
+ * @typedef {{ tree: number, first: number, five: number, answer: number, longestTask: number }} Notes
+ */
+
+/** In the page, before its own scripts: notes what frames show, for the network that is open. */
+export function observe() {
+  /** @type {Record<string, any>} */
+  const all = {};
+  Object.assign(globalThis, { layertapNotes: all });
+  /** @type {{ start: number, duration: number }[]} */
+  const tasks = [];
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) tasks.push({ start: startTime, duration });
+  }).observe({ type: 'longtask', buffered: true });
+  let start = 0;
+  addEventListener(
+    'change',
+    ({ target }) => {
+      if (/** @type {Element} */ (target).id === 'weights-file') start = performance.now();
+    },
+    true,
+  );
+  const look = () => {
+    requestAnimationFrame(look);
+    const network = /^\w+/.exec(document.querySelector('#weights-hint')?.textContent ?? '')?.[0];
+    if (!network) return;
+    all[network] ??= { start, tasks };
+    const note = (/** @type {string} */ what) => {
+      all[network][what] ??= performance.now() - start;
+    };
+    if (document.querySelector('.tree input[name=layer]')) note('tree');
+    // Pictures of the network before stay for a moment: those of ticked layers count.
+    const ticked = [...document.querySelectorAll('.tree input[name=layer]:checked')];
+    const maps = ticked.filter((box) => {
+      const label = `Heat map of ${/** @type {HTMLInputElement} */ (box).value}`;
+      const canvas = document.querySelector(`canvas[aria-label="${label}"]`);
+      return canvas instanceof HTMLCanvasElement && canvas.width > 4;
+    });
+    if (maps.length > 0) note('first');
+    if (maps.length >= 5) note('five');
+    if (document.querySelector(network === 'digits' ? '.legend li' : '.classes li')) note('answer');
+    const status = document.querySelector('[role=status]')?.textContent ?? '';
+    if (status.startsWith(`${network} ran on `)) note('end');
+  };
+  requestAnimationFrame(look);
+}
+
+/** What was noted of a network, once its run has ended. @param {import('playwright-core').Page} page
+ * @param {string} network @returns {Promise<Notes>} */
+export async function notes(page, network) {
+  const noted = await page.waitForFunction(
+    (name) => {
+      const own = /** @type {any} */ (globalThis).layertapNotes[name];
+      return own?.end && { ...own };
+    },
+    network,
+    { timeout: PATIENCE },
+  );
+  const { start, end, tasks, ...times } = await noted.jsonValue();
+  const own = tasks.filter((/** @type {any} */ task) => task.start >= start && task.start <= start + end);
+  return { ...times, longestTask: Math.max(0, ...own.map((/** @type {any} */ { duration }) => duration)) };
+}
