@@ -250,9 +250,11 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
       assert.deepEqual([bc, ca, cb], [ac, ac, ac]);
       assert.ok(ac >= -1 && ac < 0.999, String(ac));
       const files = { 'like-c.png': likeStripes, 'broken.png': 'no picture', 'notes.txt': 'no picture' };
-      await withFolder(files, (folder) => page.getByLabel('Folder of photos').setInputFiles(folder));
-      const { status } = await until(page, (now) => now.status.startsWith('4 photos'), 'four photos');
-      assert.ok(status.endsWith('Not readable: broken.png.'), status);
+      await withFolder(files, async (folder) => {
+        await page.getByLabel('Folder of photos').setInputFiles(folder);
+        const { status } = await until(page, (now) => now.status.startsWith('4 photos'), 'four photos');
+        assert.ok(status.endsWith('Not readable: broken.png.'), status);
+      });
       await page.getByRole('button', { name: 'c.png c.png', exact: true }).click();
       await until(page, (now) => now.status.startsWith('Nearest: like-c.png'), 'the nearest');
       const nearest = page.getByRole('list', { name: 'Nearest to c.png' }).getByRole('listitem');
@@ -292,10 +294,10 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
         assert.match(await problem(page), /^The camera can’t be used\.Allow the camera for this page/);
         await dismiss();
         await page.getByRole('tab', { name: 'Similarity' }).click();
-        await withFolder({ 'notes.txt': 'text' }, (folder) =>
-          page.getByLabel('Folder of photos').setInputFiles(folder),
-        );
-        assert.match(await problem(page), /^There are no pictures here\.None of its 1 file is a photo/);
+        await withFolder({ 'notes.txt': 'text' }, async (folder) => {
+          await page.getByLabel('Folder of photos').setInputFiles(folder);
+          assert.match(await problem(page), /^There are no pictures here\.None of its 1 file is a photo/);
+        });
         await dismiss();
         // Half a million pixels wide once it is as high as the network's input.
         await give(
