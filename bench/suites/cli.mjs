@@ -1,8 +1,7 @@
 /**
  * The command line over a folder: `embed` of photos of 640×480 pixels by ResNet-18's layer4, on one thread and on two,
  * on all CPUs. How much longer it takes than the network alone, whether memory stays flat, and whether a run that was
- * stopped goes on to the same bytes. The photos are seeded noise of several scales, as large as a camera's JPEG files of
- * that size; the weights are noise as well.
+ * stopped goes on to the same bytes. The photos are seeded noise of several scales, the weights are noise as well.
  */
 
 import { spawn } from 'node:child_process';

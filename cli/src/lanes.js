@@ -22,12 +22,9 @@ import { CommandError } from './failures.js';
 
 /** A tensor as a message holds it. @typedef {{ data: any, shape: readonly number[], dtype: any }} Sent */
 
-/**
- * A worker and the inputs that it has.
- *
- * @typedef {{ worker: Worker, waiting: Map<number, { resolve: (output: any) => void, reject: (error: Error) => void }> }}
- *   Lane
- */
+/** An input that is computed. @typedef {{ resolve(output: any): void, reject(error: Error): void }} Waiting */
+
+/** A worker and the inputs that it has. @typedef {{ worker: Worker, waiting: Map<number, Waiting> }} Lane */
 
 /** Inputs that a worker has at once. */
 const INPUTS = 2;

@@ -18,7 +18,7 @@ const FED_THREADS = 4;
  * A network that is ready, for so many inputs at once.
  *
  * @template Output
- * @typedef {{ width: number, compute: (input: Input, onProgress: (part: number) => void) => Promise<Output> }} Computing
+ * @typedef {{ width: number, compute(input: Input, onProgress: (part: number) => void): Promise<Output> }} Computing
  */
 
 /** A picture that gave nothing, and why. @typedef {{ picture: string, error: string }} Failure */

@@ -2,12 +2,12 @@
  * How long a visitor waits, in Debian's Chromium: `npm run bench:demo [-- --runs N] [--json FILE]`.
  *
  * - From the navigation to the digits network's first heat map, and to those of all its five layers.
- * - From the choice of a ResNet-18's weight file to its tree, its first heat map, those of five layers, and its top five;
- *   once of PyTorch's own format and once of safetensors. The weights are seeded noise of the real shapes.
+ * - From the choice of a ResNet-18's weight file to its tree, its first heat map, those of five layers, and its top
+ *   five; once of PyTorch's own format and once of safetensors. The weights are seeded noise of the real shapes.
  *
- * Each run has a new profile, so nothing comes from a cache. A thing is there in the first frame that shows it. Bounds are
- * on medians of the runs, and on the longest task of the page's own thread in any of them. Ends with 1 where one doesn't
- * hold: so a machine that does something else meanwhile is no place for it.
+ * Each run has a new profile, so nothing comes from a cache. A thing is there in the first frame that shows it. Bounds
+ * are on medians of the runs, and on the longest task of the page's own thread in any of them. Ends with 1 where one
+ * doesn't hold: so a machine that does something else meanwhile is no place for it.
  */
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';

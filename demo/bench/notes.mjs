@@ -3,8 +3,8 @@
 import { PATIENCE } from '../test/page.mjs';
 
 /**
- * Milliseconds from the navigation, or from the choice of the weight file, to the frame that shows a thing. `longestTask`
- * is the longest task of the page's own thread meanwhile, 0 where none took more than 50 ms.
+ * Milliseconds from the navigation, or from the choice of the weight file, to the frame that shows a thing.
+ * `longestTask` is the longest task of the page's own thread meanwhile, 0 where none took more than 50 ms.
  *
  * @typedef {{ tree: number, first: number, five: number, answer: number, longestTask: number }} Notes
  */

@@ -1,6 +1,6 @@
 /**
- * Writes the documentation to out/docs: the pages of docs/ by VitePress, and beside them the reference of all entries by
- * TypeDoc. Fails where a page, or one of the reference, links to what isn't there, or an export has no docstring.
+ * Writes the documentation to out/docs: the pages of docs/ by VitePress, and the reference of all entries by TypeDoc.
+ * Fails where a page, or one of the reference, links to what isn't there, or an export has no docstring.
  */
 
 import { spawnSync } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next turn.
- * What the host offers is told beside the others, since it waits for threads.
+ * The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next
+ * turn. What the host offers is told beside the others, since it waits for threads.
  */
 
 import type { Image } from 'layertap';

@@ -39,7 +39,7 @@ export interface Network {
 /** The network that comes with the page. */
 export const DIGITS = 'digits';
 
-/** A network by its name. torchvision's are fetched once one is asked for. @param numClasses of the weights, if known */
+/** A network by its name. torchvision's are fetched once one is asked for. @param numClasses if they are known */
 export async function network(id: string, numClasses?: number): Promise<Network> {
   if (id === DIGITS) return digits();
   const { torchvision } = await import('./torchvision.ts');
