@@ -5,8 +5,8 @@
  *
  * A mutated weight file or index of shards gives tensors of at most four times its bytes. A mutated config of a hub's
  * repository gives a model and a preset. A mutated photo or an image of a strange size gives pixels and a network's
- * input. Or each gives an error of the library. Anything else ends the run with 1: another exception, more bytes, a file
- * that takes longer than a second. The mutations (mutate.mjs) know the formats. A line comes every 100,000 files.
+ * input. Or each gives an error of the library. Anything else ends the run with 1: another exception, more bytes, a
+ * file that takes longer than a second. The mutations (mutate.mjs) know the formats. A line comes every 100,000 files.
  */
 
 import { parseArgs } from 'node:util';

@@ -13,7 +13,8 @@ export class CommandError extends Error {}
 const MAX_CHARACTERS = 2000;
 
 /**
- * The text on one line, each of its lines a sentence, without control characters, which names in a hostile file may hold.
+ * The text on one line, each of its lines a sentence, without control characters, which names in a hostile file may
+ * hold.
  *
  * @param {string} text
  */
