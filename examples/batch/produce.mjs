@@ -20,21 +20,29 @@ const redis = await connect();
 const queue = openQueue(redis);
 const results = new Results(redis);
 
+let seen = 0;
 let added = 0;
 let batch = [];
 for await (const file of imagesIn(resolve(folder))) {
+  seen++;
   try {
     batch.push({ id: idOf(await readImage(file)), file });
   } catch (error) {
-    console.error(`${file}: ${/** @type {Error} */ (error).message}`);
-    process.exitCode = 1;
+    fail(`${file}: ${/** @type {Error} */ (error).message}`);
   }
   if (batch.length === BATCH) await flush();
 }
 await flush();
+if (seen === 0 && !process.exitCode) fail(`expected .jpg, .png, .webp or .gif files below ${folder}, got none`);
 console.log(`added ${added} jobs`);
 await queue.close();
 await redis.quit();
+
+/** Says what is wrong; what can be added is added all the same. @param {string} message */
+function fail(message) {
+  console.error(message);
+  process.exitCode = 1;
+}
 
 async function flush() {
   await results.note(batch);
@@ -58,7 +66,13 @@ async function queued(ids) {
 
 /** What by its name is a JPEG, PNG, WebP or GIF below a folder. */
 async function* imagesIn(path) {
-  const entries = await readdir(path, { withFileTypes: true });
+  let entries;
+  try {
+    entries = await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    fail(`${path}: ${/** @type {Error} */ (error).message}`);
+    return;
+  }
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = join(path, entry.name);
     if (entry.isDirectory()) yield* imagesIn(inner);

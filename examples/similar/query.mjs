@@ -8,7 +8,9 @@ import { program } from './program.mjs';
 
 await program('query', 'PICTURE', async ({ path, top, autoOrient, embedding, index }) => {
   const vector = embedding.embed(await decode(await readPicture(path), { autoOrient }));
-  for (const neighbour of index.nearest(vector, top)) {
+  const neighbours = index.nearest(vector, top);
+  if (neighbours.length === 0) throw new Error('expected an index with pictures, got an empty one; run add.mjs first');
+  for (const neighbour of neighbours) {
     console.log(`${neighbour.similarity.toFixed(4)}  ${neighbour.path}`);
   }
 });

@@ -169,6 +169,22 @@ describe('a batch', { skip: hasRedis ? false : 'redis-server is not installed' }
     await worker.ended;
   });
 
+  it('says that a folder has no images, or cannot be read, in one line', async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const missing = join(folder, 'missing');
+    const unread = `ENOENT: no such file or directory, scandir '${missing}'`;
+    for (const [path, message] of [
+      [empty, `expected .jpg, .png, .webp or .gif files below ${empty}, got none`],
+      [missing, `${missing}: ${unread}`],
+    ]) {
+      await assert.rejects(run('produce', path), ({ code, stderr }) => {
+        assert.deepEqual([code, stderr], [1, `${message}\n`]);
+        return true;
+      });
+    }
+  });
+
   it('keeps what fails, with its reason, and goes on', async () => {
     writeFileSync(join(images, 'broken.png'), 'no image');
     writeFileSync(join(images, 'drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');

@@ -53,6 +53,12 @@ describe('add and query', () => {
     assert.equal(status, 1);
   });
 
+  it('says that nothing has been added yet', () => {
+    const { status, stderr } = run('query', STRIPES);
+    assert.equal(stderr, 'query: expected an index with pictures, got an empty one; run add.mjs first');
+    assert.equal(status, 1);
+  });
+
   it('adds the pictures below a folder, and each of them once', () => {
     assert.deepEqual(run('add', photos), {
       status: 0,
