@@ -25,6 +25,7 @@ declare module 'onnxruntime-node';
 declare module 'onnxruntime-web/wasm';
 declare module 'react';
 declare module 'sqlite-vec';
+declare module 'typedoc';
 declare module 'workerd';
 /** A Worker's data module. */
 declare module '*.safetensors';

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { Converter, ReflectionKind } from 'typedoc';
 import { entriesOf } from './entries.mjs';
 
-/** @param {import('typedoc').Application} app */
+/** @param {{ converter: any }} app TypeDoc's */
 export function load({ converter }) {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const names = new Map(Array.from(entriesOf(manifest), ([name, file]) => [file, name]));
