@@ -389,6 +389,29 @@ describe('a file that changes between two ranges', () => {
   });
 });
 
+describe('a file whose last tensor is broken', () => {
+  const names = ['weight', 'bias', 'running_mean', 'running_var'];
+  const bytes = new Uint8Array(Float32Array.from({ length: 50_000 }, () => 7).buffer);
+  const tensors = new Map(names.map((name) => [name, { dtype: 'float32', shape: [50_000], bytes }]));
+  const broken = (pieces: readonly Uint8Array[]) => {
+    const file = new Uint8Array(Buffer.concat(pieces));
+    // The last of the floats.
+    file[Buffer.from(file.buffer).lastIndexOf(Buffer.from(Float32Array.of(7).buffer))]! ^= 1;
+    return file;
+  };
+  const legacy = new Uint8Array(Buffer.concat(pthLegacy(tensors)));
+
+  it.each([
+    ['whose checksum is another one', broken(pthZip(tensors)), /"archive\/data\/3" with checksum /],
+    ['that is cut', legacy.subarray(0, legacy.length - 4), /the end is missing: tensor "running_var" ends at byte /],
+  ])('%s: nothing is half-loaded', async (_, file, message) => {
+    const norm = new BatchNorm2d(50_000);
+    const opened = await openWeights(new Blob([file]).stream());
+    expect(await rejection(() => norm.loadStateDictAsync(opened))).toMatch(message);
+    for (const [name, { data }] of norm.stateDict()) expect(data.includes(7 as never), name).toBe(false);
+  });
+});
+
 it('persistent ids and views that are none', async () => {
   const storage = (...parts: readonly string[]) => `${tuple(text('storage'), ...parts)}Q`;
   const type = global('torch.FloatStorage');
