@@ -2,6 +2,7 @@
  * Depthwise convolution, one filter for each channel, on channels-last images.
  */
 
+import { activatePixels } from "./activation";
 import { activate, clamp, Epilogue, hardswish, variable } from "./epilogue";
 import { CLAMP, HARDSWISH } from "./layout";
 import { addHigh, addLow, demote, madd } from "./simd";
@@ -152,15 +153,19 @@ function finishRow(pixels: i32, out: usize, residual: usize, epilogue: Epilogue)
   const lo = f32x4.splat(epilogue.lo), hi = f32x4.splat(epilogue.hi);
   const activation = epilogue.activation, residualBytes = epilogue.residualBytes;
   const from = Call.from, to = Call.to, outBytes = Call.outBytes;
-  for (let i = 0; i < pixels; i++) {
-    for (let c = from; c < to; c += 16) {
-      let v = v128.load(out + c);
-      if (residual) v = f32x4.add(v, v128.load(residual + c));
-      v128.store(out + c, activate(v, activation, lo, hi));
+  if (residual || activation == HARDSWISH) {
+    let pixel = out;
+    for (let i = 0; i < pixels; i++) {
+      for (let c = from; c < to; c += 16) {
+        let v = v128.load(pixel + c);
+        if (residual) v = f32x4.add(v, v128.load(residual + c));
+        v128.store(pixel + c, activate(v, activation, lo, hi));
+      }
+      pixel += outBytes;
+      if (residual) residual += residualBytes;
     }
-    out += outBytes;
-    if (residual) residual += residualBytes;
   }
+  if (activation > HARDSWISH) activatePixels(pixels, i32(to - from) >> 2, out + from, outBytes, activation);
 }
 
 /**

@@ -3,7 +3,9 @@
  * ceil4(channels) floats of a pixel, except in {@link f32_copy} and {@link f32_channel_shuffle}.
  */
 
+import { activatePixels } from "./activation";
 import { activate, Epilogue } from "./epilogue";
+import { HARDSWISH } from "./layout";
 import { madd } from "./simd";
 
 /**
@@ -30,6 +32,7 @@ export function f32_affine(
       if (residual) v = f32x4.add(v, v128.load(residual + c));
       v128.store(out + c, activate(v, activation, lo, hi));
     }
+    if (activation > HARDSWISH) activatePixels(1, i32(channelBytes) >> 2, out, outBytes, activation);
     x += pixelBytes;
     out += outBytes;
     if (residual) residual += residualBytes;

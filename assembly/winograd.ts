@@ -6,8 +6,9 @@
  * kernels here know a transform by its side, the number of its points along one: src/ops/conv2d/transforms.ts.
  */
 
+import { activatePixels } from "./activation";
 import { activate, Epilogue } from "./epilogue";
-import { TILE_PLACE_BYTES } from "./layout";
+import { HARDSWISH, TILE_PLACE_BYTES } from "./layout";
 import { madd } from "./simd";
 import { input2, output2, weights2 } from "./winograd/f2";
 import { input3, output3, weights3 } from "./winograd/f3";
@@ -167,6 +168,13 @@ export function f32_winograd_output(
           q += 16;
           at += dilation;
         }
+      }
+    }
+    if (activation > HARDSWISH) {
+      for (let i = 0; i < rows; i++) {
+        const at = pixel + <usize>(i * dilation * outWidth);
+        const to = out + at * outBytes;
+        activatePixels(columns, i32(channelBytes) >> 2, to, <usize>dilation * outBytes, activation);
       }
     }
     m += tileBytes;

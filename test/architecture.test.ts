@@ -103,7 +103,7 @@ describe('imports', () => {
   });
 
   it('kernels import what all share, and their own folder', () => {
-    const shared = ['layout', 'simd', 'epilogue', 'window'].map((name) => `assembly/${name}`);
+    const shared = ['layout', 'simd', 'epilogue', 'activation', 'window'].map((name) => `assembly/${name}`);
     for (const file of kernels.filter((name) => name !== 'assembly/index.ts')) {
       const own = file.split('/').length > 2 ? dirname(file) : file.replace(/\.ts$/, '');
       for (const { from } of importsOf(file)) {

@@ -3,7 +3,8 @@
  * what a table and a panel are.
  */
 
-import { activatePixels, clamp, hardswish } from "../epilogue";
+import { activatePixels } from "../activation";
+import { clamp, hardswish } from "../epilogue";
 import { HARDSWISH, RELAXED_TILE_ROWS, SIMD_TILE_ROWS } from "../layout";
 import { madd, storeLanes } from "../simd";
 
