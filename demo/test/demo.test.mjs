@@ -299,13 +299,13 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
           assert.match(await problem(page), /^There are no pictures here\.None of its 1 file is a photo/);
         });
         await dismiss();
-        // Half a million pixels wide once it is as high as the network's input.
+        // Four million pixels wide once it is as high as the network's input.
         await give(
           page,
           'Photos to compare',
           picture(
             'wide.png',
-            png(4000, 1, () => [0, 0, 0]),
+            png(30_000, 1, () => [0, 0, 0]),
           ),
         );
         assert.match(await problem(page), told);
