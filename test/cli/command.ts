@@ -66,6 +66,7 @@ export class Folder {
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', ALL, JSON.stringify(lines)], {
       cwd: this.path,
       encoding: 'utf8',
+      env: this.#env(),
     });
     const [printed, errors] = [stdout.split('\0'), stderr.split('\0')];
     return lines.map((_, i) => ({ status: Number(printed[2 * i + 1]), stdout: printed[2 * i]!, stderr: errors[i]! }));
@@ -73,14 +74,14 @@ export class Folder {
 
   /** As {@link run}, with what comes in by stdin. */
   runWith(input: Uint8Array, ...args: readonly string[]) {
-    const options = { cwd: this.path, encoding: 'utf8', input } as const;
+    const options = { cwd: this.path, encoding: 'utf8', env: this.#env(), input } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], options);
     return { status, stdout, stderr };
   }
 
   /** The bytes that a command writes to stdout. */
   runBytes(...args: readonly string[]): Uint8Array {
-    return spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, maxBuffer: 2 ** 28 }).stdout;
+    return spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, env: this.#env(), maxBuffer: 2 ** 28 }).stdout;
   }
 
   /** The names of the files in the folder, or one below it. */
