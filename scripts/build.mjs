@@ -89,7 +89,9 @@ const typed = [
 ];
 
 const entries = [...typed.map((name) => `dist/${name}.js`), 'dist/index.d.ts', ...Object.values(shipped)];
-const bundlers = ['bundle.mjs', 'order.json', 'pure.mjs', 'short-names.mjs'].map((name) => `scripts/${name}`);
+const bundlers = ['bundle.mjs', 'order.json', 'pure.mjs', 'short-names.mjs', 'statements.mjs'].map(
+  (name) => `scripts/${name}`,
+);
 const sources = filesIn('src');
 if (isStale(entries, [...sources, 'bench/internals.mjs', 'tsconfig.json', self, ...bundlers])) {
   for (const folder of ['dist', types]) rmSync(folder, { recursive: true, force: true });

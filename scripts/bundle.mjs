@@ -10,6 +10,7 @@ import { rolldown } from 'rolldown';
 import ts from 'typescript';
 import { marked } from './pure.mjs';
 import { shortened } from './short-names.mjs';
+import { rearranged } from './statements.mjs';
 
 /** Export conditions of hosts that forbid compiling, with a file src/wasm/modules.CONDITION.ts each. */
 export const CONDITIONS = ['workerd', 'edge-light'];
@@ -50,7 +51,11 @@ const IMPORTED = /(?<=\b(?:from |import\()['"])(\.[^'"]*)\.ts(?=['"])/g;
 
 const WASM = /\.wasm\?module$/;
 
-/** Sources in an order that compresses well: scripts/size/order.mjs has found it. @type {readonly string[]} */
+/**
+ * Sources, and what they declare, in an order that compresses well: scripts/size/order.mjs has found it.
+ *
+ * @type {{ readonly sources: readonly string[], readonly statements: readonly string[] }}
+ */
 const ORDER = JSON.parse(readFileSync(new URL('order.json', import.meta.url), 'utf8'));
 
 /** The name of the entry that brings that order about. */
@@ -158,7 +163,15 @@ async function write(bundled, options) {
       // A single character beyond Latin-1 makes an engine keep, and scan, the whole file at two bytes a character. All
       // stand in strings.
       .replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-    if (code !== file.code) writeFileSync(join('dist', fileName), code);
+    const path = join('dist', fileName);
+    // Lists of exports have no map, and nothing to arrange.
+    if (!file.map) {
+      writeFileSync(path, code);
+      continue;
+    }
+    const { code: arrangedCode, mappings } = rearranged(code, file.map.mappings, ORDER.statements);
+    writeFileSync(path, arrangedCode);
+    writeFileSync(`${path}.map`, JSON.stringify({ ...JSON.parse(readFileSync(`${path}.map`, 'utf8')), mappings }));
   }
 }
 
@@ -222,7 +235,7 @@ function variantsPlugin(twins) {
  * @param {ReadonlySet<string>} twins @returns {import('rolldown').Plugin}
  */
 function orderPlugin(twins) {
-  const files = ORDER.map((file) => resolve(file)).filter(existsSync);
+  const files = ORDER.sources.map((file) => resolve(file)).filter(existsSync);
   const ids = files.flatMap((file) => [
     file,
     ...(twins.has(file) ? CONDITIONS.map((condition) => `${file}?${condition}`) : []),

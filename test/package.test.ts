@@ -5,10 +5,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { decode, encode } from '@jridgewell/sourcemap-codec';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { marked } from '../scripts/pure.mjs';
 import { shortened } from '../scripts/short-names.mjs';
+import { rearranged } from '../scripts/statements.mjs';
 import { streams } from '../src/wasm/binaries.gen.ts';
 
 /** Specifiers that a file imports from. */
@@ -267,6 +269,35 @@ describe('short names', () => {
   it('are not those in strings, but for the arguments of kernels', () => {
     expect(named("f('rows scratch');")).toBe("f('rows scratch');");
     expect(named("f('rows scratch');", 'src/wasm/steps.gen.ts')).toBe("f('b a');");
+  });
+});
+
+describe('functions of a chunk', () => {
+  const arranged = (code: string, order: readonly string[]) => rearranged(code, '', order).code;
+  const code =
+    'class A {}\nfunction f() {\n  return 1;\n}\n// Says what g is.\nfunction g() {}\nconst b = 2;\nfunction f$1() {}';
+
+  it('lie where the order has them, behind what is none', () => {
+    expect(arranged(code, ['A', 'b', 'g'])).toBe(
+      'class A {}\nfunction f() {\n  return 1;\n}\nconst b = 2;\n// Says what g is.\nfunction g() {}\nfunction f$1() {}',
+    );
+    expect(arranged(code, ['A', 'g', 'f', 'b'])).toBe(
+      'class A {}\n// Says what g is.\nfunction g() {}\nfunction f() {\n  return 1;\n}\nfunction f$1() {}\nconst b = 2;',
+    );
+  });
+
+  it('stay where the order has no place for them', () => {
+    expect(arranged(code, [])).toBe(code);
+    expect(arranged(code, ['g', 'elsewhere', 'b'])).toBe(code);
+    expect(arranged('a(); function f() {}\nclass A {}', ['A', 'f'])).toBe('a(); function f() {}\nclass A {}');
+  });
+
+  it('take their lines of the source map along', () => {
+    const lines = (mappings: string) => decode(mappings).map((line) => line[0]?.[2]);
+    const mappings = encode([[[0, 0, 7, 0]], [[0, 0, 8, 0]], [[0, 0, 9, 0]]]);
+    expect(lines(rearranged('class A {}\nfunction f() {}\nclass B {}', mappings, ['B', 'f']).mappings)).toEqual([
+      7, 9, 8,
+    ]);
   });
 });
 

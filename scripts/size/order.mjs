@@ -1,11 +1,13 @@
 /**
- * Looks for an order of the sources in the chunks that gzip likes, and writes it to ../order.json, which bundle.mjs
- * goes by: `npm run order -- SECONDS`. gzip looks back 32 kB, which is a third of what a getter ships. So what is alike
- * should lie close together.
+ * Looks for an order of what lies in the chunks that gzip likes, and writes it to ../order.json, which bundle.mjs goes by:
  *
- * The search goes on from the order that there is. It moves some neighbours elsewhere, and keeps what makes none of two
- * bundles larger: the ResNet-18 getter, and all models. What a file imports stays before it, as modules are run. A
- * source that the order doesn't name is put before the first that imports it, so the order may be out of date.
+ *     npm run order -- sources 600 && npm run order -- statements 600
+ *
+ * gzip looks back 32 kB, which is a third of what a getter ships. So what is alike should lie close together. The first
+ * command orders whole sources, each after those that it imports, as modules are run. The second one puts functions
+ * elsewhere, which may lie anywhere in their chunk. A search goes on from the order that there is, for so many seconds. It
+ * moves some neighbours, and keeps what makes none of two bundles larger: the ResNet-18 getter, and all models. What the
+ * order doesn't name stays where bundles have it, so the order may be out of date.
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +16,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import ts from 'typescript';
+import { arranged, blocksOf, declaredBy } from '../statements.mjs';
 import { installPackage } from '../with-package.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -26,8 +29,17 @@ const BUNDLES = [
   "export * from './dist/models/registry.edge-light.js'",
 ];
 
-/** What a bundle has of each source, minified. @param {string} contents @returns {Promise<Map<string, string>>} */
-async function piecesOf(contents) {
+/**
+ * @typedef {object} Statement what a bundle has of one, minified
+ * @property {string} name what it declares in the sources, the last of several
+ * @property {string} source the file
+ * @property {boolean} isFunction
+ * @property {boolean} isVariable
+ * @property {string} text
+ */
+
+/** @param {string} contents @returns {Promise<Statement[]>} */
+async function statementsOf(contents) {
   const { outputFiles } = await esbuild.build({
     stdin: { contents, resolveDir: root },
     bundle: true,
@@ -40,16 +52,29 @@ async function piecesOf(contents) {
     loader: { '.wasm': 'copy' },
   });
   const textOf = (/** @type {string} */ end) => outputFiles.find(({ path }) => path.endsWith(end)).text;
-  const map = new SourceMap(JSON.parse(textOf('.js.map')));
-  const pieces = new Map();
-  for (const [row, line] of textOf('.js').split('\n').entries()) {
-    for (const [column, character] of [...line, '\n'].entries()) {
-      const entry = map.findEntry(row, column);
-      const source = 'originalSource' in entry ? entry.originalSource.replace(/^.*\/src\//, 'src/') : '';
-      pieces.set(source, (pieces.get(source) ?? '') + character);
-    }
+  const payload = JSON.parse(textOf('.js.map'));
+  const map = new SourceMap(payload);
+  const lines = new Map(payload.sources.map((source, i) => [source, payload.sourcesContent[i].split('\n')]));
+  const code = ts.createSourceFile('bundle.js', textOf('.js'), ts.ScriptTarget.ES2022, true);
+  // A bundler joins variables that follow each other, so each is one by itself.
+  /** @type {(ts.Statement | ts.VariableDeclaration)[]} */
+  const parts = [];
+  for (const statement of code.statements) {
+    if (ts.isVariableStatement(statement)) parts.push(...statement.declarationList.declarations);
+    else parts.push(statement);
   }
-  return pieces;
+  return parts.map((part) => {
+    const { line, character } = code.getLineAndCharacterOfPosition((declaredBy(part) ?? part).getStart());
+    const entry = map.findEntry(line, character);
+    const { originalSource: path = '', originalLine = 0, originalColumn = 0 } = 'originalSource' in entry ? entry : {};
+    return {
+      name: /^[\w$]*/.exec((lines.get(path)?.[originalLine] ?? '').slice(originalColumn))?.[0] ?? '',
+      source: path.replace(/^.*\/src\//, 'src/'),
+      isFunction: ts.isFunctionDeclaration(part),
+      isVariable: ts.isVariableDeclaration(part),
+      text: part.getText(),
+    };
+  });
 }
 
 /** The sources that a source imports, types aside. @param {string} file @returns {string[]} */
@@ -80,57 +105,100 @@ function allImportsOf(file, found = new Set()) {
   return found;
 }
 
-const bundles = await Promise.all(BUNDLES.map(piecesOf));
-const there = new Set(bundles.flatMap((pieces) => [...pieces.keys()]).filter((file) => file.startsWith('src/')));
-/** What has to lie before each source: what it imports, and for those that depend on the binaries, all others. */
-const before = new Map([...there].map((file) => [file, allImportsOf(file)]));
-const varying = 'src/wasm/modules.ts';
-const isTwin = (/** @type {string} */ file) => file.startsWith('src/wasm/modules.') || before.get(file)?.has(varying);
-const others = [...there].filter((file) => !isTwin(file));
-for (const [file, files] of before) if (isTwin(file)) for (const other of others) files.add(other);
+const bundles = await Promise.all(BUNDLES.map(statementsOf));
+const order = JSON.parse(readFileSync(ORDER, 'utf8'));
 
-/** How many bytes a bundle has after gzip. @param {Map<string, string>} pieces @param {readonly string[]} order */
-const sizeOf = (pieces, order) =>
-  gzipSync([...order, ''].map((file) => pieces.get(file) ?? '').join(''), { level: 9 }).length;
-
-/** Those of `files` in their order, but each after what has to lie before it. @param {Iterable<string>} files */
-function sorted(files) {
-  const done = new Set();
-  const add = (/** @type {string} */ file) => {
-    if (done.has(file) || !there.has(file)) return;
-    for (const earlier of before.get(file) ?? []) add(earlier);
-    done.add(file);
-  };
-  for (const file of files) add(file);
-  return [...done];
+/** @param {readonly Statement[]} statements */
+function sizeOf(statements) {
+  const texts = statements.map(({ text, isVariable }, i) => {
+    if (!isVariable) return text;
+    const joined = statements[i - 1]?.isVariable ? `,${text}` : `var ${text}`;
+    return statements[i + 1]?.isVariable ? joined : `${joined};`;
+  });
+  return gzipSync(texts.join(''), { level: 9 }).length;
 }
+
+/** Files of which each condition has its own. */
+const VARYING = /^src\/wasm\/modules\./;
 
 const draw = (/** @type {number} */ count) => Math.floor(Math.random() * count);
 
-/** An order with some neighbours elsewhere, where they may be. @param {readonly string[]} order */
-function changed(order) {
-  const rest = [...order];
-  const moved = rest.splice(draw(rest.length), 1 + draw(6));
-  const first = rest.findLastIndex((file) => moved.some((one) => before.get(one)?.has(file))) + 1;
-  const end = rest.findIndex((file) => moved.some((one) => before.get(file)?.has(one)));
-  const at = first + draw((end < 0 ? rest.length : end) - first + 1);
-  return [...rest.slice(0, at), ...moved, ...rest.slice(at)];
+/**
+ * The best order that is found in time.
+ *
+ * @param {readonly string[]} start @param {(order: readonly string[]) => readonly string[]} change a similar order
+ * @param {(statements: readonly Statement[], order: readonly string[]) => readonly Statement[]} arrange
+ */
+function best(start, change, arrange) {
+  const sizesOf = (/** @type {readonly string[]} */ names) => bundles.map((bundle) => sizeOf(arrange(bundle, names)));
+  let [names, sizes] = [start, sizesOf(start)];
+  process.stdout.write(`${sizes} bytes before\n`);
+  const end = Date.now() + Number(process.argv[3] ?? 60) * 1000;
+  while (Date.now() < end) {
+    const candidate = change(names);
+    // The second bundle is the larger one, and seldom has to be looked at.
+    if (sizeOf(arrange(bundles[0], candidate)) > sizes[0]) continue;
+    const candidateSizes = sizesOf(candidate);
+    if (candidateSizes.every((size, i) => size <= sizes[i])) [names, sizes] = [candidate, candidateSizes];
+  }
+  process.stdout.write(`${sizes} bytes after\n`);
+  return names;
 }
 
-let order = sorted([...JSON.parse(readFileSync(ORDER, 'utf8')), ...there]);
-let sizes = bundles.map((pieces) => sizeOf(pieces, order));
-process.stdout.write(`${sizes} bytes before\n`);
-const end = Date.now() + Number(process.argv[2] ?? 60) * 1000;
-while (Date.now() < end) {
-  const candidate = changed(order);
-  const candidateSizes = [];
-  for (const [i, pieces] of bundles.entries()) {
-    candidateSizes.push(sizeOf(pieces, candidate));
-    if (candidateSizes[i] > sizes[i]) break;
-  }
-  if (candidateSizes.some((size, i) => size > sizes[i])) continue;
-  [order, sizes] = [candidate, candidateSizes];
+/** Sources in a better order. @returns {readonly string[]} */
+function orderedSources() {
+  const there = new Set(bundles.flat().flatMap(({ source }) => (source.startsWith('src/') ? source : [])));
+  /** What has to lie before each source: what it imports, and for those that depend on the binaries, all others. */
+  const before = new Map([...there].map((file) => [file, allImportsOf(file)]));
+  const isTwin = (/** @type {string} */ file) => [file, ...(before.get(file) ?? [])].some((one) => VARYING.test(one));
+  const others = [...there].filter((file) => !isTwin(file));
+  for (const [file, files] of before) if (isTwin(file)) for (const other of others) files.add(other);
+  /** @type {Set<string>} */
+  const start = new Set();
+  const add = (/** @type {string} */ file) => {
+    if (start.has(file) || !there.has(file)) return;
+    for (const earlier of before.get(file) ?? []) add(earlier);
+    start.add(file);
+  };
+  for (const file of [...order.sources, ...there]) add(file);
+  const change = (/** @type {readonly string[]} */ files) => {
+    const rest = [...files];
+    const moved = rest.splice(draw(rest.length), 1 + draw(6));
+    const first = rest.findLastIndex((file) => moved.some((one) => before.get(one)?.has(file))) + 1;
+    const end = rest.findIndex((file) => moved.some((one) => before.get(file)?.has(one)));
+    const at = first + draw((end < 0 ? rest.length : end) - first + 1);
+    return [...rest.slice(0, at), ...moved, ...rest.slice(at)];
+  };
+  const found = best([...start], change, (statements, files) => {
+    const places = new Map(files.map((file, i) => [file, i]));
+    const placeOf = (/** @type {Statement} */ { source }) => places.get(source) ?? files.length;
+    return [...statements].sort((a, b) => placeOf(a) - placeOf(b));
+  });
+  return found.filter((file) => !VARYING.test(file));
 }
-process.stdout.write(`${sizes} bytes after\n`);
-const named = order.filter((file) => !file.startsWith('src/wasm/modules.'));
-writeFileSync(ORDER, `${JSON.stringify(named, null, 2)}\n`);
+
+/** Statements with the functions of the first bundle in a better order. @returns {readonly string[]} */
+function orderedStatements() {
+  const chunks = ['common', 'edge-light'].map((name) =>
+    blocksOf(readFileSync(join(root, `dist/chunks/${name}.js`), 'utf8')).flatMap(({ name }) => name || []),
+  );
+  const chunkOf = new Map(chunks.flatMap((names, chunk) => names.map((name) => [name, chunk])));
+  const functions = bundles[0].flatMap(({ name, isFunction }) => (isFunction && chunkOf.has(name) ? name : []));
+  const any = () => functions[draw(functions.length)];
+  const change = (/** @type {readonly string[]} */ names) => {
+    const rest = [...names];
+    const at = rest.indexOf(any());
+    const chunk = chunkOf.get(rest[at]);
+    const run = names.slice(at, at + 1 + draw(3));
+    const end = run.findIndex((name) => !functions.includes(name) || chunkOf.get(name) !== chunk);
+    const moved = rest.splice(at, end < 0 ? run.length : end);
+    const to = rest.indexOf(any());
+    if (to < 0 || chunkOf.get(rest[to]) !== chunk) return names;
+    rest.splice(to + draw(2), 0, ...moved);
+    return rest;
+  };
+  return best([...new Set(chunks.flat())], change, arranged);
+}
+
+const found = process.argv[2] === 'statements' ? { statements: orderedStatements() } : { sources: orderedSources() };
+writeFileSync(ORDER, `${JSON.stringify({ ...order, ...found }, null, 2)}\n`);

@@ -23,31 +23,31 @@ export const METADATA = '__metadata__';
 /** What opens a file without reading all of it, for messages. */
 export const OPENER = 'openSafetensors';
 
-/** The format's dtypes by rising alignment, which is the writer's order backwards; `dtype` where a Tensor has it. */
+/** The format's dtypes by rising alignment, which is the writer's order backwards; a Tensor's where it has one. */
 export const FORMAT_DTYPES = {
-  BOOL: { bits: 8, dtype: 'bool' },
-  F4: { bits: 4, dtype: undefined },
-  F6_E2M3: { bits: 6, dtype: undefined },
-  F6_E3M2: { bits: 6, dtype: undefined },
-  U8: { bits: 8, dtype: 'uint8' },
-  I8: { bits: 8, dtype: 'int8' },
-  F8_E5M2: { bits: 8, dtype: undefined },
-  F8_E4M3: { bits: 8, dtype: undefined },
-  F8_E8M0: { bits: 8, dtype: undefined },
-  F8_E4M3FNUZ: { bits: 8, dtype: undefined },
-  F8_E5M2FNUZ: { bits: 8, dtype: undefined },
-  I16: { bits: 16, dtype: 'int16' },
-  U16: { bits: 16, dtype: undefined },
-  F16: { bits: 16, dtype: 'float16' },
-  BF16: { bits: 16, dtype: 'bfloat16' },
-  I32: { bits: 32, dtype: 'int32' },
-  U32: { bits: 32, dtype: undefined },
-  F32: { bits: 32, dtype: 'float32' },
-  C64: { bits: 64, dtype: undefined },
-  F64: { bits: 64, dtype: 'float64' },
-  I64: { bits: 64, dtype: 'int64' },
-  U64: { bits: 64, dtype: undefined },
-} as const satisfies Record<string, { bits: number; dtype: Dtype | undefined }>;
+  BOOL: 'bool',
+  F4: undefined,
+  F6_E2M3: undefined,
+  F6_E3M2: undefined,
+  U8: 'uint8',
+  I8: 'int8',
+  F8_E5M2: undefined,
+  F8_E4M3: undefined,
+  F8_E8M0: undefined,
+  F8_E4M3FNUZ: undefined,
+  F8_E5M2FNUZ: undefined,
+  I16: 'int16',
+  U16: undefined,
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I32: 'int32',
+  U32: undefined,
+  F32: 'float32',
+  C64: undefined,
+  F64: 'float64',
+  I64: 'int64',
+  U64: undefined,
+} as const satisfies Record<string, Dtype | undefined>;
 
 /** A dtype as the format spells it, e.g. `F32`. Some have no counterpart among layertap's. */
 export type SafetensorsDtype = keyof typeof FORMAT_DTYPES;
@@ -56,7 +56,7 @@ export type SafetensorsDtype = keyof typeof FORMAT_DTYPES;
 export const DTYPE_NAMES = Object.keys(FORMAT_DTYPES) as SafetensorsDtype[];
 
 /** The dtypes that a Tensor can have. */
-export const READABLE = DTYPE_NAMES.filter((name) => FORMAT_DTYPES[name].dtype !== undefined);
+export const READABLE = DTYPE_NAMES.filter((name) => FORMAT_DTYPES[name]);
 
 /** What a header says of one tensor. */
 export interface TensorInfo {
@@ -209,7 +209,8 @@ function checkDtype(name: string, dtype: string): SafetensorsDtype {
 
 /** Bytes that a shape and a dtype ask for. */
 export function byteCount(name: string, dtype: SafetensorsDtype, shape: Shape): number {
-  const { bits } = FORMAT_DTYPES[dtype];
+  // Names tell the bits of an element: BF16, F6_E2M3. BOOL takes a byte.
+  const bits = Number(/\d+/.exec(dtype)?.[0] ?? 8);
   let total = bits;
   for (const size of shape) {
     total *= size;

@@ -56,7 +56,7 @@ export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: U
 
 /** @internal layertap's dtype of a tensor. @throws {@link FormatError} where it has none */
 export function checkReadable(name: string, info: TensorInfo): Dtype {
-  const { dtype } = FORMAT_DTYPES[info.dtype];
+  const dtype = FORMAT_DTYPES[info.dtype];
   if (dtype !== undefined) return dtype;
   throw malformed(`tensor ${quote(name)}: expected a dtype of ${READABLE.join(', ')}, got ${info.dtype}`);
 }

@@ -17,7 +17,7 @@ import {
 import { hasLoneSurrogate } from './safetensors-scanner.ts';
 
 /** How the format spells a tensor's dtype. */
-const NAME_OF = new Map(READABLE.map((name) => [FORMAT_DTYPES[name].dtype as Dtype, name]));
+const NAME_OF = new Map(READABLE.map((name) => [FORMAT_DTYPES[name] as Dtype, name]));
 
 /**
  * The bytes of a safetensors file; the same tensors in any order give the same bytes, and those that the reference
