@@ -186,44 +186,58 @@ describe('the examples of the README and of docs/', () => {
   });
 });
 
+/** A row of a benchmark's result. */
+interface Row {
+  readonly model: string;
+  readonly runtime: string;
+  readonly engine: string;
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly peakRssMB: number;
+  /** A peer's time over layertap's, from turns that were neighbours. */
+  readonly speedup: number;
+}
+
+/** The rows of a benchmark's result, and its models in order. */
+function resultsOf(suite: string) {
+  const { rows } = JSON.parse(readFileSync(`bench/results/${suite}.json`, 'utf8')) as { rows: Row[] };
+  return { rows, models: [...new Set(rows.map(({ model }) => model))] };
+}
+
+/** Of a model on a Node: layertap's row, the fastest WASM peer, its time over layertap's, a peer's least memory. */
+function measured(rows: readonly Row[], model: string, node: number) {
+  const all = rows.filter((row) => row.model === model && row.engine.startsWith(`node ${node}`));
+  const own = all.find(({ runtime }) => runtime === 'layertap')!;
+  const peers = all.filter(({ runtime }) => /tfjs-wasm|onnxruntime-web|litert/.test(runtime));
+  const fastest = peers.reduce((best, peer) => (peer.speedup < best.speedup ? peer : best));
+  return {
+    own,
+    fastest: fastest.runtime,
+    faster: fastest.speedup,
+    leanest: Math.min(...peers.map(({ peakRssMB }) => peakRssMB)),
+  };
+}
+
+const milliseconds = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+
+function geometricMean(values: readonly number[]): string {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length).toFixed(2);
+}
+
 describe("the README's numbers", () => {
   const readme = readFileSync('README.md', 'utf8');
-  const { rows } = JSON.parse(readFileSync('bench/results/models.json', 'utf8')) as { rows: Row[] };
-
-  interface Row {
-    readonly model: string;
-    readonly runtime: string;
-    readonly engine: string;
-    readonly medianMs: number;
-    readonly peakRssMB: number;
-    /** A peer's time over layertap's, from turns that were neighbours. */
-    readonly speedup: number;
-  }
-
-  /**
-   * What the table says of a model on a Node: layertap's row, the fastest peer's time over its, a peer's least memory.
-   */
-  function measured(model: string, node: number) {
-    const all = rows.filter((row) => row.model === model && row.engine.startsWith(`node ${node}`));
-    const own = all.find(({ runtime }) => runtime === 'layertap')!;
-    const peers = all.filter(({ runtime }) => /tfjs-wasm|onnxruntime-web|litert/.test(runtime));
-    const faster = Math.min(...peers.map(({ speedup }) => speedup));
-    return { own, faster, leanest: Math.min(...peers.map(({ peakRssMB }) => peakRssMB)) };
-  }
-
-  const models = [...new Set(rows.map(({ model }) => model))];
+  const { rows, models } = resultsOf('models');
 
   it('are those of bench/results/models.json', () => {
     const written = [
       ...readme.matchAll(/^\| [^|]+ \| ([\d.]+) \| ([\d.]+)× \| ([\d.]+) \| ([\d.]+)× \| (\d+) \| (\d+) \|$/gm),
     ];
     const figures = models.map((model) => {
-      const [on24, on20] = [measured(model, 24), measured(model, 20)];
-      const ms = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+      const [on24, on20] = [measured(rows, model, 24), measured(rows, model, 20)];
       return [
-        ms(on24.own.medianMs),
+        milliseconds(on24.own.medianMs),
         on24.faster.toFixed(2),
-        ms(on20.own.medianMs),
+        milliseconds(on20.own.medianMs),
         on20.faster.toFixed(2),
         String(on24.own.peakRssMB),
         String(on24.leanest),
@@ -233,10 +247,25 @@ describe("the README's numbers", () => {
   });
 
   it.each([24, 20])('have the geometric mean of Node %i', (node) => {
-    const logs = models.map((model) => Math.log(measured(model, node).faster));
-    const mean = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length).toFixed(2);
+    const mean = geometricMean(models.map((model) => measured(rows, model, node).faster));
     expect(readme).toMatch(new RegExp(`geometric mean.* ${mean}×`));
     if (node === 24) expect(readme.replaceAll('\n', ' ')).toContain(`layertap is ${mean} times as fast`);
+  });
+
+  it('of the other families are those of bench/results/zoo.json', () => {
+    const zoo = resultsOf('zoo');
+    const written = [...readme.matchAll(/^\| `(\w+)` \| ([\d.]+) \| ([\d.]+)× \| ([\w-]+) \|$/gm)];
+    const all = zoo.models.map((model) => ({ model, ...measured(zoo.rows, model, 24) }));
+    const figures = all.map(({ model, own, faster, fastest }) => [
+      model,
+      milliseconds(own.minMs),
+      faster.toFixed(2),
+      fastest,
+    ]);
+    expect(written.map(([, ...cells]) => cells)).toEqual(figures);
+    const mean = geometricMean(all.map(({ faster }) => faster));
+    expect(readme).toContain(`| geometric mean | | ${mean}× | |`);
+    expect(readme.replaceAll('\n', ' ')).toContain(`over a model of each other family ${mean} times`);
   });
 });
 
