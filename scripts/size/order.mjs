@@ -1,13 +1,14 @@
 /**
- * Looks for an order of what lies in the chunks that gzip likes, and writes it to ../order.json, which bundle.mjs goes by:
+ * Looks for an order of what lies in the chunks that gzip likes, and writes it to ../order.json, which bundle.mjs goes
+ * by:
  *
  *     npm run order -- sources 600 && npm run order -- statements 600
  *
  * gzip looks back 32 kB, which is a third of what a getter ships. So what is alike should lie close together. The first
  * command orders whole sources, each after those that it imports, as modules are run. The second one puts functions
- * elsewhere, which may lie anywhere in their chunk. A search goes on from the order that there is, for so many seconds. It
- * moves some neighbours, and keeps what makes none of two bundles larger: the ResNet-18 getter, and all models. What the
- * order doesn't name stays where bundles have it, so the order may be out of date.
+ * elsewhere, which may lie anywhere in their chunk. A search goes on from the order that there is, for so many seconds.
+ * It moves some neighbours, and keeps what makes none of two bundles larger: the ResNet-18 getter, and all models. What
+ * the order doesn't name stays where bundles have it, so the order may be out of date.
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
