@@ -44,8 +44,8 @@ export function blocksOf(code) {
 }
 
 /**
- * Functions where `order` says: after the class or constant before them there. Those that it has before all of these, or
- * doesn't name, stay where they are.
+ * Functions where `order` says: after the class or constant before them there. Those that it has before all of these,
+ * or doesn't name, stay where they are.
  *
  * @template {{ name: string, isFunction: boolean }} T
  * @param {readonly T[]} statements @param {readonly string[]} order names of statements

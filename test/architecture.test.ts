@@ -127,12 +127,13 @@ describe('imports', () => {
     const isLiteral = /^\s*(?:\/.*\/[dgimsuy]*|(['"`]).*\1)(?: \+)?[,;]?$/;
     const others = ['bench', 'cli/src', 'examples', 'scripts', 'test'].flatMap(filesIn);
     const ours = others.filter((file) => /\.m?[jt]s$/.test(file) && !file.includes('node_modules'));
-    for (const file of [...sources, ...kernels, ...ours]) {
-      const long = readFileSync(file, 'utf8')
+    const long = [...sources, ...kernels, ...ours].flatMap((file) =>
+      readFileSync(file, 'utf8')
         .split('\n')
-        .filter((line) => line.length > 120 && !isLiteral.test(line));
-      expect(long, file).toEqual([]);
-    }
+        .filter((line) => line.length > 120 && !isLiteral.test(line))
+        .map((line) => `${file}: ${line}`),
+    );
+    expect(long).toEqual([]);
   });
 });
 
