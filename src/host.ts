@@ -58,6 +58,7 @@ interface BuiltinModules {
     createHash(name: 'sha256'): { update(text: string): { digest(form: 'hex'): string } };
     randomUUID(): string;
   };
+  readonly 'node:zlib': { crc32?(bytes: Uint8Array): number };
   readonly 'node:worker_threads': {
     readonly Worker: new (url: URL, options: object) => NodeWorker;
     readonly parentPort: NodePort | null;

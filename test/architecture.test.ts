@@ -32,7 +32,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   host: [],
   tensor: [],
   image: ['tensor'],
-  formats: ['tensor'],
+  formats: ['host', 'tensor'],
   wasm: [],
   ops: ['tensor', 'wasm'],
   graph: ['tensor', 'ops'],

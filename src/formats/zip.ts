@@ -3,6 +3,7 @@
  * places are a stranger's claims, so no two entries may share bytes.
  */
 
+import { crc32 } from './crc32.ts';
 import { malformed } from './pth-fault.ts';
 import { quote, textOf } from './quoted.ts';
 import { joined } from './read-range.ts';
@@ -224,53 +225,9 @@ async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<
   throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got ${got}`, { cause });
 }
 
-/** Tables of CRC-32 for sixteen bytes at once, the last byte's first. */
-let crcTables: Int32Array | null = null;
-
-function tablesOfCrc(): Int32Array {
-  const tables = new Int32Array(16 * 256);
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-    tables[byte] = crc;
-  }
-  for (let i = 256; i < tables.length; i++) tables[i] = (tables[i - 256]! >>> 8) ^ tables[tables[i - 256]! & 255]!;
-  return tables;
-}
-
-/** What a word of four bytes adds, by the four tables of its place. */
-function crcOfWord(t: Int32Array, first: number, word: number): number {
-  const low = t[first + 768 + (word & 255)]! ^ t[first + 512 + ((word >>> 8) & 255)]!;
-  return low ^ t[first + 256 + ((word >>> 16) & 255)]! ^ t[first + (word >>> 24)]!;
-}
-
-/** Bytes that one call adds: many short calls are soon compiled well, while a long one runs on as it began. */
-const CRC_BYTES = 16_384;
-
-/** The checksum so far, with the bytes from `begin` up to `end` more. */
-function crcOf(t: Int32Array, before: number, view: DataView, begin: number, end: number): number {
-  let sum = before;
-  let at = begin;
-  for (; at + 16 <= end; at += 16) {
-    sum =
-      crcOfWord(t, 3072, view.getInt32(at, true) ^ sum) ^
-      crcOfWord(t, 2048, view.getInt32(at + 4, true)) ^
-      crcOfWord(t, 1024, view.getInt32(at + 8, true)) ^
-      crcOfWord(t, 0, view.getInt32(at + 12, true));
-  }
-  for (; at < end; at++) sum = (sum >>> 8) ^ t[(sum ^ view.getUint8(at)) & 255]!;
-  return sum;
-}
-
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
-export function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
-  crcTables ??= tablesOfCrc();
-  const view = viewOf(content);
-  let sum = -1;
-  for (let at = 0; at < content.length; at += CRC_BYTES) {
-    sum = crcOf(crcTables, sum, view, at, Math.min(content.length, at + CRC_BYTES));
-  }
-  const got = ~sum >>> 0;
+function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
+  const got = crc32(content);
   if (got === crc) return content;
   throw malformed(`zip: expected ${quote(name)} with checksum ${crc.toString(16)}, got ${got.toString(16)}`);
 }

@@ -2,12 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { crc32, deflateRawSync } from 'node:zlib';
+import { deflateRawSync, crc32 as zlibCrc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
-import { crcChecked } from '../../src/formats/zip.ts';
+import { crc32, crc32ByTables } from '../../src/formats/crc32.ts';
 import {
-  FormatError,
   IntermediateLayerGetter,
   loadWeights,
   openWeights,
@@ -378,14 +377,13 @@ describe('zip files', () => {
     );
   });
 
-  it("have zlib's checksums at any place and of any length", () => {
+  it("have zlib's checksums at any place and of any length, with or without the host's zlib", () => {
     const bytes = new Uint8Array(generatedTensor('crc', [2 ** 14]).data.buffer);
-    const entry = { name: 'x', method: 0, packedBytes: 0, bytes: 0, begin: 0, end: 0 };
     for (const length of [...Array(40).keys(), 16384, 16385, 16392, 40000]) {
       for (let at = 0; at < 9; at++) {
         const content = bytes.subarray(at, at + length);
-        expect(crcChecked({ ...entry, crc: crc32(content) }, content)).toBe(content);
-        expect(() => crcChecked({ ...entry, crc: crc32(content) ^ 1 }, content)).toThrow(FormatError);
+        expect(crc32ByTables(content)).toBe(zlibCrc32(content));
+        expect(crc32(content)).toBe(zlibCrc32(content));
       }
     }
   });
