@@ -50,6 +50,7 @@ export interface CachedSourceOptions {
 
 /** A file's bytes, and the connection that may be open for them. */
 export interface ClosableSource extends ByteSource {
+  /** Lets go of the connection. */
   close(): Promise<void>;
 }
 

@@ -33,6 +33,7 @@ export interface PretrainedSource extends OpenOptions {
 
 /** An opened file on this machine. */
 export interface LocalFile extends FileHandleLike {
+  /** Lets go of the file. */
   close(): PromiseLike<void>;
 }
 
