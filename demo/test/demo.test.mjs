@@ -215,7 +215,10 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
         await legend.getByText('7', { exact: true }).waitFor();
         // By hand, on clean paper: a stroke.
         await page.getByRole('button', { name: 'Clear' }).click();
-        const pad = await page.getByRole('img', { name: /^Paper to draw digits on/ }).boundingBox();
+        const paper = page.getByRole('img', { name: /^Paper to draw digits on/ });
+        // A mouse moves to a place of the window, and the camera's button may have scrolled the page.
+        await paper.scrollIntoViewIfNeeded();
+        const pad = await paper.boundingBox();
         assert.ok(pad);
         await page.mouse.move(pad.x + pad.width / 2, pad.y + pad.height * 0.2);
         await page.mouse.down();
