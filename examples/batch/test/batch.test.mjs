@@ -203,7 +203,7 @@ describe('a batch', { skip: hasRedis ? false : 'redis-server is not installed' }
     assert.deepEqual(reasons, [
       'broken.png: image: expected a JPEG, PNG, WebP or GIF, got something else',
       'changed.png: the file has changed since; produce again',
-      'drawing.png: image: expected a JPEG, PNG, WebP or GIF, got something else',
+      'drawing.png: image: expected a JPEG, PNG, WebP or GIF, got an SVG',
     ]);
     worker.kill('SIGTERM');
     await worker.ended;
