@@ -72,12 +72,11 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
   checkCallable(caller, 'local', local);
   if (cache !== undefined) checkCache(caller, cache);
   checkCallable(caller, 'onProgress', onProgress);
-  const file = await local?.(url);
+  const { signal } = settings;
+  const cached = async () => cache && cachedSource(caller, place, { cache, identity: null, http: settings, signal });
+  const own = (await local?.(url)) ?? (await cached());
+  const source = own ?? place;
   try {
-    const { signal } = settings;
-    const cached =
-      !file && cache ? await cachedSource(caller, place, { cache, identity: null, http: settings, signal }) : null;
-    const source = file ?? cached ?? place;
     const opened = await (isWhole
       ? openWhole(source, weights, { ...settings, onProgress })
       : openWeights(source, settings));
@@ -85,11 +84,11 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
       ...opened,
       close: async () => {
         await opened.close();
-        await file?.close();
+        await own?.close();
       },
     };
   } catch (error) {
-    await file?.close();
+    await own?.close();
     throw error;
   }
 }
