@@ -9,9 +9,9 @@
  *              │ tap 0: [channel 0: 8][channel 1: 8]… │ tap 1│ …       │
  */
 
-import { ABREAST, fourPanels, MAX_TILE_ROWS, Tiles, tilesOf } from "./conv2d/tiles";
+import { ABREAST, fourPanels, Tiles, tilesOf } from "./conv2d/tiles";
 import { Epilogue } from "./epilogue";
-import { CALL_TILES, CLAMP, PANEL } from "./layout";
+import { CALL_TILES, CLAMP, MAX_TILE_ROWS, PANEL } from "./layout";
 import { widenHalves } from "./simd";
 
 /** With few channels a call takes more tiles, until they have together as many channels as this. */
@@ -96,7 +96,7 @@ export function f32_conv2d(
   // One pixel goes by four panels abreast. For that, the panels lie there as float32 (`wide` has room for one), they
   // are of one group, and `out` may hold sums meanwhile: it has neither terms to add to nor, in place, the residual.
   const isPlain = !wide && !adds && !residual && lastPanel <= panels;
-  const isPixel = ASC_FEATURE_RELAXED_SIMD && rows == 1 && taps == 1 && isPlain;
+  const isPixel = rows == 1 && taps == 1 && isPlain;
   const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
   // No panel is prefetched beyond what is read of the last one.
   const weightsEnd = weights + <usize>(lastPanel - 1) * panelBytes + <usize>taps * panelStep;

@@ -33,11 +33,12 @@ export const GELU: i32 = 5;
 /** Bytes of an epilogue's record: see epilogue.ts. */
 export const EPILOGUE_BYTES: i32 = 32;
 
-/** Rows of the largest tile of f32_conv2d in the simd binary: products take registers of their own there. */
-export const SIMD_TILE_ROWS: i32 = 5;
-
-/** Rows of the largest tile of f32_conv2d in the relaxed binary. */
-export const RELAXED_TILE_ROWS: i32 = 6;
+/**
+ * Rows of the largest tile of f32_conv2d. x86-64 has 16 vector registers, of which six rows take twelve for sums, two
+ * for weights and one for a pixel. Without fused multiply-adds, a product takes a register of its own, and five rows
+ * are the fastest: the caller chooses.
+ */
+export const MAX_TILE_ROWS: i32 = 6;
 
 /** Bytes of addresses that f32_winograd_input writes: one for each pixel of the largest tile, 7×7, in whole vectors. */
 export const TILE_ADDRESS_BYTES: i32 = 208;
@@ -64,4 +65,4 @@ export const WINOGRAD_OUTPUT_BYTES: i32 = TILE_OUTPUT_BYTES + 4 * 6 * 16;
 export const CALL_TILES: i32 = 16;
 
 /** Scratch bytes for the sums of a call's tiles before their last run. */
-export const PARTIAL_BYTES: i32 = CALL_TILES * RELAXED_TILE_ROWS * PANEL * 4;
+export const PARTIAL_BYTES: i32 = CALL_TILES * MAX_TILE_ROWS * PANEL * 4;

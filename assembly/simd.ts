@@ -1,12 +1,11 @@
 /**
- * The instruction set: multiply-adds as the simd and the relaxed binary have them, the few lane moves that several
- * kernels need, and binary16s. Everything but {@link widenHalves} is inlined. Two more things differ between the
- * binaries: the rows of the largest tile (conv2d/tiles.ts), and the path of one pixel by itself (conv2d.ts).
+ * The instruction set: multiply-adds, which are all that differs between the binaries, the few lane moves that several
+ * kernels need, and binary16s. Everything but {@link widenHalves} is inlined.
  */
 
 /**
- * c + a·b on four lanes: one rounding in the relaxed binary, two in the simd binary. The product comes first in both:
- * so the binaries are alike, and compress better together.
+ * c + a·b on four lanes: one rounding in the relaxed binary, two in the simd binary. The simd binary is made of the
+ * relaxed one (scripts/fused.mjs); the debug binary is compiled without fusing, too.
  */
 // @ts-ignore: decorator
 @inline

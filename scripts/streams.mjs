@@ -1,4 +1,4 @@
-/** Takes a binary apart into streams; src/wasm/streams.ts says what they are, and puts it together again. */
+/** Takes a binary apart into streams; src/wasm/streams.ts says what they are, and puts them together again. */
 
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
@@ -10,50 +10,84 @@ const imported = (file) => {
   });
   return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
 };
-const { hasLocals, INSTRUCTIONS, PARTS, STREAMS, walk } = await imported(
+const { hasLocals, INSTRUCTIONS, joined, PARTS, walk } = await imported(
   new URL('../src/wasm/streams.ts', import.meta.url).pathname,
 );
 
+export { joined };
+
+/** Does nothing. Instructions are named by their bytes, with commas between. */
+export const NOP = '1';
+
 /**
- * The streams of some binaries.
- *
- * The same instructions have the same numbers in all binaries. A fused product and sum counts as two, a product and a
- * sum, as the simd binary has them: in the relaxed one the first is of no bytes, and the second has all of them. So the
- * binaries differ in little more than what these two are.
- *
- * @param {readonly Buffer[]} binaries @returns {Buffer[][]}
- * @throws {Error} where a binary has an instruction of which src/wasm/streams.ts doesn't know the length
+ * Fused multiply-adds, and what they are without fusing: a product before the last operand, and a sum after it. The
+ * product's bytes are as many as the nops in its place, and none of these numbers is another's. c − a·b is −(a·b) + c,
+ * bit for bit.
  */
-export function streamsOf(binaries) {
-  const parts = binaries.map(takenApart);
-  const code = parts.map(({ instructions }) => halved(instructions));
+export const MULTIPLY_ADDS = [
+  { fused: '253,133,2', sum: '253,228,1', product: '253,230,1', nops: 3 },
+  { fused: '253,134,2', sum: '253,228,1', product: '253,230,1,253,225,1', nops: 6 },
+];
+
+/** What differs between the binaries, in the relaxed one and in the simd one. */
+const DIFFERENT = MULTIPLY_ADDS.flatMap(({ fused, sum, product, nops }) => [
+  { relaxed: fused, simd: sum },
+  { relaxed: Array(nops).fill(NOP).join(), simd: product },
+]);
+
+/**
+ * The streams of both binaries, made from the relaxed one with room for products (scripts/fused.mjs).
+ *
+ * @param {Buffer} relaxed @returns {Buffer[]}
+ * @throws {Error} where it has an instruction of which src/wasm/streams.ts doesn't know the length
+ */
+export function streamsOf(relaxed) {
+  const { streams, instructions } = takenApart(relaxed);
+  const code = withoutRuns(instructions.map(({ name }) => name));
   /** @type {Map<string, number>} */
   const counts = new Map();
-  for (const name of code.flat()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const name of code) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const one of DIFFERENT) counts.delete(one.relaxed);
   // The most frequent ones have the smallest numbers, whose text is shortest.
-  const different = [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
-  if (different.length > 255)
-    throw new Error(`streams: expected at most 255 different instructions, got ${different.length}`);
-  return parts.map(({ streams, instructions }, i) => {
-    const isFused = instructions.includes(MADD);
-    const halves = isFused ? { [PRODUCT]: '', [SUM]: MADD } : { [PRODUCT]: MUL, [SUM]: ADD };
-    const list = different.flatMap((name) => {
-      const bytes = (halves[name] ?? name).split(',').filter(Boolean).map(Number);
-      return [bytes.length, ...bytes];
-    });
-    return [...streams, Buffer.from([different.length, ...list, ...code[i].map((name) => different.indexOf(name))])];
-  });
+  const others = [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+  const names = [...DIFFERENT.map((one) => one.relaxed), ...others];
+  if (names.length > 255) throw new Error(`streams: expected at most 255 different instructions, got ${names.length}`);
+  const numbers = new Map(names.map((name, i) => [name, i]));
+  const inSimd = [...DIFFERENT.map((one) => one.simd), ...others];
+  return [
+    ...streams,
+    Buffer.from([names.length, ...inSimd.flatMap(counted), ...code.map((name) => Number(numbers.get(name)))]),
+    Buffer.from(DIFFERENT.flatMap((one) => counted(one.relaxed))),
+  ];
+}
+
+/** An instruction's bytes after their number. @param {string} name */
+const counted = (name) => {
+  const bytes = name.split(',').map(Number);
+  return [bytes.length, ...bytes];
+};
+
+/** Instructions with the nops in a product's place as one. @param {readonly string[]} names */
+function withoutRuns(names) {
+  /** @type {string[]} */
+  const joined = [];
+  for (const [i, name] of names.entries()) {
+    if (name === NOP && names[i - 1] === NOP) joined.push(`${joined.pop()},${NOP}`);
+    else joined.push(name);
+  }
+  return joined;
 }
 
 /**
- * A binary's streams but for the last, and its instructions, each as its bytes with commas between.
+ * A binary's streams but for its instructions, and these: where each begins, and its name.
  *
- * @param {Buffer} binary @returns {{ streams: Buffer[], instructions: string[] }}
+ * @param {Buffer} binary
+ * @returns {{ streams: Buffer[], instructions: { at: number, name: string }[] }}
  */
-function takenApart(binary) {
+export function takenApart(binary) {
   /** @type {number[][]} */
-  const streams = Array.from({ length: STREAMS - 1 }, () => []);
-  /** @type {string[]} */
+  const streams = Array.from({ length: INSTRUCTIONS }, () => []);
+  /** @type {{ at: number, name: string }[]} */
   const instructions = [];
   const placeOf = (/** @type {number} */ local, /** @type {Uint8Array} */ last) => {
     const place = last.indexOf(local);
@@ -66,75 +100,12 @@ function takenApart(binary) {
   walk(hasMore, (/** @type {number} */ stream, /** @type {Uint8Array} */ last) => {
     if (at === binary.length)
       throw new Error('streams: expected a binary whose instructions are known, got one that ends inside of one');
-    const byte = binary[at++];
-    if (stream === INSTRUCTIONS) instructions.push(String(byte));
-    else if (stream === PARTS) instructions[instructions.length - 1] += `,${byte}`;
+    const byte = binary[at];
+    if (stream === INSTRUCTIONS) instructions.push({ at, name: String(byte) });
+    else if (stream === PARTS) instructions[instructions.length - 1].name += `,${byte}`;
     else streams[stream].push(hasLocals(stream) ? placeOf(byte, last) : byte);
+    at++;
     return byte;
   });
   return { streams: streams.map((stream) => Buffer.from(stream)), instructions };
-}
-
-/** A product, a sum, and both as one instruction, of four lanes each: their bytes. */
-const MUL = '253,230,1';
-const ADD = '253,228,1';
-const MADD = '253,133,2';
-
-/** Names of a fused product and sum's halves. */
-const PRODUCT = 'product';
-const SUM = 'sum';
-
-/**
- * Instructions with a fused product and sum as its two halves; and so a product and the sum of it and what follows it.
- *
- * @param {readonly string[]} instructions @returns {string[]}
- */
-function halved(instructions) {
-  /** @type {string[]} */
-  const halves = [];
-  for (const name of instructions) {
-    // Where what is added begins.
-    const begin = name === MADD || name === ADD ? beginOfLast(halves) : 0;
-    const isPair = begin > 0 && (name === MADD || halves[begin - 1] === MUL);
-    if (isPair) halves.splice(name === MADD ? begin : begin - 1, name === MADD ? 0 : 1, PRODUCT);
-    halves.push(isPair ? SUM : name);
-  }
-  return halves;
-}
-
-/**
- * Where the instructions begin that the last value comes of; 0 where that isn't known.
- *
- * @param {readonly string[]} instructions
- */
-function beginOfLast(instructions) {
-  let begin = instructions.length;
-  for (let values = 1; values > 0; ) {
-    const count = begin > 0 ? operandsOf(instructions[--begin]) : null;
-    if (count === null) return 0;
-    values += count - 1;
-  }
-  return begin;
-}
-
-/**
- * How many values an instruction takes to make one of them; null where it isn't known. A wrong answer costs bytes, and
- * changes nothing else.
- *
- * @param {string} name
- */
-function operandsOf(name) {
-  if (name === PRODUCT || name === SUM) return 2;
-  const [opcode, low, high = 0] = name.split(',').map(Number);
-  if (opcode === 253) {
-    const vector = low < 128 ? low : (low & 127) | (high << 7);
-    // A constant; loads, splats, and signs; fused ones.
-    if (vector === 12) return 0;
-    if (vector < 11 || (vector > 14 && vector < 21) || vector === 224 || vector === 225) return 1;
-    return vector > 260 ? 3 : 2;
-  }
-  // Locals, globals and constants; loads; arithmetic of numbers.
-  if (opcode === 32 || opcode === 35 || (opcode > 64 && opcode < 69)) return 0;
-  if (opcode === 34 || (opcode > 39 && opcode < 54)) return 1;
-  return opcode > 105 ? 2 : null;
 }

@@ -5,16 +5,8 @@
 
 import { activatePixels } from "../activation";
 import { clamp, hardswish } from "../epilogue";
-import { HARDSWISH, RELAXED_TILE_ROWS, SIMD_TILE_ROWS } from "../layout";
+import { HARDSWISH } from "../layout";
 import { madd, storeLanes } from "../simd";
-
-/**
- * Rows of the largest tile. x86-64 has 16 vector registers, of which six rows take twelve for sums, two for weights and
- * one for a pixel. Without fused multiply-adds, a product takes a register of its own.
- */
-// @ts-ignore: decorator
-@inline
-export const MAX_TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? RELAXED_TILE_ROWS : SIMD_TILE_ROWS;
 
 /**
  * What the tiles of a call have in common. These are globals, so that no function has more than five parameters. An
@@ -217,9 +209,8 @@ export function tilesOf(size: i32, count: i32, table: usize, panel: usize, out: 
     case 2: tiles2(count, table, panel, out); break;
     case 3: tiles3(count, table, panel, out); break;
     case 4: tiles4(count, table, panel, out); break;
-    default:
-      if (MAX_TILE_ROWS < 6 || size == 5) tiles5(count, table, panel, out);
-      else tiles6(count, table, panel, out);
+    case 5: tiles5(count, table, panel, out); break;
+    default: tiles6(count, table, panel, out);
   }
 }
 

@@ -39,10 +39,10 @@ const familyGetter = ({ family, builders }) => {
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
-  getter('index.js', '46.6 kB'),
+  getter('index.js', '45.7 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
-  getter('index.workerd.js', '49.8 kB'),
-  getter('index.edge-light.js', '46.5 kB'),
+  getter('index.workerd.js', '49.9 kB'),
+  getter('index.edge-light.js', '47.4 kB'),
   shipment('everything', '*', 'index.js', '108 kB'),
   ...families.map(familyGetter),
   shipment('safetensors by URL', '{ openSafetensors }', 'index.js', '11.2 kB'),

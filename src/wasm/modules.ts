@@ -41,10 +41,9 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
   }
 }
 
-/** A binary's bytes, a new copy of them. */
+/** A binary's bytes, a new copy of them. The files that ship have a label besides, which setModule reads. */
 export function bytesOf(binary: Binary): Uint8Array<ArrayBuffer> {
-  const odd = Number(binary === 'relaxed');
-  return joined(streams.filter((_, i) => i % 2 === odd).map(decoded));
+  return joined(streams.map(decoded), binary === 'relaxed');
 }
 
 /**

@@ -12,14 +12,14 @@ const OFFSETS = 5;
 /** Or anything else beside the instructions. */
 export const OTHERS = 1;
 
-/**
- * Or the first byte of an instruction. Its stream has how many different instructions there are, each of these after
- * its length, and then one byte for each instruction: which of the different ones it is.
- */
+/** Or the first byte of an instruction. */
 export const INSTRUCTIONS = 6;
 
-/** Or a further byte of an instruction, from the same stream. */
+/** Or a further byte of one, from the same stream. */
 export const PARTS = 7;
+
+/** The stream of what differs between the binaries. */
+export const FUSED = 7;
 
 /** Or the number of a local that is read, or written. */
 const READ = 3;
@@ -30,9 +30,6 @@ const WRITTEN = 4;
  * again soon.
  */
 export const hasLocals = (stream: number): boolean => stream === READ || stream === WRITTEN;
-
-/** How many streams there are. */
-export const STREAMS = 7;
 
 /**
  * Goes through a binary.
@@ -107,28 +104,38 @@ export function walk(hasMore: () => boolean, next: (stream: number, last: Uint8A
   }
 }
 
-/** The binary whose streams these are. */
-export function joined(streams: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * The simd binary or the relaxed one, made of their streams.
+ *
+ * The stream of instructions has how many different ones there are, each of these after the number of its bytes, and
+ * then one byte for each instruction of the binary: which of the different ones it is.
+ *
+ * The stream of what differs has the first different ones as the relaxed binary has them: a fused multiply-add in place
+ * of a sum, nops in place of a product. They have as many bytes, so all else is the same in both binaries.
+ */
+export function joined(streams: readonly Uint8Array[], isRelaxed: boolean): Uint8Array<ArrayBuffer> {
   const places = streams.map(() => 0);
   const others = streams[OTHERS]!;
   const code = streams[INSTRUCTIONS]!;
-  /** Where each different instruction's length is. */
+  if (isRelaxed) code.set(streams[FUSED]!, 1);
+  /** Where each different instruction's number of bytes is. */
   const different: number[] = [];
   let nextCode = 1;
   for (; different.length < code[0]!; nextCode += code[nextCode]! + 1) different.push(nextCode);
-  /** The last byte of the instruction under way. */
+  /** The last byte of the instruction under way, and how many are left of it. */
   let part = 0;
+  let left = 0;
   const bytes: number[] = [];
   walk(
     () => places[OTHERS]! < others.length,
     (stream, last) => {
       let byte: number;
-      if (stream === PARTS) {
-        byte = code[++part]!;
-      } else if (stream === INSTRUCTIONS) {
-        // One of no bytes is the half of an instruction that has all bytes in the other half.
-        do part = different[code[nextCode++]!]!;
-        while (code[part] === 0);
+      if (stream >= INSTRUCTIONS) {
+        if (left === 0) {
+          part = different[code[nextCode++]!]!;
+          left = code[part]!;
+        }
+        left--;
         byte = code[++part]!;
       } else {
         byte = streams[stream]![places[stream]!++]!;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_SIDES, ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
 import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
-import { PARTIAL_BYTES, RELAXED_TILE_ROWS, SIMD_TILE_ROWS } from '../../src/wasm/kernels.gen.ts';
+import { MAX_TILE_ROWS, PARTIAL_BYTES } from '../../src/wasm/kernels.gen.ts';
 import { runStep } from '../../src/wasm/step.ts';
 import { f32_affine, f32_conv2d, f32_conv2d_table } from '../../src/wasm/steps.gen.ts';
 import {
@@ -63,9 +63,6 @@ const PLAIN: Case = {
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-/** Rows of the largest tile that a binary has. */
-const mostRows = (build: Build) => (build === 'relaxed' ? RELAXED_TILE_ROWS : SIMD_TILE_ROWS);
-
 const CASES: readonly Partial<Case>[] = [
   ...range(1, 13).flatMap((rows) => range(1, 6).map((tileRows) => ({ rows, tileRows }))),
   ...[...range(1, 17), 24].flatMap((channelsOut) => range(1, 3).map((groups) => ({ channelsOut, groups }))),
@@ -102,8 +99,7 @@ const CASES: readonly Partial<Case>[] = [
   ),
 ];
 
-const casesOf = (build: Build): readonly Case[] =>
-  CASES.map((part) => ({ ...PLAIN, ...part })).filter(({ tileRows }) => tileRows <= mostRows(build));
+const ALL: readonly Case[] = CASES.map((part) => ({ ...PLAIN, ...part }));
 
 /** The sizes of tiles: as many as needed, differing by at most one. */
 function tileSizes(rows: number, tileRows: number): number[] {
@@ -295,7 +291,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
   it('equals the sum of products within float32, and writes its channels only', () => {
-    casesOf(build).forEach((of, seed) => {
+    ALL.forEach((of, seed) => {
       const data = dataOf(of, seed);
       const { values, bounds } = reference(of, data);
       withCanaries(kernels, (memory) => expectWithin(run(memory, of, data), values, bounds, named(build, seed, of)));
@@ -303,7 +299,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
   });
 
   it('gives the same bits for weights that are binary16s as for the same numbers in float32', () => {
-    casesOf(build).forEach((plain, seed) => {
+    ALL.forEach((plain, seed) => {
       const of = { ...plain, half: true };
       const data = dataOf(of, seed);
       withCanaries(kernels, (memory) => {
@@ -318,7 +314,7 @@ describe.each(BUILDS)('f32_conv2d (%s)', (build) => {
       const of = { ...PLAIN, rows, groups: 2, channelsOut: 13, taps: 4, norm: true, residual: true };
       const data = dataOf(of, rows);
       let first: Float32Array | null = null;
-      for (const tileRows of range(1, mostRows(build))) {
+      for (const tileRows of range(1, MAX_TILE_ROWS)) {
         for (const blockTiles of [1, 2, 3, 100]) {
           withCanaries(kernels, (memory) => {
             const out = run(memory, { ...of, tileRows, blockTiles }, data);
@@ -535,7 +531,7 @@ describe('f32_conv2d (debug)', () => {
   });
 
   it('asserts that the schedule is in range', () => {
-    for (const tileRows of [0, mostRows('debug') + 1])
+    for (const tileRows of [0, MAX_TILE_ROWS + 1])
       expect(() => call({ tileRows })).toThrow('assert: the schedule is in range');
     expect(() => call({ blockTiles: 0 })).toThrow('assert: the schedule is in range');
     expect(() => call({ run: 0 })).toThrow('assert: the schedule is in range');
@@ -630,7 +626,7 @@ describe.each(['simd', 'debug'] as const)('f32_conv2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
   it('rounds each operation, taps before channels, in one order', () => {
-    casesOf(build).forEach((of, seed) => {
+    ALL.forEach((of, seed) => {
       const data = dataOf(of, seed);
       withCanaries(kernels, (memory) => expectBits(run(memory, of, data), rounded(of, data), named(build, seed, of)));
     });

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { streamsOf } from '../../scripts/streams.mjs';
+import { MULTIPLY_ADDS, NOP, streamsOf, takenApart } from '../../scripts/streams.mjs';
 import { textOf } from '../../scripts/text.mjs';
 import { streams } from '../../src/wasm/binaries.gen.ts';
 import { kernelsOf } from '../../src/wasm/both.ts';
@@ -104,9 +104,8 @@ describe('the first use', () => {
     } finally {
       charCodeAt.mockRestore();
     }
-    const relaxed = streams.filter((_, i) => i % 2 === 1);
-    expect(texts).toEqual(new Set(relaxed));
-    expect(characters).toBe(relaxed.join('').length);
+    expect(texts).toEqual(new Set(streams));
+    expect(characters).toBe(streams.join('').length);
   });
 });
 
@@ -167,9 +166,32 @@ describe('a host that gives little memory', () => {
 });
 
 describe('the inlined binaries', () => {
-  it.each(['simd', 'relaxed'] as const)('%s has the bytes of the file that ships', (binary) => {
-    const file = binary === 'simd' ? 'dist/kernels.wasm' : 'dist/kernels.relaxed.wasm';
-    expect(inlinedBytesOf(binary)).toEqual(bytesOf(file));
+  it.each(['simd', 'relaxed'] as const)('%s has the bytes of the file that ships, but for its label', (binary) => {
+    const file = bytesOf(binary === 'simd' ? 'dist/kernels.wasm' : 'dist/kernels.relaxed.wasm');
+    const inlined = inlinedBytesOf(binary);
+    expect(inlined).toEqual(file.slice(0, inlined.length));
+    const [label, ...others] = WebAssembly.Module.customSections(new WebAssembly.Module(file), 'layertap');
+    expect(others).toEqual([]);
+    // The section's number and size, and its name after that one's length.
+    expect(file.length - inlined.length).toBe(2 + 1 + 'layertap'.length + label!.byteLength);
+  });
+
+  it('are the same but for multiply-adds, which are fused in the relaxed one', () => {
+    const [simd, relaxed] = (['simd', 'relaxed'] as const).map((name) => {
+      const { instructions } = takenApart(Buffer.from(inlinedBytesOf(name)));
+      return instructions.map((one) => one.name);
+    });
+    const unfused = relaxed!.flatMap((name, i) => {
+      const one = MULTIPLY_ADDS.find(({ fused }) => fused === name);
+      if (one) return [one.sum];
+      if (name !== NOP) return [name];
+      if (relaxed![i - 1] === NOP) return [];
+      const end = relaxed!.findIndex((other, j) => j > i && other !== NOP);
+      return MULTIPLY_ADDS.find(({ nops }) => nops === end - i)!.product.split(/,(?=253)/);
+    });
+    expect(relaxed!.filter((name) => name === MULTIPLY_ADDS[0]!.fused).length).toBeGreaterThan(300);
+    expect(unfused.findIndex((name, i) => name !== simd![i])).toBe(-1);
+    expect(unfused.length).toBe(simd!.length);
   });
 
   it('are read from text, whatever bytes they have, in characters that need no escape', () => {
@@ -183,16 +205,16 @@ describe('the inlined binaries', () => {
 
   it('come together again from streams, every length of an instruction known', () => {
     // By the debug binary, too, which has more kinds of instructions.
-    for (const name of ['simd', 'relaxed', 'debug']) {
+    for (const name of ['relaxed', 'debug']) {
       const bytes = readFileSync(`build/${name}.wasm`);
-      expect(joined(streamsOf([bytes])[0]!)).toEqual(new Uint8Array(bytes));
+      expect(joined(streamsOf(bytes), true)).toEqual(new Uint8Array(bytes));
     }
   });
 
   it('are refused by the build where an instruction is not known', () => {
     // memory.init, whose bytes nobody counts.
     const module = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 10, 8, 1, 6, 0, 0xfc, 8, 0, 0, 0x0b];
-    expect(() => streamsOf([Buffer.from(module)])).toThrow(
+    expect(() => streamsOf(Buffer.from(module))).toThrow(
       'streams: expected a binary whose instructions are known, got one that ends inside of one',
     );
   });
