@@ -7,6 +7,7 @@
  *     --peers A,B    runtimes to compare with, of peers.mjs; tfjs-wasm, onnxruntime-web and litert unless given
  *     --node 24,26   Node versions; the running one unless given
  *     --rounds N     processes of each runtime; --runs N samples of each process
+ *     --photos N     of the suite cli; 1000 unless given
  *     --cpu N        the CPU that all measured processes share; the last one unless given
  *     --json FILE    writes rows and checks; --markdown FILE the tables
  *     --chart FILE   draws the times of the suite models or zoo as SVG; --curves FILE those of the suite scale
@@ -29,7 +30,7 @@ import { holds, markdown, reportOf, sourceOf } from './report.mjs';
  *
  * @typedef {{
  *   engines: import('./engines.mjs').Engine[], models: string[] | null, peers: string[],
- *   rounds: number, runs: number, cpu: number, against: string, log(text: string): void,
+ *   rounds: number, runs: number, photos: number, cpu: number, against: string, log(text: string): void,
  * }} Context
  */
 
@@ -47,7 +48,7 @@ const filesOf = (folder) =>
  */
 function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
-  const names = ['models', 'peers', 'node', 'rounds', 'runs', 'cpu', 'json', 'markdown', 'chart', 'curves'];
+  const names = ['models', 'peers', 'node', 'rounds', 'runs', 'photos', 'cpu', 'json', 'markdown', 'chart', 'curves'];
   const options = Object.fromEntries(names.map((name) => [name, text]));
   const parsed = parseArgs({ options, allowPositionals: true });
   const { positionals } = parsed;
@@ -71,8 +72,9 @@ function readArguments() {
     if (values[option] && drawn.filter((suite) => suites.includes(suite)).length !== 1)
       throw new RangeError(`bench: expected the suite ${drawn.join(' or ')} for --${option}, got ${suites.join(', ')}`);
   }
-  const [rounds, runs, cpu] = /** @type {const} */ (['rounds', 'runs', 'cpu']).map((name) => {
-    const value = Number(values[name] ?? { rounds: 2, runs: 15, cpu: availableParallelism() - 1 }[name]);
+  const defaults = { rounds: 2, runs: 15, photos: 1000, cpu: availableParallelism() - 1 };
+  const [rounds, runs, photos, cpu] = /** @type {const} */ (['rounds', 'runs', 'photos', 'cpu']).map((name) => {
+    const value = Number(values[name] ?? defaults[name]);
     if (!Number.isSafeInteger(value) || value < (name === 'cpu' ? 0 : 1)) {
       throw new RangeError(`bench: expected a whole number for --${name}, got "${values[name]}"`);
     }
@@ -82,7 +84,7 @@ function readArguments() {
   return {
     suites,
     files: values,
-    context: { engines: enginesOf(values.node), models, peers, rounds, runs, cpu, against, log },
+    context: { engines: enginesOf(values.node), models, peers, rounds, runs, photos, cpu, against, log },
   };
 }
 

@@ -5,10 +5,11 @@ import { Tensor } from 'layertap';
 import { softmax, topk } from 'layertap/tools';
 import { categoriesOf, getModelWeights } from 'layertap/weights';
 import { CommandError, reasonOf } from './failures.js';
+import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { picturesOf } from './pictures.js';
 import { shapeText } from './print.js';
-import { runPictures, summaryOf } from './run-pictures.js';
+import { outcomeOf, runPictures } from './run-pictures.js';
 
 /**
  * @typedef {import('./network.js').NetworkOptions & { pictures: readonly string[], top: number, classes?: string,
@@ -24,54 +25,35 @@ import { runPictures, summaryOf } from './run-pictures.js';
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function classify(options) {
-  const begin = performance.now();
   const { top, json = false } = options;
   const pictures = await picturesOf(options.pictures);
   const names = options.classes === undefined ? undefined : readNames(options.classes);
   const network = await Network.of(options);
   /** @type {{ picture: string, top: readonly Class[] }[]} */
   const results = [];
-  try {
-    const failed = await runPictures({
-      pictures,
-      preparation: network.preparation,
-      options,
-      async open(shape, count) {
-        const started = await network.start(shape, count);
-        return {
-          width: started.width,
-          compute: async (input, onProgress) => scoresOf(await started.run(input, onProgress)),
-        };
-      },
-      take(picture, scores, index) {
-        const count = scores.shape[1];
-        const own = new Tensor(scores.data.slice(index * count, (index + 1) * count), [count]);
-        if (own.data.some(Number.isNaN)) {
-          throw new CommandError('expected scores that are numbers, got NaN; look at the weights');
-        }
-        const { values, indices } = topk(softmax(own), Math.min(top, count));
-        const known = names ?? namesOf(network, count);
-        const classes = Array.from(indices.data, (index, i) => ({
-          class: index,
-          name: known?.[index] ?? null,
-          probability: values.data[i],
-        }));
-        results.push({ picture, top: classes });
-        if (!json) process.stdout.write(`${linesOf(picture, classes).join('\n')}\n`);
-      },
-    });
-    const { name: preset } = network.preparation;
-    return {
-      result: { command: 'classify', model: network.model, preset, pictures: results, failed },
-      lines:
-        pictures.length > 1
-          ? [summaryOf('classified', pictures.length, failed, { ms: performance.now() - begin })]
-          : [],
-      isFailed: failed.length > 0,
-    };
-  } finally {
-    await network.close();
-  }
+  const ran = await runPictures({
+    network,
+    pictures,
+    options,
+    take(picture, output, index) {
+      const own = rowOf(scoresOf(output), index);
+      if (own.data.some(Number.isNaN)) {
+        throw new CommandError('expected scores that are numbers, got NaN; look at the weights');
+      }
+      const count = own.shape[1];
+      const { values, indices } = topk(softmax(own), Math.min(top, count));
+      const known = names ?? namesOf(network, count);
+      const classes = Array.from(indices.data, (index, i) => ({
+        class: index,
+        name: known?.[index] ?? null,
+        probability: values.data[i],
+      }));
+      results.push({ picture, top: classes });
+      if (!json) process.stdout.write(`${linesOf(picture, classes).join('\n')}\n`);
+    },
+  });
+  const outcome = outcomeOf({ command: 'classify', verb: 'classified', network, ran, result: { pictures: results } });
+  return pictures.length > 1 ? outcome : { ...outcome, lines: [] };
 }
 
 /**

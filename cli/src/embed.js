@@ -4,10 +4,11 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { globalAveragePool, l2Normalize } from 'layertap/tools';
 import { checkMaker, indexFiles, indexFormatOf, jsonLine, namedWeights, readExisting } from './embedding-index.js';
 import { CommandError, UsageError } from './failures.js';
+import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { picturesOf } from './pictures.js';
-import { runPictures, summaryOf } from './run-pictures.js';
+import { outcomeOf, runPictures } from './run-pictures.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
 
@@ -27,7 +28,6 @@ const SAVED_EVERY = 256;
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function embed(options) {
-  const begin = performance.now();
   const { output, layers, skipExisting = false, json = false } = options;
   const layer = onlyLayer(layers);
   const format = indexFormatOf(output);
@@ -53,67 +53,51 @@ export async function embed(options) {
   if (format === 'jsonl' && output !== '-') {
     writeFileSync(output, rows.map((row) => `${jsonLine(row)}\n`).join(''));
   }
-  try {
-    const failed = await runPictures({
-      pictures,
-      preparation: network.preparation,
-      options,
-      async open(shape, count) {
-        const opened = await openEmbedder(network, { layers, shape, count });
-        const own = {
-          model: network.model,
-          modelOptions: options.modelOptions,
-          layer,
-          preset: network.preparation.name,
-          weights: namedWeights(network.source, options.weights, output),
-          ...(options.weightsKey !== undefined && { weightsKey: options.weightsKey }),
-          ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
-          deterministic: options.deterministic ?? false,
-          autoOrient: options.autoOrient ?? false,
-          fingerprint: network.fingerprint(),
-        };
-        if (maker) checkMaker(`--output ${output}`, maker, own);
-        maker = own;
-        return opened;
-      },
-      async take(picture, vectors, index) {
-        const row = { picture, vector: vectorAt(vectors, index) };
-        if (format === 'jsonl') {
-          if (output === '-') process.stdout.write(`${jsonLine(row)}\n`);
-          else appendFileSync(output, `${jsonLine(row)}\n`);
-        } else {
-          rows.push(row);
-          if (++unsaved === SAVED_EVERY) await save();
-        }
-      },
-    });
-    const done = pictures.length - failed.length;
-    if (rows.length === 0 && done === 0)
-      throw new CommandError(`embed: expected a picture at least, got none that works`);
-    await save();
-    const skipped = all.length - pictures.length;
-    return {
-      result: {
-        command: 'embed',
+  const ran = await runPictures({
+    network,
+    pictures,
+    options,
+    layers,
+    onReady() {
+      const own = {
         model: network.model,
+        modelOptions: options.modelOptions,
         layer,
         preset: network.preparation.name,
-        fingerprint: maker?.fingerprint ?? null,
-        embedded: done,
-        skipped,
-        failed,
-        output,
-      },
-      lines: [
-        summaryOf('embedded', pictures.length, failed, { skipped, ms: performance.now() - begin }),
-        `wrote ${output}`,
-      ],
-      isFailed: failed.length > 0,
-      isOnStderr: output === '-',
-    };
-  } finally {
-    await network.close();
-  }
+        weights: namedWeights(network.source, options.weights, output),
+        ...(options.weightsKey !== undefined && { weightsKey: options.weightsKey }),
+        ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
+        deterministic: options.deterministic ?? false,
+        autoOrient: options.autoOrient ?? false,
+        fingerprint: network.fingerprint(),
+      };
+      if (maker) checkMaker(`--output ${output}`, maker, own);
+      maker = own;
+    },
+    async take(picture, features, index) {
+      const row = { picture, vector: vectorOf(features, index) };
+      if (format === 'jsonl') {
+        if (output === '-') process.stdout.write(`${jsonLine(row)}\n`);
+        else appendFileSync(output, `${jsonLine(row)}\n`);
+      } else {
+        rows.push(row);
+        if (++unsaved === SAVED_EVERY) await save();
+      }
+    },
+  });
+  if (rows.length === 0 && ran.done === 0)
+    throw new CommandError(`embed: expected a picture at least, got none that works`);
+  await save();
+  const skipped = all.length - pictures.length;
+  const { done: embedded } = ran;
+  return {
+    ...outcomeOf({
+      ...{ command: 'embed', verb: 'embedded', network, ran, skipped },
+      result: { layer, fingerprint: maker?.fingerprint ?? null, embedded, skipped, output },
+      lines: [`wrote ${output}`],
+    }),
+    isOnStderr: output === '-',
+  };
 }
 
 /**
@@ -127,31 +111,16 @@ export function onlyLayer(layers) {
 }
 
 /**
- * Makes a network ready to embed inputs of a shape: gives [N, C] of [N, 3, H, W].
+ * A picture's vector: the means of its layer's feature over pixels, at length 1.
  *
- * @param {Network} network
- * @param {{ layers: ReadonlyMap<string, string>, shape: readonly number[], count?: number }} what how many inputs
- * @returns {Promise<import('./run-pictures.js').Computing<Tensor>>}
- */
-export async function openEmbedder(network, { layers, shape, count = 1 }) {
-  network.tap(layers, shape);
-  const started = await network.start(shape, count);
-  return {
-    width: started.width,
-    async compute(input, onProgress) {
-      const [feature] = (await started.run(input, onProgress)).values();
-      return l2Normalize(globalAveragePool(feature));
-    },
-  };
-}
-
-/**
- * @param {Tensor} vectors
- * @param {number} index
+ * @param {ReadonlyMap<string, Tensor>} features of the batch, the layer's alone
+ * @param {number} index of the picture
+ * @returns {Float32Array}
  * @throws {CommandError} for a vector that says nothing
  */
-export function vectorAt({ data, shape }, index) {
-  const vector = data.slice(index * shape[1], (index + 1) * shape[1]);
+export function vectorOf(features, index) {
+  const [feature] = features.values();
+  const vector = l2Normalize(globalAveragePool(rowOf(feature, index))).data;
   if (vector.every(Number.isFinite)) return vector;
   throw new CommandError('expected numbers in the layer, got NaN or infinities; look at the weights');
 }

@@ -2,21 +2,17 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Tensor } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { checkFormat, featureBytes, formatOf } from './feature-file.js';
-import { checkLayers, featuresOf } from './features.js';
 import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
 import { checkInputOptions, presetWarnings, readInput } from './input.js';
-import { buildModel } from './models.js';
+import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { checkOutputs, writeFiles } from './output.js';
 import { namesBelow, picturesOf } from './pictures.js';
 import { shownPicture } from './preparation.js';
-import { bytesText, loading, msText, progress, shapeText, status, table, timed } from './print.js';
-import { runPictures, summaryOf } from './run-pictures.js';
-import { sourceOf, withModel } from './source.js';
-import { withWeights } from './tensor-file.js';
+import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
+import { outcomeOf, runPictures } from './run-pictures.js';
 
 /**
  * @typedef {object} ExtractOptions
@@ -77,44 +73,37 @@ async function extractOne(given) {
   checkInputOptions(given);
   const { output } = given;
   if (output === undefined) throw new UsageError("required option '--output <file>' not specified");
-  const source = await sourceOf(given.weights, given);
-  const options = withModel(given, source);
-  const { layers, heatmaps: folder, deterministic = false } = options;
+  const network = await Network.of(given);
+  const { layers, heatmaps: folder } = given;
   const format = given.format ?? formatOf(output);
   checkFormat(format, layers.size);
   if (output === '-' && given.json) throw new UsageError('expected --output - or --json, got both');
-  const model = source.build?.() ?? buildModel(options.model, options.modelOptions);
-  checkLayers(model, layers);
+  network.checkLayers(layers);
 
   status('reading …');
-  const { input, preset, prepare } = await readInput(options, source.preparation, 'imagenet');
-  const { tapped, warnings: notOwn } = featuresOf(model, layers, input.shape);
-  tapped.compile({ deterministic });
+  const model = network.module;
+  const { input, preset, prepare } = await readInput(given, network.source.preparation, 'imagenet');
+  const tapped = network.tap(layers, input.shape);
   const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
   const isPicture = prepare !== null;
   const maps = folder === undefined ? [] : heatmapPlaces(folder, info, { images: input.shape[0], isPicture });
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
-  const { input: inputPath, image: imagePath } = options;
+  const { input: inputPath, image: imagePath } = given;
   checkOutputs({
     inputs: {
-      '--weights': source.path,
+      '--weights': network.source.path,
       '--input': inputPath,
       '--image': imagePath === '-' ? undefined : imagePath,
     },
     files: [...(output === '-' ? [] : [{ option: '--output', path: output }]), ...maps],
     folder: heatmapFolder,
   });
-  const [weightsMs] = await timed(() =>
-    withWeights(source, options, (file) => tapped.loadStateDictAsync(file, { onProgress: loading })),
-  );
-
-  const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
-  const [runMs, features] = await timed(() => tapped.forwardAsync(input, { onProgress }));
+  const { features, weightsMs, runMs } = await featuresBy(network, input);
   const names = namesOf(features);
   const own = { option: '--output', path: output, bytes: featureBytes(format, names) };
   const shown = prepare && folder !== undefined ? shownPicture(input, prepare) : null;
   const drawn = await draw(names, { input, shown, places: maps });
-  const warnings = [...notOwn, ...presetWarnings(model, preset), ...drawn.warnings];
+  const warnings = [...presetWarnings(model, preset), ...drawn.warnings];
   const files = [...(output === '-' ? [] : [own]), ...drawn.files];
   if (output === '-') process.stdout.write(own.bytes);
   await writeFiles(files, heatmapFolder);
@@ -131,10 +120,11 @@ async function extractOne(given) {
   return {
     result: {
       command: 'extract',
-      model: options.model,
+      model: network.model,
       input: input.shape,
       preset,
       binary,
+      threads: network.threads,
       weightsMs,
       runMs,
       features: told,
@@ -142,7 +132,7 @@ async function extractOne(given) {
       heatmaps: maps.map((map) => map.path),
     },
     lines: [
-      `tapped ${options.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
+      `tapped ${network.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
       ...table(told.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
       `wrote ${output} (${bytesText(own.bytes.length)})`,
@@ -160,7 +150,6 @@ async function extractOne(given) {
  * @returns {Promise<import('./program.js').Outcome>}
  */
 async function extractAll(options) {
-  const begin = performance.now();
   const { layers, outputDir, heatmaps: folder, skipExisting = false, format = 'safetensors' } = options;
   checkFormat(format, layers.size);
   const all = await picturesOf(options.pictures);
@@ -173,67 +162,60 @@ async function extractAll(options) {
   if (folder !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option: '--heatmaps', path: folder } });
   /** @type {import('layertap').FeatureInfo<any>[]} */
   let info = [];
-  try {
-    const failed = await runPictures({
-      pictures,
-      preparation: network.preparation,
-      options,
-      async open(shape, count) {
-        const tapped = network.tap(layers, shape);
-        info = /** @type {any} */ (tapped.featureInfo(shape));
-        const started = await network.start(shape, count);
-        return { width: started.width, compute: (input, onProgress) => started.run(input, onProgress) };
-      },
-      async take(picture, features, index, input) {
-        /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
-        const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
-        for (const [name, { data }] of own) {
-          const count = countNonFinite(data);
-          if (count > 0)
-            throw new CommandError(`"${name}" has ${count} of ${data.length} values that are NaN or infinite`);
-        }
-        let files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
-        if (folder !== undefined) {
-          const places = heatmapPlaces(join(folder, stems.get(picture) ?? ''), info, { images: 1, isPicture: true });
-          const shown = shownPicture(input, network.preparation.prepare);
-          files = [...files, ...(await draw(own, { input, shown, places })).files];
-        }
-        for (const place of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(place, { recursive: true });
-        await writeFiles(files);
-      },
-    });
-    const [skipped, done] = [all.length - pictures.length, pictures.length - failed.length];
-    return {
-      result: {
-        command: 'extract',
-        model: network.model,
-        preset: network.preparation.name,
-        features: info.map(({ name, module, shape }) => ({ name: String(name), layer: module, shape })),
-        outputDir,
-        extracted: done,
-        skipped,
-        failed,
-      },
-      lines: [
-        summaryOf('extracted features of', pictures.length, failed, { skipped, ms: performance.now() - begin }),
-        `wrote ${outputDir}`,
-      ],
-      isFailed: failed.length > 0,
-    };
-  } finally {
-    await network.close();
-  }
+  const ran = await runPictures({
+    network,
+    pictures,
+    options,
+    layers,
+    keepsInputs: folder !== undefined,
+    onReady(shape) {
+      info = /** @type {any} */ (network.module).featureInfo(shape);
+    },
+    async take(picture, features, index, input) {
+      /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
+      const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
+      for (const [name, { data }] of own) {
+        const count = countNonFinite(data);
+        if (count > 0)
+          throw new CommandError(`"${name}" has ${count} of ${data.length} values that are NaN or infinite`);
+      }
+      let files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
+      if (folder !== undefined) {
+        const places = heatmapPlaces(join(folder, stems.get(picture) ?? ''), info, { images: 1, isPicture: true });
+        const one = rowOf(input, index);
+        const shown = shownPicture(one, network.preparation.prepare);
+        files = [...files, ...(await draw(own, { input: one, shown, places })).files];
+      }
+      for (const place of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(place, { recursive: true });
+      await writeFiles(files);
+    },
+  });
+  const skipped = all.length - pictures.length;
+  const told = info.map(({ name, module, shape }) => ({ name: String(name), layer: module, shape }));
+  return outcomeOf({
+    ...{ command: 'extract', verb: 'extracted features of', network, ran, skipped },
+    result: { features: told, outputDir, extracted: ran.done, skipped },
+    lines: [`wrote ${outputDir}`],
+  });
 }
 
 /**
- * One image of a batch, which stays a batch of one.
+ * Features of one input, which all threads share.
  *
- * @param {import('layertap').Tensor<Float32Array>} batch
- * @param {number} index
+ * @param {Network} network cut after its layers, and closed in the end
+ * @param {import('./lane.js').Input} input
  */
-function rowOf({ data, shape }, index) {
-  const size = data.length / shape[0];
-  return new Tensor(data.slice(index * size, (index + 1) * size), [1, ...shape.slice(1)]);
+async function featuresBy(network, input) {
+  try {
+    const [weightsMs, runner] = await timed(() => network.start(input.shape));
+    const told = progress(`running ${network.model} on ${shapeText(input.shape)}`);
+    const run = () => runner.run([{ picture: '', input }], (part) => told({ done: part, total: 1 }));
+    const [runMs, { groups, failures }] = await timed(run);
+    for (const { error } of failures) throw error;
+    return { features: groups[0].output, weightsMs, runMs };
+  } finally {
+    await network.close();
+  }
 }
 
 /**

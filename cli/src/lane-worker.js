@@ -1,29 +1,64 @@
-/** A worker of {@link Lanes}: builds the network once, then runs one input after the other. */
+/** A worker of {@link Lanes}: builds the network once, then runs one batch of pictures after the other. */
 
-import { parentPort, workerData } from 'node:worker_threads';
-import { LayertapError } from 'layertap';
+import { parentPort } from 'node:worker_threads';
 import { featuresOf } from './features.js';
-import { received, sent } from './lanes.js';
+import { Lane } from './lane.js';
+import { mapped, received, sent } from './lanes.js';
 import { buildModel } from './models.js';
+import { prepared } from './preparation.js';
+
+/** Progress is told so often. */
+const PROGRESS_MS = 100;
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
-const { model, modelOptions, layers, shape, deterministic, state } = workerData;
+/** @type {Lane} */
+let lane;
+let keepsInputs = false;
+let told = performance.now();
 
-const whole = buildModel(model, modelOptions);
-/** @type {import('layertap').Module<any>} */
-const network = layers ? featuresOf(whole, layers, shape).tapped : whole;
-network.compile({ deterministic });
-// Whoever started this worker has loaded the same, and knows that nothing is missing.
-network.loadStateDict(/** @type {Map<string, any>} */ (received(new Map(state))), { strict: false });
+/**
+ * @param {import('./lanes.js').Recipe} recipe
+ * @param {readonly (readonly [string, import('./lanes.js').Sent])[]} state
+ */
+function start(recipe, state) {
+  const { model, modelOptions, layers, shape, deterministic, preparation, autoOrient } = recipe;
+  const whole = buildModel(/** @type {string} */ (model), modelOptions);
+  /** @type {import('layertap').Module<any>} */
+  const network = layers ? featuresOf(whole, layers, shape).tapped : whole;
+  network.compile({ deterministic });
+  // Whoever started this worker has loaded the same, and knows that nothing is missing.
+  network.loadStateDict(mapped(new Map(state), received), { strict: false });
+  lane = new Lane(network, { autoOrient, prepare: (image) => prepared(image, preparation) });
+  ({ keepsInputs } = recipe);
+}
 
-port.on('message', ({ id, input }) => {
-  try {
-    const output = network.call(received(input));
-    const plain =
-      output instanceof Map ? new Map(Array.from(output, ([name, one]) => [name, sent(one)])) : sent(output);
-    port.postMessage({ id, output: plain });
-  } catch (error) {
-    const { message } = /** @type {Error} */ (error);
-    port.postMessage({ id, message, isExpected: error instanceof LayertapError });
-  }
+/**
+ * @param {number} id
+ * @param {readonly { picture: string, input?: import('./lanes.js').Sent }[]} members
+ */
+async function run(id, members) {
+  const own = members.map(({ picture, input }) => ({ picture, ...(input && { input: received(input).float() }) }));
+  const { groups, failures } = await lane.run(own, (part) => {
+    if (performance.now() - told < PROGRESS_MS) return;
+    told = performance.now();
+    port.postMessage({ id, part });
+  });
+  /** @type {Set<ArrayBuffer>} */
+  const given = new Set();
+  const give = (/** @type {import('layertap').Tensor} */ tensor) => {
+    given.add(/** @type {ArrayBuffer} */ (tensor.data.buffer));
+    return sent(tensor);
+  };
+  const plain = groups.map(({ members, input, output }) => ({
+    members,
+    input: keepsInputs ? give(input) : null,
+    output: output instanceof Map ? mapped(output, give) : give(output),
+  }));
+  const errors = failures.map(({ member, error }) => ({ member, message: error.message }));
+  port.postMessage({ id, groups: plain, failures: errors }, [...given]);
+}
+
+port.on('message', ({ recipe, state, id, members }) => {
+  if (recipe) start(recipe, state);
+  else void run(id, members);
 });

@@ -1,7 +1,6 @@
 /**
- * Inputs side by side: workers, each with the network and a plan of its own. They never wait for each other, as the
- * threads of one input do after each step. Each has one input more than it computes, so that it needn't wait for the
- * next one either.
+ * Pictures side by side: workers, each with the network and a plan of its own, which decode, prepare and run whole
+ * pictures. They never wait for each other, as the threads of one input do after each step.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -9,7 +8,7 @@ import { Tensor } from 'layertap';
 import { CommandError } from './failures.js';
 
 /**
- * What a worker makes its network of.
+ * What a worker makes its network of, and its pictures.
  *
  * @typedef {object} Recipe
  * @property {string | undefined} model torchvision's name
@@ -17,71 +16,124 @@ import { CommandError } from './failures.js';
  * @property {ReadonlyMap<string, string> | null} layers null for the whole network
  * @property {readonly number[]} shape of the first input
  * @property {boolean} deterministic
- * @property {readonly (readonly [string, Tensor])[]} state
+ * @property {import('./preparation.js').Recipe} preparation
+ * @property {boolean} autoOrient
+ * @property {boolean} keepsInputs whether inputs come back with the outputs
  */
 
 /** A tensor as a message holds it. @typedef {{ data: any, shape: readonly number[], dtype: any }} Sent */
 
-/** An input that is computed. @typedef {{ resolve(output: any): void, reject(error: Error): void }} Waiting */
+/** A network's output as a message holds it. @typedef {Sent | Map<string, Sent>} SentOutput */
 
-/** A worker and the inputs that it has. @typedef {{ worker: Worker, waiting: Map<number, Waiting> }} Lane */
+/**
+ * A batch that is computed.
+ *
+ * @typedef {{ resolve(done: import('./lane.js').Done): void, reject(error: Error): void,
+ *   onProgress: (part: number) => void }} Waiting
+ */
 
-/** Inputs that a worker has at once. */
-const INPUTS = 2;
+/** A worker and the batches that it has. @typedef {{ worker: Worker, waiting: Map<number, Waiting> }} Place */
 
-/** Workers with one network each. */
+/** Batches that a worker has at once: as many as keep it at work. */
+const BATCHES = 2;
+
+/** Workers with one network each, which run batches as a {@link import('./lane.js').Lane} does. */
 export class Lanes {
-  /** @type {Lane[]} */
-  #lanes;
+  /** @type {Place[]} */
+  #places;
   #next = 0;
 
-  /** @param {number} count @param {Recipe} recipe */
-  constructor(count, recipe) {
-    const workerData = { ...recipe, state: recipe.state.map(([name, tensor]) => [name, sent(tensor)]) };
-    this.#lanes = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL('./lane-worker.js', import.meta.url), { workerData });
-      /** @type {Lane} */
-      const lane = { worker, waiting: new Map() };
+  /** @param {number} count */
+  constructor(count) {
+    this.#places = Array.from({ length: count }, () => {
+      const worker = new Worker(new URL('./lane-worker.js', import.meta.url));
+      /** @type {Place} */
+      const place = { worker, waiting: new Map() };
       const rejectAll = (/** @type {Error} */ error) => {
-        for (const { reject } of lane.waiting.values()) reject(error);
-        lane.waiting.clear();
+        for (const { reject } of place.waiting.values()) reject(error);
+        place.waiting.clear();
       };
-      worker.on('message', ({ id, output, message, isExpected }) => {
-        const waiting = lane.waiting.get(id);
-        lane.waiting.delete(id);
-        if (message === undefined) waiting?.resolve(received(output));
-        else waiting?.reject(isExpected ? new CommandError(message) : new Error(message));
-      });
+      worker.on('message', (message) => answer(place, message));
       worker.on('error', rejectAll);
       worker.on('exit', () => rejectAll(new Error('a thread of the network has ended')));
-      return lane;
+      return place;
     });
   }
 
-  /** How many inputs keep all workers at work. */
+  /** How many batches keep all workers at work. */
   get width() {
-    return this.#lanes.length * INPUTS;
+    return this.#places.length * BATCHES;
   }
 
   /**
-   * The network's output, or a Map of its features.
+   * Gives the workers their network. The weights are in memory once for all of them while they load.
    *
-   * @param {Tensor} input
-   * @returns {Promise<any>}
+   * @param {Recipe} recipe
+   * @param {readonly (readonly [string, Tensor])[]} state
    */
-  run(input) {
-    const lane = this.#lanes.reduce((least, other) => (other.waiting.size < least.waiting.size ? other : least));
+  start(recipe, state) {
+    const shared = state.map(([name, tensor]) => [name, { ...sent(tensor), data: sharedCopy(tensor.data) }]);
+    for (const { worker } of this.#places) worker.postMessage({ recipe, state: shared });
+  }
+
+  /**
+   * Runs a batch where the fewest are.
+   *
+   * @param {readonly import('./lane.js').Member[]} members
+   * @param {(part: number) => void} onProgress
+   * @returns {Promise<import('./lane.js').Done>}
+   */
+  run(members, onProgress) {
+    const { worker, waiting } = this.#places.reduce((least, other) =>
+      other.waiting.size < least.waiting.size ? other : least,
+    );
     const id = this.#next++;
+    const plain = members.map(({ picture, input }) => ({ picture, ...(input && { input: sent(input) }) }));
     return new Promise((resolve, reject) => {
-      lane.waiting.set(id, { resolve, reject });
-      lane.worker.postMessage({ id, input: sent(input) });
+      waiting.set(id, { resolve, reject, onProgress });
+      worker.postMessage({ id, members: plain });
     });
   }
 
   /** Ends the workers. */
   async close() {
-    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#places.map(({ worker }) => worker.terminate()));
   }
+}
+
+/**
+ * Takes what a worker has to say of a batch.
+ *
+ * @param {Place} place
+ * @param {{ id: number, part?: number, groups: { members: number[], input: Sent, output: SentOutput }[],
+ *   failures: { member: number, message: string }[] }} message
+ */
+function answer({ waiting }, { id, part, groups, failures }) {
+  const batch = waiting.get(id);
+  if (part !== undefined) return batch?.onProgress(part);
+  waiting.delete(id);
+  batch?.resolve({
+    groups: groups.map(({ members, input, output }) => ({
+      members,
+      input: /** @type {any} */ (input && received(input)),
+      output: output instanceof Map ? mapped(output, received) : received(output),
+    })),
+    failures: failures.map(({ member, message: text }) => ({ member, error: new CommandError(text) })),
+  });
+}
+
+/**
+ * A copy that all threads see.
+ *
+ * @template {import('layertap').Tensor['data']} Data
+ * @param {Data} data
+ * @returns {Data}
+ */
+function sharedCopy(data) {
+  const make = /** @type {new (buffer: SharedArrayBuffer) => any} */ (data.constructor);
+  const copy = new make(new SharedArrayBuffer(data.byteLength));
+  copy.set(data);
+  return copy;
 }
 
 /** @param {Tensor} tensor @returns {Sent} */
@@ -89,9 +141,16 @@ export function sent({ data, shape, dtype }) {
   return { data, shape, dtype };
 }
 
-/** @param {Sent | ReadonlyMap<string, Sent>} output */
-export function received(output) {
-  const tensorOf = (/** @type {Sent} */ { data, shape, dtype }) => new Tensor(data, shape, dtype);
-  if (!(output instanceof Map)) return tensorOf(/** @type {Sent} */ (output));
-  return new Map(Array.from(output, ([name, one]) => [name, tensorOf(one)]));
+/** @param {Sent} tensor @returns {Tensor} */
+export function received({ data, shape, dtype }) {
+  return new Tensor(data, shape, dtype);
+}
+
+/**
+ * @template A, B
+ * @param {ReadonlyMap<string, A>} map
+ * @param {(value: A) => B} change
+ */
+export function mapped(map, change) {
+  return new Map(Array.from(map, ([name, value]) => [String(name), change(value)]));
 }

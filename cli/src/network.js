@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { ThreadPool } from 'layertap/threads';
 import { checkLayers, featuresOf } from './features.js';
+import { Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { buildModel } from './models.js';
 import { preparationOf } from './preparation.js';
@@ -25,14 +26,6 @@ import { withWeights } from './tensor-file.js';
  * @property {boolean} [deterministic]
  * @property {number} [threads]
  * @property {boolean} [quiet]
- */
-
-/** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
-
-/**
- * A network that runs: on so many inputs at once as `width` says, more would wait.
- *
- * @typedef {{ readonly width: number, run(input: Tensor, onProgress: (part: number) => void): Promise<any> }} Started
  */
 
 /** More threads than any machine that runs this has use for. */
@@ -103,33 +96,33 @@ export class Network {
   }
 
   /**
-   * Compiles the network and loads its weights. Threads share one input, or with several inputs each thread has inputs
-   * of its own, which takes no waiting for each other: neither changes a bit.
+   * Compiles the network and loads its weights. Threads share one batch, or with several batches each thread has
+   * batches of its own, which takes no waiting for each other: neither changes a bit.
    *
    * @param {readonly number[]} shape of the first input
-   * @param {number} [count] how many inputs there will be
-   * @returns {Promise<Started>}
+   * @param {{ count?: number, autoOrient?: boolean, keepsInputs?: boolean }} [batches] how many there will be, how
+   *   pictures are read, and whether inputs are needed with the outputs
+   * @returns {Promise<import('./lane.js').Runner>}
    */
-  async start(shape, count = 1) {
-    const { deterministic = false, threads = 1, quiet = false } = this.#options;
+  async start(shape, { count = 1, autoOrient = false, keepsInputs = false } = {}) {
+    const { deterministic = false, threads = 1, quiet = false, model, modelOptions } = this.#options;
+    const { recipe, prepare } = this.preparation;
     const lanes = Math.min(threads, count, MOST_THREADS);
-    // What the hub says of a model is told to nobody but the model.
-    const isSideBySide = lanes > 1 && this.source.build === undefined;
-    if (threads > 1 && !isSideBySide) this.#pool = await ThreadPool.create(Math.min(threads, MOST_THREADS));
+    // What the hub says of a model and of its pictures is told to nobody but the model.
+    const isSideBySide = lanes > 1 && this.source.build === undefined && recipe !== null;
+    // Workers load their modules while weights are read.
+    if (isSideBySide) this.#lanes = new Lanes(lanes);
+    else if (threads > 1) this.#pool = await ThreadPool.create(Math.min(threads, MOST_THREADS));
     this.module.compile({ deterministic, ...(this.#pool && { pool: this.#pool }) });
     await withWeights(this.source, this.#options, (file) =>
       this.module.loadStateDictAsync(file, quiet ? {} : { onProgress: loading }),
     );
     status('');
-    if (isSideBySide) {
-      const { model, modelOptions } = this.#options;
-      const recipe = { model, modelOptions, layers: this.#layers, shape, deterministic };
-      this.#lanes = new Lanes(lanes, { ...recipe, state: this.#states().map(([name, state]) => [name, state.tensor]) });
-      return this.#lanes;
-    }
-    const run = (/** @type {Tensor} */ input, /** @type {(part: number) => void} */ onProgress) =>
-      this.module.callAsync(input, { onProgress: ({ done = 0, total = 1 }) => onProgress(done / total) });
-    return { width: 1, run };
+    if (!this.#lanes || !recipe) return new Lane(this.module, { autoOrient, prepare });
+    const same = { model, modelOptions, layers: this.#layers, shape, deterministic, autoOrient, keepsInputs };
+    const state = this.#states().map(([name, state]) => /** @type {const} */ ([name, state.tensor]));
+    this.#lanes.start({ ...same, preparation: recipe }, state);
+    return this.#lanes;
   }
 
   /** Parameters and buffers that have values, by name. */
@@ -151,6 +144,11 @@ export class Network {
       hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
     return hash.digest('hex');
+  }
+
+  /** How many threads share an input. */
+  get threads() {
+    return this.#pool?.threads ?? 1;
   }
 
   /** Ends the threads. */

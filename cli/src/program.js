@@ -137,7 +137,7 @@ function createProgram(isCompleting, onOutcome) {
     printOutcome(outcome, options);
   };
   const threads = () =>
-    new Option('--threads <count>', 'of the network, a picture each; decoding has its own')
+    new Option('--threads <count>', 'that run a picture each, or share one; as many as there are cores are the fastest')
       .argParser(parseCount)
       .default(1);
   const batch = () => new Option('--batch <pictures>', 'that are run at once').argParser(parseCount).default(1);

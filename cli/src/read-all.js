@@ -18,7 +18,8 @@ export function readAll(fd, maxBytes) {
   if (stat.size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
   const chunks = [];
   for (let total = 0; ; ) {
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    // A file says how long it is. The byte more tells whether it is longer.
+    const chunk = Buffer.allocUnsafe(total === 0 && stat.size > 0 ? stat.size + 1 : CHUNK_BYTES);
     const count = readSync(fd, chunk, 0, chunk.length, null);
     if (count === 0) return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
     total += count;

@@ -1,161 +1,162 @@
 /**
- * Runs a network over pictures, in batches, while the next ones are decoded. A picture that can't be decoded or run
- * fails by itself. Memory doesn't grow with the number of pictures.
+ * Runs a network over pictures, and hands their outputs on in the pictures' order: what the commands over pictures
+ * have in common, from the first picture to the summary. Memory doesn't grow with the number of pictures.
  */
 
-import { LayertapError } from 'layertap';
-import { cat } from 'layertap/tools';
 import { Bar } from './bar.js';
-import { Decoder } from './decoder.js';
-import { CommandError, failureLine } from './failures.js';
+import { failureLine } from './failures.js';
+import { expected, readInput } from './lane.js';
 
-/** @typedef {import('layertap').Tensor<Float32Array>} Input */
-
-/** Threads of a network that one decoder keeps at work: decoding takes a sixth of a small network's time. */
-const FED_THREADS = 4;
-
-/**
- * A network that is ready, for so many inputs at once.
- *
- * @template Output
- * @typedef {{ width: number, compute(input: Input, onProgress: (part: number) => void): Promise<Output> }} Computing
- */
+/** Outputs that wait for an earlier picture, in batches for each that runs: a large photo holds nobody up. */
+const WAITING = 4;
 
 /** A picture that gave nothing, and why. @typedef {{ picture: string, error: string }} Failure */
 
+/** What a run came to. @typedef {{ done: number, failed: Failure[], ms: number }} Ran */
+
 /**
- * @template Output
  * @typedef {object} Run
+ * @property {import('./network.js').Network} network which the run closes
  * @property {readonly string[]} pictures
- * @property {ReturnType<typeof import('./preparation.js').preparationOf>} preparation
- * @property {{ autoOrient?: boolean, batch?: number, quiet?: boolean, threads?: number }} options
- * @property {(shape: readonly number[], count: number) => Promise<Computing<Output>>} open makes the network ready for
- *   inputs like the first, so many of them; what it throws ends the run
- * @property {(picture: string, output: Output, index: number, input: Input) => Promise<void> | void} take is given
- *   each picture's output: of the batch, and which of it
+ * @property {{ autoOrient?: boolean, batch?: number, quiet?: boolean }} options
+ * @property {ReadonlyMap<string, string>} [layers] whose features are the output; the network's own unless given
+ * @property {boolean} [keepsInputs] whether `take` is given inputs
+ * @property {(shape: readonly number[]) => void} [onReady] is told of the first input when the network is ready; what
+ *   it throws ends the run
+ * @property {(picture: string, output: any, index: number, input: import('./lane.js').Input) => Promise<void> | void
+ *   } take is given each picture's output: of the batch, and which of it
  */
 
 /**
  * Runs all pictures.
  *
- * @template Output
- * @param {Run<Output>} run
- * @returns {Promise<Failure[]>}
+ * @param {Run} run
+ * @returns {Promise<Ran>}
  */
-export async function runPictures({ pictures, preparation, options, open, take }) {
-  const { autoOrient = false, batch = 1, quiet = false, threads = 1 } = options;
-  const workers = pictures.length > 1 ? Math.ceil(threads / FED_THREADS) : 0;
-  const decoder = new Decoder(preparation, { autoOrient, workers });
+export async function runPictures({ network, pictures, options, layers, keepsInputs = false, onReady, take }) {
+  const begin = performance.now();
+  const { autoOrient = false, batch = 1, quiet = false } = options;
   const bar = new Bar(pictures.length, { quiet });
   /** @type {Failure[]} */
-  const failures = [];
+  const failed = [];
   const fail = (/** @type {string} */ picture, /** @type {unknown} */ error) => {
-    if (!(error instanceof CommandError) && !(error instanceof LayertapError)) throw error;
-    const message = error.message.startsWith(`${picture}: `) ? error.message : `${picture}: ${error.message}`;
-    failures.push({ picture, error: message });
-    process.stderr.write(`${failureLine(message)}\n`);
+    const { message } = expected(error);
+    const line = message.startsWith(`${picture}: `) ? message : `${picture}: ${message}`;
+    failed.push({ picture, error: line });
+    process.stderr.write(`${failureLine(line)}\n`);
   };
-  /** @type {{ picture: string, input: Promise<Input> }[]} Those that are being decoded, in order. */
-  const ahead = [];
-  let begun = 0;
-  let done = 0;
-  const decodeAhead = () => {
-    while (begun < pictures.length && ahead.length < 2 * batch + 2) {
-      const picture = pictures[begun++];
-      const input = decoder.read(picture);
-      // It is waited for later; until then nobody would have caught it.
-      input.catch(() => {});
-      ahead.push({ picture, input });
-    }
-  };
-  /**
-   * Batches that are computed, in order, each with what it has come to so far.
-   *
-   * @type {{ members: { picture: string, input: Input }[], output: Promise<Output>, part: number }[]}
-   */
+  /** Batches that are computed, in order, each with what it has come to so far. @type {Running[]} */
   const running = [];
+  let done = 0;
   const showProgress = () => bar.update(running.reduce((sum, { members, part }) => sum + part * members.length, done));
-  const finish = async () => {
-    const { members, output } = /** @type {typeof running[number]} */ (running[0]);
-    try {
-      const result = await output;
-      for (const [index, member] of members.entries()) {
-        try {
-          await take(member.picture, result, index, member.input);
-        } catch (error) {
-          fail(member.picture, error);
-        }
+  const finish = async (/** @type {Running} */ { members, result, error }) => {
+    if (!result) throw error;
+    for (const [member, { picture }] of members.entries()) {
+      const failure = result.failures.find((one) => one.member === member);
+      const group = result.groups.find((one) => one.members.includes(member));
+      try {
+        if (failure) throw failure.error;
+        if (group) await take(picture, group.output, group.members.indexOf(member), group.input);
+      } catch (error) {
+        fail(picture, error);
       }
-    } catch (error) {
-      for (const { picture } of members) fail(picture, error);
     }
-    running.shift();
     done += members.length;
-    showProgress();
   };
   try {
-    /** @type {Computing<Output> | undefined} */
-    let computing;
-    /** @type {{ picture: string, input: Input } | null} The one whose shape didn't fit the batch before. */
-    let left = null;
-    for (;;) {
-      /** @type {{ picture: string, input: Input }[]} */
-      const members = left ? [left] : [];
-      left = null;
-      decodeAhead();
-      while (members.length < batch) {
-        const next = ahead.shift();
-        if (!next) break;
-        decodeAhead();
-        try {
-          const member = { picture: next.picture, input: await next.input };
-          if (members.length > 0 && String(member.input.shape) !== String(members[0].input.shape)) {
-            left = member;
-            break;
-          }
-          members.push(member);
-        } catch (error) {
-          fail(next.picture, error);
-          done++;
-          showProgress();
-        }
+    let next = 0;
+    /** @type {import('./lane.js').Input | undefined} */
+    let first;
+    // What the network is made ready for.
+    for (; !first && next < pictures.length; next++) {
+      try {
+        first = await readInput(pictures[next], { autoOrient, prepare: network.preparation.prepare });
+      } catch (error) {
+        fail(pictures[next], error);
+        done++;
       }
-      if (members.length === 0) break;
-      computing ??= await open(members[0].input.shape, Math.ceil(pictures.length / batch));
-      const input = members.length === 1 ? members[0].input : cat(members.map((member) => member.input)).float();
-      /** @type {typeof running[number]} */
-      const one = { members, output: /** @type {any} */ (null), part: 0 };
-      one.output = computing.compute(input, (part) => {
-        one.part = part;
-        showProgress();
-      });
-      // Whoever waits for an earlier batch doesn't catch this one's error.
-      one.output.catch(() => {});
-      running.push(one);
-      if (running.length >= computing.width) await finish();
     }
-    while (running.length > 0) await finish();
+    if (!first) return { done: 0, failed, ms: performance.now() - begin };
+    next--;
+    const left = pictures.length - next;
+    if (layers) network.tap(layers, first.shape);
+    const runner = await network.start(first.shape, { count: Math.ceil(left / batch), autoOrient, keepsInputs });
+    onReady?.(first.shape);
+    while (next < pictures.length || running.length > 0) {
+      let busy = running.filter(({ isDone }) => !isDone).length;
+      for (; next < pictures.length && busy < runner.width && running.length < WAITING * runner.width; busy++) {
+        const members = pictures.slice(next, next + batch).map((picture) => ({ picture }));
+        next += members.length;
+        running.push(started(runner, first ? [{ ...members[0], input: first }, ...members.slice(1)] : members));
+        first = undefined;
+      }
+      await Promise.race(running.filter(({ isDone }) => !isDone).map(({ settled }) => settled));
+      for (; running[0]?.isDone; running.shift()) await finish(running[0]);
+      showProgress();
+    }
   } finally {
     bar.stop();
-    await decoder.close();
+    await network.close();
   }
-  return failures;
+  return { done: pictures.length - failed.length, failed, ms: performance.now() - begin };
+
+  /**
+   * @param {import('./lane.js').Runner} runner
+   * @param {readonly import('./lane.js').Member[]} members
+   */
+  function started(runner, members) {
+    /** @type {Running} */
+    const one = { members, part: 0, isDone: false, settled: Promise.resolve() };
+    const run = runner.run(members, (part) => {
+      one.part = part;
+      showProgress();
+    });
+    one.settled = run
+      .then(
+        (result) => Object.assign(one, { result }),
+        (error) => Object.assign(one, { error }),
+      )
+      .then(() => {
+        one.part = 1;
+        one.isDone = true;
+      });
+    return one;
+  }
 }
 
 /**
- * What a run says in the end.
+ * A batch that runs.
  *
- * @param {string} what was done, as in `classified`
- * @param {number} all
- * @param {readonly Failure[]} failures
- * @param {{ skipped?: number, ms: number }} more
+ * @typedef {object} Running
+ * @property {readonly import('./lane.js').Member[]} members
+ * @property {number} part that is done
+ * @property {boolean} isDone
+ * @property {Promise<unknown>} settled never rejected
+ * @property {import('./lane.js').Done} [result]
+ * @property {unknown} [error] in place of a result
  */
-export function summaryOf(what, all, failures, { skipped = 0, ms }) {
-  const done = all - failures.length;
-  const rest = [
-    skipped > 0 && `skipped ${skipped} that were there`,
-    failures.length > 0 && `${failures.length} failed`,
-  ];
+
+/**
+ * What a command over pictures did.
+ *
+ * @param {object} what
+ * @param {string} what.command
+ * @param {string} what.verb as in `classified`
+ * @param {import('./network.js').Network} what.network
+ * @param {Ran} what.ran
+ * @param {object} what.result more of it
+ * @param {number} [what.skipped]
+ * @param {readonly string[]} [what.lines] after the summary
+ * @returns {import('./program.js').Outcome & { isFailed: boolean }}
+ */
+export function outcomeOf({ command, verb, network, ran, result, skipped = 0, lines = [] }) {
+  const { done, failed, ms } = ran;
+  const rest = [skipped > 0 && `skipped ${skipped} that were there`, failed.length > 0 && `${failed.length} failed`];
   const speed = done > 0 ? ` in ${(ms / 1000).toFixed(1)} s` : '';
-  return [`${what} ${done} ${done === 1 ? 'picture' : 'pictures'}${speed}`, ...rest.filter(Boolean)].join(', ');
+  const summary = [`${verb} ${done} ${done === 1 ? 'picture' : 'pictures'}${speed}`, ...rest.filter(Boolean)];
+  return {
+    result: { command, model: network.model, preset: network.preparation.name, ...result, failed },
+    lines: [summary.join(', '), ...lines],
+    isFailed: failed.length > 0,
+  };
 }

@@ -2,7 +2,7 @@
 
 import { Tensor } from 'layertap';
 import { cosineSimilarity, topk } from 'layertap/tools';
-import { openEmbedder, vectorAt } from './embed.js';
+import { vectorOf } from './embed.js';
 import { checkMaker, readIndex, weightsOf } from './embedding-index.js';
 import { CommandError } from './failures.js';
 import { Network } from './network.js';
@@ -39,39 +39,34 @@ export async function similar(options) {
   const network = await Network.of(/** @type {any} */ (withoutUndefined(given)));
   /** @type {Float32Array | null} */
   let vector = null;
-  try {
-    const [failure] = await runPictures({
-      pictures: [query],
-      preparation: network.preparation,
-      options: { autoOrient: given.autoOrient, quiet: options.quiet ?? false },
-      async open(shape) {
-        network.checkLayers(layers);
-        const run = await openEmbedder(network, { layers, shape });
-        checkMaker(path, maker, {
-          ...maker,
-          model: network.model,
-          layer: [...layers.keys()].join(),
-          preset: network.preparation.name,
-          autoOrient: given.autoOrient,
-          fingerprint: network.fingerprint(),
-        });
-        return run;
-      },
-      take(_picture, vectors, index) {
-        vector = vectorAt(vectors, index);
-      },
-    });
-    if (failure || !vector)
-      return { result: { command: 'similar', index: path, query, failed: [failure] }, lines: [], isFailed: true };
-    const found = nearest(vector, rows, top);
-    const width = found.reduce((most, { picture }) => Math.max(most, picture.length), 0);
-    return {
-      result: { command: 'similar', index: path, query, model: network.model, layer: maker.layer, similar: found },
-      lines: found.map(({ picture, similarity }) => `${picture.padEnd(width)}  ${similarity.toFixed(4)}`),
-    };
-  } finally {
-    await network.close();
-  }
+  network.checkLayers(layers);
+  const { failed } = await runPictures({
+    network,
+    pictures: [query],
+    options: { autoOrient: given.autoOrient, quiet: options.quiet ?? false },
+    layers,
+    onReady() {
+      checkMaker(path, maker, {
+        ...maker,
+        model: network.model,
+        layer: [...layers.keys()].join(),
+        preset: network.preparation.name,
+        autoOrient: given.autoOrient,
+        fingerprint: network.fingerprint(),
+      });
+    },
+    take(_picture, features, index) {
+      vector = vectorOf(features, index);
+    },
+  });
+  if (failed.length > 0 || !vector)
+    return { result: { command: 'similar', index: path, query, failed }, lines: [], isFailed: true };
+  const found = nearest(vector, rows, top);
+  const width = found.reduce((most, { picture }) => Math.max(most, picture.length), 0);
+  return {
+    result: { command: 'similar', index: path, query, model: network.model, layer: maker.layer, similar: found },
+    lines: found.map(({ picture, similarity }) => `${picture.padEnd(width)}  ${similarity.toFixed(4)}`),
+  };
 }
 
 /**

@@ -77,6 +77,13 @@ describe('extract', () => {
     expect(written.get('c5')).toEqual(features(resnet, { layer4: 'c5' }).get('c5'));
   });
 
+  it('shares one input among threads, with the same bits', () => {
+    const args = ['extract', ...RESNET, '--layers', 'layer2', '--input', 'x.safetensors', '--json', '--output'];
+    const runs = [folder.run(...args, 'own.safetensors'), folder.run(...args, 'two.safetensors', '--threads', '2')];
+    expect(runs.map(({ stdout }) => JSON.parse(stdout).threads)).toEqual([1, 2]);
+    expect(folder.readTensors('two.safetensors')).toEqual(folder.readTensors('own.safetensors'));
+  });
+
   it('prints one JSON object with --json, and names features after their layers where no name is given', () => {
     const args = ['--layers', 'layer2,maxpool', '--input', 'x.safetensors', '--output', 'json.safetensors', '--json'];
     const { status, stdout } = folder.run('extract', ...RESNET, ...args);
@@ -87,6 +94,7 @@ describe('extract', () => {
       input: [1, 3, 48, 40],
       preset: null,
       binary: 'simd',
+      threads: 1,
       weightsMs: expect.any(Number),
       runMs: expect.any(Number),
       features: [

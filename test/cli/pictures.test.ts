@@ -128,6 +128,21 @@ describe('classify', () => {
     expect(folder.run(...args, '--threads', '2')).toEqual(own);
   });
 
+  it('prints pictures in order, though a large one takes a thread longer than all others', async () => {
+    const raw = { width: 4000, height: 3000, channels: 3 } as const;
+    const noise = Uint8Array.from({ length: 4000 * 3000 * 3 }, (_, i) => (i * i * 7) & 255);
+    folder.write('large.jpg', await sharp(noise, { raw }).jpeg().toBuffer());
+    const few = Array.from({ length: 12 }, (_, i) => `few/${i}.png`);
+    mkdirSync(join(folder.path, 'few'));
+    for (const [i, name] of few.entries()) folder.write(name, await png(i + 1));
+    const all = [few[0]!, 'large.jpg', ...few.slice(1)];
+    const args = ['classify', ...NETWORK, ...all, '--top', '1', '--json'];
+    const own = folder.run(...args);
+    expect(JSON.parse(own.stdout).pictures.map((one: { picture: string }) => one.picture)).toEqual(all);
+    expect(folder.run(...args, '--threads', '2')).toEqual(own);
+    expect(folder.run(...args, '--threads', '2', '--batch', '3')).toEqual(own);
+  });
+
   it('says in the end how many there were, unless it is to be quiet', () => {
     const lines = folder.run('classify', ...NETWORK, 'bad', '--top', '1').stdout.split('\n');
     expect(lines.at(-2)).toMatch(/^classified 2 pictures in [\d.]+ s, 1 failed$/);

@@ -1,0 +1,143 @@
+/**
+ * Pictures through a network in the thread that calls, from their files to its outputs. The next ones are decoded
+ * while the network runs. A picture that can't be decoded or run fails by itself.
+ */
+
+import { LayertapError, Tensor } from 'layertap';
+import { cat } from 'layertap/tools';
+import { CommandError } from './failures.js';
+import { readPhoto } from './photo.js';
+
+/** @typedef {import('layertap').Tensor<Float32Array>} Input [N, 3, H, W] */
+
+/** A picture of a batch: its path, or what the network gets. @typedef {{ picture: string, input?: Input }} Member */
+
+/** Members of a batch that ran at once, with what they gave. @typedef {{ members: number[], input: Input, output: any }} Group */
+
+/** What a batch came to. @typedef {{ groups: Group[], failures: { member: number, error: Error }[] }} Done */
+
+/**
+ * What runs batches: on so many at once as `width` says, more would wait.
+ *
+ * @typedef {{ readonly width: number, run(members: readonly Member[], onProgress: (part: number) => void):
+ *   Promise<Done> }} Runner
+ */
+
+/**
+ * How a picture becomes an input.
+ *
+ * @typedef {{ autoOrient: boolean, prepare: (image: import('layertap').Image) => Input }} Reading
+ */
+
+/** A network, and how its pictures are read. */
+export class Lane {
+  /** One batch is computed, and the next one decoded. */
+  width = 2;
+  #network;
+  #reading;
+
+  /**
+   * @param {import('layertap').Module<any>} network
+   * @param {Reading} reading
+   */
+  constructor(network, reading) {
+    this.#network = network;
+    this.#reading = reading;
+  }
+
+  /**
+   * Runs some pictures, those of one shape at once.
+   *
+   * @param {readonly Member[]} members
+   * @param {(part: number) => void} onProgress
+   * @returns {Promise<Done>}
+   */
+  async run(members, onProgress) {
+    /** @type {Done} */
+    const { groups, failures } = { groups: [], failures: [] };
+    const inputs = await Promise.all(
+      members.map(async ({ picture, input }, member) => {
+        try {
+          return input ?? (await readInput(picture, this.#reading));
+        } catch (error) {
+          failures.push({ member, error: expected(error) });
+          return null;
+        }
+      }),
+    );
+    let done = failures.length;
+    for (const some of groupsOf(inputs)) {
+      const own = some.map((member) => /** @type {Input} */ (inputs[member]));
+      try {
+        const input = own.length === 1 ? own[0] : cat(own).float();
+        // Calls of a network wait for each other.
+        const output = await this.#network.callAsync(input, {
+          onProgress: (of) => onProgress((done + partOf(of) * some.length) / members.length),
+        });
+        groups.push({ members: some, input, output });
+      } catch (error) {
+        failures.push(...some.map((member) => ({ member, error: expected(error) })));
+      }
+      done += some.length;
+    }
+    return { groups, failures };
+  }
+}
+
+/**
+ * A picture as a network's input.
+ *
+ * @param {string} picture its path, or `-` for stdin
+ * @param {Reading} reading
+ * @returns {Promise<Input>}
+ * @throws {CommandError} or {@link LayertapError} where it can't be decoded or prepared
+ */
+export async function readInput(picture, { autoOrient, prepare }) {
+  return prepare(await readPhoto('', picture, { autoOrient }));
+}
+
+/**
+ * One image of a batch, which stays a batch of one.
+ *
+ * @param {import('layertap').Tensor<Float32Array>} batch
+ * @param {number} index
+ */
+export function rowOf({ data, shape }, index) {
+  const size = data.length / shape[0];
+  return new Tensor(data.slice(index * size, (index + 1) * size), [1, ...shape.slice(1)]);
+}
+
+/**
+ * An error that a picture may have.
+ *
+ * @param {unknown} error
+ * @returns {Error}
+ * @throws what is a fault of this program
+ */
+export function expected(error) {
+  if (error instanceof CommandError || error instanceof LayertapError) return error;
+  throw error;
+}
+
+/**
+ * Which inputs can run at once: neighbours of one shape. Those that aren't there are in none.
+ *
+ * @param {readonly (Input | null)[]} inputs
+ */
+function groupsOf(inputs) {
+  /** @type {number[][]} */
+  const groups = [];
+  let shape = '';
+  for (const [member, input] of inputs.entries()) {
+    if (!input) continue;
+    if (String(input.shape) !== shape) groups.push([]);
+    shape = String(input.shape);
+    groups.at(-1)?.push(member);
+  }
+  return groups;
+}
+
+/** @param {import('layertap').Progress} progress */
+function partOf({ done, total }) {
+  return total === 0 ? 1 : done / total;
+}
