@@ -86,8 +86,7 @@ export function warn(text) {
  * Shows what is going on, and from then on how much of it is done.
  *
  * @param {string} what
- * @returns {(progress: Pick<import('layertap').Progress, 'done' | 'total'>) => void} an asynchronous call's
- *   `onProgress`
+ * @returns {(progress: { done: number, total: number, child?: unknown }) => void} an asynchronous call's `onProgress`
  */
 export function progress(what) {
   status(`${what} …`);
