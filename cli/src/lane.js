@@ -12,7 +12,11 @@ import { readPhoto } from './photo.js';
 
 /** A picture of a batch: its path, or what the network gets. @typedef {{ picture: string, input?: Input }} Member */
 
-/** Members of a batch that ran at once, with what they gave. @typedef {{ members: number[], input: Input, output: any }} Group */
+/**
+ * Members of a batch that ran at once, with what they gave.
+ *
+ * @typedef {{ members: number[], input: Input, output: any }} Group
+ */
 
 /** What a batch came to. @typedef {{ groups: Group[], failures: { member: number, error: Error }[] }} Done */
 
@@ -76,7 +80,7 @@ export class Lane {
         });
         groups.push({ members: some, input, output });
       } catch (error) {
-        failures.push(...some.map((member) => ({ member, error: expected(error) })));
+        for (const member of some) failures.push({ member, error: expected(error) });
       }
       done += some.length;
     }
