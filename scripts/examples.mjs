@@ -35,9 +35,9 @@ export const NPMS = ['npm10', 'npm11'];
 export function withCopies(use) {
   const folder = mkdtempSync(join(tmpdir(), 'layertap-examples-'));
   try {
-    // The root's build has been made; packing the workspace needs none.
+    // The root's build has been made; packing the command line needs none.
     const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
-    npm(root, ...pack, '--workspaces', '--include-workspace-root');
+    npm(root, ...pack, '.', './cli');
     return use((name, version) => {
       const from = join(root, 'examples', name);
       const copy = join(folder, name);

@@ -388,6 +388,10 @@ describe('package.json', () => {
     },
   );
 
+  it.each(['package.json', 'cli/package.json'])('%s has no workspaces: npm publishes the file as it is', (file) => {
+    expect(JSON.parse(readFileSync(file, 'utf8'))).not.toHaveProperty('workspaces');
+  });
+
   it('ships the modules and no internals', () => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
     const [{ files }] = JSON.parse(stdout);
