@@ -6,10 +6,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { MULTIPLY_ADDS, NOP, takenApart } from './streams.mjs';
-
-/** The code section's number. */
-const CODE = 10;
+import { CODE, MULTIPLY_ADDS, NOP, numberAt, takenApart } from './streams.mjs';
 
 for (const file of process.argv.slice(2)) writeFileSync(file, withRoom(readFileSync(file)));
 
@@ -104,13 +101,4 @@ function counted(bytes) {
   let rest = bytes.length;
   for (; rest > 127; rest >>>= 7) number.push((rest & 127) | 128);
   return Buffer.concat([Buffer.from([...number, rest]), bytes]);
-}
-
-/** An unsigned number in LEB128, and where it ends. @param {Buffer} bytes @param {number} at */
-function numberAt(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    value |= (bytes[at] & 127) << shift;
-    if (bytes[at++] < 128) return { value, end: at };
-  }
 }

@@ -10,11 +10,14 @@ const imported = (file) => {
   });
   return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
 };
-const { hasLocals, INSTRUCTIONS, joined, PARTS, walk } = await imported(
-  new URL('../src/wasm/streams.ts', import.meta.url).pathname,
-);
+const streams = await imported(new URL('../src/wasm/streams.ts', import.meta.url).pathname);
+const { COUNT, INSTRUCTIONS, INTEGERS, NOTHING, OFFSETS, OTHERS, READ, VECTORS, WRITTEN } = streams;
 
-export { joined };
+/** @type {(streams: readonly Uint8Array[], size: number, isRelaxed: boolean) => Uint8Array} */
+export const joined = streams.joined;
+
+/** The section that has the functions. */
+export const { CODE } = streams;
 
 /** Does nothing. Instructions are named by their bytes, with commas between. */
 export const NOP = '1';
@@ -36,76 +39,169 @@ const DIFFERENT = MULTIPLY_ADDS.flatMap(({ fused, sum, product, nops }) => [
 ]);
 
 /**
+ * @typedef {object} Instruction
+ * @property {number} at where it begins
+ * @property {string} name its bytes but for those of a stream
+ * @property {number} follows see src/wasm/streams.ts
+ */
+
+/**
  * The streams of both binaries, made from the relaxed one with room for products (scripts/fused.mjs).
  *
  * @param {Buffer} relaxed @returns {Buffer[]}
- * @throws {Error} where it has an instruction of which src/wasm/streams.ts doesn't know the length
+ * @throws {Error} where it has an instruction whose length isn't known
  */
 export function streamsOf(relaxed) {
   const { streams, instructions } = takenApart(relaxed);
-  const code = withoutRuns(instructions.map(({ name }) => name));
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (const name of code) counts.set(name, (counts.get(name) ?? 0) + 1);
-  for (const one of DIFFERENT) counts.delete(one.relaxed);
+  const code = withoutRuns(instructions);
+  /** @type {Map<string, { follows: number, count: number }>} */
+  const different = new Map(DIFFERENT.map(({ relaxed }) => [relaxed, { follows: NOTHING, count: Infinity }]));
+  for (const { name, follows } of code) {
+    const one = different.get(name) ?? { follows, count: 0 };
+    one.count++;
+    different.set(name, one);
+  }
   // The most frequent ones have the smallest numbers, whose text is shortest.
-  const others = [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
-  const names = [...DIFFERENT.map((one) => one.relaxed), ...others];
-  if (names.length > 255) throw new Error(`streams: expected at most 255 different instructions, got ${names.length}`);
-  const numbers = new Map(names.map((name, i) => [name, i]));
-  const inSimd = [...DIFFERENT.map((one) => one.simd), ...others];
+  const names = [...different].sort(([, a], [, b]) => (a.count === b.count ? 0 : b.count - a.count));
+  if (names.length > 256) throw new Error(`streams: expected at most 256 different instructions, got ${names.length}`);
+  const numbers = new Map(names.map(([name], i) => [name, i]));
+  const entry = (/** @type {string} */ name, /** @type {number} */ follows) => {
+    const bytes = name.split(',').map(Number);
+    return [bytes.length, follows, ...bytes];
+  };
+  const inSimd = new Map(DIFFERENT.map(({ relaxed, simd }) => [relaxed, simd]));
   return [
     ...streams,
-    Buffer.from([names.length, ...inSimd.flatMap(counted), ...code.map((name) => Number(numbers.get(name)))]),
-    Buffer.from(DIFFERENT.flatMap((one) => counted(one.relaxed))),
+    Buffer.from(code.map(({ name }) => Number(numbers.get(name)))),
+    Buffer.from(names.flatMap(([name, { follows }]) => entry(inSimd.get(name) ?? name, follows))),
+    Buffer.from(DIFFERENT.flatMap(({ relaxed }) => entry(relaxed, NOTHING))),
   ];
 }
 
-/** An instruction's bytes after their number. @param {string} name */
-const counted = (name) => {
-  const bytes = name.split(',').map(Number);
-  return [bytes.length, ...bytes];
-};
-
-/** Instructions with the nops in a product's place as one. @param {readonly string[]} names */
-function withoutRuns(names) {
-  /** @type {string[]} */
+/** Instructions with the nops in a product's place as one. @param {readonly Instruction[]} instructions */
+function withoutRuns(instructions) {
+  /** @type {Instruction[]} */
   const joined = [];
-  for (const [i, name] of names.entries()) {
-    if (name === NOP && names[i - 1] === NOP) joined.push(`${joined.pop()},${NOP}`);
-    else joined.push(name);
+  for (const [i, one] of instructions.entries()) {
+    const before = joined.at(-1);
+    if (one.name === NOP && before && instructions[i - 1].name === NOP) before.name += `,${NOP}`;
+    else joined.push({ ...one });
   }
   return joined;
 }
 
 /**
- * A binary's streams but for its instructions, and these: where each begins, and its name.
+ * A binary's streams but for its instructions, and these.
  *
- * @param {Buffer} binary
- * @returns {{ streams: Buffer[], instructions: { at: number, name: string }[] }}
+ * @param {Buffer} binary @returns {{ streams: Buffer[], instructions: Instruction[] }}
+ * @see https://webassembly.github.io/spec/core/binary/
  */
 export function takenApart(binary) {
   /** @type {number[][]} */
   const streams = Array.from({ length: INSTRUCTIONS }, () => []);
-  /** @type {{ at: number, name: string }[]} */
+  /** @type {Instruction[]} */
   const instructions = [];
-  const placeOf = (/** @type {number} */ local, /** @type {Uint8Array} */ last) => {
-    const place = last.indexOf(local);
-    last.copyWithin(1, 0, place);
-    last[0] = local;
-    return place;
-  };
   let at = 0;
-  const hasMore = () => at < binary.length;
-  walk(hasMore, (/** @type {number} */ stream, /** @type {Uint8Array} */ last) => {
+  const byte = () => {
     if (at === binary.length)
       throw new Error('streams: expected a binary whose instructions are known, got one that ends inside of one');
-    const byte = binary[at];
-    if (stream === INSTRUCTIONS) instructions.push({ at, name: String(byte) });
-    else if (stream === PARTS) instructions[instructions.length - 1].name += `,${byte}`;
-    else streams[stream].push(hasLocals(stream) ? placeOf(byte, last) : byte);
-    at++;
-    return byte;
-  });
+    return binary[at++];
+  };
+  const copy = (/** @type {number} */ stream, /** @type {number} */ count) => {
+    for (; count > 0; count--) streams[stream].push(byte());
+  };
+  const number = (/** @type {number} */ stream) => {
+    const from = at;
+    while (byte() > 127);
+    streams[stream].push(...binary.subarray(from, at));
+    return numberAt(binary, from).value;
+  };
+  /** @param {Uint8Array} last the function's locals, the one that was used last first */
+  const instruction = (last) => {
+    const from = at;
+    const follows = followsOf(byte);
+    instructions.push({ at: from, name: binary.subarray(from, at).join(), follows });
+    const stream = follows % COUNT;
+    if (follows >= COUNT) copy(stream, follows / COUNT);
+    else if (stream === READ || stream === WRITTEN) {
+      const local = byte();
+      const place = last.indexOf(local);
+      if (place < 0) throw new Error(`streams: expected locals below ${last.length}, got ${local}`);
+      streams[stream].push(place);
+      last.copyWithin(1, 0, place);
+      last[0] = local;
+    } else if (follows !== NOTHING) number(stream);
+  };
+  copy(OTHERS, 8);
+  while (at < binary.length) {
+    const section = number(OTHERS);
+    const size = number(OTHERS);
+    if (section !== CODE) {
+      copy(OTHERS, size);
+      continue;
+    }
+    for (let functions = number(OTHERS); functions > 0; functions--) {
+      const bodyBytes = number(OTHERS);
+      const end = at + bodyBytes;
+      const last = Uint8Array.from({ length: 128 }, (_, i) => i);
+      for (let groups = number(OTHERS); groups > 0; groups--) {
+        number(OTHERS);
+        number(OTHERS);
+      }
+      while (at < end) instruction(last);
+    }
+  }
   return { streams: streams.map((stream) => Buffer.from(stream)), instructions };
+}
+
+/**
+ * Reads an instruction's own bytes, and tells what follows them.
+ *
+ * @param {() => number} byte
+ */
+function followsOf(byte) {
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const part = byte();
+      value |= (part & 127) << shift;
+      if (part < 128) return value;
+    }
+  };
+  const opcode = byte();
+  // An address: its alignment, then its offset.
+  const address = () => {
+    number();
+    return OFFSETS;
+  };
+  // Blocks' types, branches, and how memory grows.
+  if ((opcode > 1 && opcode < 5) || opcode === 12 || opcode === 13 || opcode === 63 || opcode === 64) byte();
+  else if (opcode === 14) for (let labels = number(); labels >= 0; labels--) byte();
+  else if (opcode > 31 && opcode < 35) return opcode === 32 ? READ : WRITTEN;
+  // Calls and globals.
+  else if (opcode === 16 || opcode === 35 || opcode === 36) return OTHERS;
+  else if (opcode > 39 && opcode < 63) return address();
+  else if (opcode === 65 || opcode === 66) return INTEGERS;
+  else if (opcode === 67) return OTHERS + 4 * COUNT;
+  else if (opcode === 68) return OTHERS + 8 * COUNT;
+  // memory.copy has two bytes more, memory.fill one.
+  else if (opcode === 252) for (let count = 12 - number(); count > 0; count--) byte();
+  else if (opcode === 253) {
+    const vector = number();
+    // A lane comes after the offset, so an address with a lane is altogether the instruction's own.
+    if (vector > 83 && vector < 92) for (let numbers = 3; numbers > 0; numbers--) number();
+    else if (vector < 12 || vector === 92 || vector === 93) return address();
+    else if (vector === 12 || vector === 13) return VECTORS + 16 * COUNT;
+    else if (vector > 20 && vector < 35) byte();
+  }
+  return NOTHING;
+}
+
+/** An unsigned number in LEB128, and where it ends. @param {Uint8Array} bytes @param {number} at */
+export function numberAt(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    value |= (bytes[at] & 127) << shift;
+    if (bytes[at++] < 128) return { value, end: at };
+  }
 }
