@@ -9,9 +9,10 @@
  *              │ tap 0: [channel 0: 8][channel 1: 8]… │ tap 1│ …       │
  */
 
+import { activatePixels } from "./activation";
 import { ABREAST, fourPanels, Tiles, tilesOf } from "./conv2d/tiles";
 import { Epilogue } from "./epilogue";
-import { CALL_TILES, CLAMP, MAX_TILE_ROWS, PANEL } from "./layout";
+import { CALL_TILES, CLAMP, HARDSWISH, MAX_TILE_ROWS, PANEL } from "./layout";
 import { widenHalves } from "./simd";
 
 /** With few channels a call takes more tiles, until they have together as many channels as this. */
@@ -135,6 +136,7 @@ export function f32_conv2d(
       let t = table + <usize>first * tileBytes;
       if (isPixel && panel < abreastEnd) {
         onePixel(t, w, panelBytes, o, (panel - firstPanel) & (ABREAST - 1));
+        activateTiles(1, o);
         continue;
       }
       for (let i = first; i < last;) {
@@ -146,6 +148,7 @@ export function f32_conv2d(
         Tiles.residual = r;
         if (isOneRun) tilesOf(size, count, t, w, o);
         else manyRuns(size, count, t, w, o);
+        activateTiles(count * size, o);
         i += count;
         t += <usize>count * tileBytes;
         o += <usize>(count * size) * outBytes;
@@ -168,6 +171,15 @@ function setPanel(stored: i32, panel: i32, bias: usize, epilogue: usize): void {
     Tiles.lo = record.lo;
     Tiles.hi = record.hi;
   } else noEpilogue();
+}
+
+/**
+ * Applies an activation that tiles don't have in registers to `rows` pixels of a panel: all of a call's at once, since
+ * what an activation makes ready takes as long as a tile's pixels.
+ */
+function activateTiles(rows: i32, out: usize): void {
+  const activation = Tiles.activation;
+  if (activation > HARDSWISH) activatePixels(rows, Tiles.stored, out, Tiles.outBytes, activation);
 }
 
 /** Tells the tiles to store their sums as they are. */

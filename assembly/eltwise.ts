@@ -25,17 +25,21 @@ export function f32_affine(
   out += <usize>firstPixel * outBytes;
   if (residual) residual += <usize>firstPixel * residualBytes;
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  for (let i = 0; i < pixels; i++) {
-    for (let c: usize = 0; c < channelBytes; c += 16) {
-      let v = v128.load(x + c);
-      if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
-      if (residual) v = f32x4.add(v, v128.load(residual + c));
-      v128.store(out + c, activate(v, activation, lo, hi));
+  // Some pixels at a time: what an activation makes ready takes as long as a few of them, and they stay in the cache.
+  for (let first = 0; first < pixels; first += 16) {
+    const count = min(pixels - first, 16), start = out;
+    for (let i = 0; i < count; i++) {
+      for (let c: usize = 0; c < channelBytes; c += 16) {
+        let v = v128.load(x + c);
+        if (scale) v = madd(v128.load(shift + c), v, v128.load(scale + c));
+        if (residual) v = f32x4.add(v, v128.load(residual + c));
+        v128.store(out + c, activate(v, activation, lo, hi));
+      }
+      x += pixelBytes;
+      out += outBytes;
+      if (residual) residual += residualBytes;
     }
-    if (activation > HARDSWISH) activatePixels(1, i32(channelBytes) >> 2, out, outBytes, activation);
-    x += pixelBytes;
-    out += outBytes;
-    if (residual) residual += residualBytes;
+    if (activation > HARDSWISH) activatePixels(count, i32(channelBytes) >> 2, start, outBytes, activation);
   }
 }
 

@@ -3,7 +3,6 @@
  * what a table and a panel are.
  */
 
-import { activatePixels } from "../activation";
 import { clamp, hardswish } from "../epilogue";
 import { HARDSWISH } from "../layout";
 import { madd, storeLanes } from "../simd";
@@ -167,7 +166,6 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
         if (rows > 4) { o += outBytes; storePart(o, c40, c41, stored); }
         if (rows > 5) { o += outBytes; storePart(o, c50, c51, stored); }
       }
-      if (activation > HARDSWISH) activatePixels(rows, stored, out, outBytes, activation);
     }
     table = next;
     out += <usize>rows * outBytes;
