@@ -116,7 +116,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
     const pth = { origin, head, maxPickleBytes: maxHeaderBytes, signal };
     const file = kind === 'zip' ? await readPthZip(pth) : await readPthLegacy(pth);
     const tensors = tensorsOf(CALLER, file.object, key);
-    const opened = pthTensors({ caller: CALLER, origin, head, file, limits: settings }, tensors);
+    const opened = pthTensors(CALLER, file, tensors, settings);
     return mapped(opened, 'pth', { prefix, rename }, name);
   } catch (error) {
     await close();

@@ -6,19 +6,32 @@
  */
 
 import { describe, type FormatError } from '../errors.ts';
+import type { ByteRange } from './byte-ranges.ts';
 import type { Origin } from './byte-source.ts';
-import { Dict, Opaque, unpickle } from './pickle.ts';
-import { malformed } from './pth-fault.ts';
-import { type StorageRef, TorchNames } from './pth-objects.ts';
+import { littleEndian } from './little-endian.ts';
+import { Opaque, unpickle } from './pickle.ts';
+import { check, malformed } from './pth-fault.ts';
+import { TorchNames } from './pth-objects.ts';
 import { quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
-import { END_BYTES, ZIP_TAIL_BYTES, type ZipEntry, zipContent, zipDirectory, zipEntries, zipHeader } from './zip.ts';
+import {
+  END_BYTES,
+  ZIP_TAIL_BYTES,
+  type ZipEntry,
+  zipContent,
+  zipContentAt,
+  zipDirectory,
+  zipEntries,
+  zipName,
+} from './zip.ts';
 
 /** Where a storage lies in a file. */
 export interface StoragePlace {
   /** What has to be read: the content, and what says how it is packed. */
   readonly begin: number;
   readonly end: number;
+  /** How many bytes behind a multiple of eight the first one should lie in memory, so that elements are aligned. */
+  readonly lead: number;
   /** Bytes of the content. */
   readonly bytes: number;
   /** Whether the content has to be inflated first, which takes turns. */
@@ -32,11 +45,11 @@ export interface StoragePlace {
 }
 
 /** A file whose pickle is read. */
-export interface PthFile {
+export interface PthFile extends PthReading {
   readonly object: unknown;
   readonly isBigEndian: boolean;
-  /** Where a storage lies. @throws {@link FormatError} where the file has none of that key, or a smaller one */
-  placeOf(storage: StorageRef): StoragePlace;
+  /** Where storages lie, by their keys. */
+  readonly places: ReadonlyMap<string, StoragePlace>;
 }
 
 /** What reading a file's pickles takes. */
@@ -83,12 +96,10 @@ class Pickles {
         return unpickled.value;
       }
       if (bytes.length >= mostBytes) return undefined;
-      if (bytes.length >= maxPickleBytes) throw tooLarge(where, bytes.length);
+      checkSize(where, bytes.length, maxPickleBytes - 1);
       const most = Math.min(maxPickleBytes, Math.max(2 * bytes.length, NEXT_BYTES));
       this.#bytes = await readRange(origin, bytes.length, most, signal, bytes);
-      if (this.#bytes.length === bytes.length) {
-        throw malformed(`the end is missing: ${where} ends at byte ${bytes.length}, before its pickle does`);
-      }
+      if (this.#bytes.length === bytes.length) throw unfinished(`the end is missing: ${where}`, bytes);
     }
   }
 }
@@ -101,48 +112,35 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
   const tail = await readRange(origin, tailBegin, fileBytes, signal);
   const directory = zipDirectory(tail, fileBytes);
   if (!directory) throw await cutZip(reading, fileBytes);
-  const { begin, end } = directory;
-  if (end - begin > maxPickleBytes) throw tooLarge('the directory', end - begin);
-  const listing =
-    begin >= tailBegin
-      ? tail.subarray(begin - tailBegin, end - tailBegin)
-      : await readRange(origin, begin, end, signal);
-  const entries = zipEntries(listing, directory);
+  /** Bytes of the file, read unless they are there. */
+  const bytesOf = async (what: string, { begin, end }: ByteRange, bytes = end - begin) => {
+    checkSize(what, bytes, maxPickleBytes);
+    if (begin >= tailBegin) return tail.subarray(begin - tailBegin, end - tailBegin);
+    return end <= head.length ? head.subarray(begin, end) : readRange(origin, begin, end, signal);
+  };
+  const entries = zipEntries(await bytesOf('the directory', directory), directory);
+  const contentOf = async (entry: ZipEntry) => zipContent(entry, await bytesOf(quote(entry.name), entry, entry.bytes));
 
-  const pickled = [...entries.values()].find(({ name }) => PICKLE.test(name));
-  if (!pickled) {
-    const isScript = [...entries.keys()].some((name) => name.endsWith('/constants.pkl'));
-    const wayOut = isScript ? ': it is TorchScript; save model.state_dict() instead' : '';
-    throw malformed(`zip: expected an entry data.pkl, got ${entries.size} others${wayOut}`);
-  }
-  const contentOf = async (entry: ZipEntry): Promise<Uint8Array> => {
-    const { name, begin, end } = entry;
-    if (entry.bytes > maxPickleBytes) throw tooLarge(quote(name), entry.bytes);
-    return zipContent(
-      entry,
-      end <= head.length ? head.subarray(begin, end) : await readRange(origin, begin, end, signal),
-    );
-  };
-  const pickle = await contentOf(pickled);
-  const unpickled = unpickle(pickle, 0, quote(pickled.name), new TorchNames());
-  if (!unpickled) throw malformed(`${quote(pickled.name)} ends at byte ${pickle.length}, before its pickle does`);
-  const folder = pickled.name.slice(0, -'data.pkl'.length);
+  const names = [...entries.keys()];
+  const name = names.find((one) => PICKLE.test(one));
+  const isScript = names.some((one) => one.endsWith('/constants.pkl'));
+  const wayOut = isScript ? ': it is TorchScript; save model.state_dict() instead' : '';
+  check(name !== undefined, 'a zip entry data.pkl', `${names.length} others${wayOut}`);
+  const pickle = await contentOf(entries.get(name)!);
+  const unpickled = unpickle(pickle, 0, quote(name), new TorchNames());
+  if (!unpickled) throw unfinished(quote(name), pickle);
+  const folder = name.slice(0, -'data.pkl'.length);
   const order = entries.get(`${folder}byteorder`);
+  const places = new Map<string, StoragePlace>();
+  for (const [path, entry] of entries) {
+    if (!path.startsWith(`${folder}data/`)) continue;
+    const content = (bytes: Uint8Array) => zipContent(entry, bytes);
+    // PyTorch has contents begin at multiples of 64 bytes.
+    const place = { ...entry, lead: entry.begin % 8, isPacked: entry.method !== 0, content };
+    places.set(path.slice(folder.length + 'data/'.length), place);
+  }
   const isBigEndian = order !== undefined && textOf(await contentOf(order)) === 'big';
-  return {
-    object: unpickled.value,
-    isBigEndian,
-    placeOf({ key, whole: count, dtype }) {
-      const name = `${folder}data/${key}`;
-      const entry = entries.get(name);
-      const bytes = count * dtype.bytes;
-      if (!entry || entry.bytes < bytes) {
-        const got = entry ? `${entry.bytes} in ${quote(name)}` : `no entry ${quote(name)}`;
-        throw malformed(`expected ${bytes} bytes of storage ${quote(key)}, got ${got}`);
-      }
-      return { ...entry, isPacked: entry.method !== 0, content: (given) => zipContent(entry, given) };
-    },
-  };
+  return { ...reading, object: unpickled.value, isBigEndian, places };
 }
 
 /** The entry with the pickle. PyTorch writes it first. */
@@ -150,27 +148,27 @@ const PICKLE = /^[^/]*\/data\.pkl$/;
 
 /** The error of a zip file without its end: how many bytes there must have been, as far as the pickle tells. */
 async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatError> {
-  const header = zipHeader(reading.head);
+  const name = zipName(reading.head);
   let least = fileBytes + END_BYTES;
   let why = '';
   try {
-    if (header && PICKLE.test(header.name)) {
-      const pickles = new Pickles(reading, header.contentAt);
+    if (PICKLE.test(name)) {
+      const pickles = new Pickles(reading, zipContentAt(reading.head));
       await pickles.next('');
-      const stored = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.whole * one.dtype.bytes, 0);
-      if (pickles.end + stored > fileBytes) {
-        least = pickles.end + stored;
-        why = `, by the storages that ${quote(header.name)} names`;
+      const needed = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.wholeBytes, pickles.end);
+      if (needed > fileBytes) {
+        least = needed;
+        why = `, by the storages that ${quote(name)} names`;
       }
     }
   } catch {
     // It is cut, or packed, and tells nothing.
   }
-  return malformed(`zip: the end is missing: ${fileBytes} of at least ${least} bytes${why}`);
+  return malformed(`the end is missing: ${fileBytes} of at least ${least} bytes${why}`);
 }
 
 /** What torch.save's legacy layout begins with. */
-const MAGIC = 0x1950a86a20f9469cfc6cn;
+const MAGIC = Number(0x1950a86a20f9469cfc6cn);
 
 const PROTOCOL = 1001;
 
@@ -179,56 +177,48 @@ export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
   const pickles = new Pickles(reading);
   // Another program's pickle may be as large as the file.
   const magic = await pickles.next('the magic number', HEAD_BYTES);
-  if (magic !== MAGIC) throw somethingElse(magic);
+  const what = magic instanceof Opaque ? quote(magic.name) : magic instanceof Map ? 'a dict' : 'something else';
+  check(magic === MAGIC, 'a file of torch.save', `a pickle of ${what}; load it in Python and torch.save() that`);
   const protocol = await pickles.next('the protocol');
-  if (protocol !== PROTOCOL) throw malformed(`expected protocol ${PROTOCOL}, got ${describe(protocol)}`);
+  check(protocol === PROTOCOL, `protocol ${PROTOCOL}`, describe(protocol));
   const system = await pickles.next('the system');
   const object = await pickles.next('the object');
   const keys = await pickles.next('the list of storages');
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string' || typeof key === 'number')) {
-    throw malformed('expected the keys of storages as a list of texts');
-  }
-  const isBigEndian = system instanceof Dict && system.get('little_endian') === false;
-  return { object, isBigEndian, placeOf: legacyPlaces(keys, pickles, reading.origin.byteLength) };
-}
-
-/** A pickle that isn't torch.save's first one. */
-function somethingElse(value?: unknown): FormatError {
-  const what = value instanceof Opaque ? quote(value.name) : value instanceof Dict ? 'a dict' : 'something else';
-  return malformed(`expected a file of torch.save, got a pickle of ${what}; load it in Python and torch.save() that`);
+  check(Array.isArray(keys), 'a list of storages', describe(keys));
+  const isBigEndian = system instanceof Map && system.get('little_endian') === false;
+  return { ...reading, object, isBigEndian, places: legacyPlaces(keys, pickles, reading.origin.byteLength) };
 }
 
 /** Where storages lie one behind the other, each behind its number of elements. */
-function legacyPlaces(keys: readonly unknown[], { end, names }: Pickles, fileBytes = Infinity): PthFile['placeOf'] {
+function legacyPlaces(keys: readonly string[], { end, names }: Pickles, fileBytes = Infinity): PthFile['places'] {
   const places = new Map<string, StoragePlace>();
   let at = end;
-  for (const key of keys.map(String)) {
+  for (const key of keys) {
     const storage = names.storages.get(key);
     // Of what comes behind a storage of unknown size, no place is known.
     if (!storage) break;
-    const { whole } = storage;
     const begin = at;
-    const bytes = whole * storage.dtype.bytes;
+    const bytes = storage.wholeBytes;
+    const elements = bytes / storage.dtype.bytes;
     at += 8 + bytes;
     places.set(key, {
-      ...{ begin, end: at, bytes, isPacked: false },
+      ...{ begin, end: at, lead: 0, bytes, isPacked: false },
       content(given) {
-        const count = new DataView(given.buffer, given.byteOffset).getBigUint64(0, true);
-        if (count === BigInt(whole)) return given.subarray(8);
-        throw malformed(`expected ${whole} elements of storage ${quote(key)} at byte ${begin}, got ${count}`);
+        const count = littleEndian(given, 0, 8);
+        check(count === elements, `${elements} elements of storage ${quote(key)} at byte ${begin}`, count);
+        return given.subarray(8);
       },
     });
   }
   if (at > fileBytes) throw malformed(`the end is missing: ${fileBytes} of ${at} bytes`);
-  return ({ key }) => {
-    const place = places.get(key);
-    if (place) return place;
-    throw malformed(`expected the place of storage ${quote(key)}, got none in the list of storages`);
-  };
+  return places;
 }
 
-function tooLarge(what: string, bytes: number): FormatError {
-  return malformed(
-    `expected ${what} within maxPickleBytes, got ${bytes} bytes; openWeights takes more with that option`,
-  );
+/** The error of a pickle that its bytes end before. */
+function unfinished(what: string, { length }: Uint8Array): FormatError {
+  return malformed(`${what} ends at byte ${length}, before its pickle does`);
+}
+
+function checkSize(what: string, bytes: number, most: number): void {
+  check(bytes <= most, `${what} within maxHeaderBytes`, `${bytes} bytes; openWeights takes more with that option`);
 }

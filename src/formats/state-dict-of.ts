@@ -2,10 +2,12 @@
 
 import { FormatError, listed, ValueError } from '../errors.ts';
 import { callable } from '../options.ts';
-import { Dict, Opaque } from './pickle.ts';
+import { Opaque } from './pickle.ts';
 import { malformed } from './pth-fault.ts';
 import { TensorRef } from './pth-objects.ts';
 import { quote } from './quoted.ts';
+
+type Dict = ReadonlyMap<unknown, unknown>;
 
 /** How a file's keys become a model's. */
 export interface KeyOptions {
@@ -38,12 +40,12 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
         'in Python, save model.state_dict()',
     );
   }
-  if (!(object instanceof Dict)) throw malformed('expected a state dict, got something else than a dict');
+  if (!(object instanceof Map)) throw malformed('expected a state dict, got something else than a dict');
   const path = key === undefined || key === '' ? [] : key.split('.');
-  let dict = object;
+  let dict: Dict = object;
   for (const [i, part] of path.entries()) {
     const inner = dict.get(path.slice(i).join('.')) ?? dict.get(part);
-    if (!(inner instanceof Dict)) {
+    if (!(inner instanceof Map)) {
       throw malformed(`expected a dict under key ${quote(key!)}, got a checkpoint of ${listed(dict.keys())}`);
     }
     dict = inner;
@@ -84,7 +86,7 @@ function stateDictsIn(checkpoint: Dict): string[] {
     const next: typeof level = [];
     for (const [path, dict] of level) {
       for (const [name, value] of dict) {
-        if (typeof name !== 'string' || !(value instanceof Dict) || seen.size > MOST_DICTS) continue;
+        if (typeof name !== 'string' || !(value instanceof Map) || seen.size > MOST_DICTS) continue;
         // A dict that holds itself, or that has two names, is one dict: both names of the first level count.
         if (i > 0 && seen.has(value)) continue;
         seen.add(value);

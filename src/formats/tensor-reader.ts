@@ -5,41 +5,29 @@
 
 import { describe, FormatError, KeyError, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
-import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
-import { coalesceRanges, type ReadLimits } from './byte-ranges.ts';
+import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
+import { type ByteRange, coalesceRanges, type ReadLimits } from './byte-ranges.ts';
 import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
 import { inFile } from './in-file.ts';
 import { checkCallable, checkSignal } from './open-options.ts';
 import { type Piece, PieceReader } from './piece-reader.ts';
 import { listNames, quote } from './quoted.ts';
 
-/** What a file says of one tensor. */
-export interface TensorPlace {
-  /** As the format spells it. */
-  readonly dtype: string;
-  readonly shape: Shape;
-  /** The tensor's first byte, counted from where the file's data begins. */
-  readonly begin: number;
-  /** The byte after its last. */
-  readonly end: number;
-}
-
-/** What a reader has to know of a format. */
-export interface TensorFormat<Info extends TensorPlace> {
+/** What a reader has to know of a format: what its bytes stand for, which is a tensor unless said otherwise. */
+export interface TensorFormat<Info extends ByteRange, Value = Tensor> {
   /** For messages. */
   readonly name: string;
   /** @throws {@link FormatError} where layertap has no such dtype */
-  checkReadable(name: string, info: Info): void;
-  /** The tensor that these bytes stand for. */
-  decode(name: string, info: Info, bytes: Uint8Array): Tensor;
+  checkReadable?(name: string, info: Info): void;
+  /** What these bytes stand for. */
+  decode(name: string, info: Info, bytes: Uint8Array): Value;
 }
 
 /** A file whose tensors are known. */
-export interface TensorPlaces<Info extends TensorPlace> {
+export interface TensorPlaces<Info extends ByteRange> {
   readonly origin: Origin;
-  /** By name, in the order of their bytes. */
+  /** By name, in the order of their bytes; places are counted from where the data begins. */
   readonly tensors: ReadonlyMap<string, Info>;
   /** Where the data begins in the file. */
   readonly dataBegin: number;
@@ -48,8 +36,8 @@ export interface TensorPlaces<Info extends TensorPlace> {
 }
 
 /** All that a stream gives, by name. */
-export async function collected(stream: AsyncIterable<readonly [string, Tensor]>): Promise<Map<string, Tensor>> {
-  const tensors = new Map<string, Tensor>();
+export async function collected<Value>(stream: AsyncIterable<readonly [string, Value]>): Promise<Map<string, Value>> {
+  const tensors = new Map<string, Value>();
   for await (const [name, tensor] of stream) tensors.set(name, tensor);
   return tensors;
 }
@@ -62,17 +50,17 @@ export function checkedNames(caller: string, names: Iterable<string>): Iterable<
 }
 
 /** The tensors of an opened file. */
-export class TensorReader<Info extends TensorPlace> implements TensorStream {
+export class TensorReader<Info extends ByteRange, Value = Tensor> {
   readonly tensors: ReadonlyMap<string, Info>;
   readonly #caller: string;
-  readonly #format: TensorFormat<Info>;
+  readonly #format: TensorFormat<Info, Value>;
   readonly #origin: Origin;
   readonly #dataBegin: number;
   readonly #head: Uint8Array;
   readonly #limits: ReadLimits;
 
   /** @param caller the public function that opened the file, for messages */
-  constructor(caller: string, format: TensorFormat<Info>, file: TensorPlaces<Info>, limits: ReadLimits) {
+  constructor(caller: string, format: TensorFormat<Info, Value>, file: TensorPlaces<Info>, limits: ReadLimits) {
     this.tensors = file.tensors;
     this.#caller = caller;
     this.#format = format;
@@ -85,14 +73,14 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
   async *stream(
     names: Iterable<string>,
     options: ReadTensorsOptions = {},
-  ): AsyncGenerator<readonly [string, Tensor], void, void> {
+  ): AsyncGenerator<readonly [string, Value], void, void> {
     for await (const batch of this.batches(names, options)) yield* batch;
   }
 
   async *batches(
     names: Iterable<string>,
     options: ReadTensorsOptions = {},
-  ): AsyncGenerator<Iterable<readonly [string, Tensor]>, void, void> {
+  ): AsyncGenerator<Iterable<readonly [string, Value]>, void, void> {
     const defaults = { signal: undefined, onProgress: undefined, memory: undefined };
     const { signal, onProgress, memory } = withDefaults(`${this.#caller}: reading`, options, defaults);
     checkSignal(this.#caller, signal);
@@ -109,7 +97,7 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
     const bytes = new PieceReader(pieces, this.#origin.keepsPieces, onBytes);
     const format = this.#format;
     let next = 0;
-    function* whole(): Generator<readonly [string, Tensor], void, void> {
+    function* whole(): Generator<readonly [string, Value], void, void> {
       for (; next < wanted.length; next++) {
         const [name, info] = wanted[next]!;
         signal?.throwIfAborted();
@@ -137,10 +125,7 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
     }
   }
 
-  async load(
-    names: Iterable<string> = this.tensors.keys(),
-    options?: ReadTensorsOptions,
-  ): Promise<Map<string, Tensor>> {
+  async load(names: Iterable<string> = this.tensors.keys(), options?: ReadTensorsOptions): Promise<Map<string, Value>> {
     return collected(this.stream(names, options));
   }
 
@@ -158,7 +143,7 @@ export class TensorReader<Info extends TensorPlace> implements TensorStream {
       );
     }
     const wanted = [...this.tensors].filter(([name]) => asked.has(name));
-    for (const [name, info] of wanted) this.#format.checkReadable(name, info);
+    for (const [name, info] of wanted) this.#format.checkReadable?.(name, info);
     return wanted;
   }
 

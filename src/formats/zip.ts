@@ -3,10 +3,13 @@
  * places are a stranger's claims, so no two entries may share bytes.
  */
 
+import type { ByteRange } from './byte-ranges.ts';
+import { streamOrigin } from './byte-source.ts';
 import { crc32 } from './crc32.ts';
-import { malformed } from './pth-fault.ts';
+import { littleEndian } from './little-endian.ts';
+import { check, checkGrowth, malformed } from './pth-fault.ts';
 import { quote, textOf } from './quoted.ts';
-import { joined } from './read-range.ts';
+import { readRange } from './read-range.ts';
 
 /** An entry, as the directory has it. */
 export interface ZipEntry {
@@ -23,27 +26,25 @@ export interface ZipEntry {
   readonly end: number;
 }
 
-/** Where the directory is. */
-export interface ZipDirectory {
-  readonly begin: number;
-  readonly end: number;
-  readonly entries: number;
-}
-
 /** Bytes of the end's record without a comment. */
 export const END_BYTES = 22;
 
 /** Bytes at the end that hold the end's record with the longest comment, and zip64's records before it. */
 export const ZIP_TAIL_BYTES = END_BYTES + 65535 + 20 + 56;
 
-const ENTRY = 0x04034b50;
-const DIRECTORY_ENTRY = 0x02014b50;
-const END = 0x06054b50;
-const END64 = 0x06064b50;
-const LOCATOR64 = 0x07064b50;
+/** What each kind of record has behind the letters PK, as a number. */
+const ENTRY = 0x0403;
+const DIRECTORY_ENTRY = 0x0201;
+const END = 0x0605;
+const END64 = 0x0606;
+const LOCATOR64 = 0x0706;
 
 const ENTRY_BYTES = 30;
 const DIRECTORY_ENTRY_BYTES = 46;
+
+function isRecord(bytes: Uint8Array, at: number, kind: number): boolean {
+  return littleEndian(bytes, at, 4) === 0x4b50 + kind * 65536;
+}
 
 /**
  * Finds the directory; null where no end record tells of one, because the file is cut before.
@@ -52,41 +53,30 @@ const DIRECTORY_ENTRY_BYTES = 46;
  * @param fileBytes the size of the whole file
  * @throws {@link FormatError} where the file ends elsewhere than it says, or the records lie about places
  */
-export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory | null {
-  const view = viewOf(tail);
+export function zipDirectory(tail: Uint8Array, fileBytes: number): ByteRange | null {
   const base = fileBytes - tail.length;
   /** The file's size by the last record that says another one. */
   let saidBytes: number | undefined;
   for (let at = tail.length - 4; at >= 0; at--) {
-    if (view.getUint32(at, true) !== END) continue;
-    const commentAt = at + END_BYTES;
-    const said = base + commentAt + (commentAt > tail.length ? 0 : view.getUint16(commentAt - 2, true));
+    if (!isRecord(tail, at, END)) continue;
+    // A record that is cut tells no length of its comment.
+    const said = base + at + END_BYTES + (littleEndian(tail, at + END_BYTES - 2, 2) || 0);
     if (said !== fileBytes) {
       saidBytes ??= said;
       continue;
     }
-    let entries = view.getUint16(at + 10, true);
-    let bytes = view.getUint32(at + 12, true);
-    let begin = view.getUint32(at + 16, true);
-    let end = base + at;
-    const isZip64 = at >= 20 && view.getUint32(at - 20, true) === LOCATOR64;
-    if (isZip64) {
-      end = wide(view, at - 12);
-      const record = end - base;
-      if (record < 0 || record + 56 > at || view.getUint32(record, true) !== END64) {
-        throw malformed(`zip: expected zip64's end record before byte ${base + at}, got byte ${end}`);
-      }
-      entries = wide(view, record + 32);
-      bytes = wide(view, record + 40);
-      begin = wide(view, record + 48);
-    }
-    if (begin + bytes > end)
-      throw malformed(`zip: expected a directory before byte ${end}, got ${bytes} from ${begin}`);
-    return { begin, end: begin + bytes, entries };
+    const record = littleEndian(tail, at - 12, 8) - base;
+    const isZip64 = isRecord(tail, at - 20, LOCATOR64) && record + 56 <= at && isRecord(tail, record, END64);
+    const end = isZip64 ? base + record : base + at;
+    const [first, width] = isZip64 ? [record + 40, 8] : [at + 12, 4];
+    const bytes = littleEndian(tail, first, width);
+    const begin = littleEndian(tail, first + width, width);
+    check(begin + bytes <= end, `a zip directory before byte ${end}`, `${bytes} bytes from byte ${begin} on`);
+    return { begin, end: begin + bytes };
   }
   if (saidBytes === undefined) return null;
   const fault = saidBytes > fileBytes ? 'the end is missing' : 'bytes behind the end';
-  throw malformed(`zip: ${fault}: ${fileBytes} of ${saidBytes} bytes`);
+  throw malformed(`${fault}: ${fileBytes} of ${saidBytes} bytes`);
 }
 
 /**
@@ -95,103 +85,80 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ZipDirectory 
  * @param bytes the directory's
  * @throws {@link FormatError} where entries share bytes, have one name, or lie behind the directory
  */
-export function zipEntries(bytes: Uint8Array, { begin, entries }: ZipDirectory): Map<string, ZipEntry> {
-  const view = viewOf(bytes);
-  const found: ZipEntry[] = [];
-  for (let at = 0, i = 1; i <= entries; i++) {
+export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string, ZipEntry> {
+  const found: Omit<ZipEntry, 'end'>[] = [];
+  let inflatedBytes = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const field = (place: number, count: number) => littleEndian(bytes, at + place, count);
     const nameAt = at + DIRECTORY_ENTRY_BYTES;
-    const isThere = nameAt <= bytes.length && view.getUint32(at, true) === DIRECTORY_ENTRY;
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) =>
-      isThere ? view.getUint16(at + field, true) : Infinity,
-    ) as [number, number, number];
-    const extraAt = nameAt + nameBytes;
-    const next = extraAt + extraBytes + commentBytes;
-    if (next > bytes.length) throw malformed(`zip: expected entry ${i} of ${entries} at byte ${begin + at}`);
+    const extraAt = nameAt + field(28, 2);
+    const commentAt = extraAt + field(30, 2);
+    const next = commentAt + field(32, 2);
+    const isThere = isRecord(bytes, at, DIRECTORY_ENTRY) && next <= bytes.length;
+    check(isThere, `a zip entry at byte ${directory.begin + at}`);
     const name = textOf(bytes.subarray(nameAt, extraAt));
-    const [packedBytes, size, place] = widened(view, at, extraAt, extraBytes);
-    const method = view.getUint16(at + 10, true);
+    const method = field(10, 2);
+    // In the order of zip64's field.
+    const narrow = [field(24, 4), field(20, 4), field(42, 4)];
+    const [size, packedBytes, begin] = widened(narrow, bytes.subarray(extraAt, commentAt)) as [number, number, number];
     // What is encrypted has more bytes than its content, or can't be inflated.
-    if ((method !== 0 && method !== 8) || (method === 0 && packedBytes !== size)) {
-      const got = `method ${method} and ${packedBytes} bytes of ${size}`;
-      throw malformed(`zip: expected ${quote(name)} stored as it is, or deflated, got ${got}`);
-    }
-    found.push({ name, method, crc: view.getUint32(at + 16, true), packedBytes, bytes: size, begin: place, end: 0 });
+    const isReadable = method === 8 || (method === 0 && packedBytes === size);
+    const got = `method ${method} and ${packedBytes} bytes of ${size}`;
+    check(isReadable, `${quote(name)} stored as it is, or deflated`, got);
+    if (method !== 0) inflatedBytes += size;
+    found.push({ name, method, crc: field(16, 4), packedBytes, bytes: size, begin });
     at = next;
   }
-  return laidOut(found, begin);
-}
-
-/** Packed bytes, bytes and place of an entry: from zip64's field where they take more than 32 bits. */
-function widened(view: DataView, at: number, extraAt: number, extraBytes: number): [number, number, number] {
-  const values = [20, 24, 42].map((field) => view.getUint32(at + field, true)) as [number, number, number];
-  if (!values.includes(0xffffffff)) return values;
-  const extraEnd = extraAt + extraBytes;
-  for (let field = extraAt; field + 4 <= extraEnd; ) {
-    const length = view.getUint16(field + 2, true);
-    if (view.getUint16(field, true) === 1) {
-      let from = field + 4;
-      // In the field's order, the size comes before the packed size.
-      for (const i of [1, 0, 2]) {
-        if (values[i] !== 0xffffffff || from + 8 > Math.min(extraEnd, field + 4 + length)) continue;
-        values[i] = wide(view, from);
-        from += 8;
-      }
-    }
-    field += 4 + length;
-  }
-  return values;
-}
-
-/** How many times a file's bytes its deflated entries may have: weights are hardly compressible, bombs are. */
-const MOST_INFLATED = 4;
-
-/** Bytes that a small file's entries may have in any case: pickles are compressible. */
-const LEAST_INFLATED_BYTES = 2 ** 20;
-
-/** The entries in the order of their bytes, each with the place at which the next one begins. */
-function laidOut(entries: readonly ZipEntry[], directory: number): Map<string, ZipEntry> {
-  const inflatedBytes = entries.reduce((sum, { method, bytes }) => sum + (method === 0 ? 0 : bytes), 0);
-  if (inflatedBytes > Math.max(LEAST_INFLATED_BYTES, MOST_INFLATED * directory)) {
-    throw malformed(`zip: expected at most ${MOST_INFLATED} times ${directory} bytes inflated, got ${inflatedBytes}`);
-  }
-  const ordered = [...entries].sort((a, b) => a.begin - b.begin);
+  checkGrowth('inflated bytes', inflatedBytes, directory.begin);
+  // Each entry ends where the next one begins.
+  found.sort((a, b) => a.begin - b.begin);
   const named = new Map<string, ZipEntry>();
-  ordered.forEach((entry, i) => {
-    const end = ordered[i + 1]?.begin ?? directory;
+  for (const [i, entry] of found.entries()) {
+    const end = found[i + 1]?.begin ?? directory.begin;
     const { name, begin, packedBytes } = entry;
-    if (begin + ENTRY_BYTES + packedBytes > end) {
-      throw malformed(
-        `zip: ${quote(name)} has ${packedBytes} bytes from byte ${begin} on: expected its end before byte ${end}`,
-      );
-    }
-    if (named.has(name)) throw malformed(`zip: ${quote(name)} appears twice`);
+    const got = `${packedBytes} bytes from byte ${begin} on`;
+    check(begin + ENTRY_BYTES + packedBytes <= end, `the end of ${quote(name)} before byte ${end}`, got);
+    check(!named.has(name), `one entry ${quote(name)}`, 'two');
     named.set(name, { ...entry, end });
-  });
+  }
   return named;
 }
 
-/** Where an entry's content begins, by its own header; its name. Null where there is no such header. */
-export function zipHeader(bytes: Uint8Array): { readonly name: string; readonly contentAt: number } | null {
-  const view = viewOf(bytes);
-  if (bytes.length < ENTRY_BYTES || view.getUint32(0, true) !== ENTRY) return null;
-  const nameEnd = ENTRY_BYTES + view.getUint16(26, true);
-  return { name: textOf(bytes.subarray(ENTRY_BYTES, nameEnd)), contentAt: nameEnd + view.getUint16(28, true) };
+/** Numbers of an entry, those that take more than 32 bits from zip64's field among the extra ones. */
+function widened(numbers: readonly number[], extra: Uint8Array): readonly number[] {
+  for (let at = 0; at + 4 <= extra.length; at += 4 + littleEndian(extra, at + 2, 2)) {
+    if (littleEndian(extra, at, 2) !== 1) continue;
+    let end = at + 4;
+    return numbers.map((number) => {
+      if (number !== 0xffffffff) return number;
+      end += 8;
+      return littleEndian(extra, end - 8, 8);
+    });
+  }
+  return numbers;
+}
+
+/** The name that an entry's own header has. */
+export function zipName(bytes: Uint8Array): string {
+  return textOf(bytes.subarray(ENTRY_BYTES, ENTRY_BYTES + littleEndian(bytes, 26, 2)));
+}
+
+/** Where an entry's content begins, by its own header; NaN where there is none. */
+export function zipContentAt(bytes: Uint8Array): number {
+  return isRecord(bytes, 0, ENTRY) ? ENTRY_BYTES + littleEndian(bytes, 26, 2) + littleEndian(bytes, 28, 2) : NaN;
 }
 
 /**
  * The content of an entry, of its bytes from its own header to the next one: a view of them where it is stored.
  *
- * @throws {@link FormatError} where the header isn't the directory's, or the content not what the directory says
+ * @throws {@link FormatError} where there is no header, or the content not what the directory says
  */
 export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
   const { name, method, packedBytes, begin } = entry;
-  const header = zipHeader(bytes);
-  const end = header ? header.contentAt + packedBytes : Infinity;
-  if (header?.name !== name || end > bytes.length) {
-    const got = header ? quote(header.name) : 'no header';
-    throw malformed(`zip: expected ${packedBytes} bytes of ${quote(name)} from byte ${begin} on, got ${got}`);
-  }
-  const packed = bytes.subarray(end - packedBytes, end);
+  const contentAt = zipContentAt(bytes);
+  const end = contentAt + packedBytes;
+  check(end <= bytes.length, `${packedBytes} bytes of ${quote(name)} behind a header at byte ${begin}`);
+  const packed = bytes.subarray(contentAt, end);
   return method === 0
     ? crcChecked(entry, packed)
     : inflated(entry, packed).then((content) => crcChecked(entry, content));
@@ -203,40 +170,20 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
 async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  const stream = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
-  const reader = stream.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
-  let left = bytes;
-  let cause: unknown;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      left -= value.length;
-      if (left < 0) break;
-      pieces.push(value);
-    }
-  } catch (error) {
-    cause = error;
-  }
-  if (left === 0 && cause === undefined) return joined(pieces);
-  await reader.cancel().catch(() => {});
-  const got = cause ? 'what is not deflated' : left < 0 ? 'more' : bytes - left;
-  throw malformed(`zip: expected ${bytes} bytes of ${quote(name)} once inflated, got ${got}`, { cause });
+  const expected = `${bytes} bytes of ${quote(name)} once inflated`;
+  const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
+  const origin = streamOrigin('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
+  const content = await readRange(origin, 0, bytes + 1, undefined).catch((cause) => {
+    throw malformed(`expected ${expected}, got what is not deflated`, { cause });
+  });
+  await origin.close();
+  check(content.length === bytes, expected, content.length > bytes ? 'more' : content.length);
+  return content;
 }
 
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
 function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
   const got = crc32(content);
-  if (got === crc) return content;
-  throw malformed(`zip: expected ${quote(name)} with checksum ${crc.toString(16)}, got ${got.toString(16)}`);
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** A number of 64 bits; beyond 2⁵³ no file has such a place. */
-function wide(view: DataView, at: number): number {
-  return Number(view.getBigUint64(at, true));
+  check(got === crc, `${quote(name)} with checksum ${crc.toString(16)}`, got.toString(16));
+  return content;
 }

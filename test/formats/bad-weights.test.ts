@@ -14,7 +14,6 @@ import {
   call,
   dict,
   global,
-  i64,
   int,
   legacyWith,
   pickle,
@@ -46,7 +45,7 @@ describe('zip files', () => {
   it('that are cut in their end record, which tells how long they were', async () => {
     for (const missing of [1, 10, 18]) {
       const bytes = good.subarray(0, good.length - missing);
-      expect(await problem(bytes)).toBe(`zip: the end is missing: ${bytes.length} of ${good.length} bytes`);
+      expect(await problem(bytes)).toBe(`the end is missing: ${bytes.length} of ${good.length} bytes`);
     }
   });
 
@@ -57,13 +56,13 @@ describe('zip files', () => {
     const least = Buffer.from(long).indexOf('PK', begin) + 400;
     for (const length of [least - 100, least - 1, Buffer.from(long).indexOf('a/data/0') + 8]) {
       expect(await problem(long.subarray(0, length))).toBe(
-        `zip: the end is missing: ${length} of at least ${least} bytes, by the storages that "a/data.pkl" names`,
+        `the end is missing: ${length} of at least ${least} bytes, by the storages that "a/data.pkl" names`,
       );
     }
     // In the directory, in the pickle, and before it.
     for (const length of [least + 60, begin + 20, begin - 5, 4]) {
       expect(await problem(long.subarray(0, length))).toBe(
-        `zip: the end is missing: ${length} of at least ${length + 22} bytes`,
+        `the end is missing: ${length} of at least ${length + 22} bytes`,
       );
     }
   });
@@ -86,25 +85,25 @@ describe('zip files', () => {
       [plain.url, `${plain.url}: `],
     ] as const) {
       expect(await rejection(() => openWeights(source))).toBe(
-        `FormatError: ${file}pth: zip: ${message} "archive/data.pkl" names`,
+        `FormatError: ${file}pth: ${message} "archive/data.pkl" names`,
       );
     }
   });
 
   it('with bytes behind their end', async () => {
     expect(await problem(Buffer.concat([good, new Uint8Array(5)]))).toBe(
-      `zip: bytes behind the end: ${good.length + 5} of ${good.length} bytes`,
+      `bytes behind the end: ${good.length + 5} of ${good.length} bytes`,
     );
   });
 
   it('with a wrong checksum', async () => {
     expect(await problem(zipOf(entries({ crc: 1 })))).toBe(
-      `zip: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+      `expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
     );
     await using server = await serveFile(servedBytes(zipOf(entries({ crc: 1 }))));
     const file = await openWeights(server.url);
     expect(await rejection(() => file.load())).toBe(
-      `FormatError: ${server.url}: pth: zip: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+      `FormatError: ${server.url}: pth: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
     );
   });
 
@@ -115,35 +114,39 @@ describe('zip files', () => {
     // The last entry of the directory is where the second one is.
     listing.writeUInt32LE(begin, listing.lastIndexOf('PK\x01\x02') + 42);
     expect(await problem(bytes)).toBe(
-      `zip: "a/data/0" has 8 bytes from byte ${begin} on: expected its end before byte ${begin}`,
+      `expected the end of "a/data/0" before byte ${begin}, got 8 bytes from byte ${begin} on`,
     );
   });
 
   it('whose directory lies about sizes', async () => {
     expect(await problem(zipOf(entries({ bytes: 9 })))).toBe(
-      'zip: expected "a/data/0" stored as it is, or deflated, got method 0 and 8 bytes of 9',
+      'expected "a/data/0" stored as it is, or deflated, got method 0 and 8 bytes of 9',
     );
     const begin = 30 + 'a/data.pkl'.length + bytesOf(pickle(state)).length;
     expect(await problem(zipOf(entries({ bytes: 99, packedBytes: 99 })))).toBe(
-      `zip: "a/data/0" has 99 bytes from byte ${begin} on: expected its end before byte ${begin + 46}`,
+      `expected the end of "a/data/0" before byte ${begin + 46}, got 99 bytes from byte ${begin} on`,
     );
     const bytes = zipOf(entries());
     const end = Buffer.from(bytes.buffer).lastIndexOf('PK\x05\x06');
-    new DataView(bytes.buffer).setUint16(end + 10, 9, true);
     const directory = Buffer.from(bytes.buffer).indexOf('PK\x01\x02');
-    expect(await problem(bytes)).toBe(`zip: expected entry 3 of 9 at byte ${directory + 110}`);
+    new DataView(bytes.buffer).setUint32(end + 12, 100, true);
+    expect(await problem(bytes)).toBe(`expected a zip entry at byte ${directory + 56}`);
     new DataView(bytes.buffer).setUint32(end + 16, 1e6, true);
-    expect(await problem(bytes)).toBe(`zip: expected a directory before byte ${end}, got 110 from 1000000`);
+    expect(await problem(bytes)).toBe(
+      `expected a zip directory before byte ${end}, got 100 bytes from byte 1000000 on`,
+    );
   });
 
   it('that are bombs: an entry beyond its size, or far beyond the file’s', async () => {
     const packed = deflateRawSync(new Uint8Array(1e6));
     expect(await problem(zipOf(entries({ method: 8, packed })))).toBe(
-      'zip: expected 8 bytes of "a/data/0" once inflated, got more',
+      'expected 8 bytes of "a/data/0" once inflated, got more',
     );
     const bomb = zipOf(entries({ method: 8, packed, bytes: 2e6 }));
     const directory = Buffer.from(bomb.buffer).indexOf('PK\x01\x02');
-    expect(await problem(bomb)).toBe(`zip: expected at most 4 times ${directory} bytes inflated, got 2000000`);
+    expect(await problem(bomb)).toBe(
+      `expected inflated bytes within 4 times the ${directory} bytes that are stored, got 2000000`,
+    );
   });
 
   it('with fields of zip64 that end behind the directory', async () => {
@@ -152,7 +155,9 @@ describe('zip files', () => {
     listing.writeUInt16LE(0xffff, listing.lastIndexOf('a/data/0') + 'a/data/0'.length + 2);
     expect([...(await loadWeights(bytes)).keys()]).toEqual(['w']);
     listing.writeUInt16LE(2, listing.lastIndexOf('a/data/0') + 'a/data/0'.length);
-    expect(await problem(bytes)).toMatch(/^zip: "a\/data\/0" has 4294967295 bytes from byte 4294967295 on: /);
+    expect(await problem(bytes)).toMatch(
+      /^expected the end of "a\/data\/0" before byte \d+, got \d+ bytes from byte \d+ on$/,
+    );
   });
 });
 
@@ -195,12 +200,10 @@ describe('legacy files', () => {
   });
 
   it('whose list of storages lacks one, or holds lists', async () => {
-    expect(await problem(legacyWith(state, { 1: [1, 2] }))).toBe(
-      'expected the place of storage "0", got none in the list of storages',
-    );
+    expect(await problem(legacyWith(state, { 1: [1, 2] }))).toBe('expected 8 bytes of storage "0", got none');
     const begin = Buffer.from(good).lastIndexOf(bytesOf('\x80\x02]'));
     const bytes = Buffer.concat([good.subarray(0, begin), bytesOf(pickle(']]a'))]);
-    expect(await problem(bytes)).toBe('expected the keys of storages as a list of texts');
+    expect(await problem(bytes)).toBe('expected 8 bytes of storage "0", got none');
   });
 
   it('of another protocol of torch.save', async () => {
@@ -213,7 +216,8 @@ describe.each([
   ['zip', zipWith],
   ['legacy', legacyWith],
 ])('pickles in the %s layout', (layout, fileWith) => {
-  const where = layout === 'zip' ? /"archive\/data\.pkl" at byte \d+: / : /the object at byte \d+: /;
+  const where = layout === 'zip' ? / in "archive\/data\.pkl" at byte \d+/ : / in the object at byte \d+/;
+  const refused = (opcode: string) => `expected opcodes of protocols 2 to 5 with what they take, got ${opcode}`;
   const inPickle = async (opcodes: string) => (await problem(fileWith(opcodes, { 0: [1, 2] }))).replace(where, '');
 
   it('that call what is dangerous call nothing', async () => {
@@ -232,11 +236,11 @@ describe.each([
     const bytes = fileWith(dict({ w: pickledTensor({ type: 'torch.QInt8Storage' }) }), { 0: [1, 2] });
     expect(await problem(bytes)).toBe('expected a state dict, got a checkpoint with no tensors under "w"');
     const complex = fileWith(dict({ w: pickledTensor({ type: 'torch.ComplexFloatStorage' }) }), { 0: [1, 2, 3, 4] });
-    expect(await problem(complex)).toBe('tensor "w": expected a dtype of layertap, got complex64');
+    expect(await problem(complex)).toBe('expected a dtype of layertap for tensor "w", got complex64');
   });
 
   it('that remember what never was, or themselves', async () => {
-    expect(await inPickle('h\x05')).toBe('expected a value that was noted, got number 5');
+    expect(await inPickle('h\x05')).toBe(refused('0x68'));
     expect(await inPickle('}q\x00X\x01\0\0\0ah\x00s')).toBe(
       'expected a state dict, got a checkpoint with no tensors under "a"',
     );
@@ -247,26 +251,26 @@ describe.each([
     const note = (i: number) => String.fromCharCode(i);
     const twice = Array.from({ length: 60 }, (_, i) => `](h${note(i)}h${note(i)}eq${note(i + 1)}`).join('');
     const doubled = `]q\x00${twice}`;
-    expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe('expected a name as texts');
-    expect(await inPickle(`${doubled}\x85Q`)).toMatch(/^expected persistent ids of storages, got \[an array of 2, /);
+    expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe(refused('0x93'));
+    expect(await inPickle(`${doubled}\x85Q`)).toBe('expected persistent ids of storages, got object');
   });
 
   it('that make millions of values of as many bytes', async () => {
-    const message = 'expected at most 1048576 values, lists and dicts, got more';
+    const name = layout === 'zip' ? '"archive/data.pkl"' : 'the object';
+    const message = `expected at most 2097152 values in ${name}, got more`;
     const many = (opcodes: string, count: number) => opcodes.repeat(count);
-    expect(await inPickle(many('N', 1_048_577))).toBe(message);
-    expect(await inPickle(many('}0', 131_073))).toBe(message);
-    expect(await inPickle(many(')0', 1_048_577))).toBe(message);
-    expect(await inPickle(`N${many('\x94', 1_048_577)}`)).toBe(message);
+    expect(await inPickle(many('N', 2_097_153))).toBe(message);
+    expect(await inPickle(many('}0', 262_145))).toBe(message);
+    expect(await inPickle(many(')0', 2_097_153))).toBe(message);
+    expect(await inPickle(`N${many('\x94', 2_097_152)}`)).toBe(message);
   });
 
-  it('with a number of gigabytes', async () => {
-    expect(await inPickle('\x8b\xff\xff\xff\x7f')).toBe('expected a number of at most 256 bytes, got 2147483647');
-  });
-
-  it('with a text that never ends', async () => {
-    const error = await inPickle(`X${u32(0xfffffff0)}abc`);
-    expect(error).toMatch(
+  it.each([
+    ['text', `X${u32(0xfffffff0)}abc`],
+    ['number', '\x8b\xff\xff\xff\x7f'],
+    ['name', 'ctorch'],
+  ])('with a %s that never ends', async (_, opcodes) => {
+    expect(await inPickle(opcodes)).toMatch(
       /^("archive\/data\.pkl"|the end is missing: the object) ends at byte \d+, before its pickle does$/,
     );
   });
@@ -276,15 +280,17 @@ describe.each([
     [{ shape: [-2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
     [{ offset: -1 }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
     [{ shape: [2, 2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
-    [{ shape: [3] }, 'expected a tensor within the 2 elements of storage "0", got size [3], stride [1] from 0 on'],
-    [{ offset: 1 }, 'expected a tensor within the 2 elements of storage "0", got size [2], stride [1] from 1 on'],
-    [{ stride: [2] }, 'expected a tensor within the 2 elements of storage "0", got size [2], stride [2] from 0 on'],
+    [{ shape: [3] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
+    [{ offset: 1 }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
+    [{ stride: [2] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
     [
       { shape: [2e9, 2e9, 2e9], stride: [0, 0, 0] },
-      'expected a tensor within the 2 elements of storage "0", got size [2000000000, 2000000000, 2000000000], ' +
-        'stride [0, 0, 0] from 0 on',
+      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 3.2e+28',
     ],
-    [{ shape: [2e6], stride: [0] }, 'expected at most 1048576 elements of an expanded tensor, got 2000000'],
+    [
+      { shape: [2e6], stride: [0] },
+      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 8000000',
+    ],
     [{ key: '0', count: -5 }, 'expected a key and a number of elements of each storage'],
   ])('with a tensor that is not within its storage: %j', async (tensor, message) => {
     expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toBe(message);
@@ -292,7 +298,11 @@ describe.each([
 
   it('with a storage of two sizes', async () => {
     const bytes = fileWith(dict({ a: pickledTensor(), b: pickledTensor({ count: 3 }) }), { 0: [1, 2] });
-    expect(await problem(bytes)).toBe('expected one size of storage "0", got 2 elements and 3');
+    expect(await problem(bytes)).toBe(
+      layout === 'zip'
+        ? 'expected 12 bytes of storage "0", got 8'
+        : `the end is missing: ${bytes.length} of ${bytes.length + 4} bytes`,
+    );
   });
 
   it('with many tensors that repeat a few bytes', async () => {
@@ -300,28 +310,26 @@ describe.each([
       Array.from({ length: 100 }, (_, i) => [`w${i}`, pickledTensor({ shape: [1e6], stride: [0] })]),
     );
     expect(await problem(fileWith(dict(many), { 0: [1, 2] }))).toBe(
-      'expected tensors of at most 4 times the 8 bytes of their storages, got 400000000',
+      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 400000000',
     );
   });
 });
 
 it('a zip file whose storage is shorter than its tensors need', async () => {
   const object = dict({ w: pickledTensor({ count: 4 }) });
-  expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe(
-    'expected 16 bytes of storage "0", got 8 in "archive/data/0"',
-  );
+  expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe('expected 16 bytes of storage "0", got 8');
 });
 
 it('a pickle or a directory beyond maxHeaderBytes', async () => {
   const bytes = zipWith(state, { 0: [1, 2] });
   const size = bytesOf(pickle(state)).length;
   expect(await rejection(() => openWeights(bytes, { maxHeaderBytes: size - 1 }))).toBe(
-    `FormatError: pth: expected "archive/data.pkl" within maxPickleBytes, got ${size} bytes; ` +
+    `FormatError: pth: expected "archive/data.pkl" within maxHeaderBytes, got ${size} bytes; ` +
       'openWeights takes more with that option',
   );
   const names = Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`w${i}`, int(i)]));
   expect(await rejection(() => openWeights(legacyWith(dict(names)), { maxHeaderBytes: 70_000 }))).toBe(
-    'FormatError: pth: expected the object within maxPickleBytes, got 70000 bytes; ' +
+    'FormatError: pth: expected the object within maxHeaderBytes, got 70000 bytes; ' +
       'openWeights takes more with that option',
   );
 });
@@ -421,10 +429,6 @@ it('persistent ids and views that are none', async () => {
   );
   const view = tuple(text('1'), int(1), int(2));
   expect(await problem(object(storage(type, text('0'), text('cpu'), int(2), view)))).toBe(
-    'expected a view within the 2 elements of storage "0"',
-  );
-  const huge = `\x8a\x08${i64(2 ** 52)}`;
-  expect(await problem(object(storage(type, text('0'), text('cpu'), huge)))).toBe(
-    `expected a view within the ${2 ** 52} elements of storage "0"`,
+    'expected a key and a number of elements of each storage',
   );
 });

@@ -58,7 +58,7 @@ describe('cachedFile', () => {
     await using server = await serveFile(servedBytes(file.subarray(0, 1e6)));
     const source = await cachedFile(`${server.url}?token=secret`, { cache: memoryCache() });
     expect(await rejection(() => openWeights(source!))).toMatch(
-      new RegExp(`^FormatError: ${server.url}: pth: zip: the end is missing: 1000000 of at least `),
+      new RegExp(`^FormatError: ${server.url}: pth: the end is missing: 1000000 of at least `),
     );
   });
 

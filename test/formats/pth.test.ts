@@ -364,7 +364,7 @@ describe('zip files', () => {
     const bytes = bytesOf('state-dict.zip');
     const cut = bytes.subarray(0, bytes.length - 30);
     expect(await rejection(() => openWeights(cut))).toBe(
-      `FormatError: pth: zip: the end is missing: ${cut.length} of at least ${cut.length + 22} bytes`,
+      `FormatError: pth: the end is missing: ${cut.length} of at least ${cut.length + 22} bytes`,
     );
   });
 
@@ -373,7 +373,7 @@ describe('zip files', () => {
     const opened = await openWeights(bytes);
     await opened.load(['float16']);
     expect(await rejection(() => opened.load(['f32']))).toMatch(
-      /^FormatError: pth: zip: expected "state-dict\.zip\/data\/0" with checksum [0-9a-f]+, got [0-9a-f]+$/,
+      /^FormatError: pth: expected "state-dict\.zip\/data\/0" with checksum [0-9a-f]+, got [0-9a-f]+$/,
     );
   });
 
@@ -394,13 +394,12 @@ describe('zip files', () => {
     const cases: [bytes: Uint8Array, message: RegExp][] = [
       [
         first(() => ({ bytes: 1e6, packedBytes: 1e6 })),
-        /"state-dict\.zip\/data\/0" has 1000000 bytes from byte \d+ on/,
+        /the end of "state-dict\.zip\/data\/0" before byte \d+, got 1000000 bytes from byte \d+ on/,
       ],
       [first(() => ({ bytes: 5 })), /expected "state-dict\.zip\/data\/0" stored .*, got method 0 and 24 bytes of 5/],
-      [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0", got 4 in/],
-      [first(() => ({ name: 'state-dict.zip/data/1' })), /"state-dict\.zip\/data\/1" appears twice/],
-      [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0", got no entry "state-dict\.zip\/data\/0"/],
-      [first(() => ({ localName: 'other' })), /expected 24 bytes of "state-dict\.zip\/data\/0" .*, got "other"/],
+      [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0", got 4$/],
+      [first(() => ({ name: 'state-dict.zip/data/1' })), /expected one entry "state-dict\.zip\/data\/1", got two/],
+      [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0", got none$/],
       [first(() => ({ method: 12 })), /stored as it is, or deflated, got method 12 /],
       [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got what is not deflated/],
       [
@@ -421,7 +420,7 @@ describe('zip files', () => {
 
   it('without a pickle are refused', async () => {
     expect(await rejection(() => openWeights(zipOf([{ name: 'a.txt', content: new Uint8Array(3) }])))).toBe(
-      'FormatError: pth: zip: expected an entry data.pkl, got 1 others',
+      'FormatError: pth: expected a zip entry data.pkl, got 1 others',
     );
   });
 });
@@ -431,25 +430,28 @@ describe('pickles of strangers', () => {
   const opened = (pickle: string) => openWeights(zipOf([{ name: 'a/data.pkl', content: text(`\x80\x02${pickle}`) }]));
 
   it.each([
-    ['.', /expected a value on the stack/],
+    ['.', 'got 0x2e'],
     ['N.', /expected a state dict, got something else than a dict/],
-    ['\xff.', /at byte 2: expected an opcode of protocols 2 to 5, got 0xff/],
-    ['h\x05.', /expected a value that was noted, got number 5/],
-    ['t.', /expected a mark on the stack/],
-    ['\x8b\xff\xff\xff\x7f', /expected a number of at most 256 bytes, got 2147483647/],
+    ['\xff.', /expected opcodes of protocols 2 to 5 with what they take in "a\/data\.pkl" at byte 2, got 0xff$/],
+    ['h\x05.', 'got 0x68'],
+    ['t.', 'got 0x74'],
+    ['\x8b\xff\xff\xff\x7f', /ends at byte 7, before its pickle does/],
     ['X\xff\xff\xff\x7fabc', /ends at byte 10, before its pickle does/],
-    ['}K\x01s.', /expected a value on the stack/],
-    ['}(K\x01u.', /expected a value for each key/],
-    ['K\x01K\x02a.', /expected a list to append to/],
-    ['K\x01)R.', /expected a name to call/],
+    ['}K\x01s.', 'got 0x73'],
+    ['}(K\x01u.', 'got 0x75'],
+    ['K\x01K\x02a.', 'got 0x61'],
+    ['K\x01)R.', 'got 0x52'],
+    ['(0.', 'got 0x30'],
+    ['(q\x00.', 'got 0x71'],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
-    ['K\x05Q.', /expected persistent ids of storages, got 5/],
+    ['K\x05Q.', /expected persistent ids of storages, got number/],
     ['cos', /before its pickle does/],
-    ['\x80\x09N.', /expected protocol 2 to 5, got 9/],
+    ['\x80\x09N.', 'got 0x80'],
   ])('%j end in an error that says where', async (pickle, message) => {
     const error = await rejection(() => opened(pickle));
     expect(error).toMatch(/^FormatError: pth: /);
     expect(error).toMatch(message);
+    if (typeof message === 'string') expect(error).toMatch(/expected opcodes of .* at byte \d+, got /);
   });
 
   it('may hold themselves, and unknown objects that nobody needs', async () => {
@@ -465,12 +467,11 @@ describe('pickles of strangers', () => {
   });
 
   it.each([
-    ['2', '5', '1', /expected a tensor within the 6 elements of storage "0", got size \[5\], stride \[1\] from 2 on/],
-    ['0', '9', '1', /expected a tensor within the 6 elements/],
-    ['0', '3', '9', /expected a tensor within the 6 elements/],
+    ['2', '5', '1', /expected tensors within the 24 bytes of storage "0", got one up to byte 28/],
+    ['0', '9', '1', /expected tensors within the 24 bytes of storage "0"/],
+    ['0', '3', '9', /expected tensors within the 24 bytes of storage "0"/],
     ['-1', '3', '1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
     ['0', '3', '-1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
-    ['0', '2000000', '0', /expected at most 1048576 elements of an expanded tensor, got 2000000/],
   ])('tensors of offset %s, size %s, stride %s are refused', async (offset, size, stride, message) => {
     const int = (value: string) => {
       const buffer = Buffer.alloc(5);
