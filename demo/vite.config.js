@@ -13,7 +13,23 @@ const headers = {
 
 const server = { host: '127.0.0.1', port: 4173, strictPort: true, headers };
 
+/** Has the page's own code fetched beside the script that starts the worker, which asks for it later. */
+const preloadPage = {
+  name: 'preload-page',
+  transformIndexHtml: {
+    order: /** @type {const} */ ('post'),
+    /** @param {string} _html @param {import('vite').IndexHtmlTransformContext} context */
+    handler(_html, { bundle = {} }) {
+      const page = Object.values(bundle).find((file) => file.type === 'chunk' && file.name === 'page');
+      if (!page) return [];
+      const attrs = { rel: 'modulepreload', crossorigin: true, href: `./${page.fileName}` };
+      return [{ tag: 'link', attrs, injectTo: /** @type {const} */ ('head') }];
+    },
+  },
+};
+
 export default defineConfig({
+  plugins: [preloadPage],
   base: './',
   // Nothing as data: in scripts, which the page's policy refuses.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },

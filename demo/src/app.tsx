@@ -1,6 +1,6 @@
 /** The page: one network, and two ways to look through it. */
 
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Engine, ProblemError } from './engine.ts';
 import { LayersTab } from './layers-tab.tsx';
 import { About } from './parts/about.tsx';
@@ -72,7 +72,8 @@ export function App({ engine }: { readonly engine: Engine }) {
     [engine, shared],
   );
 
-  useEffect(() => {
+  // Before the frame is drawn: the worker needn't wait for it.
+  useLayoutEffect(() => {
     open('digits', { kind: 'builtin' });
   }, [open]);
 
@@ -88,7 +89,7 @@ export function App({ engine }: { readonly engine: Engine }) {
         </p>
       </header>
       <main>
-        <NetworkPanel host={host} opened={opened} open={open} />
+        <NetworkPanel host={host} opened={opened} open={open} fail={shared.fail} />
         <div class="messages">
           <p class="status" role="status" aria-live="polite">
             {status}

@@ -1,6 +1,8 @@
 /** The worker as the page sees it: requests that return promises, and events in between. */
 
-import type { Event, FromWorker, Problem, RequestName, Requests } from './protocol.ts';
+import sceneUrl from '../../examples/digits/scene.png?url';
+import weightsUrl from '../../examples/digits/weights.safetensors?url';
+import type { BuiltinName, Event, FromWorker, Problem, RequestName, Requests, ToWorker } from './protocol.ts';
 
 /** What went wrong, in words for people. */
 export class ProblemError extends Error {
@@ -25,6 +27,9 @@ interface Pending {
   onEvent: ((event: Event) => void) | undefined;
 }
 
+/** The files that come with the page. */
+const BUILTIN: Readonly<Record<BuiltinName, string>> = { weights: weightsUrl, scene: sceneUrl };
+
 /** A worker with one network. */
 export class Engine {
   readonly #worker = new Worker(new URL('./worker/index.ts', import.meta.url), { type: 'module' });
@@ -32,6 +37,17 @@ export class Engine {
   #next = 1;
 
   constructor() {
+    // Here, since the worker's own code comes later than these files.
+    for (const name of ['weights', 'scene'] as const) {
+      const post = (message: Extract<ToWorker, { name: 'builtin' }>, transfer: Transferable[]) =>
+        this.#worker.postMessage(message, transfer);
+      fetch(BUILTIN[name])
+        .then((response) => response.arrayBuffer())
+        .then(
+          (bytes) => post({ name: 'builtin', builtin: name, bytes }, [bytes]),
+          (error) => post({ name: 'builtin', builtin: name, bytes: null, reason: String(error) }, []),
+        );
+    }
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     this.#worker.onerror = ({ message }) => {
       const detail = message || 'The browser gives no reason. Reload the page; a smaller network or input may help.';

@@ -1,6 +1,6 @@
 /** One picture through the network: its layers, and its answer. */
 
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Shared } from './app.tsx';
 import { bytes, milliseconds } from './format.ts';
 import { AnswerCard } from './parts/answer-card.tsx';
@@ -74,17 +74,18 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
     [engine, fail, clearProblem],
   );
 
-  useEffect(() => {
+  // What asks the worker doesn't wait for a frame: each would take one.
+  useLayoutEffect(() => {
     take(null, 'scene.png');
   }, [take]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     setWeights(null);
     setResults((before) => ({ ...NOTHING, input: before.input }));
     if (opened) setSettings({ of: opened, layers: opened.layers, size: opened.size });
   }, [opened]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!settings || settings.of !== opened || !opened.hasWeights || pictureCount === 0) return;
     const { layers, size } = settings;
     const controller = new AbortController();

@@ -1,9 +1,10 @@
-/** Starts the worker, then draws the page in a task of its own. */
+/**
+ * Starts what the first picture waits for, before the page's own code is there: the worker, and the files that come
+ * with the page. Then draws the page.
+ */
 
-import { render } from 'preact';
-import { App } from './app.tsx';
 import { Engine } from './engine.ts';
 import './style.css';
 
 const engine = new Engine();
-setTimeout(() => render(<App engine={engine} />, document.getElementById('app')!));
+import('./page.tsx').then(({ draw }) => draw(engine));

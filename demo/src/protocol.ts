@@ -145,10 +145,20 @@ export interface Requests {
 
 export type RequestName = keyof Requests;
 
+/** Files that come with the page: the digits network's weights, and a picture. */
+export type BuiltinName = 'weights' | 'scene';
+
 /** A request as it is posted. */
 export type ToWorker =
   | { [N in RequestName]: { readonly id: number; readonly name: N; readonly args: Requests[N]['args'] } }[RequestName]
-  | { readonly id: number; readonly name: 'cancel' };
+  | { readonly id: number; readonly name: 'cancel' }
+  | {
+      readonly name: 'builtin';
+      readonly builtin: BuiltinName;
+      /** Null where the file couldn't be fetched, for this reason. */
+      readonly bytes: ArrayBuffer | null;
+      readonly reason?: string;
+    };
 
 /** What went wrong, for people: what it is, and what can be done. */
 export interface Problem {

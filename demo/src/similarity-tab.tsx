@@ -3,7 +3,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Shared } from './app.tsx';
 import { ProblemError } from './engine.ts';
-import { droppedFiles, isPicture } from './files.ts';
+import { isPicture } from './files.ts';
+import { DropSection, FileButton } from './parts/files.tsx';
 import { Pixels } from './parts/pixels.tsx';
 import type { Neighbour, Opened, Picture, TreeNode } from './protocol.ts';
 
@@ -31,9 +32,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
   const [query, setQuery] = useState<number | null>(null);
   const [nearest, setNearest] = useState<readonly Neighbour[]>([]);
   const [done, setDone] = useState<{ readonly count: number; readonly of: number } | null>(null);
-  const [isOver, setIsOver] = useState(false);
   const adding = useRef<AbortController | null>(null);
-  const [files, folder] = [useRef<HTMLInputElement>(null), useRef<HTMLInputElement>(null)];
   const layers = opened ? layersOf(opened) : [];
   const isUsable = opened?.hasWeights === true;
 
@@ -125,33 +124,31 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
 
   return (
     <div class="similarity">
-      <section
-        class={`card ${isOver ? 'over' : ''}`}
-        aria-labelledby="photos-title"
-        onDragOver={(event) => {
-          event.preventDefault();
-          setIsOver(true);
-        }}
-        onDragLeave={() => setIsOver(false)}
-        onDrop={(event) => {
-          event.preventDefault();
-          setIsOver(false);
-          if (event.dataTransfer && isUsable) droppedFiles(event.dataTransfer).then((dropped) => add(dropped), fail);
-        }}
+      <DropSection
+        class="card"
+        name={{ labelledBy: 'photos-title' }}
+        take={(dropped) => isUsable && add(dropped)}
+        fail={fail}
       >
         <h2 id="photos-title">Photos</h2>
         <fieldset class="row" aria-label="Add photos">
-          <button type="button" class="primary" disabled={!isUsable} onClick={() => files.current?.click()}>
+          <FileButton
+            id="similar-files"
+            label="Photos to compare"
+            accept="image/*"
+            multiple
+            isPrimary
+            disabled={!isUsable}
+            take={add}
+          >
             Add photos…
-          </button>
-          <button type="button" disabled={!isUsable} onClick={() => folder.current?.click()}>
+          </FileButton>
+          <FileButton id="similar-folder" label="Folder of photos" multiple disabled={!isUsable} take={add}>
             Add a folder…
-          </button>
+          </FileButton>
           <button type="button" disabled={photos.length === 0} onClick={() => start(layer, [])}>
             Remove all
           </button>
-          <FileInput inputRef={files} id="similar-files" label="Photos to compare" take={add} />
-          <FileInput inputRef={folder} id="similar-folder" label="Folder of photos" take={add} isFolder />
           <label for="similar-layer">Layer</label>
           <select
             id="similar-layer"
@@ -193,7 +190,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             ))}
           </ul>
         )}
-      </section>
+      </DropSection>
       {compared.length > 1 && (
         <section class="card" aria-labelledby="matrix-title">
           <h2 id="matrix-title">Side by side</h2>
@@ -262,32 +259,6 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
         </section>
       )}
     </div>
-  );
-}
-
-function FileInput(props: {
-  readonly inputRef: preact.RefObject<HTMLInputElement | null>;
-  readonly id: string;
-  readonly label: string;
-  readonly take: (files: readonly File[]) => void;
-  readonly isFolder?: boolean;
-}) {
-  return (
-    <input
-      ref={props.inputRef}
-      class="visually-hidden"
-      type="file"
-      id={props.id}
-      aria-label={props.label}
-      tabIndex={-1}
-      multiple
-      {...(props.isFolder ? { webkitdirectory: true } : { accept: 'image/*' })}
-      onChange={(event) => {
-        const chosen = [...(event.currentTarget.files ?? [])];
-        event.currentTarget.value = '';
-        props.take(chosen);
-      }}
-    />
   );
 }
 

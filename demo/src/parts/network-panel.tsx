@@ -1,7 +1,8 @@
 /** Which network, and where its weights come from. */
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
+import { DropSection, FileButton } from './files.tsx';
 
 /** The network that a weight file's name begins with: `resnet18-f37072fd.pth`, the longest name that fits. */
 function networkOfFile(name: string, networks: readonly NetworkChoice[]): string | null {
@@ -13,13 +14,12 @@ export function NetworkPanel(props: {
   readonly host: Host | null;
   readonly opened: Opened | null;
   readonly open: (network: string, source: WeightSource) => void;
+  readonly fail: (error: unknown) => void;
 }) {
-  const { host, opened, open } = props;
+  const { host, opened, open, fail } = props;
   const [network, setNetwork] = useState('digits');
   const [repo, setRepo] = useState('');
-  const [isOver, setIsOver] = useState(false);
   const [waiting, setWaiting] = useState<File | null>(null);
-  const fileInput = useRef<HTMLInputElement>(null);
   const networks = host?.networks ?? [];
   const choice = networks.find(({ id }) => id === network);
   const groups = [...new Set(networks.map(({ group }) => group))];
@@ -58,19 +58,11 @@ export function NetworkPanel(props: {
   });
 
   return (
-    <section
-      class={`network card ${isOver ? 'over' : ''}`}
-      aria-label="Network and weights"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setIsOver(false);
-        openFile(event.dataTransfer?.files[0]);
-      }}
+    <DropSection
+      class="network card"
+      name={{ label: 'Network and weights' }}
+      take={([file]) => openFile(file)}
+      fail={fail}
     >
       <div class="field">
         <label for="network">Network</label>
@@ -94,22 +86,15 @@ export function NetworkPanel(props: {
           Weights
         </span>
         <fieldset class="row" aria-labelledby="weights-label">
-          <button type="button" disabled={!host} onClick={() => fileInput.current?.click()}>
-            Open a file…
-          </button>
-          <input
-            ref={fileInput}
-            class="visually-hidden"
-            type="file"
+          <FileButton
             id="weights-file"
-            aria-label="Weight file, .pth or .safetensors"
-            tabIndex={-1}
+            label="Weight file, .pth or .safetensors"
             accept=".pth,.pt,.bin,.safetensors"
-            onChange={(event) => {
-              openFile(event.currentTarget.files?.[0]);
-              event.currentTarget.value = '';
-            }}
-          />
+            disabled={!host}
+            take={([file]) => openFile(file)}
+          >
+            Open a file…
+          </FileButton>
         </fieldset>
       </div>
       <form
@@ -147,6 +132,6 @@ export function NetworkPanel(props: {
             ? `${opened.id} has no weights yet. Open or drop a .pth or .safetensors file with torchvision’s names.`
             : ''}
       </p>
-    </section>
+    </DropSection>
   );
 }

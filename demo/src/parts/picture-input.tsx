@@ -1,9 +1,10 @@
 /** Where pictures come from: a file, the clipboard, the camera, a pen. */
 
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { droppedFiles, isWeights } from '../files.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { isWeights } from '../files.ts';
 import { Camera } from './camera.tsx';
 import { DrawPad } from './draw-pad.tsx';
+import { DropSection, FileButton } from './files.tsx';
 
 /** Takes a picture; null is the scene that comes with the page. */
 export type TakePicture = (source: Blob | ImageBitmap | null, name: string) => void;
@@ -15,8 +16,6 @@ export function PictureInput(props: {
 }) {
   const { take, fail } = props;
   const [mode, setMode] = useState<'none' | 'camera' | 'draw'>('none');
-  const [isOver, setIsOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
     const onPaste = ({ clipboardData }: ClipboardEvent) => {
@@ -36,41 +35,20 @@ export function PictureInput(props: {
   const toggle = (next: 'camera' | 'draw') => setMode((now) => (now === next ? 'none' : next));
 
   return (
-    <section
-      class={`card picture-input ${isOver ? 'over' : ''}`}
-      aria-labelledby="picture-title"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setIsOver(false);
-        if (event.dataTransfer) droppedFiles(event.dataTransfer).then(([file]) => takeFile(file), fail);
-      }}
+    <DropSection
+      class="card picture-input"
+      name={{ labelledBy: 'picture-title' }}
+      take={([file]) => takeFile(file)}
+      fail={fail}
     >
       <h2 id="picture-title">Picture</h2>
       {mode === 'none' && props.children}
       {mode === 'camera' && <Camera take={take} close={() => setMode('none')} fail={fail} />}
       {mode === 'draw' && <DrawPad take={take} />}
       <fieldset class="row" aria-label="Choose a picture">
-        <button type="button" class="primary" onClick={() => input.current?.click()}>
+        <FileButton id="photo-file" label="Photo" accept="image/*" isPrimary take={([file]) => takeFile(file)}>
           Photo…
-        </button>
-        <input
-          ref={input}
-          class="visually-hidden"
-          type="file"
-          id="photo-file"
-          aria-label="Photo"
-          tabIndex={-1}
-          accept="image/*"
-          onChange={(event) => {
-            takeFile(event.currentTarget.files?.[0]);
-            event.currentTarget.value = '';
-          }}
-        />
+        </FileButton>
         <button type="button" aria-pressed={mode === 'camera'} onClick={() => toggle('camera')}>
           Camera
         </button>
@@ -88,6 +66,6 @@ export function PictureInput(props: {
         </button>
       </fieldset>
       <p class="hint">Or drop a photo here, or paste one.</p>
-    </section>
+    </DropSection>
   );
 }

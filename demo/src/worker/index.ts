@@ -4,8 +4,8 @@
  */
 
 import type { Image } from 'layertap';
-import sceneUrl from '../../../examples/digits/scene.png?url';
 import type { Event, Picture, RequestName, Requests, ToWorker } from '../protocol.ts';
+import { builtin, takeBuiltin } from './builtin.ts';
 import { budgetBytes, isIsolated, isRelaxed, startThreads } from './host.ts';
 import { decode, thumbnailOf } from './pictures.ts';
 import { problemOf, Said } from './problems.ts';
@@ -15,11 +15,6 @@ import { compare, embed, forget, neighbours } from './similar.ts';
 
 /** The longer side of a photo among others, in pixels. */
 const THUMBNAIL = 144;
-
-/** The picture that comes with the page, fetched while the page is still being set up. */
-const scene = fetch(sceneUrl).then((response) => response.blob());
-// A failure is told where it is asked for.
-scene.catch(() => {});
 
 let session: Session | null = null;
 let picture: Image | null = null;
@@ -50,7 +45,7 @@ const handlers: Handlers = {
   },
 
   async picture({ source, name }) {
-    picture = await decode(source ?? (await scene), name);
+    picture = await decode(source ?? new Blob([await builtin('scene')]), name);
     return { width: picture.width, height: picture.height };
   },
 
@@ -82,6 +77,7 @@ const controllers = new Map<number, AbortController>();
 let queue: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.name === 'builtin') return takeBuiltin(data);
   if (data.name === 'cancel') return controllers.get(data.id)?.abort();
   const controller = new AbortController();
   controllers.set(data.id, controller);
@@ -90,7 +86,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   else queue = queue.then(work);
 };
 
-async function answer({ id, name, args }: Exclude<ToWorker, { name: 'cancel' }>, signal: AbortSignal): Promise<void> {
+async function answer(
+  { id, name, args }: Exclude<ToWorker, { name: 'cancel' | 'builtin' }>,
+  signal: AbortSignal,
+): Promise<void> {
   const emit = (event: Event) => self.postMessage({ id, event }, { transfer: buffersIn(event) });
   try {
     signal.throwIfAborted();

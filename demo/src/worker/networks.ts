@@ -73,8 +73,16 @@ export function inputShape({ kind }: Network, { width, height }: Image, size: nu
   return [1, 3, Math.floor(height * scale), Math.floor(width * scale)];
 }
 
+const trees = new WeakMap<AnyModule, TreeNode>();
+
 /** The network's own tree, with the shape of each layer's output for a square input. */
-export function treeOf({ model, size }: Network): TreeNode {
+export function treeOf(network: Network): TreeNode {
+  const tree = trees.get(network.model) ?? newTreeOf(network);
+  trees.set(network.model, tree);
+  return tree;
+}
+
+function newTreeOf({ model, size }: Network): TreeNode {
   const graph = new Graph([[1, 3, size, size]]);
   model.call(graph.inputs[0]!);
   const nodeOf = (module: AnyModule, path: string, name: string): TreeNode => {

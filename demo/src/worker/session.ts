@@ -12,8 +12,8 @@ import {
   zeros,
 } from 'layertap';
 import { type CamLayers, camLayers } from 'layertap/tools';
-import weightsUrl from '../../../examples/digits/weights.safetensors?url';
 import type { Event, Opened, WeightSource } from '../protocol.ts';
+import { builtin } from './builtin.ts';
 import { compileOptions } from './host.ts';
 import { DIGITS, type Network, network, treeOf } from './networks.ts';
 
@@ -60,8 +60,13 @@ export class Session {
       const file = { tensors: weights.tensors, stream: weights.stream, close: () => repository.close() };
       return new Session(hubNetwork(repository), file, source.repo);
     }
+    const opening = opened(source, signal);
+    // Its failure is told below.
+    opening.catch(() => {});
     const plain = await network(id);
-    const file = await opened(source, signal);
+    // While the weights are on their way.
+    treeOf(plain);
+    const file = await opening;
     if (!file) return new Session(plain, null, '');
     try {
       // The last tensor of the network is its last layer's: as many rows as there are classes.
@@ -175,15 +180,10 @@ export class Session {
 /** What is read of weights. */
 type Weights = TensorStream & Pick<OpenedWeights, 'close'>;
 
-/** The weights that come with the page, fetched while the page is still being set up. */
-const builtin = fetch(weightsUrl).then((response) => response.blob());
-// A failure is told where they are asked for.
-builtin.catch(() => {});
-
 async function opened(source: WeightSource, signal: AbortSignal): Promise<OpenedWeights | null> {
   switch (source.kind) {
     case 'builtin':
-      return openWeights(await builtin, { signal });
+      return openWeights(await builtin('weights'), { signal });
     case 'file':
       return openWeights(source.file, { signal });
     default:
