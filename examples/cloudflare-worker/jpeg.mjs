@@ -6,6 +6,7 @@
 import factory from '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 import { imageFromRgba } from 'layertap';
 import { notAnImage } from './image-header.mjs';
+import { release } from './release.mjs';
 
 /**
  * A decoder. One that failed may have left memory behind, so the next image gets a new instance.
@@ -47,6 +48,8 @@ export function jpegDecoder(module) {
     }
     if (warnings.some((text) => /premature end/i.test(text)))
       throw notAnImage('expected a whole JPEG, got a part of one');
-    return imageFromRgba(decoded.data, decoded.width, decoded.height);
+    const image = imageFromRgba(decoded.data, decoded.width, decoded.height);
+    release(decoded.data);
+    return image;
   };
 }

@@ -14,6 +14,7 @@ import { MODELS } from './models.mjs';
 import { pause, sharedNetwork } from './network.mjs';
 import { Places } from './places.mjs';
 import { checkPng, decodePng, encodeMask } from './png.mjs';
+import { release } from './release.mjs';
 
 const SAFETENSORS = 'application/octet-stream';
 const IMAGE_TYPES = ['image/jpeg', 'image/png'];
@@ -105,6 +106,7 @@ export function createService({ model: name, withWeights, decodeJpeg, loadsOnce,
     }
     try {
       const x = model.prepare(image);
+      release(image.data);
       if (path === '/mask' && model.scores) return maskAnswer(argmax(model.scores(ready, x)), type);
       return featuresAnswer(model.features(ready, x), path, type);
     } catch (error) {

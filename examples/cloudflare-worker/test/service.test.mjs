@@ -319,6 +319,17 @@ describe('a body', () => {
   });
 });
 
+describe('the memory of pixels', () => {
+  it('is given back once the network has its input, where the host can', async () => {
+    const image = { data: new Uint8Array(160 * 128 * 3), width: 160, height: 128 };
+    const withWeights = async (use) => use(await openSafetensors(await readFile(digitsWeights)));
+    const service = createService({ model: 'digits', withWeights, decodeJpeg: () => image });
+    const photo = await picture(1, { format: 'jpeg' });
+    assert.equal((await ask(service, '/mask', photo, { 'content-type': 'image/jpeg' })).status, 200);
+    assert.equal(image.data.length, 'transfer' in ArrayBuffer.prototype ? 0 : 160 * 128 * 3);
+  });
+});
+
 describe('memory that runs out', () => {
   it('gets 503, and the next request loads the weights anew, unless they are gone once they are loaded', async (t) => {
     let loads = 0;
