@@ -12,9 +12,11 @@ import { conv2d, referenceConv2d } from '../../src/ops/conv2d/conv2d.ts';
 import { winograd } from '../../src/ops/conv2d/winograd.ts';
 import type { Algorithm } from '../../src/ops/lowering/algorithm.ts';
 import { type Pair, toSides } from '../../src/ops/rules/window.ts';
+import type { Shape } from '../../src/tensor/shape.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { binaries } from '../support/binaries.ts';
-import { Random } from '../support/kernels.ts';
+import { fillParameters } from '../support/generator.ts';
+import { expectBits, Random } from '../support/kernels.ts';
 import { programOf, runPlan } from '../support/programs.ts';
 import { worstDisagreement } from '../support/tolerance.ts';
 import { winogradBound, winogradMagnitudes } from '../support/winograd-magnitudes.ts';
@@ -74,10 +76,21 @@ function layerOf(
   return conv;
 }
 
-function programWith({ weight, bias, stride, padding, dilation, groups }: Conv2d, algorithm: Algorithm<any>): Program {
+function programWith(conv: Conv2d, algorithm: Algorithm<any>, shape: Shape = SHAPE): Program {
+  const { weight, bias, stride, padding, dilation, groups } = conv;
   const only = { ...conv2d, algorithms: [algorithm], reference: referenceConv2d };
   const sides = toSides('padding', padding as Pair);
-  return programOf([SHAPE], (x) => [record(only, [x!], { weight, bias, stride, padding: sides, dilation, groups })]);
+  return programOf([shape], (x) => [record(only, [x!], { weight, bias, stride, padding: sides, dilation, groups })]);
+}
+
+/** One group's values of `[images, channels, …]`. */
+function groupOf(values: Float32Array, images: number, groups: number, group: number): Float32Array<ArrayBuffer> {
+  const run = values.length / images / groups;
+  const parts = Array.from({ length: images }, (_, n) => {
+    const from = (n * groups + group) * run;
+    return [...values.subarray(from, from + run)];
+  });
+  return Float32Array.from(parts.flat());
 }
 
 /**
@@ -112,6 +125,31 @@ describe.each(TRANSFORMS)('$name', (transform) => {
       const [actual] = runPlan(program, [x], binary);
       const worst = worstDisagreement(actual!.data, expected!.data, bound);
       expect(worst.ratio, `${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
+    }
+  });
+
+  // With seventy images the weight is transformed in each run.
+  it.each([1, 70])('gives each group the bits of a convolution by itself, of %i images', (images) => {
+    const groups = 3;
+    const options = { stride, padding: dilation, dilation };
+    const conv = fillParameters(new Conv2d(groups * CHANNELS, groups * OUT, 3, { ...options, groups }));
+    const random = new Random(3);
+    const x = Float32Array.from({ length: images * groups * CHANNELS * SIZE * SIZE }, () => noise(random, 0));
+    const shapeOf = (count: number) => [images, count * CHANNELS, SIZE, SIZE];
+    for (const binary of binaries) {
+      const whole = new Tensor(x, shapeOf(groups));
+      const [all] = runPlan(programWith(conv, algorithm, whole.shape), [whole], binary);
+      for (let g = 0; g < groups; g++) {
+        const alone = new Conv2d(CHANNELS, OUT, 3, options);
+        alone.loadStateDict([
+          ['weight', new Tensor(groupOf(conv.weight.values(), 1, groups, g), [OUT, CHANNELS, 3, 3])],
+          ['bias', new Tensor(groupOf(conv.bias!.values(), 1, groups, g), [OUT])],
+        ]);
+        const part = new Tensor(groupOf(x, images, groups, g), shapeOf(1));
+        const [expected] = runPlan(programWith(alone, algorithm, part.shape), [part], binary);
+        const actual = groupOf(all!.data as Float32Array, images, groups, g);
+        expectBits(actual, expected!.data as Float32Array, `${binary}, group ${g}`);
+      }
     }
   });
 

@@ -4,9 +4,9 @@
  *     input ─ transform ─▶ a matrix for each point ─ products ─▶ a matrix for each point ─ transform back ─▶ output
  *                                    ▲ weights, transformed once or in each run
  *
- * A matrix has a row for each tile of the output. The products are an indirect GEMM with a group for each point. Tiles
- * go in blocks, so that what is transformed stays in a cache between the three stages. With dilation, each sub-grid is
- * tiled by itself.
+ * A matrix has a row for each tile of the output. The products are an indirect GEMM with a group for each point, or for
+ * each of the convolution's groups of each point. Tiles go in blocks, so that what is transformed stays in a cache
+ * between the three stages. With dilation, each sub-grid is tiled by itself.
  */
 
 import type { Parameter } from '../../tensor/parameter.ts';
@@ -87,14 +87,14 @@ export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
       if (!fits(site, transform)) return null;
       const channels = channelsOf(inputs[0]!);
       const tiling = tilingOf(output, attrs.dilation[0], transform);
-      const plain = gemmConstants(site);
+      const plain = gemmConstants(site, attrs.groups);
       const pretransformed = isPretransformed(site, transform, tiling);
       const constants = pretransformed ? { ...plain, weights: pointsConstant(attrs.weight, transform) } : plain;
       const places = placesOf(site, transform, tiling, pretransformed);
       let made: Schedule | null = null;
       const schedule = () => (made ??= scheduleOf(transform, tiling, places, engine.tileRows));
       return {
-        work: workOf(transform, tiling, { channels, channelsOut: channelsOf(output), pretransformed }),
+        work: workOf(site, transform, tiling, pretransformed),
         constants: listOf(constants),
         workspace: {
           // The schedule is made where a plan wants the algorithm, and not where the algorithm's cost is asked for.
@@ -124,19 +124,19 @@ export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
 }
 
 /**
- * True where a transform computes a convolution: 3×3, without groups, of enough channels, with the transform's stride.
+ * True where a transform computes a convolution: 3×3, of enough channels in each group, with the transform's stride.
+ * Groups are whole panels of output channels, so that what is packed lies as it does without groups.
  */
 function fits({ inputs, output, attrs }: Conv2dSite, { stride, isSurrounded }: Transform): boolean {
-  const { kernelHeight, kernelWidth, out } = weightSizes(attrs);
+  const { kernelHeight, kernelWidth, inGroup, out } = weightSizes(attrs);
   const { dilation, groups } = attrs;
-  const channels = channelsOf(inputs[0]!);
   return (
     kernelHeight === 3 &&
     kernelWidth === 3 &&
-    groups === 1 &&
-    channels % 4 === 0 &&
-    channels >= LEAST_CHANNELS &&
-    out >= LEAST_CHANNELS &&
+    (groups === 1 || (out / groups) % PANEL === 0) &&
+    inGroup % 4 === 0 &&
+    inGroup >= LEAST_CHANNELS &&
+    out / groups >= LEAST_CHANNELS &&
     attrs.stride[0] === stride &&
     attrs.stride[1] === stride &&
     dilation[0] === dilation[1] &&
@@ -171,29 +171,28 @@ function isPretransformed({ weightStorage }: Conv2dSite, { isSurrounded }: Trans
 }
 
 /** What the algorithm does, for the cost model. */
-function workOf(
-  transform: Transform,
-  { count, ends }: Tiling,
-  { channels, channelsOut, pretransformed }: { channels: number; channelsOut: number; pretransformed: boolean },
-) {
+function workOf({ attrs }: Conv2dSite, transform: Transform, { count, ends }: Tiling, pretransformed: boolean) {
+  const { inGroup, out } = weightSizes(attrs);
   const points = transform.side ** 2;
   let products = 0;
   for (let point = 0; point < points; point++) products += tilesOf(transform, ends, point).count;
-  const weights = pretransformed ? 0 : weightCount(transform) * channels * channelsOut;
+  const weights = pretransformed ? 0 : weightCount(transform) * inGroup * out;
   return {
-    macs: products * channels * channelsOut,
-    transformed: count * points * (channels + channelsOut) + weights,
+    macs: products * inGroup * out,
+    transformed: count * points * (inGroup * attrs.groups + out) + weights,
   };
 }
 
 /** Sizes of the matrices, and where they lie in the scratch memory. */
 interface Places {
   readonly channelsIn: number;
+  /** Input channels of a group. */
+  readonly inGroup: number;
   /** Whole vectors. */
   readonly channelsOut: number;
   /** Tiles of a block. The GEMM has a row for each, so all blocks but the last are a multiple of its `tileRows`. */
   readonly blockSize: number;
-  /** Input channels of a chunk. */
+  /** Input channels of a chunk. With groups there is one. */
   readonly chunk: number;
   /** The offset of the products' own scratch memory. */
   readonly gemm: number;
@@ -211,7 +210,7 @@ interface Places {
 
 /** Where a site's matrices lie. */
 function placesOf(
-  { inputs, output, engine }: Conv2dSite,
+  { inputs, output, attrs, engine }: Conv2dSite,
   transform: Transform,
   { count }: Tiling,
   pretransformed: boolean,
@@ -220,7 +219,9 @@ function placesOf(
   const points = transform.side ** 2;
   const channelsIn = channelsOf(inputs[0]!);
   const channelsOut = vectorBytes(channelsOf(output)) / 4;
-  const chunk = Math.min(channelsIn, MAX_CHUNK);
+  const { groups } = attrs;
+  const inGroup = channelsIn / groups;
+  const chunk = groups > 1 ? channelsIn : Math.min(channelsIn, MAX_CHUNK);
   // Enough rows for each point's weights to pay for their way from memory: more, where a row has more channels. A
   // thread has only some of the points.
   const mostTiles = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
@@ -229,12 +230,13 @@ function placesOf(
   const inputBytes = skewed(points * chunk * 4);
   const productBytes = skewed(points * channelsOut * 4);
   const gemm = threads * THREAD_BYTES;
-  const input = gemm + gemmScratchBytes({ channelsIn: chunk, taps: 1, weightStorage: 'f32' }, engine);
+  const input = gemm + gemmScratchBytes({ channelsIn: chunk / groups, taps: 1, weightStorage: 'f32' }, engine);
   const products = input + blockSize * inputBytes;
   const weights = products + blockSize * productBytes;
-  const weightBytes = weightCount(transform) * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
+  const weightBytes = weightCount(transform) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
   return {
     channelsIn,
+    inGroup,
     channelsOut,
     blockSize,
     chunk,
@@ -339,18 +341,18 @@ function writeTables({ site, places, schedule, binding }: Bound, tiling: Tiling)
 
 /** The transform of the weight, where the constant isn't transformed: the threads share its panels. */
 function weightPhases({ site, transform, places, binding, weights }: Bound): readonly Phase[] {
-  const { channelsIn, weights: to } = places;
+  const { inGroup, weights: to } = places;
   if (to === null) return [];
   const panels = panelsOf(places.channelsOut);
   const phase = ranges(panels, site.engine.threads).map(({ first, count }, thread) =>
     f32_winograd_weights({
       side: transform.side,
-      channels: channelsIn,
+      channels: inGroup,
       panels,
       count,
-      weight: weights + first * panelBytes(channelsIn, 9),
+      weight: weights + first * panelBytes(inGroup, 9),
       scratch: binding.scratch + thread * THREAD_BYTES,
-      out: binding.scratch + to + first * panelBytes(channelsIn, 1),
+      out: binding.scratch + to + first * panelBytes(inGroup, 1),
     }),
   );
   return [phase];
@@ -406,26 +408,27 @@ function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
 
 /** Products of a block, a group for each point. They add to the products of the channels before. */
 function productSteps({ site, places, binding, weights }: Bound, products: PlacedProducts, channels: Range): Phase {
-  const { channelsIn, channelsOut, productBytes } = places;
+  const { inGroup, channelsOut, productBytes } = places;
   const { scratch, table } = binding;
+  const { groups } = site.attrs;
   const first = places.weights === null ? weights : scratch + places.weights;
   // f32_conv2d reads group g's weights at g times a group's bytes. Points that share a weight have later groups than
   // weights, so the address moves back by the difference.
-  const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(channelsIn, 1);
+  const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
   return gemmPhase(
     {
       rows: products.tiles,
-      firstGroup: products.point,
-      groups: products.points,
-      channelsIn: channels.count,
-      channelsOut,
+      firstGroup: products.point * groups,
+      groups: products.points * groups,
+      channelsIn: channels.count / groups,
+      channelsOut: channelsOut / groups,
       taps: 1,
       adds: channels.first > 0,
       // As many as rows, so at least as many as the GEMM has tiles: all of them are one block.
       blockTiles: products.tiles,
       table: table + products.tableOffset,
       weights: first + channels.first * panelBytes(1, 1) + shift,
-      panelBytes: panelBytes(channelsIn, 1),
+      panelBytes: panelBytes(inGroup, 1),
       weightStorage: 'f32',
       scratch: scratch + places.gemm,
       out: scratch + places.products + products.tile * productBytes,
