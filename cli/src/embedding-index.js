@@ -113,7 +113,12 @@ export function jsonLine({ picture, vector }) {
  * @returns {Promise<Index>}
  * @throws {CommandError} where it can't be read, or is none
  */
-export function readIndex(label, path) {
+export async function readIndex(label, path) {
+  const other = INDEX_FORMATS.find((one) => one !== 'safetensors' && path.toLowerCase().endsWith(`.${one}`));
+  if (other && existsSync(path)) {
+    const wayOut = `embed with --output FILE.safetensors writes one`;
+    throw new CommandError(`${label} ${path}: expected an index, got .${other}; ${wayOut}`.trimStart());
+  }
   return withTensorFile(label, path, async (file, named) => {
     const { layertap, pictures: text } = Object.fromEntries(file.metadata);
     const shape = file.tensors.get(NAME)?.shape ?? [];

@@ -9,7 +9,7 @@ import { checkInputOptions, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { checkOutputs, writeFiles } from './output.js';
-import { namesBelow, picturesOf } from './pictures.js';
+import { isOnePicture, namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { shownPicture } from './preparation.js';
 import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
 import { outcomeOf, runPictures } from './run-pictures.js';
@@ -53,14 +53,16 @@ export async function extract(given) {
   if (isMany && (given.input !== undefined || given.image !== undefined)) {
     throw new UsageError(`expected pictures or --${given.input === undefined ? 'image' : 'input'}, got both`);
   }
-  const wanted = isMany && pictures.length === 1 && given.output !== undefined ? '--output' : '--output-dir';
-  if (isMany && wanted === '--output-dir') {
-    if (given.output !== undefined) throw new UsageError('expected --output-dir with several pictures, got --output');
-    if (outputDir === undefined) throw new UsageError('expected --output-dir with pictures, got none');
-    return extractAll(/** @type {any} */ (given));
+  if (!isMany && outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
+  if (!isMany) return extractOne(given);
+  const isOne = pictures.length === 1 && isOnePicture(pictures[0]);
+  if (given.output !== undefined && outputDir !== undefined) {
+    throw new UsageError('expected --output or --output-dir, got both');
   }
-  if (outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
-  return extractOne(isMany ? { ...given, image: pictures[0] } : given);
+  if (outputDir !== undefined) return extractAll(/** @type {any} */ (given));
+  if (isOne && given.output !== undefined) return extractOne({ ...given, image: pictures[0] });
+  if (given.output !== undefined) throw new UsageError('expected --output-dir with several pictures, got --output');
+  throw new UsageError(`expected ${isOne ? '--output or --output-dir' : '--output-dir'} with pictures, got none`);
 }
 
 /**
@@ -135,7 +137,7 @@ async function extractOne(given) {
       `tapped ${network.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
       ...table(told.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
-      `wrote ${output} (${bytesText(own.bytes.length)})`,
+      `wrote ${output === STANDARD ? 'to stdout' : output} (${bytesText(own.bytes.length)})`,
       ...maps.map((map) => `wrote ${map.path}`),
     ],
     warnings,

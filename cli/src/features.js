@@ -1,6 +1,7 @@
 /** What computes the features of some layers: a getter where it gives the model's own values, otherwise an extractor. */
 
 import { createFeatureExtractor, IntermediateLayerGetter, ValueError } from 'layertap';
+import { CommandError } from './failures.js';
 
 /** @typedef {import('layertap').Module<any>} Module */
 /** @typedef {import('layertap').FeatureExtractor<string> | IntermediateLayerGetter<string>} Tapped */
@@ -31,10 +32,16 @@ export function featuresOf(model, layers, input) {
  *
  * @param {Module} model
  * @param {ReadonlyMap<string, string>} layers
- * @throws {ValueError} for one that isn't there, with those that are
+ * @throws {CommandError} for one that isn't there, with those that are
  */
 export function checkLayers(model, layers) {
-  if (!getterOf(model, layers)) createFeatureExtractor(model, { returnNodes: layers });
+  if (getterOf(model, layers)) return;
+  try {
+    createFeatureExtractor(model, { returnNodes: layers });
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new CommandError(error.message.replace(/^createFeatureExtractor: node: /, '--layers: '));
+  }
 }
 
 /**

@@ -27,18 +27,20 @@ const NAME = 'input';
  * The input that the options name: exactly one of a tensor and a photo. A photo is prepared by the preset that was
  * given, else as the weights want it, else by the default.
  *
- * @param {{ input?: string, image?: string, preset?: Preset, autoOrient?: boolean }} options
+ * @param {{ input?: string, image?: string, pictures?: readonly string[], preset?: Preset, autoOrient?: boolean
+ *   }} options pictures where no option named the photo
  * @param {import('./source.js').Preparation | undefined} own what the weights want
  * @param {Preset} defaultPreset
  * @returns {Promise<{ input: Input, image: Image | null, preset: string | null, isWhole: boolean,
  *   prepare: ((image: Image) => Input) | null }>} with the photo as it was decoded, whether the network sees all of it,
  *   and in another size alone, and what was done to it
  */
-export async function readInput({ input, image: path, preset, autoOrient = false }, own, defaultPreset) {
+export async function readInput({ input, image: path, pictures, preset, autoOrient = false }, own, defaultPreset) {
   if (input !== undefined) {
     return { input: await readTensor(input), image: null, preset: null, isWhole: false, prepare: null };
   }
-  const image = await readPhoto('--image', /** @type {string} */ (path), { autoOrient });
+  const option = pictures && pictures.length > 0 ? '' : '--image';
+  const image = await readPhoto(option, /** @type {string} */ (path), { autoOrient });
   const chosen = preset ?? defaultPreset;
   const named = { name: chosen, isWhole: chosen === 'segmentation', prepare: PRESETS[chosen] };
   const { name, isWhole, prepare } = preset === undefined && own ? own : named;

@@ -108,6 +108,7 @@ const KINDS = /** @type {const} */ ([
 
 /** @param {Uint8Array} bytes */
 function kindOf(bytes) {
+  if (bytes.length === 0) return 'an empty file';
   const head = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
   return KINDS.find(([pattern]) => pattern.test(head))?.[1] ?? 'something else';
 }

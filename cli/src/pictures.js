@@ -49,6 +49,16 @@ async function filesOf(name) {
 }
 
 /**
+ * Whether what a command line names is one picture by its nature: neither a folder nor a glob.
+ *
+ * @param {string} named
+ */
+export function isOnePicture(named) {
+  const stat = statSync(named, { throwIfNoEntry: false });
+  return stat ? !stat.isDirectory() : named === STANDARD || !isDynamicPattern(named);
+}
+
+/**
  * A name for each picture's files in a folder: its path below the folder that all have in common.
  *
  * @param {readonly string[]} pictures

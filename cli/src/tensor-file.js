@@ -122,7 +122,9 @@ async function withFile(label, path, opened, use) {
       await handle.close();
     }
   } catch (error) {
-    if (error instanceof LayertapError) throw new CommandError(`${label}: ${error.message}`);
+    // Who opens a file is no function that a command line knows.
+    if (error instanceof LayertapError)
+      throw new CommandError(`${label}: ${error.message.replace(/^openWeights: /, '')}`);
     // The system's errors have the name of the call that failed.
     if (!(error instanceof Error && 'syscall' in error)) throw error;
     throw new CommandError(`${label}: expected a readable file, got "${reasonOf(error)}"`);

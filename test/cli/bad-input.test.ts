@@ -73,6 +73,21 @@ const usage: readonly Case[] = [
     'expected --output-dir with several pictures, got --output',
   ],
   [
+    'a folder as one file',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'folder', '--output', 'f.safetensors'],
+    'expected --output-dir with several pictures, got --output',
+  ],
+  [
+    'a picture without a place for its features',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg'],
+    'expected --output or --output-dir with pictures, got none',
+  ],
+  [
+    'both places for features',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', '--output', 'f.npz', '--output-dir', 'out'],
+    'expected --output or --output-dir, got both',
+  ],
+  [
     'pictures and an image',
     ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', ...IMAGE, '--output-dir', 'out'],
     'expected pictures or --image, got both',
@@ -256,13 +271,13 @@ const failures: readonly Case[] = [
   [
     'layers in brackets',
     extract({ layers: ['--layers', 'features[3]'] }),
-    'createFeatureExtractor: node: "features[3]" is not present in model; its nodes are "features", "flatten", ' +
+    '--layers: "features[3]" is not present in model; its nodes are "features", "flatten", ' +
       '"classifier", "x"; write "features.3"',
   ],
   [
     'layers that are not there',
     extract({ layers: ['--layers', 'features.99=a,layer4=b'] }),
-    'createFeatureExtractor: node: "features.99", "layer4" is not present in model; the nodes of "features" are ' +
+    '--layers: "features.99", "layer4" is not present in model; the nodes of "features" are ' +
       '"9", "0", "1", "2", "3", "4", "5", "6", "7", "8", "10", "11", "12"; its nodes are "flatten", "x", "features", "classifier"',
   ],
   [

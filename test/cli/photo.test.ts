@@ -72,7 +72,7 @@ describe('a photo is refused:', () => {
     ['%PDF-1.7\n', 'a PDF'],
     ['<!DOCTYPE html><title>404</title>', 'an HTML page'],
     ['no picture', 'something else'],
-    ['', 'something else'],
+    ['', 'an empty file'],
   ])('%j, by its kind', async (bytes, kind) => {
     expect(await refusal(Buffer.from(bytes, 'latin1'))).toBe(`--image photo: ${kinds} ${kind}`);
   });
@@ -96,6 +96,6 @@ describe('a photo is refused:', () => {
       `--image ${folder.path}: expected a readable file, got "it is a directory"`,
     );
     expect(await refusalOf('/dev/zero')).toBe('--image /dev/zero: expected a readable file, got "it is a device"');
-    expect(await refusal('')).toBe(`--image photo: ${kinds} something else`);
+    expect(await refusal('')).toBe(`--image photo: ${kinds} an empty file`);
   });
 });

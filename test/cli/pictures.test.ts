@@ -255,6 +255,13 @@ describe('similar', () => {
     expect(stderr).toMatch(message);
   });
 
+  it.each(['e.npy', 'e.jsonl'])('refuses %s, which says nothing of what made it', (index) => {
+    expect(folder.run(...EMBED, 'pics/a.png', '--output', index).status).toBe(0);
+    const { stderr } = folder.run('similar', index, 'pics/b.png');
+    const got = `expected an index, got .${index.split('.')[1]}; embed with --output FILE.safetensors writes one`;
+    expect(stderr).toBe(`layertap: ${index}: ${got}\n`);
+  });
+
   it('refuses a file that embed has not written', () => {
     const { stderr } = folder.run('similar', 'w.safetensors', 'pics/b.png');
     expect(stderr).toBe(
@@ -301,6 +308,16 @@ describe('extract of pictures', () => {
     expect([...sheet.data.subarray(228 * 3, 228 * 3 + 30)]).toEqual([...map.subarray(0, 30)]);
     const [picture, over] = [sheet.data, await sharp(folder.read('maps/a-overlay.png')).raw().toBuffer()];
     for (let i = 0; i < 600; i++) expect(Math.abs(over[i]! - (picture[i]! + map[i]!) / 2)).toBeLessThanOrEqual(1);
+  });
+
+  it('names the picture alone where it was named without an option', () => {
+    folder.write('empty.png', '');
+    for (const [picture, got] of [
+      ['missing.png', 'expected a readable file, got "no such file or directory"'],
+      ['empty.png', 'expected a JPEG, PNG, WebP or GIF, got an empty file'],
+    ] as const) {
+      expect(folder.run(...EXTRACT, picture, '--output', 'no.npz').stderr).toBe(`layertap: ${picture}: ${got}\n`);
+    }
   });
 
   it('writes numpy’s archives, and features to stdout', () => {
