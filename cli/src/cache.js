@@ -37,6 +37,6 @@ export function cachesOf(cache) {
  */
 async function fileOf(url, cache) {
   const found = cache && HASHED.test(new URL(url).pathname) ? await torchCheckpoint(url) : null;
-  const source = found ?? (cache && (await cachedFile(url, { cache }))) ?? url;
-  return { source, close: async () => found?.close() };
+  const held = found ?? (cache && (await cachedFile(url, { cache })));
+  return { source: held ?? url, close: async () => held?.close() };
 }

@@ -101,21 +101,6 @@ function createProgram(isCompleting, onOutcome) {
         "torchvision's own: DEFAULT, IMAGENET1K_V2, ResNet50_Weights.DEFAULT, which needs no --model; `npx " +
         'layertap-cli weights` lists them; or hub:OWNER/NAME[@REVISION], a repository of timm on the Hugging Face hub',
     );
-  const hubEndpoint = () =>
-    new Option(
-      '--hub-endpoint <url>',
-      'a mirror of the Hugging Face hub; HF_ENDPOINT unless given, HF_TOKEN is the token',
-    );
-  const cache = () =>
-    new Option(
-      '--cache <folder>',
-      'keeps the parts of weights that were read from a server; LAYERTAP_CACHE unless given, else ~/.cache/layertap',
-    );
-  const noCache = () =>
-    new Option('--no-cache', "reads weights from the server alone: neither from this cache, nor from Python's");
-  const weightsKey = () => new Option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict');
-  const weightsPrefix = () =>
-    new Option('--weights-prefix <prefix>', 'what is taken off the names: module.; others are left out');
   const layers = () =>
     new Option(
       '--layers <list>',
@@ -150,18 +135,15 @@ function createProgram(isCompleting, onOutcome) {
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');
   const json = () => new Option('--json', 'print one JSON object');
 
-  program
-    .command('extract')
-    .description('Writes the features of some layers, computed up to the last of them.')
-    .argument('[pictures...]', 'photos, folders and globs; - for stdin')
-    .addOption(model())
-    .addOption(modelOptions())
-    .addOption(needed(weights()))
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('extract')
+      .description('Writes the features of some layers, computed up to the last of them.')
+      .argument('[pictures...]', 'photos, folders and globs; - for stdin')
+      .addOption(model())
+      .addOption(modelOptions())
+      .addOption(needed(weights())),
+  )
     .addOption(needed(layers()))
     .addOption(input())
     .addOption(image())
@@ -191,18 +173,15 @@ function createProgram(isCompleting, onOutcome) {
     )
     .action(async (pictures, options) => print(await extract({ ...options, pictures }), options));
 
-  program
-    .command('classify')
-    .description('Prints the likeliest classes of pictures.')
-    .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
-    .addOption(model())
-    .addOption(modelOptions())
-    .addOption(needed(weights()))
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('classify')
+      .description('Prints the likeliest classes of pictures.')
+      .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+      .addOption(model())
+      .addOption(modelOptions())
+      .addOption(needed(weights())),
+  )
     .addOption(preset('imagenet'))
     .addOption(top(5, 'classes'))
     .option('--classes <file>', "the classes' names, one a line; unless given, those of torchvision's weights")
@@ -221,18 +200,15 @@ function createProgram(isCompleting, onOutcome) {
     )
     .action(async (pictures, options) => print(await classify({ ...options, pictures }), options));
 
-  program
-    .command('embed')
-    .description("Writes a vector for each picture: a layer's means over pixels, at length 1.")
-    .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
-    .addOption(model())
-    .addOption(modelOptions())
-    .addOption(needed(weights()))
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('embed')
+      .description("Writes a vector for each picture: a layer's means over pixels, at length 1.")
+      .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+      .addOption(model())
+      .addOption(modelOptions())
+      .addOption(needed(weights())),
+  )
     .addOption(needed(layers()))
     .addOption(preset('imagenet'))
     .addOption(
@@ -256,19 +232,16 @@ function createProgram(isCompleting, onOutcome) {
     )
     .action(async (pictures, options) => print(await embed({ ...options, pictures }), options));
 
-  program
-    .command('similar')
-    .description('Prints the pictures of an index that are most like another one, all compared.')
-    .argument('<index>', 'safetensors file of embed')
-    .argument('<query>', 'photo; - for stdin')
-    .addOption(model())
-    .addOption(modelOptions())
-    .option('--weights <weights>', 'where they are now; unless given, where they were when the index was made')
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('similar')
+      .description('Prints the pictures of an index that are most like another one, all compared.')
+      .argument('<index>', 'safetensors file of embed')
+      .argument('<query>', 'photo; - for stdin')
+      .addOption(model())
+      .addOption(modelOptions())
+      .option('--weights <weights>', 'where they are now; unless given, where they were when the index was made'),
+  )
     .addOption(layers())
     .addOption(preset("the index's"))
     .addOption(top(10, 'pictures'))
@@ -286,17 +259,14 @@ function createProgram(isCompleting, onOutcome) {
     )
     .action(async (index, query, options) => print(await similar({ ...options, index, query }), options));
 
-  program
-    .command('segment')
-    .description('Writes the class of each pixel.')
-    .addOption(model())
-    .addOption(modelOptions())
-    .addOption(needed(weights()))
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('segment')
+      .description('Writes the class of each pixel.')
+      .addOption(model())
+      .addOption(modelOptions())
+      .addOption(needed(weights())),
+  )
     .addOption(input())
     .addOption(image())
     .addOption(preset('segmentation'))
@@ -316,20 +286,17 @@ function createProgram(isCompleting, onOutcome) {
     )
     .action(async (options) => print(await segment(options), options));
 
-  program
-    .command('convert')
-    .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
-    .argument('<input>', "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights")
-    .argument('<output>', 'safetensors file')
-    .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))
-    .option('--model <name>', "torchvision's name, for --layers")
-    .addOption(modelOptions())
-    .addOption(layers())
-    .addOption(hubEndpoint())
-    .addOption(cache())
-    .addOption(noCache())
-    .addOption(weightsKey())
-    .addOption(weightsPrefix())
+  withSourceOptions(
+    program
+      .command('convert')
+      .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
+      .argument('<input>', "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights")
+      .argument('<output>', 'safetensors file')
+      .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))
+      .option('--model <name>', "torchvision's name, for --layers")
+      .addOption(modelOptions())
+      .addOption(layers()),
+  )
     .addOption(json())
     .addHelpText('after', examples('convert resnet50.pth resnet50.safetensors --dtype f16'))
     .action(async (input, output, options) => print(await convert({ ...options, input, output }), options));
@@ -391,6 +358,23 @@ function createProgram(isCompleting, onOutcome) {
     complete('weights', () => listWeights().map(String));
   }
   return program;
+}
+
+/**
+ * Takes the options that tell where weights lie, and which of a file's tensors they are.
+ *
+ * @param {Command} command
+ */
+function withSourceOptions(command) {
+  return command
+    .option('--hub-endpoint <url>', 'a mirror of the Hugging Face hub; HF_ENDPOINT unless given, HF_TOKEN is the token')
+    .option(
+      '--cache <folder>',
+      'keeps the parts of weights that were read from a server; LAYERTAP_CACHE unless given, else ~/.cache/layertap',
+    )
+    .option('--no-cache', "reads weights from the server alone: neither from this cache, nor from Python's")
+    .option('--weights-key <key>', 'the state dict in a checkpoint: model, ema.state_dict')
+    .option('--weights-prefix <prefix>', 'what is taken off the names: module.; others are left out');
 }
 
 /** Options and arguments without which a command can't run. @type {WeakSet<object>} */

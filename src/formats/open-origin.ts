@@ -48,6 +48,7 @@ export async function openOrigin(caller: string, source: FileSource, options: Ht
   if (kind === 'Response') {
     const { status, url, body } = source as Response;
     if (status !== 200) {
+      await body?.cancel().catch(() => {});
       throw new NetworkError(`${caller}: expected a Response of status 200, got ${status}`, { status });
     }
     const origin = await openOrigin(caller, body ?? new Blob([]).stream(), options);

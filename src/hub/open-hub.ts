@@ -290,8 +290,7 @@ class Repository {
     const found = await local?.open(this.#repo, this.revision, file);
     if (found) {
       this.#setCommit(found.commit);
-      const origin = await openOrigin(this.#caller, found.source, http);
-      return { origin, close: async () => found.close() };
+      return this.#held(found.source, async () => found.close());
     }
     const { origin, pathname } = this.#endpoint;
     const base = `${origin}${pathname.replace(/\/$/, '')}`;
@@ -304,14 +303,18 @@ class Repository {
       source = cached ?? url;
       close = cached?.close ?? close;
     }
-    const opened = await openOrigin(this.#caller, source, http);
-    return {
-      origin: opened,
-      close: async () => {
-        await opened.close();
-        await close();
-      },
-    };
+    return this.#held(source, close);
+  }
+
+  /** The file of a source. @param close lets go of the source, at once where it can't be read */
+  async #held(source: FileSource, close: () => Promise<void>): Promise<OpenFile> {
+    try {
+      const origin = await openOrigin(this.#caller, source, this.#http);
+      return { origin, close: () => origin.close().finally(close) };
+    } catch (error) {
+      await close();
+      throw error;
+    }
   }
 
   /** The result, or what a refusal of the hub's means. */

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cachesOf } from '../../cli/src/cache.js';
 import { resnet18 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { SqueezeNet1_1_Weights } from '../../src/weights/index.ts';
@@ -183,4 +184,26 @@ describe('repositories of the hub', () => {
     // Nothing answers there.
     await run('http://127.0.0.1:9');
   });
+});
+
+it('lets go of the connection that a cached URL leaves open', async () => {
+  const bytes = new Uint8Array(300_000);
+  let letGo = () => {};
+  const gone = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  // The first part as a part, then the whole file, of which the end is kept back.
+  const fault: FileServerOptions['fault'] = ({ number, response }) => {
+    if (number === 0) return false;
+    response.on('close', letGo);
+    response.writeHead(200, { 'content-length': bytes.length, etag: '"first"' });
+    response.write(bytes.subarray(1));
+    return true;
+  };
+  await using server = await serveFile(servedBytes(bytes), { fault });
+  const { source, close } = await cachesOf(home).fileOf(server.url);
+  if (typeof source === 'string' || !('byteLength' in source)) throw new Error('expected a source with parts');
+  expect(await source.read(100_000, 100_001, {})).toHaveLength(1);
+  await close();
+  await gone;
 });

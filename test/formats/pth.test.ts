@@ -9,6 +9,7 @@ import { crc32, crc32ByTables } from '../../src/formats/crc32.ts';
 import {
   IntermediateLayerGetter,
   loadWeights,
+  openSafetensors,
   openWeights,
   resnet50,
   saveSafetensors,
@@ -329,6 +330,17 @@ describe('an index of shards', () => {
       'FormatError: openWeights: expected the option shard for an index of 1 files, got none',
     );
   });
+});
+
+it('lets go of an answer that it refuses', async () => {
+  for (const opens of [openWeights, openSafetensors]) {
+    const canceled: unknown[] = [];
+    const body = new ReadableStream<Uint8Array>({ cancel: (reason) => void canceled.push(reason) });
+    expect(await rejection(() => opens(new Response(body, { status: 404 })))).toMatch(
+      /^NetworkError: \w+: expected a Response of status 200, got 404$/,
+    );
+    expect(canceled).toHaveLength(1);
+  }
 });
 
 describe('zip files', () => {

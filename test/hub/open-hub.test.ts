@@ -465,3 +465,52 @@ describe('arguments', () => {
     expect(error.message).toMatch(/^fromHub: expected options of revision, .*, got "headers"$/);
   });
 });
+
+describe('files of a local hub', () => {
+  const FILES = {
+    'config.json': new TextEncoder().encode(JSON.stringify(timmConfig('resnet18'))),
+    'model.safetensors': resnet18,
+  };
+
+  /** Opens a model whose files are on the disk; which of them were closed. */
+  const opened = async (files: Readonly<Record<string, unknown>>, options: object = {}) => {
+    const closed: string[] = [];
+    const open = async (_repo: string, _revision: string, file: string) => ({
+      source: files[file] as Uint8Array,
+      commit: COMMIT,
+      close: async () => void closed.push(file),
+    });
+    const result = await openHub(REPO, { ...eager, local: { open }, ...options }).catch((error: Error) => error);
+    return { result, closed };
+  };
+
+  it('are closed once they are read, the weights with what was opened', async () => {
+    const { result, closed } = await opened(FILES);
+    expect(closed).toEqual(['config.json']);
+    await (result as Awaited<ReturnType<typeof openHub>>).close();
+    expect(closed).toEqual(['config.json', 'model.safetensors']);
+  });
+
+  it.each([
+    ['no config', { ...FILES, 'config.json': new TextEncoder().encode('{') }, ['config.json']],
+    ['no file', { ...FILES, 'config.json': 7 }, ['config.json']],
+    ['no weights', { ...FILES, 'model.safetensors': new Uint8Array(9) }, ['config.json', 'model.safetensors']],
+    [
+      'a file that can not be looked at',
+      { ...FILES, 'model.safetensors': { read: () => {}, stat: () => Promise.reject(new Error('gone')) } },
+      ['config.json', 'model.safetensors'],
+    ],
+  ])('are closed where one is %s', async (_, files, expected) => {
+    const { result, closed } = await opened(files);
+    expect(result).toBeInstanceOf(Error);
+    expect(closed).toEqual(expected);
+  });
+
+  it('are closed where the signal is aborted', async () => {
+    const controller = new AbortController();
+    controller.abort(new Error('enough'));
+    const { result, closed } = await opened(FILES, { signal: controller.signal });
+    expect(String(result)).toBe('Error: enough');
+    expect(closed).toEqual(['config.json']);
+  });
+});
