@@ -39,7 +39,7 @@ const familyGetter = ({ family, builders }) => {
 
 // The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
 export default [
-  getter('index.js', '45.6 kB'),
+  getter('index.js', '45.7 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
   getter('index.workerd.js', '50 kB'),
   getter('index.edge-light.js', '47.5 kB'),

@@ -3,7 +3,7 @@
  * often.
  */
 
-import type { Phase } from '../wasm/step.ts';
+import { type Phase, threadOf } from '../wasm/step.ts';
 
 /** What the calling thread posts to a worker. Steps are those of this worker alone, phase by phase. */
 export type Message =
@@ -99,5 +99,5 @@ export function isInside(control: Int32Array, thread: number): boolean {
 
 /** The steps of one of `threads` threads, phase by phase. */
 export function stepsOf(phases: readonly Phase[], thread: number, threads: number): Phase[] {
-  return phases.map((phase) => phase.filter((_, i) => i % threads === thread));
+  return phases.map((phase) => phase.filter((_, step) => threadOf(step, threads) === thread));
 }

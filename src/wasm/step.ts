@@ -28,6 +28,14 @@ export type Step = KernelStep | HostStep;
 export type Phase = readonly Step[];
 
 /**
+ * The thread that runs a phase's step: steps are dealt out in turn. Two steps may use the same scratch memory where one
+ * thread runs both.
+ */
+export function threadOf(step: number, threads: number): number {
+  return step % threads;
+}
+
+/**
  * A function that makes a kernel's steps from arguments by name.
  *
  * @param parameters the names of the kernel's parameters in their order, with a space between them

@@ -31,6 +31,7 @@ import type { Constant } from '../lowering/constant.ts';
 import { pieces, type Range, ranges } from '../lowering/cut.ts';
 import { writeEpilogue } from '../lowering/epilogue.ts';
 import {
+  type Gemm,
   gemmConstants,
   gemmPhase,
   gemmScratchBytes,
@@ -362,7 +363,7 @@ function weightPhases({ site, transform, places, binding, weights }: Bound): rea
 function blockPhases(bound: Bound, { tiles, products }: Block): readonly Phase[] {
   const chunks = bound.schedule.chunks.flatMap((channels) => [
     inputPhase(bound, tiles, channels),
-    products.flatMap((some) => productSteps(bound, some, channels)),
+    productPhase(bound, products, channels),
   ]);
   return [...chunks, outputPhase(bound, tiles)];
 }
@@ -406,39 +407,42 @@ function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
   );
 }
 
+/** The products of a block over some channels. None reads what another one writes, so one phase has all of them. */
+function productPhase(bound: Bound, products: readonly PlacedProducts[], channels: Range): Phase {
+  const gemms = products.map((some) => productGemm(bound, some, channels));
+  return gemmPhase(gemms, bound.site.engine);
+}
+
 /** Products of a block, a group for each point. They add to the products of the channels before. */
-function productSteps({ site, places, binding, weights }: Bound, products: PlacedProducts, channels: Range): Phase {
+function productGemm({ site, places, binding, weights }: Bound, products: PlacedProducts, channels: Range): Gemm {
   const { inGroup, channelsOut, productBytes } = places;
   const { scratch, table } = binding;
   const { groups } = site.attrs;
   const first = places.weights === null ? weights : scratch + places.weights;
-  // f32_conv2d reads group g's weights at g times a group's bytes. Points that share a weight have later groups than
-  // weights, so the address moves back by the difference.
+  // f32_conv2d finds the weights of group g at g times a group's bytes, and a group is a point. Points may share a
+  // weight, whose number is then smaller than the point's. So the address moves back by the difference.
   const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
-  return gemmPhase(
-    {
-      rows: products.tiles,
-      firstGroup: products.point * groups,
-      groups: products.points * groups,
-      channelsIn: channels.count / groups,
-      channelsOut: channelsOut / groups,
-      taps: 1,
-      adds: channels.first > 0,
-      // As many as rows, so at least as many as the GEMM has tiles: all of them are one block.
-      blockTiles: products.tiles,
-      table: table + products.tableOffset,
-      weights: first + channels.first * panelBytes(1, 1) + shift,
-      panelBytes: panelBytes(inGroup, 1),
-      weightStorage: 'f32',
-      scratch: scratch + places.gemm,
-      out: scratch + places.products + products.tile * productBytes,
-      outBytes: productBytes,
-      bias: 0,
-      record: 0,
-      cut: 'panels',
-    },
-    site.engine,
-  );
+  return {
+    rows: products.tiles,
+    firstGroup: products.point * groups,
+    groups: products.points * groups,
+    channelsIn: channels.count / groups,
+    channelsOut: channelsOut / groups,
+    taps: 1,
+    adds: channels.first > 0,
+    // As many as rows, so at least as many as the GEMM has tiles: all of them are one block.
+    blockTiles: products.tiles,
+    table: table + products.tableOffset,
+    weights: first + channels.first * panelBytes(1, 1) + shift,
+    panelBytes: panelBytes(inGroup, 1),
+    weightStorage: 'f32',
+    scratch: scratch + places.gemm,
+    out: scratch + places.products + products.tile * productBytes,
+    outBytes: productBytes,
+    bias: 0,
+    record: 0,
+    cut: 'panels',
+  };
 }
 
 /** The way back of a block's products to output pixels. */

@@ -8,7 +8,7 @@ import type { Parameter } from '../../tensor/parameter.ts';
 import { numel } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { PANEL, PARTIAL_BYTES } from '../../wasm/kernels.gen.ts';
-import { type Phase, runStep } from '../../wasm/step.ts';
+import { type Phase, runStep, threadOf } from '../../wasm/step.ts';
 import { f32_conv2d, f32_conv2d_table, f32_pack_conv2d, f32_to_f16 } from '../../wasm/steps.gen.ts';
 import { type Window, windowArguments } from '../rules/window.ts';
 import type { Binding, Engine, Site, WeightStorage } from './algorithm.ts';
@@ -190,8 +190,16 @@ export interface Gemm {
   readonly cut?: 'tiles' | 'panels';
 }
 
-/** A GEMM shared by threads. */
-export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
+/**
+ * GEMMs shared by threads, of which none reads what another one writes. They may have the same scratch memory, since a
+ * thread runs its steps one after the other.
+ */
+export function gemmPhase(gemms: readonly Gemm[], engine: Engine): Phase {
+  return gemms.reduce<Phase>((steps, gemm) => [...steps, ...gemmSteps(gemm, engine, steps.length)], []);
+}
+
+/** A GEMM's steps, which come after `before` others in their phase. */
+function gemmSteps(gemm: Gemm, { tileRows, threads }: Engine, before: number): Phase {
   const { rows, groups, channelsIn, channelsOut, taps, adds = false, firstGroup = 0 } = gemm;
   const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, record } = gemm;
   const ofF16 = f16Bytes(gemm);
@@ -200,9 +208,9 @@ export function gemmPhase(gemm: Gemm, { tileRows, threads }: Engine): Phase {
   const panels = groups * panelsOf(channelsOut);
   const firstPanel = firstGroup * panelsOf(channelsOut);
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
-  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, thread) => {
+  return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, step) => {
     const last = first + count;
-    const scratch = gemm.scratch + thread * (ofF16 + ofPartial);
+    const scratch = gemm.scratch + threadOf(before + step, threads) * (ofF16 + ofPartial);
     const share =
       cut === 'tiles'
         ? { firstTile: first, lastTile: last, firstPanel, lastPanel: firstPanel + panels }
@@ -271,7 +279,7 @@ export function convolutionPhase(binding: Binding, convolution: Convolution, dif
     ...differences,
   };
   writeTable(binding, convolution, gemm);
-  return gemmPhase(gemm, engine);
+  return gemmPhase([gemm], engine);
 }
 
 /**
