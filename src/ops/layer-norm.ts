@@ -25,18 +25,44 @@ interface Row {
   readonly at: number;
 }
 
+/**
+ * The sum of a row's numbers less `from`, or of their squares: of every other number by itself, so that a processor
+ * doesn't wait for each sum before it begins the next one.
+ */
+function sumOf({ data, at }: Row, size: number, from: number, isSquared: boolean): number {
+  let even = 0;
+  let odd = 0;
+  let i = at;
+  for (const end = at + size - 1; i < end; i += 2) {
+    const a = data[i]! - from;
+    const b = data[i + 1]! - from;
+    even += isSquared ? a * a : a;
+    odd += isSquared ? b * b : b;
+  }
+  if (size % 2 === 1) {
+    const a = data[i]! - from;
+    even += isSquared ? a * a : a;
+  }
+  return even + odd;
+}
+
 /** A row less its mean, by its deviation, times the weight, plus the bias. */
 function normalize(x: Row, y: Row, attrs: { size: number; eps: number }, weight: Row | null, bias: Row | null): void {
   const { size, eps } = attrs;
-  let sum = 0;
-  for (let c = 0; c < size; c++) sum += x.data[x.at + c]!;
-  const mean = sum / size;
-  let squares = 0;
-  for (let c = 0; c < size; c++) squares += (x.data[x.at + c]! - mean) ** 2;
-  const scale = 1 / Math.sqrt(squares / size + eps);
+  const mean = sumOf(x, size, 0, false) / size;
+  const scale = 1 / Math.sqrt(sumOf(x, size, mean, true) / size + eps);
+  const { data, at } = x;
+  const { data: out, at: to } = y;
+  if (weight && bias) {
+    // Nearly all layers have both, and a loop that asks for neither takes two thirds of the time.
+    const { data: w, at: weightAt } = weight;
+    const { data: b, at: biasAt } = bias;
+    for (let c = 0; c < size; c++) out[to + c] = (data[at + c]! - mean) * scale * w[weightAt + c]! + b[biasAt + c]!;
+    return;
+  }
   for (let c = 0; c < size; c++) {
-    const v = (x.data[x.at + c]! - mean) * scale * (weight ? weight.data[weight.at + c]! : 1);
-    y.data[y.at + c] = bias ? v + bias.data[bias.at + c]! : v;
+    const v = (data[at + c]! - mean) * scale * (weight ? weight.data[weight.at + c]! : 1);
+    out[to + c] = bias ? v + bias.data[bias.at + c]! : v;
   }
 }
 
