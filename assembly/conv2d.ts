@@ -15,12 +15,15 @@ import { Epilogue } from "./epilogue";
 import { CALL_TILES, CLAMP, HARDSWISH, MAX_TILE_ROWS, PANEL } from "./layout";
 import { widenHalves } from "./simd";
 
-/** With few channels a call takes more tiles, until they have together as many channels as this. */
+/**
+ * A call of {@link tilesOf} takes more than CALL_TILES tiles where channels are few: tiles times channels are up to
+ * this. The reason is that a call costs the same however few products it has.
+ */
 const CALL_CHANNELS = 1024;
 
 /**
- * Bytes of panels that are prefetched at once. Smaller runs end before memory is up to speed; larger ones evict each
- * other from the first-level cache.
+ * Bytes of panels that are prefetched at once. Fewer bytes are there before memory is up to speed. More bytes evict
+ * each other from the level-1 cache.
  */
 // @ts-ignore: decorator
 @inline
@@ -59,7 +62,8 @@ class Runs {
  * @param firstPanel, lastPanel the panels to compute, the last excluded; those of all groups are numbered as one
  * @param run products that are added up one after the other, at most
  * @param adds 1 to add to what `out` holds
- * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it is
+ * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it
+ *   is. Such a table is for calls without an epilogue, since an activation passes over all tiles
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
  * @param wide 0; or, where weights are binary16s in the same order, taps · channelsIn · 8 floats that each panel is
  *   widened into before a block of tiles reads it
@@ -94,8 +98,10 @@ export function f32_conv2d(
   const tileBytes = (<usize>tileRows << 2) * <usize>taps;
   const residual = epilogue ? changetype<Epilogue>(epilogue).residual : 0;
   const residualBytes = epilogue ? changetype<Epilogue>(epilogue).residualBytes : 0;
-  // One pixel goes by four panels abreast. For that, the panels lie there as float32 (`wide` has room for one), they
-  // are of one group, and `out` may hold sums meanwhile: it has neither terms to add to nor, in place, the residual.
+  // One pixel goes by four panels abreast: see onePixel. Its sums lie in `out` before the epilogue. So `out` may hold
+  // nothing that is still to be read: no terms to add to, and no residual, which may lie in `out`. The panels have to
+  // lie there as float32, since `wide` has room for one of them. They have to be of one group, since each group has
+  // input channels of its own.
   const isPlain = !wide && !adds && !residual && lastPanel <= panels;
   const isPixel = rows == 1 && taps == 1 && isPlain;
   const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
@@ -174,8 +180,8 @@ function setPanel(stored: i32, panel: i32, bias: usize, epilogue: usize): void {
 }
 
 /**
- * Applies an activation that tiles don't have in registers to `rows` pixels of a panel: all of a call's at once, since
- * what an activation makes ready takes as long as a tile's pixels.
+ * Applies an activation that tiles don't have in registers to `rows` pixels of a panel. It takes all pixels of a call
+ * of {@link tilesOf} at once, since making an activation's numbers ready takes as long as activating a tile.
  */
 function activateTiles(rows: i32, out: usize): void {
   const activation = Tiles.activation;
@@ -192,8 +198,9 @@ function noEpilogue(): void {
 }
 
 /**
- * One panel of one pixel. The first of four panels computes the sums of all four, but for the last channel: that one
- * goes through a tile, since a tile has the epilogue.
+ * One panel of one pixel. The first of four panels adds up all four, without the last input channel. {@link fourPanels}
+ * has no epilogue, and a tile has one. So the last channel goes through a tile of one row, whose bias is the sums so
+ * far.
  *
  * @param ofFour which of the four panels it is
  */

@@ -78,7 +78,8 @@ function pointsOfThree(side: i32, from: usize, step: usize, to: usize, stride: u
  *
  * @param side of the transform
  * @param height, width of the input
- * @param top, left from a tile's first input pixel to its first output pixel, times the stride
+ * @param top, left a tile's first input pixel is at row · stride − top and column · stride − left, for the row and
+ *   column of its first output pixel: the padding, less one dilation for the Toeplitz transform
  * @param tiles where each tile is: its image, and the row and column of its first output pixel, as integers of 4 bytes
  * @param x the first image's first pixel; whole vectors are read: ceil4(channels) floats of a pixel
  * @param zeros ceil4(channels) zeros, read in the padding
@@ -121,8 +122,9 @@ export function f32_winograd_input(
 /**
  * Transforms products back to output pixels: out = epilogue(bias + Aᵀ·m·A).
  *
- * Pixels beyond the image aren't written. Where a tile's last row or column isn't there, the points that only
- * tiles with it need aren't read: `lastPoints` of the transform.
+ * Pixels beyond the image aren't written. A tile without its last row or column has nothing computed at
+ * its transform's `lastPoints`, so whatever lay there before is loaded, and goes into no pixel that is written. The
+ * Toeplitz transform alone doesn't load these points, since they would go into its first row or column, too.
  *
  * @param side of the transform
  * @param tile output pixels along a side of a tile

@@ -3,7 +3,11 @@
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 
-/** @param {string} file without imports @returns {Promise<any>} what it exports, on every Node */
+/**
+ * What a TypeScript file without imports exports. The file is transpiled, since Node before 22 can't import it.
+ *
+ * @param {string} file @returns {Promise<any>}
+ */
 const imported = (file) => {
   const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
     compilerOptions: { target: ts.ScriptTarget.ES2022 },
@@ -19,16 +23,18 @@ export const joined = streams.joined;
 /** The section that has the functions. */
 export const { CODE } = streams;
 
-/** Does nothing. Instructions are named by their bytes, with commas between. */
+/** Does nothing. */
 export const NOP = '1';
 
 /**
- * Fused multiply-adds, and what they are without fusing: a product before the last operand, and a sum after it. The
- * product's bytes are as many as the nops in its place, and none of these numbers is another's. c − a·b is −(a·b) + c,
- * bit for bit.
+ * Fused multiply-adds, and what stands for them in the simd binary: a product before the last operand, and a sum after
+ * it. The relaxed binary has nops in the product's place, as many as the product has bytes. How many there are tells
+ * which product they stand for.
  */
 export const MULTIPLY_ADDS = [
+  // f32x4.relaxed_madd; f32x4.add; f32x4.mul.
   { fused: '253,133,2', sum: '253,228,1', product: '253,230,1', nops: 3 },
+  // f32x4.relaxed_nmadd; f32x4.add; f32x4.mul and f32x4.neg: c − a·b is −(a·b) + c, bit for bit.
   { fused: '253,134,2', sum: '253,228,1', product: '253,230,1,253,225,1', nops: 6 },
 ];
 
@@ -41,7 +47,7 @@ const DIFFERENT = MULTIPLY_ADDS.flatMap(({ fused, sum, product, nops }) => [
 /**
  * @typedef {object} Instruction
  * @property {number} at where it begins
- * @property {string} name its bytes but for those of a stream
+ * @property {string} name its own bytes, with commas between
  * @property {number} follows see src/wasm/streams.ts
  */
 
@@ -53,7 +59,7 @@ const DIFFERENT = MULTIPLY_ADDS.flatMap(({ fused, sum, product, nops }) => [
  */
 export function streamsOf(relaxed) {
   const { streams, instructions } = takenApart(relaxed);
-  const code = withoutRuns(instructions);
+  const code = withJoinedNops(instructions);
   /** @type {Map<string, { follows: number, count: number }>} */
   const different = new Map(DIFFERENT.map(({ relaxed }) => [relaxed, { follows: NOTHING, count: Infinity }]));
   for (const { name, follows } of code) {
@@ -61,7 +67,8 @@ export function streamsOf(relaxed) {
     one.count++;
     different.set(name, one);
   }
-  // The most frequent ones have the smallest numbers, whose text is shortest.
+  // What differs comes first (its count is infinite), since the relaxed binary's replaces the table's begin. Then come
+  // the most frequent ones: small numbers have the shortest text. Two infinite counts have no difference.
   const names = [...different].sort(([, a], [, b]) => (a.count === b.count ? 0 : b.count - a.count));
   if (names.length > 256) throw new Error(`streams: expected at most 256 different instructions, got ${names.length}`);
   const numbers = new Map(names.map(([name], i) => [name, i]));
@@ -79,15 +86,15 @@ export function streamsOf(relaxed) {
 }
 
 /** Instructions with the nops in a product's place as one. @param {readonly Instruction[]} instructions */
-function withoutRuns(instructions) {
+function withJoinedNops(instructions) {
   /** @type {Instruction[]} */
-  const joined = [];
+  const merged = [];
   for (const [i, one] of instructions.entries()) {
-    const before = joined.at(-1);
+    const before = merged.at(-1);
     if (one.name === NOP && before && instructions[i - 1].name === NOP) before.name += `,${NOP}`;
-    else joined.push({ ...one });
+    else merged.push({ ...one });
   }
-  return joined;
+  return merged;
 }
 
 /**
@@ -149,13 +156,15 @@ export function takenApart(binary) {
         number(OTHERS);
       }
       while (at < end) instruction(last);
+      if (at !== end) throw new Error('streams: expected instructions to end with their function');
     }
   }
   return { streams: streams.map((stream) => Buffer.from(stream)), instructions };
 }
 
 /**
- * Reads an instruction's own bytes, and tells what follows them.
+ * Reads an instruction's own bytes, and tells what follows them. It knows the instructions that this project's binaries
+ * have, and takes any other for one that nothing follows.
  *
  * @param {() => number} byte
  */
@@ -184,9 +193,13 @@ function followsOf(byte) {
   else if (opcode === 65 || opcode === 66) return INTEGERS;
   else if (opcode === 67) return OTHERS + 4 * COUNT;
   else if (opcode === 68) return OTHERS + 8 * COUNT;
-  // memory.copy has two bytes more, memory.fill one.
-  else if (opcode === 252) for (let count = 12 - number(); count > 0; count--) byte();
-  else if (opcode === 253) {
+  else if (opcode === 252) {
+    // Conversions have nothing more. memory.copy is followed by two memories, memory.fill by one.
+    const bulk = number();
+    if (bulk > 7 && bulk !== 10 && bulk !== 11)
+      throw new Error(`streams: expected memory.copy or memory.fill, got 252,${bulk}`);
+    if (bulk > 7) for (let memories = 12 - bulk; memories > 0; memories--) byte();
+  } else if (opcode === 253) {
     const vector = number();
     // A lane comes after the offset, so an address with a lane is altogether the instruction's own.
     if (vector > 83 && vector < 92) for (let numbers = 3; numbers > 0; numbers--) number();

@@ -41,9 +41,9 @@ export class Tiles {
  * `count` tiles of `rows` (1 to 6, a constant) pixels, one after the other: the bias, all products, the sums, the
  * epilogue.
  *
- * The loop over channels is unrolled twice with an exit between, rows from last to first. Don't reorder it: V8 before
- * 13 would hoist the loads and spill registers, and with one step to a round, decoding the instructions takes longer
- * than the products. `o1`…`o5` are distances from row 0, so that one pointer moves.
+ * The loop over channels is unrolled twice, with an exit between the halves. Without unrolling, decoding instructions
+ * takes longer than the products. Rows go from last to first. In another order, V8 before 13 hoists the loads and
+ * spills registers. `d1`…`d5` are the other rows' distances from row 0, so that one pointer moves.
  *
  * @param table the first tile's addresses; a tile whose first is 0 is left as it is
  * @param panel the weights of the taps to compute
@@ -68,32 +68,32 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
       let weights = panel;
       do {
         let a = load<usize>(table);
-        let o1: usize = 0, o2: usize = 0, o3: usize = 0, o4: usize = 0, o5: usize = 0;
-        if (rows > 1) o1 = load<usize>(table, 4) - a;
-        if (rows > 2) o2 = load<usize>(table, 8) - a;
-        if (rows > 3) o3 = load<usize>(table, 12) - a;
-        if (rows > 4) o4 = load<usize>(table, 16) - a;
-        if (rows > 5) o5 = load<usize>(table, 20) - a;
+        let d1: usize = 0, d2: usize = 0, d3: usize = 0, d4: usize = 0, d5: usize = 0;
+        if (rows > 1) d1 = load<usize>(table, 4) - a;
+        if (rows > 2) d2 = load<usize>(table, 8) - a;
+        if (rows > 3) d3 = load<usize>(table, 12) - a;
+        if (rows > 4) d4 = load<usize>(table, 16) - a;
+        if (rows > 5) d5 = load<usize>(table, 20) - a;
         a += inOffset;
         const end = weights + panelStep;
         do {
           {
             const b0 = v128.load(weights), b1 = v128.load(weights, 16);
-            if (rows > 5) { const x = v128.load32_splat(a + o5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
-            if (rows > 4) { const x = v128.load32_splat(a + o4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
-            if (rows > 3) { const x = v128.load32_splat(a + o3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
-            if (rows > 2) { const x = v128.load32_splat(a + o2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
-            if (rows > 1) { const x = v128.load32_splat(a + o1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+            if (rows > 5) { const x = v128.load32_splat(a + d5); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+            if (rows > 4) { const x = v128.load32_splat(a + d4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+            if (rows > 3) { const x = v128.load32_splat(a + d3); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+            if (rows > 2) { const x = v128.load32_splat(a + d2); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+            if (rows > 1) { const x = v128.load32_splat(a + d1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
             const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
           }
           if (weights + 32 >= end) break;
           {
             const b0 = v128.load(weights, 32), b1 = v128.load(weights, 48);
-            if (rows > 5) { const x = v128.load32_splat(a + o5, 4); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
-            if (rows > 4) { const x = v128.load32_splat(a + o4, 4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
-            if (rows > 3) { const x = v128.load32_splat(a + o3, 4); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
-            if (rows > 2) { const x = v128.load32_splat(a + o2, 4); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
-            if (rows > 1) { const x = v128.load32_splat(a + o1, 4); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
+            if (rows > 5) { const x = v128.load32_splat(a + d5, 4); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
+            if (rows > 4) { const x = v128.load32_splat(a + d4, 4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
+            if (rows > 3) { const x = v128.load32_splat(a + d3, 4); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
+            if (rows > 2) { const x = v128.load32_splat(a + d2, 4); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); }
+            if (rows > 1) { const x = v128.load32_splat(a + d1, 4); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
             const x = v128.load32_splat(a, 4); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
           }
           a += 8;

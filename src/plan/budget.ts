@@ -11,7 +11,7 @@ import { prune } from '../graph/passes/prune.ts';
 import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
 import { pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
 import { numel } from '../tensor/shape.ts';
-import { PAGE_BYTES } from '../wasm/instantiate.ts';
+import { inPages } from '../wasm/instantiate.ts';
 import { BYTE_PRICE, COST_ENGINE, candidatesFor } from './cost.ts';
 import { FIRST_ADDRESS, ownInputs, Plan, sitesOf } from './plan.ts';
 
@@ -53,7 +53,7 @@ export function leastSizes(program: Program, weightStorage: WeightStorage): Size
     roomBytes = Math.max(roomBytes, bytes(op.concatenates ? [output] : isView ? [] : [...ownInputs(node), output]));
   }
   roomBytes = Math.max(roomBytes, bytes(taps.filter((tap) => !inside.has(tap))));
-  const memoryBytes = Math.ceil((FIRST_ADDRESS + constantBytes + roomBytes) / PAGE_BYTES) * PAGE_BYTES;
+  const memoryBytes = inPages(FIRST_ADDRESS + constantBytes + roomBytes);
   return { memoryBytes, constantBytes, roomBytes, isLeast: true };
 }
 

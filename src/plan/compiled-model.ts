@@ -129,10 +129,11 @@ export class CompiledModel implements Compiled {
 
   #bind(plan: Plan, valuesOf: ValuesOf): void {
     if (this.#bound === plan) return;
+    // Packing may write over the bound plan's block. If it fails, no plan is bound.
     this.#bound = null;
     this.weights.provide(plan, valuesOf);
-    const constant = (wanted: Constant) => this.weights.addressOf(wanted)!;
-    plan.bind({ kernels: this.#instance.kernels, base: this.weights.end, constant });
+    const addressOf = (constant: Constant) => this.weights.addressOf(constant)!;
+    plan.bind({ kernels: this.#instance.kernels, base: this.weights.end, addressOf });
     this.#bound = plan;
   }
 

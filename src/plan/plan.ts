@@ -1,7 +1,7 @@
 /**
- * A plan: a program whose values have places, and whose steps are bound kernel calls. Deciding (what fuses, what lies
- * where) happens once in the constructor; binding to addresses happens when the plan becomes the one that owns the
- * memory.
+ * A plan: a program whose values have places, and whose nodes have algorithms. The constructor decides once what fuses,
+ * which algorithm computes a node, and what lies where. Binding makes kernel calls with addresses of that, when the
+ * plan becomes the one that owns the memory.
  */
 
 import { assert } from '../errors.ts';
@@ -10,25 +10,26 @@ import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { Algorithm, Engine, Site, WeightStorage, Workspace } from '../ops/lowering/algorithm.ts';
 import type { Constant } from '../ops/lowering/constant.ts';
+import { pieces } from '../ops/lowering/cut.ts';
 import { fromPlanes, toPlanes } from '../ops/lowering/planes.ts';
 import { imagePixels, pixelBytesOf, type Slot } from '../ops/lowering/slot.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { PAGE_BYTES } from '../wasm/instantiate.ts';
+import { inPages } from '../wasm/instantiate.ts';
 import { EPILOGUE_BYTES, type Kernels } from '../wasm/kernels.gen.ts';
 import { callsOf, type Phase } from '../wasm/step.ts';
 import { aligned } from './arena.ts';
 import { chooseAlgorithm, timeOf } from './cost.ts';
 import { type Layout, layoutOf, TAP_PLANES, tapPixels } from './layout.ts';
 
-/** Bytes after a plan's block that kernels may read, never write. */
+/** Bytes after a plan's block that kernels may read, never write: 28 by f32_conv2d, in whole cache lines. */
 const OVERREAD_BYTES = 64;
 
 /** Addresses below are left free, so that 0 stands for none. */
 export const FIRST_ADDRESS = 64;
 
-/** The least work between two turns of the event loop, in milliseconds: what a screen takes for a picture. */
+/** The least work between two turns of the event loop, in milliseconds: a frame of a screen of 60 Hz. */
 export const STRETCH_MS = 16;
 
 /** What a plan's algorithms depend on beside the program. */
@@ -64,18 +65,18 @@ interface TapPiece {
   readonly copy: () => void;
   readonly channels: number;
   readonly pixels: number;
-  /** Of the first channel; of the next one, `stride` later. */
+  /** Where the first channel begins in the tensor, and floats from channel to channel. */
   readonly at: number;
   readonly stride: number;
 }
 
-/** What a plan takes from the memory that it is bound to. */
-export interface Memory {
+/** Where a plan is bound to. */
+export interface Place {
   readonly kernels: Kernels;
   /** The address of the plan's block of {@link Plan.blockBytes}. */
   readonly base: number;
   /** The address of a packed constant. */
-  constant(constant: Constant): number;
+  addressOf(constant: Constant): number;
 }
 
 /** A program for one input shape and one set of taps, ready to run. */
@@ -87,8 +88,8 @@ export class Plan {
   /** Of {@link blockBytes}, the activations'. */
   readonly arenaBytes: number;
   readonly #layout: Layout;
-  /** Where in the block the tables begin, and where the arena does. */
-  readonly #tableStart: number;
+  /** Where in the block the records begin, which the tables follow, and where the arena does. */
+  readonly #recordStart: number;
   readonly #arenaStart: number;
   readonly #zeroBytes: number;
   /** The owners of the planes that inputs come in as. */
@@ -112,25 +113,27 @@ export class Plan {
     this.#engine = engine;
     const fused = fuseEpilogues(prune(program));
     this.#inputPlanes = fused.inputs.map(() => ({}));
-    let tables = aligned(fused.nodes.length * EPILOGUE_BYTES);
+    // Records come first, then tables.
+    let used = aligned(fused.nodes.length * EPILOGUE_BYTES);
     let zeroBytes = 0;
     const placed = fused.nodes.map((node, i) => {
       const site = siteOf(node, engine, weightStorage);
       const algorithm = chooseAlgorithm(algorithmsOf(node), site, bytePrice);
+      // The choice prepared it for one thread and without an epilogue, to compare costs. This is for the site itself.
       const prepared = algorithm.prepare(site);
       assert(prepared, 'a chosen algorithm fits its site');
       const constants = (prepared.constants ?? []).filter((constant) => constant !== null);
       const workspace = prepared.workspace ?? NO_WORKSPACE;
-      const table = tables;
-      tables += aligned(workspace.tableBytes);
+      const table = used;
+      used += aligned(workspace.tableBytes);
       zeroBytes = Math.max(zeroBytes, workspace.zeroBytes);
       return { node, algorithm, prepared, constants, workspace, record: i * EPILOGUE_BYTES, table };
     });
-    const tableStart = aligned(zeroBytes);
-    const arenaStart = tableStart + tables;
+    const recordStart = aligned(zeroBytes);
+    const arenaStart = recordStart + used;
     this.#layout = layoutOf(fused, placed, this.#inputPlanes);
     this.program = { ...fused, nodes: this.#layout.placed.map(({ node }) => node) };
-    this.#tableStart = tableStart;
+    this.#recordStart = recordStart;
     this.#arenaStart = arenaStart;
     this.#zeroBytes = zeroBytes;
     this.#weightStorage = weightStorage;
@@ -184,7 +187,7 @@ export class Plan {
 
   /** Bytes of the memory that runs this plan and no other: whole pages. */
   get memoryBytes(): number {
-    return Math.ceil((FIRST_ADDRESS + this.constantBytes + this.roomBytes) / PAGE_BYTES) * PAGE_BYTES;
+    return inPages(FIRST_ADDRESS + this.constantBytes + this.roomBytes);
   }
 
   /** The constants of all nodes. */
@@ -193,7 +196,7 @@ export class Plan {
   }
 
   /** Gives every step its addresses and writes the tables. */
-  bind({ kernels, base, constant: constantAddress }: Memory): void {
+  bind({ kernels, base, addressOf }: Place): void {
     new Uint8Array(kernels.memory.buffer, base, this.#zeroBytes).fill(0);
     const address = (owner: object) => base + this.#arenaStart + this.#layout.offsets.get(owner)!;
     const slot = (value: Value): Slot => {
@@ -221,11 +224,11 @@ export class Plan {
         inputs: ownInputs(node).map(slot),
         output: slot(node.output),
         residual: node.epilogue.residual ? slot(node.inputs.at(-1)!) : null,
-        record: base + this.#tableStart + record,
-        table: base + this.#tableStart + table,
+        record: base + this.#recordStart + record,
+        table: base + this.#recordStart + table,
         scratch: workspace.scratchBytes > 0 ? address(node) : 0,
         zeros: base,
-        addressOf: (constant) => (constant ? constantAddress(constant) : 0),
+        addressOf: (constant) => (constant ? addressOf(constant) : 0),
       });
       for (const phase of own) phases.push(phase);
       calls += own.flat().length;
@@ -265,11 +268,12 @@ export class Plan {
   read(kernels: Kernels): Tensor<Float32Array>[] {
     const { buffer } = kernels.memory;
     const tensors = new Map<Value, Tensor<Float32Array>>();
-    for (const [value, pieces] of this.#taps) {
+    for (const [value, parts] of this.#taps) {
       const values = new Float32Array(numel(value.shape));
-      for (const { copy, channels, pixels, at, stride } of pieces) {
+      for (const { copy, channels, pixels, at, stride } of parts) {
         copy();
         const planes = new Float32Array(buffer, this.#tapPlanes, channels * pixels);
+        // The piece is whole images.
         if (pixels === stride) values.set(planes, at);
         else
           for (let c = 0; c < channels; c++) values.set(planes.subarray(c * pixels, (c + 1) * pixels), at + c * stride);
@@ -334,21 +338,25 @@ export function ownInputs({ inputs, epilogue }: Node): readonly Value[] {
   return epilogue.residual ? inputs.slice(0, -1) : inputs;
 }
 
-/** A tap in pieces of at most so many pixels of an image, or images of one pixel. Each passes through `planes`. */
-function tapPieces(kernels: Kernels, slot: Slot, most: number, planes: number): TapPiece[] {
-  const { address, shape, pixelBytes } = slot;
+/** A tap in pieces of at most `most` pixels. Each is copied to `planes`, one after the other, and read from there. */
+function tapPieces(kernels: Kernels, { address, shape, pixelBytes }: Slot, most: number, planes: number): TapPiece[] {
   const [images, channels] = shape as [number, number];
-  const stride = imagePixels(shape);
-  const runs = stride === 1 ? 1 : images;
-  const length = stride === 1 ? images : stride;
-  return Array.from({ length: runs * Math.ceil(length / most) }, (_, i) => {
-    const run = Math.floor(i / Math.ceil(length / most));
-    const first = (i % Math.ceil(length / most)) * most;
-    const pixels = Math.min(most, length - first);
-    const part = { address: address + (run * length + first) * pixelBytes, pixelBytes };
-    const size = stride === 1 ? [pixels, channels] : [1, channels, pixels, 1];
-    const [copy] = callsOf(kernels, [toPlanes({ ...part, shape: size }, planes)]);
-    const at = stride === 1 ? first * channels : run * channels * stride + first;
-    return { copy: copy!, channels, pixels, at, stride: stride === 1 ? pixels : stride };
-  });
+  const size = imagePixels(shape);
+  const copyOf = (first: number, part: Shape) => {
+    const from = { address: address + first * pixelBytes, pixelBytes, shape: part };
+    return callsOf(kernels, [toPlanes(from, planes)])[0]!;
+  };
+  // Images of one pixel have their channels side by side in the tensor too, so many of them go together.
+  if (size === 1) {
+    return pieces(images, most).map(({ first, count }) => {
+      const copy = copyOf(first, [count, channels]);
+      return { copy, channels, pixels: count, at: first * channels, stride: count };
+    });
+  }
+  return Array.from({ length: images }, (_, image) =>
+    pieces(size, most).map(({ first, count }) => {
+      const copy = copyOf(image * size + first, [1, channels, count, 1]);
+      return { copy, channels, pixels: count, at: image * channels * size + first, stride: size };
+    }),
+  ).flat();
 }

@@ -12,7 +12,7 @@ import { MemoryError } from '../errors.ts';
 import type { Constant } from '../ops/lowering/constant.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
+import { inPages, MAX_PAGES, PAGE_BYTES } from '../wasm/instantiate.ts';
 import type { Kernels } from '../wasm/kernels.gen.ts';
 import { aligned } from './arena.ts';
 import { distinct, FIRST_ADDRESS, type Plan } from './plan.ts';
@@ -107,7 +107,7 @@ export class WeightMemory {
     const room = plans.reduce((most, { constants, roomBytes }) => {
       return Math.max(most, bytesOf(distinct(constants).filter(({ weight }) => !weight)) + roomBytes);
     }, 0);
-    const needed = Math.ceil((FIRST_ADDRESS + held + room) / PAGE_BYTES) * PAGE_BYTES;
+    const needed = inPages(FIRST_ADDRESS + held + room);
     if (needed > memoryBudgetBytes) {
       throw new MemoryError(
         `layertap: expected plans within ${memoryBudgetBytes} bytes of WebAssembly memory, got ${needed} for ` +

@@ -17,6 +17,11 @@ export interface Instance {
 /** Bytes of a memory's page. */
 export const PAGE_BYTES = 65536;
 
+/** Bytes in whole pages. */
+export function inPages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
 /** Pages that a memory can have at most: 4 GiB. */
 export const MAX_PAGES = 65536;
 

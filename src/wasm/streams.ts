@@ -34,11 +34,14 @@ export const TABLE = 7;
  */
 export const FUSED = 8;
 
-/** What follows an instruction: nothing. */
-export const NOTHING = 7;
-
-/** Or a stream's number and, times this, how many bytes of it; 0 where it is a number in LEB128. */
+/**
+ * What follows an instruction's own bytes, as the table tells: a stream, and COUNT times the number of its bytes. With
+ * 0 bytes there is one number in LEB128, or one local.
+ */
 export const COUNT = 8;
+
+/** In a stream's place: nothing follows. {@link TABLE} has this number, too, and never follows an instruction. */
+export const NOTHING = 7;
 
 /** The section that has the functions. */
 export const CODE = 10;
@@ -53,7 +56,7 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
   const bytes = new Uint8Array(size);
   const places = streams.map(() => 0);
   const code = streams[INSTRUCTIONS]!;
-  const table = streams[TABLE]!;
+  const table = Uint8Array.from(streams[TABLE]!);
   if (isRelaxed) table.set(streams[FUSED]!);
   /** Where each instruction is in the table. */
   const entries: number[] = [];
@@ -64,7 +67,7 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
   const copy = (stream: number, count: number): void => {
     while (count-- > 0) bytes[at++] = next(stream);
   };
-  /** Copies an unsigned number in LEB128. A signed one has the same bytes. */
+  /** Copies a number in LEB128, and returns it as unsigned: only counts are looked at, which have no sign. */
   const number = (stream: number): number => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
@@ -85,8 +88,9 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
     for (let functions = number(OTHERS); functions > 0; functions--) {
       const bodyBytes = number(OTHERS);
       const end = at + bodyBytes;
-      // Locals stand there by their places among the function's last ones, since one is often used again soon.
-      const last = Uint8Array.from({ length: 128 }, (_, i) => i);
+      // Move-to-front coding: a local is its place in the list of locals, the one that was used last first. One is
+      // often used again soon. A place is a byte, so scripts/streams.mjs refuses functions with more than 128 locals.
+      const recent = Uint8Array.from({ length: 128 }, (_, i) => i);
       for (let groups = number(OTHERS); groups > 0; groups--) {
         number(OTHERS);
         number(OTHERS);
@@ -99,9 +103,9 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
         const stream = follows % COUNT;
         if (stream === READ || stream === WRITTEN) {
           const place = next(stream);
-          const local = last[place]!;
-          last.copyWithin(1, 0, place);
-          last[0] = local;
+          const local = recent[place]!;
+          recent.copyWithin(1, 0, place);
+          recent[0] = local;
           bytes[at++] = local;
         } else if (follows >= COUNT) copy(stream, follows / COUNT);
         else if (follows !== NOTHING) number(stream);

@@ -67,7 +67,7 @@ export function runAtTheEnd(
   new Int32Array(memory.buffer, scratch, aligned(scratchBytes) / 4).fill(CANARY);
   const addressOf = (wanted: Constant) =>
     addresses.get(constants.find(({ owner, form }) => owner === wanted.owner && form === wanted.form)!)!;
-  plan.bind({ kernels, base, constant: addressOf });
+  plan.bind({ kernels, base, addressOf });
 
   const before = new Int32Array(memory.buffer.slice(0));
   plan.write(kernels, inputs);

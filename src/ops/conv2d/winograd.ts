@@ -59,15 +59,13 @@ import type { Transform } from './transforms.ts';
 /** Scratch bytes of one thread, which its transforms use one after the other. */
 const THREAD_BYTES = Math.max(WINOGRAD_INPUT_BYTES, WINOGRAD_OUTPUT_BYTES, WINOGRAD_WEIGHT_BYTES);
 
-/**
- * Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. By the cost model's numbers,
- * so many products take 14 times as long as transforming the weight that they are of.
- */
+/** Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. */
 const MANY_TILES = 256;
 
 /**
- * Input channels of a chunk. So many make a panel of 16 KiB, which stays in a level-1 cache, and a thread's rows of one
- * point in a block 384 KiB, which stay in a level-2 cache.
+ * Input channels of a chunk. So many make a panel of 16 KiB, which stays in a level-1 cache. With one thread, the rows
+ * of one point in a block are then 384 KiB, which stay in a level-2 cache. With more threads they are as many times
+ * larger: a thread reads all rows, of fewer points.
  */
 const MAX_CHUNK = 512;
 
@@ -135,7 +133,7 @@ function fits({ inputs, output, attrs }: Conv2dSite, { stride, isSurrounded }: T
     kernelHeight === 3 &&
     kernelWidth === 3 &&
     (groups === 1 || (out / groups) % PANEL === 0) &&
-    inGroup % 4 === 0 &&
+    inGroup % 4 === 0 && // f32_winograd_weights takes input channels by fours
     inGroup >= LEAST_CHANNELS &&
     out / groups >= LEAST_CHANNELS &&
     attrs.stride[0] === stride &&
@@ -162,10 +160,10 @@ function hasOneTileSubGrids(x: Shape, output: Shape, { dilation: [dilation], pad
 }
 
 /**
- * True where a weight is transformed once, when it is packed, and not in each run. With many tiles their products take
- * so long that transforming the weight takes a tenth of that at most, and what the weight would grow to isn't worth
- * holding. The weight of a Toeplitz product doesn't grow. A weight that is stored as f16 is transformed once as well,
- * since the transform reads float32.
+ * True where a weight is transformed once, when it is packed, and not in each run. With MANY_TILES or more, products
+ * take 14 times as long as transforming the weight, by the cost model's numbers. What the weight would grow to isn't
+ * worth holding then. The weight of a Toeplitz product doesn't grow. A weight that is stored as f16 is transformed once
+ * as well, since the transform reads float32.
  */
 function isPretransformed({ weightStorage }: Conv2dSite, { isSurrounded }: Transform, { count }: Tiling): boolean {
   return isSurrounded || weightStorage === 'f16' || count < MANY_TILES;
@@ -368,14 +366,16 @@ function blockPhases(bound: Bound, { tiles, products }: Block): readonly Phase[]
   return [...chunks, outputPhase(bound, tiles)];
 }
 
-/** The tiles of a block as the threads share them. */
+/** A block's tiles, cut for the threads: what each thread's transform takes. */
 function sharesOf({ site, binding }: Bound, tiles: Range) {
   return ranges(tiles.count, site.engine.threads).map(({ first, count }, thread) => ({
-    /** The first of them, counted from the block's. */
+    /** The share's first tile, counted from the block's first tile. */
     first,
+    /** Tiles of the share. */
     count,
-    /** Where it stands where they are. */
+    /** The address at which the places of the share's tiles begin: TILE_PLACE_BYTES for each. */
     tiles: binding.table + (tiles.first + first) * TILE_PLACE_BYTES,
+    /** The thread's own scratch memory. */
     scratch: binding.scratch + thread * THREAD_BYTES,
   }));
 }

@@ -8,7 +8,7 @@ import type { Parameter } from '../../tensor/parameter.ts';
 import { numel } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { PANEL, PARTIAL_BYTES } from '../../wasm/kernels.gen.ts';
-import { type Phase, runStep, threadOf } from '../../wasm/step.ts';
+import { type Phase, runStep, type Step, threadOf } from '../../wasm/step.ts';
 import { f32_conv2d, f32_conv2d_table, f32_pack_conv2d, f32_to_f16 } from '../../wasm/steps.gen.ts';
 import { type Window, windowArguments } from '../rules/window.ts';
 import type { Binding, Engine, Site, WeightStorage } from './algorithm.ts';
@@ -144,14 +144,23 @@ function partialBytes({ channelsIn, taps }: SumSizes): number {
   return channelsIn * taps > RUN ? PARTIAL_BYTES : 0;
 }
 
-/** Tiles in a block whose rows read so many input bytes each. */
+/**
+ * Tiles of a block.
+ *
+ * @param rowBytes input bytes that a block grows by with each row: those of one pixel, since neighbours share the rest
+ */
 export function blockTilesOf(rowBytes: number, tileRows: number): number {
   return Math.max(1, Math.floor(BLOCK_BYTES / (rowBytes * tileRows)));
 }
 
+/** Tiles of so many rows. */
+function tileCount(rows: number, tileRows: number): number {
+  return Math.ceil(rows / tileRows);
+}
+
 /** Bytes of f32_conv2d's table. */
 export function tableBytes(rows: number, taps: number, tileRows: number): number {
-  return Math.ceil(rows / tileRows) * tileRows * taps * 4;
+  return tileCount(rows, tileRows) * tileRows * taps * 4;
 }
 
 /** One indirect GEMM: see f32_conv2d. */
@@ -195,7 +204,9 @@ export interface Gemm {
  * thread runs its steps one after the other.
  */
 export function gemmPhase(gemms: readonly Gemm[], engine: Engine): Phase {
-  return gemms.reduce<Phase>((steps, gemm) => [...steps, ...gemmSteps(gemm, engine, steps.length)], []);
+  const steps: Step[] = [];
+  for (const gemm of gemms) for (const step of gemmSteps(gemm, engine, steps.length)) steps.push(step);
+  return steps;
 }
 
 /** A GEMM's steps, which come after `before` others in their phase. */
@@ -204,7 +215,7 @@ function gemmSteps(gemm: Gemm, { tileRows, threads }: Engine, before: number): P
   const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, record } = gemm;
   const ofF16 = f16Bytes(gemm);
   const ofPartial = partialBytes(gemm);
-  const tiles = Math.ceil(rows / tileRows);
+  const tiles = tileCount(rows, tileRows);
   const panels = groups * panelsOf(channelsOut);
   const firstPanel = firstGroup * panelsOf(channelsOut);
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
