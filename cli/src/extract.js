@@ -53,6 +53,9 @@ export async function extract(given) {
   if (isMany && (given.input !== undefined || given.image !== undefined)) {
     throw new UsageError(`expected pictures or --${given.input === undefined ? 'image' : 'input'}, got both`);
   }
+  if (given.skipExisting && outputDir === undefined) {
+    throw new UsageError('expected --skip-existing with --output-dir, got it without');
+  }
   if (!isMany && outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
   if (!isMany) return extractOne(given);
   const isOne = pictures.length === 1 && isOnePicture(pictures[0]);

@@ -83,6 +83,11 @@ const usage: readonly Case[] = [
     'expected --output or --output-dir with pictures, got none',
   ],
   [
+    'what is there left out of one file',
+    ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', '--output', 'f.safetensors', '--skip-existing'],
+    'expected --skip-existing with --output-dir, got it without',
+  ],
+  [
     'both places for features',
     ['extract', ...MODEL, ...WEIGHTS, ...LAYERS, 'a.jpg', '--output', 'f.npz', '--output-dir', 'out'],
     'expected --output or --output-dir, got both',
