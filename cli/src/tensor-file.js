@@ -69,7 +69,7 @@ export async function withWeights(source, { weightsKey: key, weightsPrefix: pref
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new CommandError(
-      error.message.replace(/pass \{ (key|prefix): "(.*?)" \} to openWeights/, 'pass --weights-$1 $2'),
+      error.message.replace(/pass \{ (key|prefix): (".*?") \} to openWeights/, 'pass --weights-$1 $2'),
     );
   } finally {
     for (const handle of shards) await handle.close();

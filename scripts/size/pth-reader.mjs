@@ -11,15 +11,15 @@ import { installPackage } from '../with-package.mjs';
 
 const { build } = createRequire(`${installPackage('scripts/size')}/`)('esbuild');
 
-/** The most bytes. The aim is 5000, which is missed; the limit keeps what there is from growing. */
-const LIMIT = 5200;
+/** The most bytes. */
+const LIMIT = 5000;
 
 /** The reader's files, and what of each the rest imports. */
 const READER = {
   crc32: '',
   'little-endian': '',
   pickle: 'export class Opaque {}',
-  'pth-fault': 'export const malformed = () => {}',
+  'pth-fault': 'export const malformed = () => {}, check = malformed',
   'pth-file': 'export const readPthZip = () => {}, readPthLegacy = readPthZip',
   'pth-objects': 'export class TensorRef {}',
   'pth-reader': 'export const pthTensors = () => {}',

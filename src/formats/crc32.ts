@@ -29,16 +29,13 @@ function newTables(): Int32Array {
 export function crc32ByTables(bytes: Uint8Array): number {
   tables ??= newTables();
   const t = tables;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let sum = -1;
   let at = 0;
   while (at + STRIDE <= bytes.length) {
     let next = 0;
-    for (let first = t.length - 1024; first >= 0; first -= 1024, at += 4) {
-      const word = sum ^ view.getInt32(at, true);
-      next ^= t[first + 768 + (word & 255)]! ^ t[first + 512 + ((word >>> 8) & 255)]!;
-      next ^= t[first + 256 + ((word >>> 16) & 255)]! ^ t[first + (word >>> 24)]!;
-      sum = 0;
+    for (let first = t.length - 256; first >= 0; first -= 256) {
+      next ^= t[first + ((sum ^ bytes[at++]!) & 255)]!;
+      sum >>>= 8;
     }
     sum = next;
   }

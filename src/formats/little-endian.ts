@@ -5,6 +5,6 @@
  */
 export function littleEndian(bytes: Uint8Array, at: number, byteCount: number): number {
   let number = 0;
-  for (let i = at + byteCount - 1; i >= at; i--) number = number * 256 + bytes[i]!;
+  for (let i = byteCount - 1; i >= 0; i--) number = number * 256 + bytes[at + i]!;
   return number;
 }

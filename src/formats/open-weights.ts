@@ -133,7 +133,7 @@ export async function loadWeights(
   bytes: Uint8Array | ArrayBuffer,
   options: OpenWeightsOptions = {},
 ): Promise<Map<string, Tensor>> {
-  const file = await openWeights(bytes, options);
+  const file = await openWeights(toBytes('loadWeights', bytes, CALLER), options);
   return file.load();
 }
 
@@ -145,7 +145,12 @@ interface Opened extends Pick<OpenedWeights, 'tensors' | 'close'> {
 /** The tensors under their names in the model. @param address what errors of contents name the file by */
 function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions, address?: string): OpenedWeights {
   const names = renamed(file.tensors.keys(), keys);
-  const tensors = new Map(Array.from(names, ([to, from]) => [to, file.tensors.get(from)!]));
+  const tensors = new Map(
+    Array.from(names, ([to, from]) => {
+      const { dtype, shape } = file.tensors.get(from)!;
+      return [to, { dtype, shape }];
+    }),
+  );
   const back = new Map(Array.from(names, ([to, from]) => [from, to]));
   const own = (asked: Iterable<string>) => {
     const list = [...checkedNames(CALLER, asked)];

@@ -45,8 +45,8 @@ const NUMBER_BYTES: Readonly<Record<number, number>> = {
   ...{ 71: 8, 141: 8, 142: 8, 149: 8, 150: 8 },
 };
 
-/** What is between MARK and the opcode that takes it up. */
-const MARK = new Opaque('MARK');
+/** What MARK, the opcode `(`, leaves for the opcode that takes up what comes behind it. */
+const MARK = new Opaque('(');
 
 /** A pickle's value, and where it ends. */
 export interface Unpickled {
@@ -135,8 +135,13 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
         return memo.get(operand);
       case 0x63: // GLOBAL
         return new Global(`${line()}.${line()}`);
-      case 0x93: // STACK_GLOBAL
-        return named(pops(2));
+      case 0x93: {
+        // STACK_GLOBAL
+        const [module, name] = pops(2);
+        // Of texts alone: what lists of lists are as text takes forever.
+        demand(typeof module === 'string' && typeof name === 'string');
+        return new Global(`${module}.${name}`);
+      }
       case 0x52: // REDUCE
       case 0x81: // NEWOBJ
         return called(pops(2));
@@ -181,12 +186,6 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     if (condition) return;
     const expected = `opcodes of protocols 2 to 5 with what they take in ${where} at byte ${opcodeAt}`;
     check(false, expected, `0x${opcode.toString(16)}`);
-  }
-
-  function named([module, name]: readonly unknown[]): Global {
-    // Of texts alone: what lists of lists are as text takes forever.
-    demand(typeof module === 'string' && typeof name === 'string');
-    return new Global(`${module}.${name}`);
   }
 
   function called([callee, args]: readonly unknown[]): unknown {

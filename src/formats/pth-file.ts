@@ -34,8 +34,8 @@ export interface StoragePlace {
   readonly lead: number;
   /** Bytes of the content. */
   readonly bytes: number;
-  /** Whether the content has to be inflated first, which takes turns. */
-  readonly isPacked: boolean;
+  /** As a zip entry's: 0 where the content is stored as it is. To inflate it takes turns. */
+  readonly method: number;
   /**
    * The content in the bytes from `begin` to `end`, a view of them where they aren't packed.
    *
@@ -121,11 +121,8 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
   const entries = zipEntries(await bytesOf('the directory', directory), directory);
   const contentOf = async (entry: ZipEntry) => zipContent(entry, await bytesOf(quote(entry.name), entry, entry.bytes));
 
-  const names = [...entries.keys()];
-  const name = names.find((one) => PICKLE.test(one));
-  const isScript = names.some((one) => one.endsWith('/constants.pkl'));
-  const wayOut = isScript ? ': it is TorchScript; save model.state_dict() instead' : '';
-  check(name !== undefined, 'a zip entry data.pkl', `${names.length} others${wayOut}`);
+  const name = [...entries.keys()].find((one) => PICKLE.test(one));
+  check(name !== undefined, 'a zip entry data.pkl', `${entries.size} others`);
   const pickle = await contentOf(entries.get(name)!);
   const unpickled = unpickle(pickle, 0, quote(name), new TorchNames());
   if (!unpickled) throw unfinished(quote(name), pickle);
@@ -136,7 +133,7 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
     if (!path.startsWith(`${folder}data/`)) continue;
     const content = (bytes: Uint8Array) => zipContent(entry, bytes);
     // PyTorch has contents begin at multiples of 64 bytes.
-    const place = { ...entry, lead: entry.begin % 8, isPacked: entry.method !== 0, content };
+    const place = { ...entry, lead: entry.begin % 8, content };
     places.set(path.slice(folder.length + 'data/'.length), place);
   }
   const isBigEndian = order !== undefined && textOf(await contentOf(order)) === 'big';
@@ -202,7 +199,7 @@ function legacyPlaces(keys: readonly string[], { end, names }: Pickles, fileByte
     const elements = bytes / storage.dtype.bytes;
     at += 8 + bytes;
     places.set(key, {
-      ...{ begin, end: at, lead: 0, bytes, isPacked: false },
+      ...{ begin, end: at, lead: 0, bytes, method: 0 },
       content(given) {
         const count = littleEndian(given, 0, 8);
         check(count === elements, `${elements} elements of storage ${quote(key)} at byte ${begin}`, count);
@@ -220,5 +217,5 @@ function unfinished(what: string, { length }: Uint8Array): FormatError {
 }
 
 function checkSize(what: string, bytes: number, most: number): void {
-  check(bytes <= most, `${what} within maxHeaderBytes`, `${bytes} bytes; openWeights takes more with that option`);
+  check(bytes <= most, `${what} within openWeights' maxHeaderBytes`, `${bytes} bytes`);
 }

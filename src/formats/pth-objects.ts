@@ -34,10 +34,10 @@ const STORAGE_DTYPES: Readonly<Record<string, string>> = {
   Untyped: 'uint8',
 };
 
-/** The dtype of a name, which ends with the bits of an element; undefined where there is none. */
-function dtypeNamed(name: string): PthDtype | undefined {
+/** The dtype of a name, which ends with the bits of an element; null where there is none. */
+function dtypeNamed(name: string): PthDtype | null {
   const found = /^(?:bool|[a-z]+(8|16|32|64|128))$/.exec(name);
-  return found ? { name, dtype: DTYPES.find((dtype) => dtype === name), bytes: Number(found[1] ?? 8) / 8 } : undefined;
+  return found && { name, dtype: DTYPES.find((dtype) => dtype === name), bytes: Number(found[1] ?? 8) / 8 };
 }
 
 /** What a pickle says of a storage: an array of elements that lies elsewhere in the file. */
@@ -99,55 +99,52 @@ export class TensorRef {
 export class TorchNames implements Names {
   /** Storages that came, by their keys. */
   readonly storages = new Map<unknown, StorageRef>();
-  readonly call = called;
 
   /** A storage: `('storage', type, key, location, elements)`, and in old files a view of that. */
   persistent(id: unknown): unknown {
     const [kind, type, key, , count, view] = [id].flat() as unknown[];
     // The class of a module, with its source: what is made by it is opaque.
     if (kind === 'module') return type;
-    check(kind === 'storage' && type instanceof Global, 'persistent ids of storages', typeof kind);
+    const [, first, size] = (Array.isArray(view) ? view : [0, 0, count]) as unknown[];
+    const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
+    const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
+    check(isNamed && isWithin, 'persistent ids of storages, each with a type, a key and elements');
     // What an object inherits under other names is no dtype's name.
     const dtype = dtypeNamed(STORAGE_DTYPES[/(\w+)Storage$/.exec(type.name)?.[1] ?? '']!);
     if (!dtype) return new Opaque(type.name);
-    const [, first, size] = (Array.isArray(view) ? view : ['', 0, count]) as unknown[];
-    const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
-    check(typeof key === 'string' && isWithin, 'a key and a number of elements of each storage');
-    const { bytes } = dtype;
-    const storage = new StorageRef({
-      ...{ key, dtype, begin: first * bytes, bytes: size * bytes, wholeBytes: count * bytes },
-    });
+    const { bytes: each } = dtype;
+    const storage = new StorageRef({ key, dtype, begin: first * each, bytes: size * each, wholeBytes: count * each });
     this.storages.set(key, storage);
     return storage;
   }
-}
 
-function called(name: string, args: readonly unknown[]): unknown {
-  switch (name) {
-    case 'collections.OrderedDict':
-    case 'collections.Counter':
-    case 'collections.defaultdict':
-    case 'builtins.dict':
-    case '__builtin__.dict': {
-      // They are called with nothing, or with pairs in a list.
-      const pairs: readonly unknown[] = args.find(Array.isArray) ?? [];
-      return new Map(pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2));
+  call(name: string, args: readonly unknown[]): unknown {
+    switch (name) {
+      case 'collections.OrderedDict':
+      case 'collections.Counter':
+      case 'collections.defaultdict':
+      case 'builtins.dict':
+      case '__builtin__.dict': {
+        // They are called with nothing, or with pairs in a list.
+        const pairs: readonly unknown[] = args.find(Array.isArray) ?? [];
+        return new Map(pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2));
+      }
+      case 'torch.Size':
+      case 'torch._utils._rebuild_parameter':
+      case 'torch._utils._rebuild_parameter_with_state':
+        return args[0];
+      case 'torch._utils._rebuild_tensor':
+      case 'torch._utils._rebuild_tensor_v2':
+      case 'torch._utils._rebuild_tensor_v3':
+        return tensorOf(args);
+      case 'torch._tensor._rebuild_from_type_v2': {
+        const [callee, , inner] = args;
+        if (!(callee instanceof Global) || !Array.isArray(inner) || callee.name === name) return null;
+        return this.call(callee.name, inner);
+      }
     }
-    case 'torch.Size':
-    case 'torch._utils._rebuild_parameter':
-    case 'torch._utils._rebuild_parameter_with_state':
-      return args[0];
-    case 'torch._utils._rebuild_tensor':
-    case 'torch._utils._rebuild_tensor_v2':
-    case 'torch._utils._rebuild_tensor_v3':
-      return tensorOf(args);
-    case 'torch._tensor._rebuild_from_type_v2': {
-      const [callee, , inner] = args;
-      if (!(callee instanceof Global) || !Array.isArray(inner) || callee.name === name) return null;
-      return called(callee.name, inner);
-    }
+    return null;
   }
-  return null;
 }
 
 /** A tensor; opaque where its storage is, as that of a quantized tensor, or its dtype. */

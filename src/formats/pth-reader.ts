@@ -51,7 +51,7 @@ export function pthTensors(
       known?.refs.push([name, ref]);
       if (known) continue;
       storedBytes += place.bytes;
-      isPacked ||= place.isPacked;
+      isPacked ||= place.method !== 0;
       byKey.set(storage.key, { ...place, refs: [[name, ref]] });
     }
     // Views that overlap are copied where they aren't contiguous.

@@ -1,9 +1,9 @@
 /** Which dict of a checkpoint is the state dict, and by which names its tensors go. */
 
-import { FormatError, listed, ValueError } from '../errors.ts';
+import { describe, FormatError, listed, ValueError } from '../errors.ts';
 import { callable } from '../options.ts';
 import { Opaque } from './pickle.ts';
-import { malformed } from './pth-fault.ts';
+import { check, malformed } from './pth-fault.ts';
 import { TensorRef } from './pth-objects.ts';
 import { quote } from './quoted.ts';
 
@@ -40,7 +40,8 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
         'in Python, save model.state_dict()',
     );
   }
-  if (!(object instanceof Map)) throw malformed('expected a state dict, got something else than a dict');
+  const got = object instanceof TensorRef ? 'a tensor' : describe(object);
+  check(object instanceof Map, 'a state dict', got);
   const path = key === undefined || key === '' ? [] : key.split('.');
   let dict: Dict = object;
   for (const [i, part] of path.entries()) {

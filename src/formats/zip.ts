@@ -66,7 +66,7 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ByteRange | n
       continue;
     }
     const record = littleEndian(tail, at - 12, 8) - base;
-    const isZip64 = isRecord(tail, at - 20, LOCATOR64) && record + 56 <= at && isRecord(tail, record, END64);
+    const isZip64 = isRecord(tail, at - 20, LOCATOR64) && isRecord(tail, record, END64);
     const end = isZip64 ? base + record : base + at;
     const [first, width] = isZip64 ? [record + 40, 8] : [at + 12, 4];
     const bytes = littleEndian(tail, first, width);

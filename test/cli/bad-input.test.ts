@@ -303,7 +303,7 @@ const failures: readonly Case[] = [
     'keys with a prefix, of which all kinds are told',
     weights('prefixed.safetensors'),
     '--weights prefixed.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
-      'the file\'s keys begin with "module."; pass --weights-prefix module. ' +
+      'the file\'s keys begin with "module."; pass --weights-prefix "module.". ' +
       'Missing key(s) in state_dict: "features.0.weight", "features.0.bias", "features.3.squeeze.weight", ' +
       '"features.3.squeeze.bias", "features.3.expand1x1.weight", "features.3.expand1x1.bias", ' +
       '"features.3.expand3x3.weight", "features.3.expand3x3.bias" and 42 more. ' +

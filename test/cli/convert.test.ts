@@ -51,7 +51,7 @@ it('refuses values that f16 has no room for', () => {
 it.each([
   [
     ['checkpoint.legacy.pth'],
-    'expected a state dict, got a checkpoint with state dicts under "model", "ema"; pass --weights-key model',
+    'expected a state dict, got a checkpoint with state dicts under "model", "ema"; pass --weights-key "model"',
   ],
   [['module.zip.pth'], 'got a whole "torch.nn.modules.container.Sequential"'],
   [['state-dict.zip.pth', '--model', 'resnet18'], 'expected --layers with --model, got none'],

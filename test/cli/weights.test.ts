@@ -275,7 +275,7 @@ describe('weights by URL', () => {
     const wrong = await folder.runBeside([...args, 'f.safetensors', '--weights', `${server.url}?token=secret`]);
     expect(wrong.status).toBe(1);
     expect(wrong.stderr).toContain(`layertap: --weights ${server.url}: `);
-    expect(wrong.stderr).toContain('pass --weights-prefix net.');
+    expect(wrong.stderr).toContain('pass --weights-prefix "net."');
     expect(wrong.stderr).not.toContain('secret');
   });
 });

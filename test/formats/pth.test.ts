@@ -145,6 +145,21 @@ it('gives tensors that have come together together, whatever the format', async 
   }
 });
 
+it('tells of each tensor what the model has to know', async () => {
+  const zip = bytesOf('state-dict.zip');
+  for (const bytes of [zip, bytesOf('state-dict.legacy'), saveSafetensors(await loadWeights(zip))]) {
+    const { tensors, format } = await openWeights(bytes);
+    expect(tensors.get('f32')).toEqual({ dtype: format === 'pth' ? 'float32' : 'F32', shape: [2, 3] });
+  }
+});
+
+it('loads bytes alone at once', async () => {
+  expect(await rejection(() => loadWeights('w.pth' as unknown as Uint8Array))).toBe(
+    'ValueError: loadWeights: expected a Uint8Array or an ArrayBuffer, got "w.pth"; read the file first, or open its ' +
+      'URL with openWeights',
+  );
+});
+
 it('takes names in a list alone', async () => {
   const opened = await openWeights(bytesOf('state-dict.zip'));
   expect(await rejection(() => opened.load('f32'))).toBe(
@@ -443,7 +458,8 @@ describe('pickles of strangers', () => {
 
   it.each([
     ['.', 'got 0x2e'],
-    ['N.', /expected a state dict, got something else than a dict/],
+    ['N.', /expected a state dict, got null$/],
+    ['(K\x01K\x02t.', /expected a state dict, got \[1, 2\]$/],
     ['\xff.', /expected opcodes of protocols 2 to 5 with what they take in "a\/data\.pkl" at byte 2, got 0xff$/],
     ['h\x05.', 'got 0x68'],
     ['t.', 'got 0x74'],
@@ -456,7 +472,7 @@ describe('pickles of strangers', () => {
     ['(0.', 'got 0x30'],
     ['(q\x00.', 'got 0x71'],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
-    ['K\x05Q.', /expected persistent ids of storages, got number/],
+    ['K\x05Q.', /expected persistent ids of storages, each with a type/],
     ['cos', /before its pickle does/],
     ['\x80\x09N.', 'got 0x80'],
   ])('%j end in an error that says where', async (pickle, message) => {
@@ -474,7 +490,7 @@ describe('pickles of strangers', () => {
   it('nest as deep as they like', async () => {
     const deep = `${']'.repeat(200_000)}${'a'.repeat(199_999)}`;
     expect(await rejection(() => opened(`${deep}.`))).toBe(
-      'FormatError: pth: expected a state dict, got something else than a dict',
+      'FormatError: pth: expected a state dict, got [an array of 1]',
     );
   });
 
