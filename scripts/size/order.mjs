@@ -116,7 +116,10 @@ function sizeOf(statements) {
     const joined = statements[i - 1]?.isVariable ? `,${text}` : `var ${text}`;
     return statements[i + 1]?.isVariable ? joined : `${joined};`;
   });
-  return gzipSync(texts.join(''), { level: 9 }).length;
+  // Names are given by how often they stand where, so another order has others: a search for the order of given names
+  // finds what these names have in common by chance.
+  const { code } = esbuild.transformSync(texts.join(''), { format: 'esm', minify: true });
+  return gzipSync(code, { level: 9 }).length;
 }
 
 /** Files of which each condition has its own. */
