@@ -28,15 +28,15 @@ export function compiledSteps(module, shape, options) {
       prepare(site) {
         const prepared = algorithm.prepare(site);
         if (!prepared) return null;
-        const { steps: stepsOf } = prepared;
+        const { phases: phasesOf } = prepared;
         const kernel = /** @type {any} */ (site.attrs)?.weight?.shape.slice(2).join('×') ?? '';
         const [from, to] = [inputs[0], output].map((value) => value.shape.slice(1).join('×'));
         const name = [op.name, kernel, from, '→', to, `(${algorithm.name})`].filter(Boolean).join(' ');
         return {
           ...prepared,
-          /** @type {typeof stepsOf} */
-          steps(binding) {
-            const phases = stepsOf(binding);
+          /** @type {typeof phasesOf} */
+          phases(binding) {
+            const phases = phasesOf(binding);
             const calls = callsOf(binding.kernels, phases);
             const run = () => {
               for (const call of calls) call();

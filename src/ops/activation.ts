@@ -15,7 +15,7 @@ function activationOp<A>(name: string, activationOf: (attrs: A) => Activation): 
       {
         name: 'direct',
         prepare: ({ attrs, engine }) => ({
-          steps(binding) {
+          phases(binding) {
             const record = writeEpilogue(binding, { activation: activationOf(attrs) }, null, null);
             return [affinePhase(binding.inputs[0]!, binding.output, record, engine)];
           },

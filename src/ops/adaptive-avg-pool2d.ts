@@ -28,7 +28,7 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
     {
       name: 'direct',
       prepare: ({ engine }) => ({
-        steps({ inputs: [x], output }) {
+        phases({ inputs: [x], output }) {
           const { images, channels, height, width } = imageSizes(x!.shape);
           const out = imageSizes(output.shape);
           const steps = channelRanges(channels, engine.threads).map(({ offset, count }) =>

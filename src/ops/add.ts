@@ -25,7 +25,7 @@ export const add: Op<null> = {
     {
       name: 'direct',
       prepare: ({ epilogue, engine }) => ({
-        steps(binding) {
+        phases(binding) {
           const [a, b] = binding.inputs as [Slot, Slot];
           return [affinePhase(a, binding.output, writeEpilogue(binding, epilogue, null, b), engine)];
         },

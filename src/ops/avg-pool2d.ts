@@ -28,7 +28,7 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
     {
       name: 'direct',
       prepare: ({ attrs, engine }) => ({
-        steps(binding) {
+        phases(binding) {
           const divisors = {
             countIncludePad: Number(attrs.countIncludePad),
             divisorOverride: attrs.divisorOverride ?? 0,

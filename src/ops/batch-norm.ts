@@ -31,7 +31,7 @@ export const batchNorm: Op<Norm> = {
         const constant = normConstant(norm, { channels: norm.runningVar.shape[0]!, groups: 1, multiple: PANEL });
         return {
           constants: [constant],
-          steps(binding) {
+          phases(binding) {
             const record = writeEpilogue(binding, epilogue, constant, binding.residual);
             return [affinePhase(binding.inputs[0]!, binding.output, record, engine)];
           },

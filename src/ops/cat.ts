@@ -37,7 +37,7 @@ export const cat: Op<CatAttrs> = {
     {
       name: 'direct',
       prepare: ({ engine }) => ({
-        steps({ inputs, output }) {
+        phases({ inputs, output }) {
           let offset = 0;
           const steps: Step[] = [];
           for (const x of inputs) {

@@ -33,7 +33,7 @@ export const channelShuffle: Op<ChannelShuffleAttrs> = {
     {
       name: 'direct',
       prepare: ({ attrs: { groups }, engine }) => ({
-        steps({ inputs, output }) {
+        phases({ inputs, output }) {
           const x = inputs[0]!;
           return [
             ranges(pixelsOf(output.shape), engine.threads).map(({ first, count }) =>

@@ -242,7 +242,7 @@ export const convTranspose2d: Op<ConvTranspose2dAttrs> = {
             scratchBytes: partBytes + gemmBytes,
             zeroBytes: channelsOf(inputs[0]!) * 4,
           },
-          steps(binding) {
+          phases(binding) {
             const record = writeEpilogue(binding, epilogue, constants.norm, null);
             let { table } = binding;
             return parts.flatMap((part, i) => {

@@ -36,7 +36,7 @@ export const interpolate: Op<InterpolateAttrs> = {
     {
       name: 'direct',
       prepare: ({ attrs, engine }) => ({
-        steps({ inputs: [x], output }) {
+        phases({ inputs: [x], output }) {
           const { images, channels, height, width } = imageSizes(x!.shape);
           const out = imageSizes(output.shape);
           const steps = channelRanges(channels, engine.threads).map(({ offset, count }) => {

@@ -87,7 +87,7 @@ export const layerNorm: Op<LayerNormAttrs> = {
         const constants = [rawConstant(weight), rawConstant(bias)] as const;
         return {
           constants,
-          steps({ kernels, inputs, output, addressOf }) {
+          phases({ kernels, inputs, output, addressOf }) {
             const x = inputs[0]!;
             const [pixels, channels] = [pixelsOf(output.shape), channelsOf(output.shape)];
             const [w, b] = constants.map((constant) => constant && addressOf(constant) / 4) as [number, number];

@@ -57,7 +57,7 @@ export const linear: Op<LinearAttrs> = {
             scratchBytes: gemmScratchBytes({ channelsIn: attrs.weight.shape[1]!, taps: 1, weightStorage }, engine),
             zeroBytes: 0,
           },
-          steps(binding) {
+          phases(binding) {
             const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
             const x = binding.inputs[0]!;
             return [convolutionPhase(binding, { x, window: ONE_PIXEL, engine, weightStorage, constants, record })];

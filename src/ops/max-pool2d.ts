@@ -21,7 +21,7 @@ export const maxPool2d: Op<Window> = {
     {
       name: 'direct',
       prepare: ({ attrs, engine }) => ({
-        steps: (binding) => [poolingPhase(binding, attrs, engine, f32_maxpool2d)],
+        phases: (binding) => [poolingPhase(binding, attrs, engine, f32_maxpool2d)],
       }),
     },
   ],

@@ -27,7 +27,7 @@ export const mul: Op<null> = {
     {
       name: 'direct',
       prepare: ({ engine }) => ({
-        steps({ inputs, output }) {
+        phases({ inputs, output }) {
           const [a, b] = inputs as [Slot, Slot];
           const images = output.shape[0]!;
           const pixels = pixelsOf(output.shape) / images;

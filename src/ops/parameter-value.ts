@@ -25,7 +25,7 @@ export const parameterValue: Op<ParameterValueAttrs> = {
         const constant = rawConstant(attrs.parameter);
         return {
           constants: [constant],
-          steps: ({ output, addressOf }) => [fromPlanes(addressOf(constant), output)],
+          phases: ({ output, addressOf }) => [fromPlanes(addressOf(constant), output)],
         };
       },
     },

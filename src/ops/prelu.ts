@@ -57,7 +57,7 @@ export const prelu: Op<PReLUAttrs> = {
             scratchBytes: pixelsOf(output) * pixelBytes,
             zeroBytes: 0,
           },
-          steps(binding) {
+          phases(binding) {
             const { output, table, scratch } = binding;
             const x = binding.inputs[0]!;
             const negative = { address: scratch, shape: output.shape, pixelBytes };

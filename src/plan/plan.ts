@@ -219,7 +219,7 @@ export class Plan {
     let calls = 0;
     const ends: { phases: number; calls: number }[] = [];
     for (const { node, prepared, workspace, record, table } of this.#layout.placed) {
-      const own = prepared.steps({
+      const own = prepared.phases({
         kernels,
         inputs: ownInputs(node).map(slot),
         output: slot(node.output),
@@ -324,7 +324,7 @@ export function sitesOf(
 }
 
 /** What a view takes: nothing. */
-const VIEW: readonly Algorithm<unknown>[] = [{ name: 'view', prepare: () => ({ steps: () => [] }) }];
+const VIEW: readonly Algorithm<unknown>[] = [{ name: 'view', prepare: () => ({ phases: () => [] }) }];
 
 /** The ways to compute a node. */
 function algorithmsOf(node: Node): readonly Algorithm<unknown>[] {

@@ -159,7 +159,7 @@ describe('a memory budget', () => {
           name: 'direct',
           prepare() {
             ask('prepare');
-            return { steps: () => ask('steps') };
+            return { phases: () => ask('phases') };
           },
         },
       ],

@@ -174,7 +174,7 @@ describe('runs', () => {
     const op: Op<null> = {
       name: 'long',
       inferShape: ([x]) => x!,
-      algorithms: [{ name: 'direct', prepare: () => ({ steps: () => Array(300_000).fill([step]) }) }],
+      algorithms: [{ name: 'direct', prepare: () => ({ phases: () => Array(300_000).fill([step]) }) }],
     };
     const graph = new Graph([[1, 4]]);
     const model = compiledModel('simd');

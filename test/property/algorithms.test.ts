@@ -125,7 +125,7 @@ function lastFirst<A>(algorithm: Algorithm<A>): Algorithm<A> {
     prepare(site) {
       const prepared = algorithm.prepare(site);
       if (!prepared) return null;
-      return { ...prepared, steps: (binding) => prepared.steps(binding).map((phase) => [...phase].reverse()) };
+      return { ...prepared, phases: (binding) => prepared.phases(binding).map((phase) => [...phase].reverse()) };
     },
   };
 }

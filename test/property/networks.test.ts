@@ -27,7 +27,7 @@ function lastFirst(program: Program): Program {
       prepare(site) {
         const prepared = algorithm.prepare(site);
         if (!prepared) return null;
-        return { ...prepared, steps: (binding) => prepared.steps(binding).map((phase) => [...phase].reverse()) };
+        return { ...prepared, phases: (binding) => prepared.phases(binding).map((phase) => [...phase].reverse()) };
       },
     }));
     return { ...node, op: { ...node.op, algorithms } };

@@ -27,7 +27,7 @@ export const depthwise: Algorithm<Conv2dAttrs> = {
     return {
       work: { macs: numel(shape) * weightSizes(attrs).taps, transformed: 0 },
       constants: [weights, bias, norm],
-      steps(binding) {
+      phases(binding) {
         const { output, addressOf } = binding;
         const x = binding.inputs[0]!;
         const { images, channels, height, width } = imageSizes(x.shape);

@@ -25,7 +25,7 @@ export const indirect: Algorithm<Conv2dAttrs> = {
         scratchBytes: gemmScratchBytes({ channelsIn: inGroup, taps, weightStorage }, engine),
         zeroBytes: channelsOf(inputs[0]!) * 4,
       },
-      steps(binding) {
+      phases(binding) {
         const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
         const [x] = binding.inputs;
         const convolution = { x: x!, window: windowOf(attrs), engine, weightStorage, constants, record };

@@ -43,7 +43,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
         scratchBytes: copyBytes + gemmScratchBytes({ channelsIn, taps: kernelHeight, weightStorage }, engine),
         zeroBytes: 0,
       },
-      steps(binding) {
+      phases(binding) {
         const { scratch } = binding;
         const record = writeEpilogue(binding, site.epilogue, constants.norm, binding.residual);
         const copy = { address: scratch, shape, pixelBytes };

@@ -78,7 +78,7 @@ export const splitTaps: Algorithm<Conv2dAttrs> = {
         scratchBytes: gemmScratchBytes({ channelsIn: inGroup, taps: 1, weightStorage }, engine),
         zeroBytes: channelsOf(inputs[0]!) * 4,
       },
-      steps(binding) {
+      phases(binding) {
         const { stride, padding, dilation } = attrs;
         const phases = [full, ...others].map((tap, i) => {
           const [ky, kx] = [Math.floor(tap / kernelWidth), tap % kernelWidth];

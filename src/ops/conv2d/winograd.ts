@@ -103,7 +103,7 @@ export function winograd(transform: Transform): Algorithm<Conv2dAttrs> {
           scratchBytes: places.bytes,
           zeroBytes: channels * 4,
         },
-        steps(binding) {
+        phases(binding) {
           const bound: Bound = {
             site,
             transform,

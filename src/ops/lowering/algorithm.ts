@@ -87,8 +87,8 @@ export interface Prepared {
   readonly constants?: readonly (Constant | null)[];
   /** What it needs beside its values; nothing, where absent. */
   readonly workspace?: Workspace;
-  /** The kernel calls that compute the site on the bound addresses. What they read of tables is written at once. */
-  steps(binding: Binding): readonly Phase[];
+  /** Phases that compute the site at the bound addresses. The tables that they read are written at once. */
+  phases(binding: Binding): readonly Phase[];
 }
 
 /** A way to compute an op. */

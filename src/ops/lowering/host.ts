@@ -33,7 +33,7 @@ export function byReference<A>(
         const total = sizes.reduce((sum, size) => sum + size, 0);
         return {
           workspace: { tableBytes: 0, scratchBytes: (total + numel(output)) * 4, zeroBytes: 0 },
-          steps(binding) {
+          phases(binding) {
             let end = binding.scratch;
             const places = sizes.map((size) => {
               end += size * 4;
@@ -62,7 +62,7 @@ export function elementwise<A>(name: string, of: (v: number, attrs: A) => number
   const direct: Algorithm<A> = {
     name: 'host',
     prepare: ({ attrs }) => ({
-      steps({ kernels, inputs, output }) {
+      phases({ kernels, inputs, output }) {
         const x = inputs[0]!;
         const [pixels, channels] = [pixelsOf(output.shape), channelsOf(output.shape)];
         const phase = hostPhase(kernels, (floats) => {

@@ -11,7 +11,7 @@ export const throughPlanes: readonly Algorithm<unknown>[] = [
     name: 'planes',
     prepare: ({ output }) => ({
       workspace: { tableBytes: 0, scratchBytes: numel(output) * 4, zeroBytes: 0 },
-      steps({ inputs, output, scratch }) {
+      phases({ inputs, output, scratch }) {
         const x = inputs[0]!;
         // The planes of each image may be a row of the output.
         if (output.shape.length === 2 && output.shape[0] === x.shape[0]) {
