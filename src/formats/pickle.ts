@@ -74,8 +74,8 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   // Each opcode takes at least one byte and pushes at most one value: so work is bounded by the bytes.
   for (;;) {
     opcodeAt = end;
-    opcode = bytes[end++] ?? 0;
-    const operand = opcode in NUMBER_BYTES ? unsigned(NUMBER_BYTES[opcode]!) : 0;
+    opcode = bytes[end++]!;
+    const operand = unsigned(NUMBER_BYTES[opcode] ?? 0);
     if (end > bytes.length) return null;
     if (opcode === STOP) return { value: pop(), end };
     const value = done(operand);
@@ -94,27 +94,27 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       case 0x88: // NEWTRUE
       case 0x89: // NEWFALSE
         return opcode === 0x88;
+      case 0x4e: // NONE
+      case 0x47: // BINFLOAT, on which no tensor depends
+        return null;
       case 0x4a: // BININT, which has a sign
       case 0x4b: // BININT1
       case 0x4d: // BININT2
         return operand | 0;
-      case 0x8a: // LONG1: what takes more than 32 bits. Its sign is left out, since no tensor depends on it
+      case 0x8a: // LONG1: what takes more than 32 bits; its last byte has the sign
       case 0x8b: // LONG4
-        return unsigned(operand);
+        return unsigned(operand) - (bytes[end - 1]! >> 7) * 256 ** operand;
       case 0x8c: // SHORT_BINUNICODE
       case 0x58: // BINUNICODE
       case 0x8d: // BINUNICODE8
       case 0x55: // SHORT_BINSTRING: Python 2's, ASCII where a state dict has it
       case 0x54: // BINSTRING
         return text(operand);
-      case 0x43: // SHORT_BINBYTES: bytes and fractions, on which no tensor depends
+      case 0x43: // SHORT_BINBYTES: bytes, on which no tensor depends
       case 0x42: // BINBYTES
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
         end += operand;
-        return null;
-      case 0x47: // BINFLOAT
-      case 0x4e: // NONE
         return null;
       case 0x5d: // EMPTY_LIST
       case 0x29: // EMPTY_TUPLE
@@ -243,10 +243,9 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     return textOf(bytes.subarray(end - length, end));
   }
 
-  /** A text up to a line feed. */
+  /** A text up to a line feed. Where there is none, `>>> 0` makes −1 a place beyond all bytes. */
   function line(): string {
-    const feed = bytes.indexOf(10, end);
-    const before = text(feed < 0 ? bytes.length : feed - end);
+    const before = text((bytes.indexOf(10, end) >>> 0) - end);
     end++;
     return before;
   }

@@ -90,8 +90,7 @@ export class TensorRef {
 
   /** True where its elements lie one behind the other, in order. */
   get isContiguous(): boolean {
-    const { shape, stride } = this;
-    return shape.every((size, axis) => size === 1 || stride[axis] === numel(shape.slice(axis + 1)));
+    return this.shape.every((size, axis, all) => size === 1 || this.stride[axis] === numel(all.slice(axis + 1)));
   }
 }
 
@@ -112,8 +111,13 @@ export class TorchNames implements Names {
     // What an object inherits under other names is no dtype's name.
     const dtype = dtypeNamed(STORAGE_DTYPES[/(\w+)Storage$/.exec(type.name)?.[1] ?? '']!);
     if (!dtype) return new Opaque(type.name);
-    const { bytes: each } = dtype;
-    const storage = new StorageRef({ key, dtype, begin: first * each, bytes: size * each, wholeBytes: count * each });
+    const storage = new StorageRef({
+      key,
+      dtype,
+      begin: first * dtype.bytes,
+      bytes: size * dtype.bytes,
+      wholeBytes: count * dtype.bytes,
+    });
     this.storages.set(key, storage);
     return storage;
   }

@@ -501,16 +501,23 @@ describe('pickles of strangers', () => {
     ['-1', '3', '1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
     ['0', '3', '-1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
   ])('tensors of offset %s, size %s, stride %s are refused', async (offset, size, stride, message) => {
-    const int = (value: string) => {
+    const words = (value: string) => {
       const buffer = Buffer.alloc(5);
       buffer.write('J', 'latin1');
       buffer.writeInt32LE(Number(value), 1);
       return buffer.toString('latin1');
     };
+    // As Python writes what takes more than 32 bits, and Python 2 any `long`.
+    const long1 = (value: string) => (Math.abs(Number(value)) < 128 ? `\x8a\x01${byte(value)}` : words(value));
+    const long4 = (value: string) =>
+      Math.abs(Number(value)) < 128 ? `\x8b\x02\0\0\0${byte(value)}${Number(value) < 0 ? '\xff' : '\0'}` : words(value);
+    const byte = (value: string) => String.fromCharCode(Number(value) & 255);
     const unicode = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
-    const storage = `(${unicode('storage')}ctorch\nFloatStorage\n${unicode('0')}${unicode('cpu')}${int('6')}tQ`;
-    const view = `${int(offset)}${int(size)}\x85${int(stride)}\x85`;
-    const call = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${view}\x89NtR`;
-    expect(await rejection(() => opened(`}${unicode('w')}${call}s.`))).toMatch(message);
+    for (const int of [words, long1, long4]) {
+      const storage = `(${unicode('storage')}ctorch\nFloatStorage\n${unicode('0')}${unicode('cpu')}${int('6')}tQ`;
+      const view = `${int(offset)}${int(size)}\x85${int(stride)}\x85`;
+      const call = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${view}\x89NtR`;
+      expect(await rejection(() => opened(`}${unicode('w')}${call}s.`)), int.name).toMatch(message);
+    }
   });
 });
