@@ -117,16 +117,21 @@ export function takenApart(binary) {
   const copy = (/** @type {number} */ stream, /** @type {number} */ count) => {
     for (; count > 0; count--) streams[stream].push(byte());
   };
-  const number = (/** @type {number} */ stream) => {
+  const number = () => {
     const from = at;
     while (byte() > 127);
-    streams[stream].push(...binary.subarray(from, at));
     return numberAt(binary, from).value;
+  };
+  const copyNumber = (/** @type {number} */ stream) => {
+    const from = at;
+    const value = number();
+    streams[stream].push(...binary.subarray(from, at));
+    return value;
   };
   /** @param {Uint8Array} last the function's locals, the one that was used last first */
   const instruction = (last) => {
     const from = at;
-    const follows = followsOf(byte);
+    const follows = followsOf(byte, number);
     instructions.push({ at: from, name: binary.subarray(from, at).join(), follows });
     const stream = follows % COUNT;
     if (follows >= COUNT) copy(stream, follows / COUNT);
@@ -137,23 +142,23 @@ export function takenApart(binary) {
       streams[stream].push(place);
       last.copyWithin(1, 0, place);
       last[0] = local;
-    } else if (follows !== NOTHING) number(stream);
+    } else if (follows !== NOTHING) copyNumber(stream);
   };
   copy(OTHERS, 8);
   while (at < binary.length) {
-    const section = number(OTHERS);
-    const size = number(OTHERS);
+    const section = copyNumber(OTHERS);
+    const size = copyNumber(OTHERS);
     if (section !== CODE) {
       copy(OTHERS, size);
       continue;
     }
-    for (let functions = number(OTHERS); functions > 0; functions--) {
-      const bodyBytes = number(OTHERS);
+    for (let functions = copyNumber(OTHERS); functions > 0; functions--) {
+      const bodyBytes = copyNumber(OTHERS);
       const end = at + bodyBytes;
       const last = Uint8Array.from({ length: 128 }, (_, i) => i);
-      for (let groups = number(OTHERS); groups > 0; groups--) {
-        number(OTHERS);
-        number(OTHERS);
+      for (let groups = copyNumber(OTHERS); groups > 0; groups--) {
+        copyNumber(OTHERS);
+        copyNumber(OTHERS);
       }
       while (at < end) instruction(last);
       if (at !== end) throw new Error('streams: expected instructions to end with their function');
@@ -166,17 +171,9 @@ export function takenApart(binary) {
  * Reads an instruction's own bytes, and tells what follows them. It knows the instructions that this project's binaries
  * have, and takes any other for one that nothing follows.
  *
- * @param {() => number} byte
+ * @param {() => number} byte the next one @param {() => number} number the next one in LEB128
  */
-function followsOf(byte) {
-  const number = () => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const part = byte();
-      value |= (part & 127) << shift;
-      if (part < 128) return value;
-    }
-  };
+function followsOf(byte, number) {
   const opcode = byte();
   // An address: its alignment, then its offset.
   const address = () => {
