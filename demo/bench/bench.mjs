@@ -63,20 +63,31 @@ function writeWeights(folder) {
   closeSync(file);
 }
 
-function launch() {
-  return chromium.launch({
+/**
+ * Calls with a page of a new browser, which is observed from its begin.
+ *
+ * @template T
+ * @param {(page: import('playwright-core').Page) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+async function withPage(use) {
+  const browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
   });
-}
-
-/** Processor time of the longest task of one visit. @param {string} url @param {string} weights */
-async function ownWork(url, weights) {
-  const browser = await launch();
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE);
     await page.addInitScript(observe);
+    return await use(page);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Processor time of the longest task of one visit. @param {string} url @param {string} weights */
+function ownWork(url, weights) {
+  return withPage(async (page) => {
     const [longest] = await taskTimes(page, async () => {
       await page.goto(url);
       await notes(page, 'digits');
@@ -84,18 +95,12 @@ async function ownWork(url, weights) {
       await notes(page, 'resnet18');
     });
     return longest;
-  } finally {
-    await browser.close();
-  }
+  });
 }
 
 /** One visit. @param {string} url @param {string} weights @returns {Promise<Record<string, number>>} */
-async function visit(url, weights) {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE);
-    await page.addInitScript(observe);
+function visit(url, weights) {
+  return withPage(async (page) => {
     await page.goto(url);
     const load = await notes(page, 'digits');
     await page.locator('#weights-file').setInputFiles(weights);
@@ -110,9 +115,7 @@ async function visit(url, weights) {
       [`${name}: top five`]: file.answer,
       'longest task of the page': Math.max(load.longestTask, file.longestTask),
     };
-  } finally {
-    await browser.close();
-  }
+  });
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'layertap-bench-demo-'));
