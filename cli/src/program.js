@@ -134,12 +134,13 @@ function createProgram(isCompleting, onOutcome) {
     new Option('--top <count>', `how many ${what}`).argParser(parseCount).default(count);
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');
   const json = () => new Option('--json', 'print one JSON object');
+  const pictureFiles = () => new Argument('[pictures...]', 'photos, folders and globs; - for stdin');
 
   withSourceOptions(
     program
       .command('extract')
       .description('Writes the features of some layers, computed up to the last of them.')
-      .argument('[pictures...]', 'photos, folders and globs; - for stdin')
+      .addArgument(pictureFiles())
       .addOption(model())
       .addOption(modelOptions())
       .addOption(needed(weights())),
@@ -177,7 +178,7 @@ function createProgram(isCompleting, onOutcome) {
     program
       .command('classify')
       .description('Prints the likeliest classes of pictures.')
-      .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+      .addArgument(needed(pictureFiles()))
       .addOption(model())
       .addOption(modelOptions())
       .addOption(needed(weights())),
@@ -204,7 +205,7 @@ function createProgram(isCompleting, onOutcome) {
     program
       .command('embed')
       .description("Writes a vector for each picture: a layer's means over pixels, at length 1.")
-      .addArgument(needed(new Argument('[pictures...]', 'photos, folders and globs; - for stdin')))
+      .addArgument(needed(pictureFiles()))
       .addOption(model())
       .addOption(modelOptions())
       .addOption(needed(weights())),
