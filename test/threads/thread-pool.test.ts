@@ -284,8 +284,8 @@ describe('a worker that dies', () => {
       [short, short, f32_copy({ pixels, channels: 4, x: to, pixelBytes: 16, out: from, outBytes: 16 })],
     ];
     await expect(runPhases(pool, instance, phases)).rejects.toThrow(/memory access out of bounds/);
-    // Whether it has begun its step is chance: then it has ended it, too.
-    expect(words()[to / 4 + 16]).toBe(words()[(to + (pixels - 1) * 16) / 4]);
+    // Whether it has begun its step is chance: then it has ended it, too. The first eighth is the other worker's.
+    expect(words()[(to + (pixels / 8) * 16) / 4]).toBe(words()[(to + (pixels - 1) * 16) / 4]);
     // Nothing is written from here on.
     words().fill(9, from / 4, from / 4 + pixels * 8);
     for (let i = 0; i < 20; i++) await nextTurn();
