@@ -1,8 +1,8 @@
 /** Activations after HARDSWISH, which go by an exponential but for HARDSIGMOID: a pass over pixels that are stored. */
 
-import { clamp, ramp, variable } from "./epilogue";
+import { clamp, ramp } from "./epilogue";
 import { GELU, HARDSIGMOID, SIGMOID } from "./layout";
-import { madd, storeLanes } from "./simd";
+import { madd, storeLanes, variable } from "./simd";
 
 /**
  * HARDSIGMOID, SIGMOID, SILU or GELU in place, of `channels` floats of each pixel. Kernels call it after their stores:
@@ -21,7 +21,7 @@ import { madd, storeLanes } from "./simd";
  */
 export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes: usize, activation: i32): void {
   const isGelu = activation == GELU, isSigmoid = activation == SIGMOID;
-  // All of them are variable, so that V8 makes each number once, and not at each use.
+  // A 1 that V8 can't know: see variable. So V8 makes each of these vectors once, and not at each use.
   const is = i32(pixels > 0);
   const least = variable(-89, is), most = variable(87, is), perLn2 = variable(-1.44269504088896341, is);
   // Above 2²³ a float32 is an integer: a sum with it is rounded to one. Its last bits are n + 126.

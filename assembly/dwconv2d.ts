@@ -3,9 +3,9 @@
  */
 
 import { activatePixels } from "./activation";
-import { activate, clamp, Epilogue, hardswish, variable } from "./epilogue";
+import { activate, clamp, Epilogue, hardswish } from "./epilogue";
 import { CLAMP, HARDSWISH } from "./layout";
-import { addHigh, addLow, demote, madd } from "./simd";
+import { addHigh, addLow, demote, madd, variable } from "./simd";
 import { endOfTaps, firstTap } from "./window";
 
 /** Bytes of a pixel's channels that are filtered together: a chunk. */

@@ -39,16 +39,6 @@ export function activate(v: v128, activation: i32, lo: v128, hi: v128): v128 {
   else return clamp(v, lo, hi);
 }
 
-/**
- * `value` · `one`, where `one` is a variable that is 1: a vector that V8 can't prove constant. V8 builds a constant
- * vector anew at each use, which costs in loops of few sums.
- */
-// @ts-ignore: decorator
-@inline
-export function variable(value: f32, one: i32): v128 {
-  return f32x4.splat(value * <f32>one);
-}
-
 /** v·min(max(v + 3, 0), 6) / 6; its numbers may be {@link variable}. */
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 /**
- * The instruction set: multiply-adds, which are all that differs between the binaries, the few lane moves that several
- * kernels need, and binary16s. Everything but {@link widenHalves} is inlined.
+ * The instruction set: multiply-adds, which are all that differs between the binaries, vectors of one number, the few
+ * lane moves that several kernels need, and binary16s. Everything but {@link widenHalves} is inlined.
  */
 
 /**
@@ -20,6 +20,16 @@ export function madd(c: v128, a: v128, b: v128): v128 {
 export function msub(c: v128, a: v128, b: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
   else return f32x4.sub(c, f32x4.mul(a, b));
+}
+
+/**
+ * A vector of `value` that V8 can't prove constant: `value` · `one`, where `one` is a variable that is 1. V8 builds a
+ * constant vector anew at each use, which costs in loops of few sums.
+ */
+// @ts-ignore: decorator
+@inline
+export function variable(value: f32, one: i32): v128 {
+  return f32x4.splat(value * <f32>one);
 }
 
 /** Two float64 sums, each with the first or second of four float32 lanes added. */

@@ -92,7 +92,7 @@ export function f32_winograd_input(
 ): void {
   assert((pixelBytes & 15) == 0 && (tileBytes & 15) == 0, "pixels are whole vectors");
   const edge = side == TOEPLITZ ? 2 : side, stride = side == STRIDED ? 2 : 1;
-  // A 1 that the compiler can't know: see variable.
+  // A 1 that V8 can't know: see variable.
   const one = i32(side > 0);
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   for (let t = 0; t < count; t++) {

@@ -11,8 +11,7 @@
  */
 
 import { TILE_ADDRESS_BYTES, TILE_OUTPUT_BYTES } from "../layout";
-import { variable } from "../epilogue";
-import { madd, msub } from "../simd";
+import { madd, msub, variable } from "../simd";
 import { pixelAt } from "./pixel";
 
 /** Bytes of a row of five vectors, and of a row of five addresses. */

@@ -14,8 +14,7 @@
  */
 
 import { TILE_ADDRESS_BYTES, TILE_OUTPUT_BYTES } from "../layout";
-import { variable } from "../epilogue";
-import { madd, msub } from "../simd";
+import { madd, msub, variable } from "../simd";
 import { pixelAt } from "./pixel";
 
 /** The points: a = 1/√2 and b = √2. */
