@@ -108,9 +108,11 @@ export class Execution<Out> {
   #generation = 0;
 
   constructor(root: Root, options: CompileOptions) {
-    this.model = new CompiledModel(options, undefined, undefined, (weight) => {
-      const [path] = [...root.namedParameters()].find(([, state]) => state === weight) ?? [];
-      return `"${path}"`;
+    this.model = new CompiledModel(options, {
+      nameOf: (weight) => {
+        const [path] = [...root.namedParameters()].find(([, state]) => state === weight) ?? [];
+        return `"${path}"`;
+      },
     });
     this.#root = root;
     this.#whole = { name: '', record: (values) => root.call(...values) as Out };

@@ -33,6 +33,16 @@ export interface RelatedPrograms {
   readonly resized?: (shapes: readonly Shape[]) => Program;
 }
 
+/** What a compiled model is made with beside its options. */
+export interface Setup {
+  /** The WASM instance that the model owns: a new one of the binary that the options choose, unless given. */
+  readonly instance?: Instance;
+  /** Into how many parts each step is cut, which no result depends on: the pool's threads, unless given. */
+  readonly threads?: number;
+  /** A weight's name, for errors: its shape, unless given. */
+  readonly nameOf?: (weight: Parameter) => string;
+}
+
 /** One WASM instance with a model's packed weights. */
 export class CompiledModel implements Compiled {
   readonly engine: Engine;
@@ -42,20 +52,14 @@ export class CompiledModel implements Compiled {
   readonly #runs: Runs;
   #bound: Plan | null = null;
 
-  /**
-   * @param givenThreads into how many parts each step is cut; no result depends on it
-   * @param nameOf a weight's name, for errors
-   */
-  constructor(
-    options: CompileOptions = {},
-    given?: Instance,
-    givenThreads?: number,
-    nameOf = ({ shape }: Parameter) => `a weight of shape ${formatShape(shape)}`,
-  ) {
+  constructor(options: CompileOptions = {}, setup: Setup = {}) {
     this.#options = checkedOptions(options);
     const { deterministic, pool } = this.#options;
-    const instance = given ?? (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic));
-    const threads = givenThreads ?? pool?.threads ?? 1;
+    const {
+      instance = (pool?.instantiate ?? instantiate).call(pool, chooseBinary(deterministic)),
+      threads = pool?.threads ?? 1,
+      nameOf = ({ shape }) => `a weight of shape ${formatShape(shape)}`,
+    } = setup;
     this.#instance = instance;
     this.weights = new WeightMemory(instance.kernels, nameOf);
     this.#runs = new Runs({

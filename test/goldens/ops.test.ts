@@ -58,7 +58,7 @@ describe.each(binaries)(
   (binary) => {
     it.each(opCases.filter(({ op }) => op === 'conv2d' || op === 'linear'))('$name', (opCase) => {
       for (const [algorithm, program] of programsOf(opCase, compiledModel(binary).engine)) {
-        const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary));
+        const model = new CompiledModel({ weightStorage: 'f16' }, { instance: instantiate(binary) });
         const actual = model.run(model.plan(program), inputsOf(opCase))[0]!;
         const expected = goldens.get(opCase.name)!.float().data;
         const [float, half] = [boundsOf(opCase, algorithm), halvesBoundOf(opCase)];

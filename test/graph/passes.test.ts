@@ -140,7 +140,7 @@ describe('placeConcats', () => {
       calls++;
       kernels.f32_copy(...args);
     };
-    const model = new CompiledModel({}, { binary: 'simd', kernels: { ...kernels, f32_copy } });
+    const model = new CompiledModel({}, { instance: { binary: 'simd', kernels: { ...kernels, f32_copy } } });
     const graph = new Graph([[1, 4, 3, 3]]);
     const program = graph.program([trace(graph.inputs[0]!)]);
     model.run(model.plan(program), [generatedTensor('input', [1, 4, 3, 3])]);

@@ -32,8 +32,8 @@ const network = fillParameters(new Wide());
 const [x, z, other] = [noise('x', [1, 64, 9, 11]), noise('z', [1, 64, 9, 11]), noise('other', [2, 64, 5, 6])];
 
 /** A compiled model with a plan for x and z, and one for another shape. */
-function compiled(options: ConstructorParameters<typeof CompiledModel>[0] = {}, given = instantiate('simd')) {
-  const model = new CompiledModel(options, given);
+function compiled(options: ConstructorParameters<typeof CompiledModel>[0] = {}, instance = instantiate('simd')) {
+  const model = new CompiledModel(options, { instance });
   const plan = (shape: typeof x.shape) => {
     return model.plan(programOf([shape], (value) => [network.call(value) as Value]));
   };

@@ -167,7 +167,7 @@ describe.each(conv2d.algorithms)('$name', (algorithm) => {
         const inputs = inputsOf(program, 'input');
         for (const binary of binaries) {
           const expected = runPlan(program, inputs, binary);
-          const model = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary), threads);
+          const model = new CompiledModel({ weightStorage: 'f16' }, { instance: instantiate(binary), threads });
           const plan = model.plan(program);
           model.run(plan, inputs).forEach(({ data }, i) => {
             expectBits(data, expected[i]!.data, `tap ${i} in ${binary}`);
@@ -238,7 +238,7 @@ function expectOneResult(algorithm: Algorithm<Conv2dAttrs>, layer: Layer) {
     const bound = 2 * Math.sqrt(layer.channels[0] * 9) * 2 ** -24 * scale;
     const worst = worstDisagreement(output!.data, expected!.data, () => bound);
     expect(worst.ratio, `${binary}: ${JSON.stringify(worst)}`).toBeLessThanOrEqual(1);
-    const stored = new CompiledModel({ weightStorage: 'f16' }, instantiate(binary), 2);
+    const stored = new CompiledModel({ weightStorage: 'f16' }, { instance: instantiate(binary), threads: 2 });
     const [alike] = stored.run(stored.plan(program), inputs);
     expectBits(alike!.data, output!.data, `${binary}: stored as f16, on two threads`);
     return [binary, { inputs, output: output! }] as const;

@@ -75,7 +75,7 @@ describe('random networks', () => {
             expectBits(data, unfused.get(program.taps[i]!)!.data, `tap ${i} in ${binary}`);
           });
           if (binary === 'simd') {
-            const asserting = new CompiledModel({}, { binary, kernels: debug });
+            const asserting = new CompiledModel({}, { instance: { binary, kernels: debug } });
             runOn(asserting, program, inputs).forEach(({ data }, i) => {
               expectBits(data, fused[i]!.data, `tap ${i} with asserts`);
             });
@@ -113,7 +113,7 @@ describe('random networks', () => {
         const inputs = inputsOf(program, 'input');
         for (const binary of binaries) {
           const whole = runOn(compiledModel(binary), program, inputs);
-          const model = new CompiledModel({ pool }, pool.instantiate(binary));
+          const model = new CompiledModel({ pool }, { instance: pool.instantiate(binary) });
           const plan = model.plan(program);
           // A turn after each step, and then none: from the second time on, workers know the steps.
           for (const stretchMs of [0, Infinity]) {

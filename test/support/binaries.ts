@@ -11,5 +11,5 @@ if (binaries.length === 1) console.warn('The relaxed binary is not tested: this 
 
 /** A compiled model without plans whose instance is of that binary, with its steps cut for threads. */
 export function compiledModel(binary: Binary, threads = 1): CompiledModel {
-  return new CompiledModel({}, instantiate(binary), threads);
+  return new CompiledModel({}, { instance: instantiate(binary), threads });
 }

@@ -32,7 +32,7 @@ export function runPlan(
   binary: Binary,
   threads = 1,
 ): Tensor<Float32Array>[] {
-  const model = new CompiledModel({}, instantiate(binary), threads);
+  const model = new CompiledModel({}, { instance: instantiate(binary), threads });
   return model.run(model.plan(program), inputs);
 }
 

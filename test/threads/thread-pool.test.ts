@@ -95,7 +95,7 @@ describe('a pool', () => {
 
   it('gives the same bits in any number of stretches, a synchronous run any microtasks after one', async () => {
     const pool = await poolOf(2);
-    const compiled = new CompiledModel({ pool }, pool.instantiate('simd'));
+    const compiled = new CompiledModel({ pool }, { instance: pool.instantiate('simd') });
     const program = programOf([x.shape], (value) => [model.call(value) as Value]);
     const plan = compiled.plan(program);
     const like = [x, noise('y', x.shape)] as const;
