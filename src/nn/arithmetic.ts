@@ -37,8 +37,8 @@ function broadcasted(name: string, op: Op<null>, a: unknown, b: unknown): Value 
 }
 
 /** With a finite number, which becomes a float32 as in PyTorch. */
-function withNumber(op: Op<ScalarAttrs>, x: Value, number: number): Value {
-  return record(op, [x], { number: Math.fround(number) });
+function withNumber(op: Op<ScalarAttrs>, x: Value, number: number, name?: string): Value {
+  return record(op, [x], { number: Math.fround(number) }, name);
 }
 
 /** The values and a parameter of one number for each of their channels; null where they aren't that. */
@@ -78,7 +78,7 @@ export function add(a: Operand, b: Operand): Value {
 
 /** a − b, broadcast. */
 export function sub(a: Operand, b: Operand): Value {
-  if (typeof b === 'number' && a instanceof Value) return withNumber(addNumber, a, -b);
+  if (typeof b === 'number' && a instanceof Value) return withNumber(addNumber, a, -b, 'sub');
   if (typeof a === 'number' && b instanceof Value) return withNumber(numberSub, b, a);
   return broadcasted('sub', broadcastSub, a, b);
 }

@@ -3,9 +3,10 @@
 import { describe, ShapeError, ValueError } from '../errors.ts';
 import { record, type Value } from '../graph/graph.ts';
 import { type PadAttrs, pad as padOp } from '../ops/pad.ts';
+import { permute as permuteOp } from '../ops/permute.ts';
+import { reshape as reshapeOp } from '../ops/reshape.ts';
 import { whole, withDefaults } from '../options.ts';
-import { formatShape } from '../tensor/shape.ts';
-import { permute, reshape } from './tensor-functions.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
 import { shapeOf } from './value-shape.ts';
 
 /** Options of {@link pad}, with PyTorch's defaults. */
@@ -58,7 +59,7 @@ export function pixelShuffle(x: Value, upscaleFactor: number): Value {
     );
   }
   const out = c / (r * r);
-  return reshape(permute(reshape(x, [n, out, r, r, h, w]), [0, 1, 4, 2, 5, 3]), [n, out, h * r, w * r]);
+  return rearranged('pixel_shuffle', x, [n, out, r, r, h, w], [0, 1, 4, 2, 5, 3], [n, out, h * r, w * r]);
 }
 
 /** `[N, C·r², H / r, W / r]` of `[N, C, H, W]`. @throws {@link ShapeError} where r doesn't divide height and width */
@@ -68,8 +69,14 @@ export function pixelUnshuffle(x: Value, downscaleFactor: number): Value {
   if (h % r !== 0 || w % r !== 0) {
     throw new ShapeError(`pixel_unshuffle expects height and width to be divisible by ${r}, but got ${h} and ${w}`);
   }
-  const parts = permute(reshape(x, [n, c, h / r, r, w / r, r]), [0, 1, 3, 5, 2, 4]);
-  return reshape(parts, [n, c * r * r, h / r, w / r]);
+  const shape = [n, c * r * r, h / r, w / r];
+  return rearranged('pixel_unshuffle', x, [n, c, h / r, r, w / r, r], [0, 1, 3, 5, 2, 4], shape);
+}
+
+/** x in other sizes, with their axes in another order, in the sizes of `shape`: one function of that name. */
+function rearranged(name: string, x: Value, sizes: Shape, dims: readonly number[], shape: Shape): Value {
+  const parts = record(permuteOp, [record(reshapeOp, [x], { shape: sizes }, null)], { dims }, null);
+  return record(reshapeOp, [parts], { shape }, name);
 }
 
 function imageShape(name: string, x: Value): readonly [number, number, number, number] {

@@ -114,7 +114,10 @@ export function narrow(x: Value, dim: number, start: number, length: number): Va
   return sliced(x, 'narrow', { axis, start: first, count: length, step: 1 });
 }
 
-/** Python's x[start:end:step] on one axis: indices beyond it are its ends, negative ones count from the last. */
+/**
+ * Python's x[start:end:step] on one axis: indices beyond it are its ends, negative ones count from the last. Its node
+ * is `getitem`, as torch.fx calls that.
+ */
 export function slice(x: Value, dim = 0, start = 0, end = Infinity, step = 1): Value {
   const shape = shapeOf('slice', x);
   const axis = toDim('slice', dim, shape.length);
@@ -128,7 +131,7 @@ export function slice(x: Value, dim = 0, start = 0, end = Infinity, step = 1): V
   };
   const first = toIndex('start', start);
   const count = Math.max(0, Math.ceil((toIndex('end', end) - first) / step));
-  return sliced(x, 'slice', { axis, start: first, count, step });
+  return sliced(x, 'getitem', { axis, start: first, count, step });
 }
 
 function sliced(

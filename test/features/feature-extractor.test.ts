@@ -17,7 +17,20 @@ import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
-import { add, cat, chunk, flatten, maxPool2d, relu, sigmoid } from '../../src/nn/functional.ts';
+import {
+  add,
+  cat,
+  chunk,
+  flatten,
+  maxPool2d,
+  narrow,
+  pixelShuffle,
+  pixelUnshuffle,
+  relu,
+  sigmoid,
+  slice,
+  sub,
+} from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
@@ -64,6 +77,18 @@ describe('getGraphNodeNames', () => {
     expect(getGraphNodeNames(new Branches())).toEqual([
       ...['x', 'conv', 'act', 'conv_1', 'act_1', 'sequence.0', 'sequence.1', 'relu', 'act_2'],
       ...['sub.relu', 'sub.sigmoid', 'sub.relu_1', 'sub.sigmoid_1', 'relu_1', 'add'],
+    ]);
+  });
+
+  it('names functions as torchvision does, whatever they consist of', () => {
+    class Functions extends Module {
+      forward(image: Value): Value {
+        const y = sub(sub(add(image, 1), 1), image);
+        return sub(1, pixelUnshuffle(pixelShuffle(slice(narrow(y, 1, 0, 4), 1, 0, 4), 2), 2));
+      }
+    }
+    expect(getGraphNodeNames(new Functions(), { inputShape: [1, 8, 2, 2] })).toEqual([
+      ...['x', 'add', 'sub', 'sub_1', 'narrow', 'getitem', 'pixel_shuffle', 'pixel_unshuffle', 'sub_2'],
     ]);
   });
 
