@@ -1,14 +1,13 @@
 /** `layertap classify`: the likeliest classes of pictures. */
 
 import { readFileSync } from 'node:fs';
-import { Tensor } from 'layertap';
 import { softmax, topk } from 'layertap/tools';
 import { categoriesOf, getModelWeights } from 'layertap/weights';
 import { CommandError, reasonOf } from './failures.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { picturesOf } from './pictures.js';
-import { shapeText } from './print.js';
+import { nameText, shapeText } from './print.js';
 import { outcomeOf, runPictures } from './run-pictures.js';
 
 /**
@@ -35,8 +34,9 @@ export async function classify(options) {
     network,
     pictures,
     options,
+    onInput: (shape) => checkOutput(network, shape, options.classes, names),
     take(picture, output, index) {
-      const own = rowOf(scoresOf(output), index);
+      const own = rowOf(output, index);
       if (own.data.some(Number.isNaN)) {
         throw new CommandError('expected scores that are numbers, got NaN; look at the weights');
       }
@@ -57,13 +57,25 @@ export async function classify(options) {
 }
 
 /**
- * @param {unknown} output
- * @returns {Tensor<Float32Array>}
+ * Fails a network without scores of classes, and names that are none of its classes, before weights are read.
+ *
+ * @param {Network} network
+ * @param {readonly number[]} shape of the input
+ * @param {string | undefined} path of the names
+ * @param {readonly string[] | undefined} names
+ * @throws {CommandError}
  */
-function scoresOf(output) {
-  if (output instanceof Tensor && output.shape.length === 2) return /** @type {Tensor<Float32Array>} */ (output);
-  const got = output instanceof Tensor ? shapeText(output.shape) : 'a map of others';
-  throw new CommandError(`classify: expected a network with scores [N, classes], got ${got}; segment makes masks`);
+function checkOutput(network, shape, path, names) {
+  const output = network.outputFor(shape);
+  if (output === null) return;
+  if (output.shape?.length !== 2) {
+    const got = output.shape ? shapeText(output.shape) : `${network.model} with masks, which segment makes`;
+    throw new CommandError(`classify: expected a network with scores [N, classes], got ${got}`);
+  }
+  const [, count] = output.shape;
+  if (names && names.length !== count) {
+    throw new CommandError(`--classes ${path}: expected ${count} names, one a line, got ${names.length}`);
+  }
 }
 
 /**
@@ -107,5 +119,5 @@ function linesOf(picture, classes) {
     const percent = `${(probability * 100).toFixed(1)} %`.padStart(8);
     return `${percent}  ${name ?? `class ${index}`}`;
   });
-  return [picture, ...rows];
+  return [nameText(picture), ...rows];
 }

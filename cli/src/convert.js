@@ -1,10 +1,11 @@
 /** `layertap convert`: a weight file as safetensors, with the tensors that are needed, in the dtype that is wanted. */
 
 import { numberToFloat16, saveSafetensors, Tensor } from 'layertap';
-import { CommandError } from './failures.js';
+import { CommandError, UsageError } from './failures.js';
 import { checkLayers, featuresOf } from './features.js';
 import { buildModel } from './models.js';
 import { checkOutputs, writeFiles } from './output.js';
+import { STANDARD } from './pictures.js';
 import { bytesText, loading } from './print.js';
 import { sourceOf } from './source.js';
 import { withWeights } from './tensor-file.js';
@@ -12,10 +13,13 @@ import { withWeights } from './tensor-file.js';
 /** What numbers with a fraction can be written as. */
 export const DTYPES = ['f32', 'f16', 'bf16'];
 
+/** Names of files of tensors that are none of safetensors. */
+const OTHERS = /\.(npy|npz|pth|pt|ckpt|bin)$/i;
+
 /**
  * @typedef {object} ConvertOptions
  * @property {string} input a file, a URL, or the name of torchvision's own weights
- * @property {string} output
+ * @property {string} output `-` for stdout
  * @property {string} [dtype] one of {@link DTYPES}
  * @property {string} [model]
  * @property {Record<string, unknown>} modelOptions
@@ -24,6 +28,7 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
+ * @property {boolean} [json]
  */
 
 /**
@@ -33,11 +38,16 @@ export const DTYPES = ['f32', 'f16', 'bf16'];
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function convert({ input, output, dtype, modelOptions, layers, ...options }) {
+  const isPrinted = output === STANDARD;
+  if (isPrinted && options.json) throw new UsageError('expected - as the output or --json, got both');
+  const other = OTHERS.exec(output);
+  if (other) throw new UsageError(`expected the output as .safetensors, which convert writes, got ${other[0]}`);
   const source = await sourceOf(input, { ...options, modelOptions, option: '' });
   const model = options.model ?? (layers && source.model);
-  if (layers && model === undefined) throw new CommandError('convert: expected --model with --layers, got none');
-  if (model !== undefined && !layers) throw new CommandError('convert: expected --layers with --model, got none');
-  checkOutputs({ inputs: { input: source.path }, files: [{ option: 'output', path: output }] });
+  if (layers && model === undefined) throw new UsageError('expected --model with --layers, got none');
+  if (model !== undefined && !layers) throw new UsageError('expected --layers with --model, got none');
+  const inputs = { input: source.path === STANDARD ? undefined : source.path };
+  checkOutputs({ inputs, files: isPrinted ? [] : [{ option: 'output', path: output }] });
   const needed =
     model !== undefined && layers ? keysOf(source.build?.() ?? buildModel(model, modelOptions), layers) : null;
   const converted = await withWeights(source, { ...options, whole: !needed }, async (file) => {
@@ -56,10 +66,12 @@ export async function convert({ input, output, dtype, modelOptions, layers, ...o
     return tensors;
   });
   const bytes = saveSafetensors(converted, [['format', 'pt']]);
-  await writeFiles([{ option: 'output', path: output, bytes }]);
+  if (isPrinted) process.stdout.write(bytes);
+  else await writeFiles([{ option: 'output', path: output, bytes }]);
   return {
     result: { command: 'convert', input, output, tensors: converted.size, bytes: bytes.length, dtype: dtype ?? null },
-    lines: [`wrote ${output}: ${converted.size} tensors (${bytesText(bytes.length)})`],
+    lines: [`wrote ${isPrinted ? 'to stdout' : output}: ${converted.size} tensors (${bytesText(bytes.length)})`],
+    isOnStderr: isPrinted,
   };
 }
 

@@ -53,28 +53,37 @@ export async function embed(options) {
   if (format === 'jsonl' && output !== '-') {
     writeFileSync(output, rows.map((row) => `${jsonLine(row)}\n`).join(''));
   }
+  const own = {
+    model: network.model,
+    modelOptions: options.modelOptions,
+    layer,
+    preset: network.preparation.name,
+    weights: namedWeights(network.source, options.weights, output),
+    ...(options.weightsKey !== undefined && { weightsKey: options.weightsKey }),
+    ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
+    deterministic: options.deterministic ?? false,
+    autoOrient: options.autoOrient ?? false,
+  };
+  // Where nothing is new, no weights are read.
+  if (maker) checkMaker(`--output ${output}`, maker, { ...own, fingerprint: maker.fingerprint });
   const ran = await runPictures({
     network,
     pictures,
     options,
     layers,
-    onReady() {
-      const own = {
-        model: network.model,
-        modelOptions: options.modelOptions,
-        layer,
-        preset: network.preparation.name,
-        weights: namedWeights(network.source, options.weights, output),
-        ...(options.weightsKey !== undefined && { weightsKey: options.weightsKey }),
-        ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
-        deterministic: options.deterministic ?? false,
-        autoOrient: options.autoOrient ?? false,
-        fingerprint: network.fingerprint(),
-      };
-      if (maker) checkMaker(`--output ${output}`, maker, own);
-      maker = own;
+    onReady(shape) {
+      const made = { ...own, fingerprint: network.fingerprint() };
+      if (maker) checkMaker(`--output ${output}`, maker, made);
+      maker = made;
+      const [{ shape: feature }] = /** @type {any} */ (network.module).featureInfo(shape);
+      const size = rows[0]?.vector.length ?? feature[1];
+      if (size === feature[1]) return;
+      throw new CommandError(`--output ${output}: expected vectors of ${feature[1]} numbers in it, got ${size}`);
     },
     async take(picture, features, index) {
+      if (format === 'npy' && /[\r\n]/.test(picture)) {
+        throw new CommandError('expected a name without line breaks for .npy, which names pictures by lines');
+      }
       const row = { picture, vector: vectorOf(features, index) };
       if (format === 'jsonl') {
         if (output === '-') process.stdout.write(`${jsonLine(row)}\n`);

@@ -1,18 +1,18 @@
 /** `layertap extract`: features of some layers, computed up to the last of them. */
 
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { CommandError, UsageError } from './failures.js';
 import { checkFormat, featureBytes, formatOf } from './feature-file.js';
 import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
-import { checkInputOptions, presetWarnings, readInput } from './input.js';
+import { oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
-import { checkOutputs, writeFiles } from './output.js';
-import { isOnePicture, namesBelow, picturesOf, STANDARD } from './pictures.js';
+import { checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { shownPicture } from './preparation.js';
-import { bytesText, msText, progress, shapeText, status, table, timed } from './print.js';
-import { outcomeOf, runPictures } from './run-pictures.js';
+import { bytesText, msText, shapeText, status, table } from './print.js';
+import { outcomeOf, runInput, runPictures } from './run-pictures.js';
 
 /**
  * @typedef {object} ExtractOptions
@@ -26,7 +26,7 @@ import { outcomeOf, runPictures } from './run-pictures.js';
  * @property {Map<string, string>} layers
  * @property {string} [input]
  * @property {string} [image]
- * @property {import('./input.js').Preset} [preset]
+ * @property {import('./preparation.js').Preset} [preset]
  * @property {string} [output]
  * @property {string} [heatmaps]
  * @property {boolean} [deterministic]
@@ -48,36 +48,18 @@ import { outcomeOf, runPictures } from './run-pictures.js';
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function extract(given) {
-  const { pictures = [], outputDir } = given;
-  const isMany = pictures.length > 0;
-  if (isMany && (given.input !== undefined || given.image !== undefined)) {
-    throw new UsageError(`expected pictures or --${given.input === undefined ? 'image' : 'input'}, got both`);
-  }
-  if (given.skipExisting && outputDir === undefined) {
-    throw new UsageError('expected --skip-existing with --output-dir, got it without');
-  }
-  if (!isMany && outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
-  if (!isMany) return extractOne(given);
-  const isOne = pictures.length === 1 && isOnePicture(pictures[0]);
-  if (given.output !== undefined && outputDir !== undefined) {
-    throw new UsageError('expected --output or --output-dir, got both');
-  }
-  if (outputDir !== undefined) return extractAll(/** @type {any} */ (given));
-  if (isOne && given.output !== undefined) return extractOne({ ...given, image: pictures[0] });
-  if (given.output !== undefined) throw new UsageError('expected --output-dir with several pictures, got --output');
-  throw new UsageError(`expected ${isOne ? '--output or --output-dir' : '--output-dir'} with pictures, got none`);
+  const one = oneInputOf(given);
+  return one ? extractOne(one) : extractAll(/** @type {any} */ (given));
 }
 
 /**
  * One input's features as one file.
  *
- * @param {ExtractOptions} given
+ * @param {ExtractOptions & { output: string }} given
  * @returns {Promise<import('./program.js').Outcome>}
  */
 async function extractOne(given) {
-  checkInputOptions(given);
-  const { output } = given;
-  if (output === undefined) throw new UsageError("required option '--output <file>' not specified");
+  const { output, quiet = false } = given;
   const network = await Network.of(given);
   const { layers, heatmaps: folder } = given;
   const format = given.format ?? formatOf(output);
@@ -85,12 +67,12 @@ async function extractOne(given) {
   if (output === '-' && given.json) throw new UsageError('expected --output - or --json, got both');
   network.checkLayers(layers);
 
-  status('reading …');
+  if (!quiet) status('reading …');
   const model = network.module;
-  const { input, preset, prepare } = await readInput(given, network.source.preparation, 'imagenet');
+  const { input, image, preset } = await readInput(given, network.preparation);
   const tapped = network.tap(layers, input.shape);
   const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
-  const isPicture = prepare !== null;
+  const isPicture = image !== null;
   const maps = folder === undefined ? [] : heatmapPlaces(folder, info, { images: input.shape[0], isPicture });
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
   const { input: inputPath, image: imagePath } = given;
@@ -103,10 +85,10 @@ async function extractOne(given) {
     files: [...(output === '-' ? [] : [{ option: '--output', path: output }]), ...maps],
     folder: heatmapFolder,
   });
-  const { features, weightsMs, runMs } = await featuresBy(network, input);
+  const { output: features, weightsMs, runMs } = await runInput(network, input, { quiet });
   const names = namesOf(features);
   const own = { option: '--output', path: output, bytes: featureBytes(format, names) };
-  const shown = prepare && folder !== undefined ? shownPicture(input, prepare) : null;
+  const shown = isPicture && folder !== undefined ? shownPicture(input, network.preparation.prepare) : null;
   const drawn = await draw(names, { input, shown, places: maps });
   const warnings = [...presetWarnings(model, preset), ...drawn.warnings];
   const files = [...(output === '-' ? [] : [own]), ...drawn.files];
@@ -165,6 +147,7 @@ async function extractAll(options) {
   network.checkLayers(layers);
   checkOutputs({ inputs: {}, files: [], folder: { option: '--output-dir', path: outputDir } });
   if (folder !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option: '--heatmaps', path: folder } });
+  checkPictures(all, { option: '--output-dir', placeOf });
   /** @type {import('layertap').FeatureInfo<any>[]} */
   let info = [];
   const ran = await runPictures({
@@ -176,7 +159,7 @@ async function extractAll(options) {
     onReady(shape) {
       info = /** @type {any} */ (network.module).featureInfo(shape);
     },
-    async take(picture, features, index, input) {
+    async take(picture, features, index, { input }) {
       /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
       const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
       for (const [name, { data }] of own) {
@@ -191,7 +174,7 @@ async function extractAll(options) {
         const shown = shownPicture(one, network.preparation.prepare);
         files = [...files, ...(await draw(own, { input: one, shown, places })).files];
       }
-      for (const place of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(place, { recursive: true });
+      makeFolders(files);
       await writeFiles(files);
     },
   });
@@ -202,25 +185,6 @@ async function extractAll(options) {
     result: { features: told, outputDir, extracted: ran.done, skipped },
     lines: [`wrote ${outputDir}`],
   });
-}
-
-/**
- * Features of one input, which all threads share.
- *
- * @param {Network} network cut after its layers, and closed in the end
- * @param {import('./lane.js').Input} input
- */
-async function featuresBy(network, input) {
-  try {
-    const [weightsMs, runner] = await timed(() => network.start(input.shape));
-    const told = progress(`running ${network.model} on ${shapeText(input.shape)}`);
-    const run = () => runner.run([{ picture: '', input }], (part) => told({ done: part, total: 1 }));
-    const [runMs, { groups, failures }] = await timed(run);
-    for (const { error } of failures) throw error;
-    return { features: groups[0].output, weightsMs, runMs };
-  } finally {
-    await network.close();
-  }
 }
 
 /**

@@ -43,7 +43,7 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
     const said = error.message
       .replace('pass token', 'set HF_TOKEN')
       .replace('openWeights reads a pytorch_model.bin', '--weights takes the URL of a pytorch_model.bin');
-    throw new CommandError(`${label}: ${said}`);
+    throw new CommandError(`${label}: ${said.replace(/^openHub: /, '')}`);
   }
   const { name, transforms, labels, weights, close } = hub;
   if (model !== undefined && model !== name) {

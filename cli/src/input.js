@@ -1,59 +1,85 @@
-/** What a network is given: a tensor from a safetensors file, or a photo prepared by one of torchvision's presets. */
+/** What a network is given: a tensor from a safetensors file, or photos. */
 
-import { imageClassification, LRASPP, SimpleSegmentationModel, semanticSegmentation, toTensor } from 'layertap';
+import { LRASPP, SimpleSegmentationModel } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { readPhoto } from './photo.js';
+import { isOnePicture } from './pictures.js';
 import { withTensorFile } from './tensor-file.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Input float32, [N, C, H, W] */
 /** @typedef {import('layertap').Image} Image */
 
-/** What each preset does to an image. */
-export const PRESETS = {
-  /** @param {Image} image */
-  imagenet: (image) => imageClassification(image),
-  /** @param {Image} image */
-  segmentation: (image) => semanticSegmentation(image),
-  /** @param {Image} image */
-  none: (image) => toTensor(image),
-};
-
-/** @typedef {keyof typeof PRESETS} Preset */
-
 /** The tensor's name in an input file. */
 const NAME = 'input';
 
 /**
- * The input that the options name: exactly one of a tensor and a photo. A photo is prepared by the preset that was
- * given, else as the weights want it, else by the default.
+ * The options that say what is read, and where to.
  *
- * @param {{ input?: string, image?: string, pictures?: readonly string[], preset?: Preset, autoOrient?: boolean
- *   }} options pictures where no option named the photo
- * @param {import('./source.js').Preparation | undefined} own what the weights want
- * @param {Preset} defaultPreset
- * @returns {Promise<{ input: Input, image: Image | null, preset: string | null, isWhole: boolean,
- *   prepare: ((image: Image) => Input) | null }>} with the photo as it was decoded, whether the network sees all of it,
- *   and in another size alone, and what was done to it
+ * @typedef {object} InputOptions
+ * @property {readonly string[]} [pictures]
+ * @property {string} [image]
+ * @property {string} [input]
+ * @property {string} [output] of one input
+ * @property {string} [outputDir] of several
+ * @property {boolean} [skipExisting]
  */
-export async function readInput({ input, image: path, pictures, preset, autoOrient = false }, own, defaultPreset) {
-  if (input !== undefined) {
-    return { input: await readTensor(input), image: null, preset: null, isWhole: false, prepare: null };
+
+/**
+ * The options of one input, or null where they are of several pictures, for which a folder is there.
+ *
+ * @template {InputOptions} Options
+ * @param {Options} options
+ * @returns {Options & { output: string } | null} with the picture as `image`
+ * @throws {UsageError} where they don't fit together
+ */
+export function oneInputOf(options) {
+  const { pictures = [], image, input, output, outputDir } = options;
+  const isSome = pictures.length > 0;
+  if (isSome && (input !== undefined || image !== undefined)) {
+    throw new UsageError(`expected pictures or --${input === undefined ? 'image' : 'input'}, got both`);
   }
+  if (options.skipExisting && outputDir === undefined) {
+    throw new UsageError('expected --skip-existing with --output-dir, got it without');
+  }
+  if (!isSome && outputDir !== undefined) throw new UsageError('expected --output-dir with pictures, got it without');
+  if (output !== undefined && outputDir !== undefined) {
+    throw new UsageError('expected --output or --output-dir, got both');
+  }
+  if (outputDir !== undefined) return null;
+  if (!isSome) {
+    checkInputOptions(options);
+    if (output !== undefined) return { ...options, output };
+    throw new UsageError("required option '--output <file>' not specified");
+  }
+  const isOne = pictures.length === 1 && isOnePicture(pictures[0]);
+  if (isOne && output !== undefined) return { ...options, output, image: pictures[0] };
+  if (output !== undefined) throw new UsageError('expected --output-dir with several pictures, got --output');
+  throw new UsageError(`expected ${isOne ? '--output or --output-dir' : '--output-dir'} with pictures, got none`);
+}
+
+/**
+ * The input that the options name: a tensor or a photo.
+ *
+ * @param {{ input?: string, image?: string, pictures?: readonly string[], autoOrient?: boolean }} options pictures where
+ *   no option named the photo
+ * @param {import('./preparation.js').Prepared} preparation
+ * @returns {Promise<{ input: Input, image: Image | null, preset: string | null }>} with the photo as it was decoded, and
+ *   what was done to it
+ */
+export async function readInput({ input, image: path, pictures, autoOrient = false }, { name, prepare }) {
+  if (input !== undefined) return { input: await readTensor(input), image: null, preset: null };
   const option = pictures && pictures.length > 0 ? '' : '--image';
   const image = await readPhoto(option, /** @type {string} */ (path), { autoOrient });
-  const chosen = preset ?? defaultPreset;
-  const named = { name: chosen, isWhole: chosen === 'segmentation', prepare: PRESETS[chosen] };
-  const { name, isWhole, prepare } = preset === undefined && own ? own : named;
-  return { input: prepare(image), image, preset: name, isWhole, prepare };
+  return { input: prepare(image), image, preset: name };
 }
 
 /**
  * Checks, before anything is read, that the options name exactly one input.
  *
- * @param {{ input?: string, image?: string, preset?: Preset }} options
+ * @param {{ input?: string, image?: string, preset?: string }} options
  * @throws {UsageError}
  */
-export function checkInputOptions({ input, image, preset }) {
+function checkInputOptions({ input, image, preset }) {
   if (input === undefined && image === undefined) throw new UsageError('expected --input or --image, got neither');
   if (input !== undefined && image !== undefined) throw new UsageError('expected --input or --image, got both');
   if (input !== undefined && preset !== undefined) {

@@ -4,7 +4,7 @@
  */
 
 import { createFeatureExtractor, Graph, getGraphNodeNames, macsOf, ShapeError, Value, zeros } from 'layertap';
-import { featuresOf, getterLayers } from './features.js';
+import { checkLayers, featuresOf, getterLayers } from './features.js';
 import { buildModel } from './models.js';
 import { bytesText, countText, shapeText, table } from './print.js';
 
@@ -41,6 +41,7 @@ import { bytesText, countText, shapeText, table } from './print.js';
 export function inspect({ model: name, modelOptions, layers, size, depth, nodes: withNodes = false }) {
   const model = buildModel(name, modelOptions);
   const input = [1, 3, size.height, size.width];
+  if (layers) checkLayers(model, layers);
   const { tapped = null, warnings = [] } = layers ? featuresOf(model, layers, input) : {};
   const children = traceModules(model, tapped, { input, depth });
   const features = (tapped?.featureInfo(input) ?? []).map(({ name: feature, module, ...rest }) => ({

@@ -34,10 +34,13 @@ function start(recipe, state) {
 
 /**
  * @param {number} id
- * @param {readonly { picture: string, input?: import('./lanes.js').Sent }[]} members
+ * @param {readonly import('./lanes.js').SentMember[]} members
  */
 async function run(id, members) {
-  const own = members.map(({ picture, input }) => ({ picture, ...(input && { input: received(input).float() }) }));
+  const own = members.map(({ picture, read }) => ({
+    picture,
+    ...(read && { read: { ...read, input: received(read.input).float() } }),
+  }));
   const { groups, failures } = await lane.run(own, (part) => {
     if (performance.now() - told < PROGRESS_MS) return;
     told = performance.now();
@@ -49,8 +52,9 @@ async function run(id, members) {
     given.add(/** @type {ArrayBuffer} */ (tensor.data.buffer));
     return sent(tensor);
   };
-  const plain = groups.map(({ members, input, output }) => ({
+  const plain = groups.map(({ members, sizes, input, output }) => ({
     members,
+    sizes,
     input: keepsInputs ? give(input) : null,
     output: output instanceof Map ? mapped(output, give) : give(output),
   }));

@@ -10,12 +10,18 @@ import { readPhoto } from './photo.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Input [N, 3, H, W] */
 
-/** A picture of a batch: its path, or what the network gets. @typedef {{ picture: string, input?: Input }} Member */
+/**
+ * A picture as a network gets it, and the size that it had.
+ *
+ * @typedef {{ input: Input, size: { width: number, height: number } | null }} Read null where it was no picture
+ */
+
+/** A picture of a batch: its path, or what was read of it. @typedef {{ picture: string, read?: Read }} Member */
 
 /**
  * Members of a batch that ran at once, with what they gave.
  *
- * @typedef {{ members: number[], input: Input, output: any }} Group
+ * @typedef {{ members: number[], sizes: Read['size'][], input: Input, output: any }} Group
  */
 
 /** What a batch came to. @typedef {{ groups: Group[], failures: { member: number, error: Error }[] }} Done */
@@ -59,10 +65,10 @@ export class Lane {
   async run(members, onProgress) {
     /** @type {Done} */
     const { groups, failures } = { groups: [], failures: [] };
-    const inputs = await Promise.all(
-      members.map(async ({ picture, input }, member) => {
+    const reads = await Promise.all(
+      members.map(async ({ picture, read }, member) => {
         try {
-          return input ?? (await readInput(picture, this.#reading));
+          return read ?? (await readPicture(picture, this.#reading));
         } catch (error) {
           failures.push({ member, error: expected(error) });
           return null;
@@ -70,15 +76,16 @@ export class Lane {
       }),
     );
     let done = failures.length;
-    for (const some of groupsOf(inputs)) {
-      const own = some.map((member) => /** @type {Input} */ (inputs[member]));
+    for (const some of groupsOf(reads)) {
+      const all = some.map((member) => /** @type {Read} */ (reads[member]));
+      const own = all.map(({ input }) => input);
       try {
         const input = own.length === 1 ? own[0] : cat(own).float();
         // Calls of a network wait for each other.
         const output = await this.#network.callAsync(input, {
           onProgress: (of) => onProgress((done + partOf(of) * some.length) / members.length),
         });
-        groups.push({ members: some, input, output });
+        groups.push({ members: some, sizes: all.map(({ size }) => size), input, output });
       } catch (error) {
         for (const member of some) failures.push({ member, error: expected(error) });
       }
@@ -93,11 +100,12 @@ export class Lane {
  *
  * @param {string} picture its path, or `-` for stdin
  * @param {Reading} reading
- * @returns {Promise<Input>}
+ * @returns {Promise<Read>}
  * @throws {CommandError} or {@link LayertapError} where it can't be decoded or prepared
  */
-export async function readInput(picture, { autoOrient, prepare }) {
-  return prepare(await readPhoto('', picture, { autoOrient }));
+export async function readPicture(picture, { autoOrient, prepare }) {
+  const image = await readPhoto('', picture, { autoOrient });
+  return { input: prepare(image), size: { width: image.width, height: image.height } };
 }
 
 /**
@@ -126,16 +134,16 @@ export function expected(error) {
 /**
  * Which inputs can run at once: neighbours of one shape. Those that aren't there are in none.
  *
- * @param {readonly (Input | null)[]} inputs
+ * @param {readonly (Read | null)[]} reads
  */
-function groupsOf(inputs) {
+function groupsOf(reads) {
   /** @type {number[][]} */
   const groups = [];
   let shape = '';
-  for (const [member, input] of inputs.entries()) {
-    if (!input) continue;
-    if (String(input.shape) !== shape) groups.push([]);
-    shape = String(input.shape);
+  for (const [member, read] of reads.entries()) {
+    if (!read) continue;
+    if (String(read.input.shape) !== shape) groups.push([]);
+    shape = String(read.input.shape);
     groups.at(-1)?.push(member);
   }
   return groups;

@@ -23,6 +23,12 @@ import { CommandError } from './failures.js';
 
 /** A tensor as a message holds it. @typedef {{ data: any, shape: readonly number[], dtype: any }} Sent */
 
+/**
+ * A picture of a batch as a message holds it.
+ *
+ * @typedef {{ picture: string, read?: { input: Sent, size: import('./lane.js').Read['size'] } }} SentMember
+ */
+
 /** A network's output as a message holds it. @typedef {Sent | Map<string, Sent>} SentOutput */
 
 /**
@@ -88,7 +94,11 @@ export class Lanes {
       other.waiting.size < least.waiting.size ? other : least,
     );
     const id = this.#next++;
-    const plain = members.map(({ picture, input }) => ({ picture, ...(input && { input: sent(input) }) }));
+    /** @type {SentMember[]} */
+    const plain = members.map(({ picture, read }) => ({
+      picture,
+      ...(read && { read: { ...read, input: sent(read.input) } }),
+    }));
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject, onProgress });
       worker.postMessage({ id, members: plain });
@@ -105,16 +115,17 @@ export class Lanes {
  * Takes what a worker has to say of a batch.
  *
  * @param {Place} place
- * @param {{ id: number, part?: number, groups: { members: number[], input: Sent, output: SentOutput }[],
- *   failures: { member: number, message: string }[] }} message
+ * @param {{ id: number, part?: number, groups: { members: number[], sizes: import('./lane.js').Read['size'][],
+ *   input: Sent, output: SentOutput }[], failures: { member: number, message: string }[] }} message
  */
 function answer({ waiting }, { id, part, groups, failures }) {
   const batch = waiting.get(id);
   if (part !== undefined) return batch?.onProgress(part);
   waiting.delete(id);
   batch?.resolve({
-    groups: groups.map(({ members, input, output }) => ({
+    groups: groups.map(({ members, sizes, input, output }) => ({
       members,
+      sizes,
       input: /** @type {any} */ (input && received(input)),
       output: output instanceof Map ? mapped(output, received) : received(output),
     })),

@@ -12,10 +12,11 @@ import { countText, table } from './print.js';
  *
  * @param {string} name
  * @param {Readonly<Record<string, unknown>>} options torchvision's, in camelCase
+ * @param {string} [label] what named the model in messages
  * @returns {Module}
  * @throws {CommandError} for an unknown name, or an option that the model can't be built with
  */
-export function buildModel(name, options) {
+export function buildModel(name, options, label = '--model') {
   if ('normLayer' in options) {
     throw new CommandError(
       '--model-options: expected options that JSON can hold, got "normLayer", which is a function',
@@ -28,9 +29,23 @@ export function buildModel(name, options) {
     const isUnknown = error instanceof KeyError && error.message.startsWith('createModel: ');
     throw new CommandError(
       isUnknown
-        ? `--model: ${error.message.replace('createModel: ', '').replace('listModels()', 'npx layertap-cli models')}`
+        ? `${label}: ${error.message.replace('createModel: ', '').replace('listModels()', 'npx layertap-cli models')}`
         : `--model-options: ${error.message}`,
     );
+  }
+}
+
+/**
+ * What a failure of something says; null where there is none.
+ *
+ * @param {() => unknown} action
+ */
+export function attempted(action) {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -44,6 +59,9 @@ export function buildModel(name, options) {
 export function describeModels(pattern) {
   const names = listModels(pattern);
   if (names.length === 0) {
+    // A name alone is misspelt, and the nearest ones are told.
+    const near = attempted(() => buildModel(pattern, {}, 'models'));
+    if (near?.includes('did you mean')) throw new CommandError(near);
     throw new CommandError(
       `models: expected a pattern that fits a name, such as "resnet*", got "${pattern}"; without one, all are listed`,
     );

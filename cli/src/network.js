@@ -1,6 +1,7 @@
 /** A network with its weights, ready to run: what the commands over pictures have in common. */
 
 import { createHash } from 'node:crypto';
+import { Graph, LayertapError } from 'layertap';
 import { ThreadPool } from 'layertap/threads';
 import { checkLayers, featuresOf } from './features.js';
 import { Lane } from './lane.js';
@@ -22,7 +23,7 @@ import { withWeights } from './tensor-file.js';
  * @property {string | false} [cache]
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
- * @property {import('./input.js').Preset} [preset]
+ * @property {import('./preparation.js').Preset} [preset]
  * @property {boolean} [deterministic]
  * @property {number} [threads]
  * @property {boolean} [quiet]
@@ -52,12 +53,13 @@ export class Network {
   /**
    * @param {NetworkOptions & { model: string }} options
    * @param {import('./source.js').WeightSource} source
+   * @param {import('./preparation.js').Preset} [preset]
    */
-  constructor(options, source) {
+  constructor(options, source, preset) {
     this.#options = options;
     this.model = options.model;
     this.source = source;
-    this.preparation = preparationOf(options.preset, source.preparation);
+    this.preparation = preparationOf(options.preset, source.preparation, preset);
     this.module = source.build?.() ?? buildModel(options.model, options.modelOptions);
   }
 
@@ -65,11 +67,36 @@ export class Network {
    * The network that options name.
    *
    * @param {NetworkOptions} given
+   * @param {import('./preparation.js').Preset} [preset] where neither options nor weights say one
    * @returns {Promise<Network>}
    */
-  static async of(given) {
+  static async of(given, preset) {
     const source = await sourceOf(given.weights, given);
-    return new Network(withModel(given, source), source);
+    return new Network(withModel(given, source), source, preset);
+  }
+
+  /**
+   * Builds the model once more, with options that nobody gave.
+   *
+   * @param {Record<string, unknown>} modelOptions
+   */
+  extend(modelOptions) {
+    this.#options = { ...this.#options, modelOptions: { ...modelOptions, ...this.#options.modelOptions } };
+    this.module = buildModel(this.model, this.#options.modelOptions);
+  }
+
+  /**
+   * What comes out for an input, known from shapes alone: a value, or a map of them; null where the input doesn't fit.
+   *
+   * @param {readonly number[]} shape
+   */
+  outputFor(shape) {
+    try {
+      return this.module.call(new Graph([shape]).inputs[0]);
+    } catch (error) {
+      if (error instanceof LayertapError) return null;
+      throw error;
+    }
   }
 
   /**
@@ -100,12 +127,16 @@ export class Network {
    * batches of its own, which takes no waiting for each other: neither changes a bit.
    *
    * @param {readonly number[]} shape of the first input
-   * @param {{ count?: number, autoOrient?: boolean, keepsInputs?: boolean }} [batches] how many there will be, how
-   *   pictures are read, and whether inputs are needed with the outputs
+   * @param {object} [batches]
+   * @param {number} [batches.count] how many there will be
+   * @param {boolean} [batches.autoOrient] how pictures are read
+   * @param {boolean} [batches.keepsInputs] whether inputs are needed with the outputs
+   * @param {(file: import('layertap').TensorStream) => import('layertap').TensorStream} [batches.fit] the weights that
+   *   are loaded of those in the file; may extend the network by what it sees of them
    * @returns {Promise<import('./lane.js').Runner>}
    */
-  async start(shape, { count = 1, autoOrient = false, keepsInputs = false } = {}) {
-    const { deterministic = false, threads = 1, quiet = false, model, modelOptions } = this.#options;
+  async start(shape, { count = 1, autoOrient = false, keepsInputs = false, fit = (file) => file } = {}) {
+    const { deterministic = false, threads = 1, quiet = false } = this.#options;
     const { recipe, prepare } = this.preparation;
     const lanes = Math.min(threads, count, MOST_THREADS);
     // What the hub says of a model and of its pictures is told to nobody but the model.
@@ -113,11 +144,13 @@ export class Network {
     // Workers load their modules while weights are read.
     if (isSideBySide) this.#lanes = new Lanes(lanes);
     else if (threads > 1) this.#pool = await ThreadPool.create(Math.min(threads, MOST_THREADS));
-    this.module.compile({ deterministic, ...(this.#pool && { pool: this.#pool }) });
-    await withWeights(this.source, this.#options, (file) =>
-      this.module.loadStateDictAsync(file, quiet ? {} : { onProgress: loading }),
-    );
+    await withWeights(this.source, this.#options, (file) => {
+      const fitted = fit(file);
+      this.module.compile({ deterministic, ...(this.#pool && { pool: this.#pool }) });
+      return this.module.loadStateDictAsync(fitted, quiet ? {} : { onProgress: loading });
+    });
     status('');
+    const { model, modelOptions } = this.#options;
     if (!this.#lanes || !recipe) return new Lane(this.module, { autoOrient, prepare });
     const same = { model, modelOptions, layers: this.#layers, shape, deterministic, autoOrient, keepsInputs };
     const state = this.#states().map(([name, state]) => /** @type {const} */ ([name, state.tensor]));

@@ -83,6 +83,33 @@ export function checkOutputs({ inputs, files, folder = null }) {
 }
 
 /**
+ * Makes the folders that files go to.
+ *
+ * @param {readonly Named[]} files
+ * @throws {CommandError}
+ */
+export function makeFolders(files) {
+  const folders = new Map(files.map(({ option, path }) => [dirname(path), option]));
+  for (const [path, option] of folders) attempt({ option, path }, () => mkdirSync(path, { recursive: true }), 'folder');
+}
+
+/**
+ * Fails, before anything is computed, where the output of a picture would replace one of the pictures.
+ *
+ * @param {readonly string[]} pictures
+ * @param {{ option: string, placeOf: (picture: string) => string }} output
+ * @throws {UsageError}
+ */
+export function checkPictures(pictures, { option, placeOf }) {
+  const own = new Map(pictures.map((path) => [identityOf(path), path]));
+  for (const picture of pictures) {
+    const path = placeOf(picture);
+    const other = own.get(identityOf(path) ?? '');
+    if (other !== undefined) throw onePlace({ option: 'a picture', path: other }, { option, path });
+  }
+}
+
+/**
  * Writes the files, all or none, replacing those that are there. What isn't a file, such as /dev/null, is written to
  * directly.
  *

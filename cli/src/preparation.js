@@ -10,29 +10,50 @@ import { imageClassification, semanticSegmentation, toTensor } from 'layertap';
  * @typedef {{ preset: 'imageClassification' | 'semanticSegmentation' | 'none', options: object }} Recipe
  */
 
-/** @type {Record<import('./input.js').Preset, Recipe>} */
+/** What each preset does to a photo. */
 const RECIPES = {
-  imagenet: { preset: 'imageClassification', options: {} },
-  segmentation: { preset: 'semanticSegmentation', options: {} },
-  none: { preset: 'none', options: {} },
+  imagenet: recipe('imageClassification'),
+  segmentation: recipe('semanticSegmentation'),
+  none: recipe('none'),
 };
 
+/** @typedef {keyof typeof RECIPES} Preset */
+
+/** The presets' names. */
+export const PRESETS = Object.keys(RECIPES);
+
 /**
- * How photos are prepared: by the preset that was given, else as the weights want it, else for ImageNet.
+ * What is done to photos: by which name, whether the network sees the whole photo, in another size alone, and the
+ * recipe, which is null where only a function is known.
  *
- * @param {import('./input.js').Preset | undefined} preset
- * @param {import('./source.js').Preparation | undefined} own what the weights want
- * @returns {{ name: string, recipe: Recipe | null, prepare: (image: import('layertap').Image) =>
- *   import('layertap').Tensor<Float32Array> }} the recipe is null where only a function is known
+ * @typedef {{ name: string, isWhole: boolean, recipe: Recipe | null, prepare: (image: import('layertap').Image) =>
+ *   import('layertap').Tensor<Float32Array> }} Prepared
  */
-export function preparationOf(preset, own) {
+
+/**
+ * @param {Recipe['preset']} preset
+ * @returns {Recipe}
+ */
+function recipe(preset) {
+  return { preset, options: {} };
+}
+
+/**
+ * How photos are prepared: by the preset that was given, else as the weights want it, else by the default.
+ *
+ * @param {Preset | undefined} preset
+ * @param {import('./source.js').Preparation | undefined} own what the weights want
+ * @param {Preset} [byDefault]
+ * @returns {Prepared}
+ */
+export function preparationOf(preset, own, byDefault = 'imagenet') {
   if (preset === undefined && own) {
     const { preset: kind, options } = /** @type {Partial<Recipe>} */ (/** @type {unknown} */ (own.prepare));
-    return { name: own.name, recipe: kind && options ? { preset: kind, options } : null, prepare: own.prepare };
+    return { ...own, recipe: kind && options ? { preset: kind, options } : null };
   }
-  const name = preset ?? 'imagenet';
+  const name = preset ?? byDefault;
   const recipe = RECIPES[name];
-  return { name, recipe, prepare: (image) => prepared(image, recipe) };
+  return { name, isWhole: name === 'segmentation', recipe, prepare: (image) => prepared(image, recipe) };
 }
 
 /**

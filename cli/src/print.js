@@ -19,6 +19,15 @@ export function table(rows, right = new Set()) {
   );
 }
 
+/**
+ * A file's name as a terminal shows it: without what would move the cursor.
+ *
+ * @param {string} name
+ */
+export function nameText(name) {
+  return name.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
+}
+
 /** @param {readonly number[]} shape */
 export function shapeText(shape) {
   return `[${shape.join(', ')}]`;

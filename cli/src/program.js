@@ -14,9 +14,9 @@ import { embed } from './embed.js';
 import { extract } from './extract.js';
 import { failureLine, UsageError } from './failures.js';
 import { FORMATS } from './feature-file.js';
-import { PRESETS } from './input.js';
 import { inspect } from './inspect.js';
 import { describeModels } from './models.js';
+import { PRESETS } from './preparation.js';
 import { status, warn } from './print.js';
 import { segment } from './segment.js';
 import { similar } from './similar.js';
@@ -60,7 +60,10 @@ export async function run(args) {
     return exitCode;
   };
   try {
-    await program.parseAsync(args, { from: 'user' });
+    const [first, second] = args;
+    // Of a command that there isn't, commander would print its general help as a failure.
+    const isLost = first === 'help' && second !== undefined && !isCommand(program, second);
+    await program.parseAsync(isLost ? [second] : args, { from: 'user' });
     return isFailed ? 1 : 0;
   } catch (error) {
     status('');
@@ -73,6 +76,14 @@ export async function run(args) {
     if (error instanceof UsageError) return fail(2, `${error.message}; see npx layertap-cli --help`);
     return fail(1, error instanceof Error ? error.message : String(error));
   }
+}
+
+/**
+ * @param {Command} program
+ * @param {string} name
+ */
+function isCommand(program, name) {
+  return name === 'help' || program.commands.some((command) => command.name() === name);
 }
 
 /**
@@ -116,7 +127,7 @@ function createProgram(isCompleting, onOutcome) {
       'what is done to the photo: "imagenet" (resize 256, crop 224, normalise), "segmentation" (resize 520, ' +
         'normalise) ' +
         `or "none" (scaled to 0..1 alone); unless given, what torchvision's own weights want, and ${chosen} for others`,
-    ).choices(Object.keys(PRESETS));
+    ).choices(PRESETS);
   const print = (/** @type {Outcome} */ outcome, /** @type {{ json?: boolean, quiet?: boolean }} */ options) => {
     onOutcome(outcome);
     printOutcome(outcome, options);
@@ -264,6 +275,7 @@ function createProgram(isCompleting, onOutcome) {
     program
       .command('segment')
       .description('Writes the class of each pixel.')
+      .addArgument(pictureFiles())
       .addOption(model())
       .addOption(modelOptions())
       .addOption(needed(weights())),
@@ -271,28 +283,41 @@ function createProgram(isCompleting, onOutcome) {
     .addOption(input())
     .addOption(image())
     .addOption(preset('segmentation'))
-    .addOption(needed(new Option('--output <file>', "PNG for the mask: class numbers with Pascal VOC's palette")))
+    .option('--output <file>', "PNG for the mask: class numbers with Pascal VOC's palette; - for stdout")
+    .option('--output-dir <folder>', 'for a mask for each picture, named after it')
     .option(
-      '--scores <file>',
-      "safetensors file for the scores: out, and aux where the weights have the auxiliary head's",
+      '--scores <path>',
+      "safetensors file for the scores: out, and aux where the weights have the auxiliary head's; with --output-dir a " +
+        'folder for a file for each picture',
     )
+    .addOption(threads())
+    .addOption(batch())
+    .addOption(autoOrient())
+    .addOption(skipExisting())
     .addOption(deterministic())
+    .addOption(quiet())
     .addOption(json())
     .addHelpText(
       'after',
       "\nThe mask has the input's size; of a photo with the preset segmentation, the\n" +
         "photo's size. Scores are in the input's size. The auxiliary head is run only for\n" +
         '--scores, or where --model-options says {"auxLoss":true}; else its weights are\n' +
-        `ignored.\n${examples('segment --model deeplabv3_resnet50 --weights W --image photo.jpg --output mask.png')}`,
+        `ignored.\n${examples(
+          'segment --model deeplabv3_resnet50 --weights W photo.jpg --output mask.png',
+          'segment --weights DeepLabV3_ResNet50_Weights.DEFAULT photos/ --output-dir masks --threads 2',
+        )}`,
     )
-    .action(async (options) => print(await segment(options), options));
+    .action(async (pictures, options) => print(await segment({ ...options, pictures }), options));
 
   withSourceOptions(
     program
       .command('convert')
       .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
-      .argument('<input>', "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights")
-      .argument('<output>', 'safetensors file')
+      .argument(
+        '<input>',
+        "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights; - for stdin",
+      )
+      .argument('<output>', 'safetensors file; - for stdout')
       .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))
       .option('--model <name>', "torchvision's name, for --layers")
       .addOption(modelOptions())
@@ -381,7 +406,10 @@ function withSourceOptions(command) {
 /** Options and arguments without which a command can't run. @type {WeakSet<object>} */
 const NEEDED = new WeakSet();
 
-/** Options of extract of which it needs one. */
+/** The commands that take one input by an option, or pictures. */
+const TAKES_ONE = new Set(['extract', 'segment']);
+
+/** Options of these commands of which they need one. */
 const EITHER = [
   { of: ['input', 'image'], flags: '--image <file> or --input <file>' },
   { of: ['output'], flags: '--output <file>' },
@@ -411,7 +439,7 @@ function checkNeeded(_program, command) {
   // Of several one is enough. Where nothing else is missing, the command says so itself, and in more words.
   const either = EITHER.filter(
     ({ of }) =>
-      command.name() === 'extract' && command.args.length === 0 && of.every((name) => given[name] === undefined),
+      TAKES_ONE.has(command.name()) && command.args.length === 0 && of.every((name) => given[name] === undefined),
   );
   const all = [...missing.map(({ flags }) => flags), ...(missing.length > 0 ? either.map(({ flags }) => flags) : [])];
   const flags = all.map((one) => `'${one}'`).join(', ');

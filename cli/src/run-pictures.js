@@ -5,7 +5,8 @@
 
 import { Bar } from './bar.js';
 import { failureLine } from './failures.js';
-import { expected, readInput } from './lane.js';
+import { expected, readPicture } from './lane.js';
+import { progress, shapeText, timed } from './print.js';
 
 /** Outputs that wait for an earlier picture, in batches for each that runs: a large photo holds nobody up. */
 const WAITING = 4;
@@ -21,10 +22,12 @@ const WAITING = 4;
  * @property {{ autoOrient?: boolean, batch?: number, quiet?: boolean }} options
  * @property {ReadonlyMap<string, string>} [layers] whose features are the output; the network's own unless given
  * @property {boolean} [keepsInputs] whether `take` is given inputs
+ * @property {(shape: readonly number[]) => void} [onInput] is told of the first input before weights are read
  * @property {(shape: readonly number[]) => void} [onReady] is told of the first input when the network is ready; what
  *   it throws ends the run
- * @property {(picture: string, output: any, index: number, input: import('./lane.js').Input) => Promise<void> | void
- *   } take is given each picture's output: of the batch, and which of it
+ * @property {(file: import('layertap').TensorStream) => import('layertap').TensorStream} [fit] as `Network.start` takes it
+ * @property {(picture: string, output: any, index: number, read: import('./lane.js').Read) => Promise<void> | void
+ *   } take is given each picture's output: of the batch, and which of it; of the batch is what was read, too
  */
 
 /**
@@ -33,7 +36,17 @@ const WAITING = 4;
  * @param {Run} run
  * @returns {Promise<Ran>}
  */
-export async function runPictures({ network, pictures, options, layers, keepsInputs = false, onReady, take }) {
+export async function runPictures({
+  network,
+  pictures,
+  options,
+  layers,
+  keepsInputs = false,
+  onInput,
+  onReady,
+  fit,
+  take,
+}) {
   const begin = performance.now();
   const { autoOrient = false, batch = 1, quiet = false } = options;
   const bar = new Bar(pictures.length, { quiet });
@@ -56,7 +69,8 @@ export async function runPictures({ network, pictures, options, layers, keepsInp
       const group = result.groups.find((one) => one.members.includes(member));
       try {
         if (failure) throw failure.error;
-        if (group) await take(picture, group.output, group.members.indexOf(member), group.input);
+        const index = group?.members.indexOf(member) ?? 0;
+        if (group) await take(picture, group.output, index, { input: group.input, size: group.sizes[index] });
       } catch (error) {
         fail(picture, error);
       }
@@ -65,12 +79,12 @@ export async function runPictures({ network, pictures, options, layers, keepsInp
   };
   try {
     let next = 0;
-    /** @type {import('./lane.js').Input | undefined} */
+    /** @type {import('./lane.js').Read | undefined} */
     let first;
     // What the network is made ready for.
     for (; !first && next < pictures.length; next++) {
       try {
-        first = await readInput(pictures[next], { autoOrient, prepare: network.preparation.prepare });
+        first = await readPicture(pictures[next], { autoOrient, prepare: network.preparation.prepare });
       } catch (error) {
         fail(pictures[next], error);
         done++;
@@ -79,15 +93,17 @@ export async function runPictures({ network, pictures, options, layers, keepsInp
     if (!first) return { done: 0, failed, ms: performance.now() - begin };
     next--;
     const left = pictures.length - next;
-    if (layers) network.tap(layers, first.shape);
-    const runner = await network.start(first.shape, { count: Math.ceil(left / batch), autoOrient, keepsInputs });
-    onReady?.(first.shape);
+    const { shape } = first.input;
+    onInput?.(shape);
+    if (layers) network.tap(layers, shape);
+    const runner = await network.start(shape, { count: Math.ceil(left / batch), autoOrient, keepsInputs, fit });
+    onReady?.(shape);
     while (next < pictures.length || running.length > 0) {
       let busy = running.filter(({ isDone }) => !isDone).length;
       for (; next < pictures.length && busy < runner.width && running.length < WAITING * runner.width; busy++) {
         const members = pictures.slice(next, next + batch).map((picture) => ({ picture }));
         next += members.length;
-        running.push(started(runner, first ? [{ ...members[0], input: first }, ...members.slice(1)] : members));
+        running.push(started(runner, first ? [{ ...members[0], read: first }, ...members.slice(1)] : members));
         first = undefined;
       }
       await Promise.race(running.filter(({ isDone }) => !isDone).map(({ settled }) => settled));
@@ -121,6 +137,30 @@ export async function runPictures({ network, pictures, options, layers, keepsInp
         one.isDone = true;
       });
     return one;
+  }
+}
+
+/**
+ * Runs one input, which all threads share.
+ *
+ * @param {import('./network.js').Network} network which is closed in the end
+ * @param {import('./lane.js').Input} input
+ * @param {{ quiet?: boolean, onReady?: () => void, fit?: Run['fit'] }} [options] what is told when the network is ready,
+ *   and may throw
+ * @returns {Promise<{ output: any, weightsMs: number, runMs: number }>}
+ */
+export async function runInput(network, input, { quiet = false, onReady, fit } = {}) {
+  try {
+    const [weightsMs, runner] = await timed(() => network.start(input.shape, { fit }));
+    onReady?.();
+    const told = quiet ? () => {} : progress(`running ${network.model} on ${shapeText(input.shape)}`);
+    const run = () =>
+      runner.run([{ picture: '', read: { input, size: null } }], (part) => told({ done: part, total: 1 }));
+    const [runMs, { groups, failures }] = await timed(run);
+    for (const { error } of failures) throw error;
+    return { output: groups[0].output, weightsMs, runMs };
+  } finally {
+    await network.close();
   }
 }
 

@@ -1,14 +1,17 @@
-/** `layertap segment`: the class of each pixel, as a mask. */
+/** `layertap segment`: the class of each pixel, as masks. */
 
-import { Graph, LRASPP, SimpleSegmentationModel, saveSafetensors } from 'layertap';
-import { CommandError } from './failures.js';
-import { checkInputOptions, presetWarnings, readInput } from './input.js';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { LRASPP, SimpleSegmentationModel, saveSafetensors } from 'layertap';
+import { CommandError, UsageError } from './failures.js';
+import { oneInputOf, presetWarnings, readInput } from './input.js';
+import { rowOf } from './lane.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
-import { buildModel } from './models.js';
-import { checkOutputs, writeFiles } from './output.js';
-import { bytesText, loading, msText, progress, shapeText, status, timed } from './print.js';
-import { sourceOf, withModel } from './source.js';
-import { withWeights } from './tensor-file.js';
+import { Network } from './network.js';
+import { checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { namesBelow, picturesOf, STANDARD } from './pictures.js';
+import { bytesText, msText, shapeText, status } from './print.js';
+import { outcomeOf, runInput, runPictures } from './run-pictures.js';
 
 /** The keys of the auxiliary head's weights, which torchvision's files have. */
 const AUXILIARY = /^aux_classifier\./;
@@ -16,24 +19,14 @@ const AUXILIARY = /^aux_classifier\./;
 /** @typedef {import('layertap').Tensor<Float32Array>} Scores [1, C, H, W] */
 
 /**
- * @typedef {object} SegmentOptions
- * @property {string} [model] unless the weights name it
- * @property {Record<string, unknown>} modelOptions
- * @property {string} weights
- * @property {string} [hubEndpoint]
- * @property {string | false} [cache]
- * @property {string} [weightsKey]
- * @property {string} [weightsPrefix]
- * @property {string} [input]
- * @property {string} [image]
- * @property {import('./input.js').Preset} [preset]
- * @property {string} output
- * @property {string} [scores]
- * @property {boolean} [deterministic]
+ * @typedef {import('./network.js').NetworkOptions & import('./input.js').InputOptions & { scores?: string, batch?: number,
+ *   autoOrient?: boolean, json?: boolean }} SegmentOptions scores are a file, or with outputDir a folder
  */
 
+/** How many pixels a class has. @typedef {{ class: number, pixels: number, name?: string }} Found */
+
 /**
- * Computes the scores and writes the mask. Of a photo that was only resized, the mask has the photo's size; else the
+ * Computes the scores and writes the masks. Of a photo that was only resized, the mask has the photo's size; else the
  * input's. A pixel's class is the one with the highest score; of a network of one class, 1 where its score is above
  * 0.
  *
@@ -41,68 +34,59 @@ const AUXILIARY = /^aux_classifier\./;
  * @returns {Promise<import('./program.js').Outcome>}
  */
 export async function segment(given) {
-  checkInputOptions(given);
-  const source = await sourceOf(given.weights, given);
-  const options = withModel(given, source);
-  const { output, scores: scoresPath, deterministic = false } = options;
-  const { input: inputPath, image: imagePath } = options;
+  const one = oneInputOf(given);
+  return one ? segmentOne(one) : segmentAll(/** @type {any} */ (given));
+}
+
+/**
+ * One input's mask.
+ *
+ * @param {SegmentOptions & { output: string }} given
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+async function segmentOne(given) {
+  const { output, scores: scoresPath, quiet = false } = given;
+  if (output === STANDARD && given.json) throw new UsageError('expected --output - or --json, got both');
+  const network = await Network.of(given, 'segmentation');
   checkOutputs({
-    inputs: { '--weights': source.path, '--input': inputPath, '--image': imagePath },
+    inputs: {
+      '--weights': network.source.path,
+      '--input': given.input,
+      '--image': given.image === STANDARD ? undefined : given.image,
+    },
     files: [
-      { option: '--output', path: output },
+      ...(output === STANDARD ? [] : [{ option: '--output', path: output }]),
       ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
     ],
   });
-  const whole = buildModel(options.model, options.modelOptions);
-  checkModel(options.model, whole);
-
-  status('reading …');
-  const { input, image, preset, isWhole } = await readInput(options, source.preparation, 'segmentation');
+  checkModel(network);
+  if (!quiet) status('reading …');
+  const { input, image, preset } = await readInput(given, network.preparation);
   if (input.shape[0] !== 1) {
     const got = shapeText(input.shape);
     throw new CommandError(`segment: expected an input of one image [1, C, H, W], as a mask is, got ${got}`);
   }
-  const classCount = classesOf(whole, input.shape);
-  if (classCount > MAX_CLASSES) {
-    throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${classCount}`);
-  }
-  const [weightsMs, model] = await timed(() =>
-    withWeights(source, options, async (file) => {
-      // The auxiliary head is worth its time only where its scores are kept.
-      const hasAux = [...file.tensors.keys()].some((key) => AUXILIARY.test(key));
-      const auxLoss = hasAux && scoresPath !== undefined && { auxLoss: true };
-      const built = buildModel(options.model, { ...auxLoss, ...options.modelOptions });
-      await built.loadStateDictAsync(hasHead(built) ? file : withoutAuxiliary(file), { onProgress: loading });
-      return built.compile({ deterministic });
-    }),
-  );
-
-  const onProgress = progress(`running ${options.model} on ${shapeText(input.shape)}`);
-  const [runMs, outputs] = await timed(() => model.callAsync(input, { onProgress }));
-  const scores = /** @type {Map<string, Scores>} */ (outputs);
-  const out = /** @type {Scores} */ (scores.get('out'));
-  checkScores(scores);
-  const small = classCount === 1 ? threshold(out) : argmax(out);
-  const mask = image && isWhole ? resizeMask(small, image) : small;
-  const names = source.categories?.length === classCount ? source.categories : null;
-  const classes = countClasses(mask).map((found) => ({ ...found, ...(names && { name: names[found.class] }) }));
-  /** @type {import('./output.js').OutputFile[]} */
-  const files = [{ option: '--output', path: output, bytes: encodeMask(mask) }];
-  if (scoresPath !== undefined) {
-    files.push({ option: '--scores', path: scoresPath, bytes: saveSafetensors(scores, [], { sorted: false }) });
-  }
+  checkClasses(network, input.shape);
+  const fit = fitOf(network, scoresPath !== undefined);
+  const { output: scores, weightsMs, runMs } = await runInput(network, input, { quiet, fit });
+  const { mask, classes } = maskOf(network, scores, image && network.preparation.isWhole ? image : null);
+  const own = { option: '--output', path: output, bytes: encodeMask(mask) };
+  const files = output === STANDARD ? [] : [own];
+  if (scoresPath !== undefined) files.push({ option: '--scores', path: scoresPath, bytes: scoresBytes(scores) });
+  if (output === STANDARD) process.stdout.write(own.bytes);
   await writeFiles(files);
 
-  const binary = model.compiled?.binary;
+  const binary = network.module.compiled?.binary;
   const { width, height } = mask;
   const share = (/** @type {number} */ pixels) => `${((pixels / (width * height)) * 100).toFixed(1)} %`;
   return {
     result: {
       command: 'segment',
-      model: options.model,
+      model: network.model,
       input: input.shape,
       preset,
       binary,
+      threads: network.threads,
       weightsMs,
       runMs,
       scores: [...scores].map(([name, { shape }]) => ({ name, shape })),
@@ -111,17 +95,109 @@ export async function segment(given) {
       scoresOutput: scoresPath ?? null,
     },
     lines: [
-      `segmented ${shapeText(input.shape)} with ${options.model} and the ${binary} binary in ${msText(runMs)} ` +
+      `segmented ${shapeText(input.shape)} with ${network.model} and the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
       ...classes.map(
         ({ class: index, name, pixels }) => `  class ${index}${name ? ` (${name})` : ''}: ${share(pixels)}`,
       ),
-      `wrote ${output} (${width} x ${height} pixels)`,
+      `wrote ${output === STANDARD ? 'to stdout' : output} (${width} x ${height} pixels)`,
       ...files
-        .slice(1)
+        .filter(({ option }) => option === '--scores')
         .map(({ path, bytes }) => `wrote ${path} (${[...scores.keys()].join(', ')}; ${bytesText(bytes.length)})`),
     ],
-    warnings: presetWarnings(whole, preset),
+    warnings: presetWarnings(network.module, preset),
+    isOnStderr: output === STANDARD,
+  };
+}
+
+/**
+ * A mask for each picture, in a folder.
+ *
+ * @param {SegmentOptions & { pictures: readonly string[], outputDir: string }} options
+ * @returns {Promise<import('./program.js').Outcome>}
+ */
+async function segmentAll(options) {
+  const { outputDir, scores: scoresFolder, skipExisting = false } = options;
+  const all = await picturesOf(options.pictures);
+  const stems = namesBelow(all);
+  const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.png`);
+  const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
+  const network = await Network.of(options, 'segmentation');
+  for (const [option, path] of Object.entries({ '--output-dir': outputDir, '--scores': scoresFolder })) {
+    if (path !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option, path } });
+  }
+  checkPictures(all, { option: '--output-dir', placeOf });
+  checkModel(network);
+  /** @type {{ picture: string, width: number, height: number, classes: Found[] }[]} */
+  const masks = [];
+  const ran = await runPictures({
+    network,
+    pictures,
+    options,
+    fit: fitOf(network, scoresFolder !== undefined),
+    onInput: (shape) => checkClasses(network, shape),
+    async take(picture, batch, index, { size }) {
+      const scores = new Map(Array.from(batch, ([name, of]) => [String(name), rowOf(of, index)]));
+      const { mask, classes } = maskOf(network, scores, network.preparation.isWhole ? size : null);
+      const files = [{ option: '--output-dir', path: placeOf(picture), bytes: encodeMask(mask) }];
+      if (scoresFolder !== undefined) {
+        const path = join(scoresFolder, `${stems.get(picture)}.safetensors`);
+        files.push({ option: '--scores', path, bytes: scoresBytes(scores) });
+      }
+      makeFolders(files);
+      await writeFiles(files);
+      masks.push({ picture, width: mask.width, height: mask.height, classes });
+    },
+  });
+  const skipped = all.length - pictures.length;
+  const { preset } = options;
+  return {
+    ...outcomeOf({
+      ...{ command: 'segment', verb: 'segmented', network, ran, skipped },
+      result: { masks, outputDir, scoresOutput: scoresFolder ?? null, segmented: ran.done, skipped },
+      lines: [`wrote ${outputDir}`],
+    }),
+    warnings: presetWarnings(network.module, preset ?? null),
+  };
+}
+
+/**
+ * The mask of some scores, and which classes it has.
+ *
+ * @param {Network} network
+ * @param {Map<string, Scores>} scores
+ * @param {{ width: number, height: number } | null} size the mask's, where it isn't that of the scores
+ * @throws {CommandError} for scores that say nothing
+ */
+function maskOf({ source }, scores, size) {
+  const out = /** @type {Scores} */ (scores.get('out'));
+  checkScores(scores);
+  const count = out.shape[1];
+  const small = count === 1 ? threshold(out) : argmax(out);
+  const mask = size ? resizeMask(small, size) : small;
+  const names = source.categories?.length === count ? source.categories : null;
+  /** @type {Found[]} */
+  const classes = countClasses(mask).map((found) => ({ ...found, ...(names && { name: names[found.class] }) }));
+  return { mask, classes };
+}
+
+/** @param {Map<string, Scores>} scores */
+function scoresBytes(scores) {
+  return saveSafetensors(scores, [], { sorted: false });
+}
+
+/**
+ * What fits a file to the network: the auxiliary head is worth its time only where its scores are kept.
+ *
+ * @param {Network} network
+ * @param {boolean} keepsScores
+ * @returns {(file: import('layertap').TensorStream) => import('layertap').TensorStream}
+ */
+function fitOf(network, keepsScores) {
+  return (file) => {
+    const hasAux = [...file.tensors.keys()].some((key) => AUXILIARY.test(key));
+    if (hasAux && keepsScores) network.extend({ auxLoss: true });
+    return hasHead(network.module) ? file : withoutAuxiliary(file);
   };
 }
 
@@ -144,22 +220,25 @@ function withoutAuxiliary(file) {
 }
 
 /**
- * @param {string} name
- * @param {import('layertap').Module<any>} model
+ * @param {Network} network
+ * @throws {CommandError}
  */
-function checkModel(name, model) {
-  if (model instanceof SimpleSegmentationModel || model instanceof LRASPP) return;
-  throw new CommandError(`--model: expected a segmentation model such as deeplabv3_resnet50, got "${name}"`);
+function checkModel({ model, module }) {
+  if (module instanceof SimpleSegmentationModel || module instanceof LRASPP) return;
+  throw new CommandError(`--model: expected a segmentation model such as deeplabv3_resnet50, got "${model}"`);
 }
 
 /**
- * How many classes a model tells apart, known from shapes alone.
+ * Fails a network with more classes than a mask holds, which shapes alone tell.
  *
- * @param {import('layertap').Module<any>} model
+ * @param {Network} network
  * @param {readonly number[]} input
+ * @throws {CommandError}
  */
-function classesOf(model, input) {
-  return model.call(new Graph([input]).inputs[0]).get('out').shape[1];
+function checkClasses(network, input) {
+  const count = network.outputFor(input)?.get('out').shape[1] ?? 0;
+  if (count <= MAX_CLASSES) return;
+  throw new CommandError(`segment: expected at most ${MAX_CLASSES} classes, as a mask holds, got ${count}`);
 }
 
 /**

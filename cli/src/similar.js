@@ -1,12 +1,15 @@
 /** `layertap similar`: the pictures of an index that are most like another one. */
 
+import { existsSync } from 'node:fs';
 import { Tensor } from 'layertap';
 import { cosineSimilarity, topk } from 'layertap/tools';
 import { vectorOf } from './embed.js';
 import { checkMaker, readIndex, weightsOf } from './embedding-index.js';
 import { CommandError } from './failures.js';
+import { readPicture } from './lane.js';
 import { Network } from './network.js';
-import { runPictures } from './run-pictures.js';
+import { nameText } from './print.js';
+import { runInput } from './run-pictures.js';
 
 /**
  * @typedef {Partial<import('./network.js').NetworkOptions> & { index: string, query: string, top: number,
@@ -37,35 +40,34 @@ export async function similar(options) {
   };
   const layers = options.layers ?? new Map([[maker.layer, maker.layer]]);
   const network = await Network.of(/** @type {any} */ (withoutUndefined(given)));
-  /** @type {Float32Array | null} */
-  let vector = null;
   network.checkLayers(layers);
-  const { failed } = await runPictures({
-    network,
-    pictures: [query],
-    options: { autoOrient: given.autoOrient, quiet: options.quiet ?? false },
-    layers,
+  const own = {
+    ...maker,
+    model: network.model,
+    layer: [...layers.keys()].join(),
+    preset: network.preparation.name,
+    autoOrient: given.autoOrient,
+  };
+  // Weights needn't be read for the rest.
+  checkMaker(path, maker, own);
+  const { path: file } = network.source;
+  if (options.weights === undefined && file !== undefined && !existsSync(file)) {
+    const wayOut = '--weights says where they are now';
+    throw new CommandError(`${path}: expected its weights where they were, got no ${file}; ${wayOut}`);
+  }
+  const { input } = await readPicture(query, { autoOrient: given.autoOrient, prepare: network.preparation.prepare });
+  network.tap(layers, input.shape);
+  const { output: features } = await runInput(network, input, {
+    quiet: options.quiet ?? false,
     onReady() {
-      checkMaker(path, maker, {
-        ...maker,
-        model: network.model,
-        layer: [...layers.keys()].join(),
-        preset: network.preparation.name,
-        autoOrient: given.autoOrient,
-        fingerprint: network.fingerprint(),
-      });
-    },
-    take(_picture, features, index) {
-      vector = vectorOf(features, index);
+      checkMaker(path, maker, { ...own, fingerprint: network.fingerprint() });
     },
   });
-  if (failed.length > 0 || !vector)
-    return { result: { command: 'similar', index: path, query, failed }, lines: [], isFailed: true };
-  const found = nearest(vector, rows, top);
-  const width = found.reduce((most, { picture }) => Math.max(most, picture.length), 0);
+  const found = nearest(vectorOf(features, 0), rows, top);
+  const width = found.reduce((most, { picture }) => Math.max(most, nameText(picture).length), 0);
   return {
     result: { command: 'similar', index: path, query, model: network.model, layer: maker.layer, similar: found },
-    lines: found.map(({ picture, similarity }) => `${picture.padEnd(width)}  ${similarity.toFixed(4)}`),
+    lines: found.map(({ picture, similarity }) => `${nameText(picture).padEnd(width)}  ${similarity.toFixed(4)}`),
   };
 }
 

@@ -94,6 +94,7 @@ export async function sourceOf(text, options = {}) {
 function urlSource(url, option, cache) {
   // What stands before the host and behind the path may be a secret.
   const label = `${option} ${url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//')}`.trimStart();
+  if (!URL.canParse(url)) throw new CommandError(`${label}: expected a URL, got one that can't be parsed`);
   return {
     ...{ label, modelOptions: {}, categories: null },
     async open({ key, prefix }) {
@@ -119,7 +120,7 @@ function namedSource(text, option, { model, cache }) {
   if (!text.includes('.') && model === undefined) {
     throw new UsageError(`expected --model with ${`${option} ${text}`.trimStart()}, got none`);
   }
-  const weights = weightsOf(text, model);
+  const weights = weightsOf(text, option, model);
   const notice = licenseNotice(weights);
   if (notice !== null) warn(notice);
   const transforms = weights.transforms();
@@ -147,19 +148,21 @@ function namedSource(text, option, { model, cache }) {
 
 /**
  * @param {string} text
+ * @param {string} option
  * @param {string | undefined} model
  * @returns {import('layertap/weights').Weights}
  */
-function weightsOf(text, model) {
+function weightsOf(text, option, model) {
   try {
     const own = model === undefined ? undefined : getModelWeights(model);
     const weights = getWeight(text.includes('.') ? text : `${String(own?.DEFAULT).split('.')[0]}.${text}`);
     if (model === undefined || weights.model === model) return weights;
-    throw new CommandError(`--weights: expected weights of ${model}, got ${weights} of ${weights.model}`);
+    throw new CommandError(`${option || text}: expected weights of ${model}, got ${weights} of ${weights.model}`);
   } catch (error) {
     if (!(error instanceof LayertapError)) throw error;
     const message = error.message.replace('listWeights()', 'npx layertap-cli weights');
-    throw new CommandError(message.replace(/^getModelWeights: /, '--model: ').replace(/^getWeight: /, '--weights: '));
+    const label = option === '' ? '' : `${option}: `;
+    throw new CommandError(message.replace(/^getModelWeights: /, '--model: ').replace(/^getWeight: /, label));
   }
 }
 

@@ -3,11 +3,13 @@
  * more than the layers that are kept.
  */
 
+import { createReadStream, fstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { LayertapError, openSafetensors, openWeights } from 'layertap';
+import { FormatError, LayertapError, openSafetensors, openWeights } from 'layertap';
 import { CommandError, reasonOf } from './failures.js';
+import { STANDARD } from './pictures.js';
 import { checkReadable } from './read-all.js';
 import { MAX_HEADER_BYTES } from './source.js';
 
@@ -25,12 +27,25 @@ import { MAX_HEADER_BYTES } from './source.js';
  * @throws {CommandError} where the file can't be read or used
  */
 export function withTensorFile(option, path, use) {
-  return withFile(
-    `${option} ${path}`,
-    path,
-    (source) => openSafetensors(source, { maxHeaderBytes: MAX_HEADER_BYTES }),
-    use,
-  );
+  return withFile(`${option} ${path}`.trimStart(), path, openTensors, use);
+}
+
+/**
+ * @param {Source} source
+ * @throws {LayertapError} which names what isn't safetensors
+ */
+async function openTensors(source) {
+  const options = { maxHeaderBytes: MAX_HEADER_BYTES };
+  try {
+    return await openSafetensors(source, options);
+  } catch (error) {
+    if (!(error instanceof FormatError) || !('read' in source)) throw error;
+    // What reads weights of all kinds knows more of them, such as NumPy's.
+    const file = await openWeights(source, options).catch((other) => other);
+    const got = file instanceof FormatError && /expected a weight file, got (.*?)(; in Python.*)?$/.exec(file.message);
+    const said = got ? `expected a safetensors file, got ${got[1]}` : error.message;
+    throw new FormatError(said.replace('; openWeights reads it', ''));
+  }
 }
 
 /**
@@ -94,7 +109,7 @@ async function withRemote(label, opened, use) {
     // A URL is said once, and who opens it is no function that a command line knows.
     const address = `${label.slice(label.lastIndexOf(' ') + 1)}: `;
     const said = error.message.startsWith(address) ? error.message.slice(address.length) : error.message;
-    throw new CommandError(`${label}: ${said.replace(/^cachedFile: /, '')}`);
+    throw new CommandError(`${label}: ${said.replace(/^(cachedFile|openPretrained): /, '')}`);
   }
 }
 
@@ -112,14 +127,14 @@ async function withRemote(label, opened, use) {
  */
 async function withFile(label, path, opened, use) {
   try {
-    const handle = await open(path);
+    const handle = path === STANDARD ? null : await open(path);
     try {
-      const stat = await handle.stat();
+      const stat = handle ? await handle.stat() : fstatSync(0);
       checkReadable(stat);
-      const file = await opened(stat.isFile() ? handle : streamOf(handle));
+      const file = await opened(handle && stat.isFile() ? handle : streamOf(handle));
       return await use(file, label).finally(() => file.close());
     } finally {
-      await handle.close();
+      await handle?.close();
     }
   } catch (error) {
     // Who opens a file is no function that a command line knows.
@@ -131,7 +146,9 @@ async function withFile(label, path, opened, use) {
   }
 }
 
-/** @param {import('node:fs/promises').FileHandle} handle */
+/** @param {import('node:fs/promises').FileHandle | null} handle null for stdin */
 function streamOf(handle) {
-  return /** @type {ReadableStream<Uint8Array>} */ (Readable.toWeb(handle.createReadStream({ autoClose: false })));
+  const options = { autoClose: false };
+  const stream = handle ? handle.createReadStream(options) : createReadStream('', { fd: 0, ...options });
+  return /** @type {ReadableStream<Uint8Array>} */ (Readable.toWeb(stream));
 }

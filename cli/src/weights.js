@@ -1,7 +1,8 @@
 /** `layertap weights`, which lists torchvision's weights. */
 
-import { getModelWeights, listWeights } from 'layertap/weights';
+import { getModelWeights, getWeight, listWeights } from 'layertap/weights';
 import { CommandError } from './failures.js';
+import { attempted } from './models.js';
 import { countText, table } from './print.js';
 
 const MIB = 2 ** 20;
@@ -16,6 +17,9 @@ const MIB = 2 ** 20;
 export function describeWeights(pattern) {
   const found = listWeights(pattern);
   if (found.length === 0) {
+    // A name alone is misspelt, and the nearest ones are told.
+    const near = attempted(() => (pattern.includes('.') ? getWeight(pattern) : getModelWeights(pattern)));
+    if (near?.includes('did you mean')) throw new CommandError(near.replace(/^\w+: /, 'weights: '));
     throw new CommandError(
       `weights: expected a pattern that fits a name, such as "resnet*" or "*_V2", got "${pattern}"; without one, all ` +
         'are listed',

@@ -53,6 +53,22 @@ type Case = readonly [claim: string, args: readonly string[], message: string];
 const usage: readonly Case[] = [
   ['no command', [], 'expected a command, got none'],
   ['another command', ['tap'], "unknown command 'tap'"],
+  ['help of another command', ['help', 'tap'], "unknown command 'tap'"],
+  [
+    'a model without layers to convert',
+    ['convert', 'a.pth', 'b.safetensors', '--model', 'a'],
+    'expected --layers with --model, got none',
+  ],
+  [
+    'layers without a model to convert',
+    ['convert', 'a.pth', 'b.safetensors', '--layers', 'a'],
+    'expected --model with --layers, got none',
+  ],
+  [
+    'a conversion into what convert does not write',
+    ['convert', 'a.pth', 'b.npz'],
+    'expected the output as .safetensors, which convert writes, got .npz',
+  ],
   ['a missing option', extract({ weights: [] }), "required option '--weights <weights>' not specified"],
   [
     'all that is missing at once',
@@ -318,7 +334,7 @@ const failures: readonly Case[] = [
     '--weights nothing.safetensors: expected a readable file, got "no such file or directory"',
   ],
   ['weights in a folder', weights('folder'), '--weights folder: expected a readable file, got "it is a directory"'],
-  ['an empty file', input('empty'), '--input empty: safetensors: expected at least 8 bytes, got 0'],
+  ['an empty file', input('empty'), '--input empty: expected a safetensors file, got 0 bytes'],
   [
     'a file that ends in its header',
     input('cut-header'),
@@ -333,7 +349,7 @@ const failures: readonly Case[] = [
   [
     'an absurd header',
     input('absurd'),
-    '--input absurd: safetensors: expected a header of at most 100000000 bytes, got 9223372036854775807',
+    '--input absurd: expected a safetensors file, got one that begins with ff ff ff ff ff ff ff 7f',
   ],
   [
     'a header that is no JSON',

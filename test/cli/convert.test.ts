@@ -41,6 +41,19 @@ it('casts numbers with a fraction, and no others', async () => {
   expect(halves.get('int64')).toEqual(all.get('int64'));
 });
 
+it('reads stdin and writes stdout', () => {
+  folder.run('convert', 'state-dict.zip.pth', 'named.safetensors');
+  expect(folder.runBytes('convert', 'state-dict.zip.pth', '-')).toEqual(folder.read('named.safetensors'));
+  const { status, stdout } = folder.runWith(folder.read('state-dict.zip.pth'), 'convert', '-', 'in.safetensors');
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/^wrote in\.safetensors: 19 tensors/)]);
+  expect(folder.read('in.safetensors')).toEqual(folder.read('named.safetensors'));
+  const both = folder.run('convert', 'state-dict.zip.pth', '-', '--json');
+  expect([both.status, JSON.parse(both.stdout).error.message]).toEqual([
+    2,
+    'expected - as the output or --json, got both; see npx layertap-cli --help',
+  ]);
+});
+
 it('refuses values that f16 has no room for', () => {
   const bytes = saveSafetensors([['w', tensor([1, 65520], [2])]]);
   writeFileSync(join(folder.path, 'big.safetensors'), bytes);
@@ -54,8 +67,6 @@ it.each([
     'expected a state dict, got a checkpoint with state dicts under "model", "ema"; pass --weights-key "model"',
   ],
   [['module.zip.pth'], 'got a whole "torch.nn.modules.container.Sequential"'],
-  [['state-dict.zip.pth', '--model', 'resnet18'], 'expected --layers with --model, got none'],
-  [['state-dict.zip.pth', '--layers', 'layer1'], 'expected --model with --layers, got none'],
   [
     ['state-dict.zip.pth', '--model', 'resnet18', '--layers', 'layer1'],
     'expected the tensors that the layers need, got none named "conv1.weight", but "f32", …',

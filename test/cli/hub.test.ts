@@ -109,7 +109,7 @@ describe('what is wrong with weights of the hub', () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr:
-        `layertap: --weights hub:${REPO}: openHub: expected ${REPO} from ${endpoint}, ` +
+        `layertap: --weights hub:${REPO}: expected ${REPO} from ${endpoint}, ` +
         'got 401: gated or private, or no repository; set HF_TOKEN\n',
     });
   });
@@ -120,7 +120,7 @@ describe('what is wrong with weights of the hub', () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr:
-        `layertap: --weights hub:${REPO}: openHub: expected model.safetensors in ${REPO} at ${COMMIT}, got a repository ` +
+        `layertap: --weights hub:${REPO}: expected model.safetensors in ${REPO} at ${COMMIT}, got a repository ` +
         'without one; --weights takes the URL of a pytorch_model.bin\n',
     });
   });

@@ -165,6 +165,11 @@ describe('models', () => {
     ]);
   });
 
+  it('says which names are like a wrong one', () => {
+    const message = 'models: expected the name of one of 74 models, got "resnt18"; did you mean resnet18?';
+    expect(folder.run('models', 'resnt18')).toEqual({ status: 1, stdout: '', stderr: `layertap: ${message}\n` });
+  });
+
   it('prints one JSON object with --json', () => {
     expect(JSON.parse(print('models', '--json', 'vgg1?'))).toEqual({
       command: 'models',

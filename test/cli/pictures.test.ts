@@ -143,6 +143,25 @@ describe('classify', () => {
     expect(folder.run(...args, '--threads', '2', '--batch', '3')).toEqual(own);
   });
 
+  it('refuses names that are none of its classes, and a network without scores, before weights are read', () => {
+    folder.write('few.txt', 'one\ntwo\n');
+    const lines = [
+      ['classify', '--model', 'squeezenet1_1', '--weights', 'nowhere', 'pics', '--classes', 'few.txt'],
+      ['classify', '--model', 'lraspp_mobilenet_v3_large', '--weights', 'nowhere', 'pics'],
+    ];
+    const masks = 'lraspp_mobilenet_v3_large with masks, which segment makes';
+    expect(folder.runAll(lines).map(({ stderr }) => stderr)).toEqual([
+      'layertap: --classes few.txt: expected 1000 names, one a line, got 2\n',
+      `layertap: classify: expected a network with scores [N, classes], got ${masks}\n`,
+    ]);
+  });
+
+  it('shows a name without what moves a cursor', async () => {
+    folder.write('esc\x1b[2J\n.png', await png(1));
+    const [line] = folder.run('classify', ...NETWORK, 'esc\x1b[2J\n.png').stdout.split('\n');
+    expect(line).toBe('esc?[2J?.png');
+  });
+
   it('says in the end how many there were, unless it is to be quiet', () => {
     const lines = folder.run('classify', ...NETWORK, 'bad', '--top', '1').stdout.split('\n');
     expect(lines.at(-2)).toMatch(/^classified 2 pictures in [\d.]+ s, 1 failed$/);
@@ -215,6 +234,29 @@ describe('embed', () => {
     const again = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
     expect(JSON.parse(again.stdout)).toMatchObject({ embedded: 0, skipped: 3, failed: [] });
   });
+
+  it('refuses to go on with what another layer made, where nothing is new too', async () => {
+    const other = [...NETWORK, '--layers', 'features.3'];
+    const args = ['pics', '--output', 'e.safetensors', '--skip-existing'];
+    const [before] = [folder.read('e.safetensors')];
+    expect(folder.run('embed', ...other, ...args).stderr).toBe(
+      'layertap: --output e.safetensors: expected what the index was made with, layer features, got layer features.3\n',
+    );
+    expect(folder.read('e.safetensors')).toEqual(before);
+    folder.run(...EMBED, 'pics/a.png', '--output', 'lines.jsonl');
+    const lines = folder.run('embed', ...other, 'pics', '--output', 'lines.jsonl', '--skip-existing');
+    expect(lines.stderr).toBe('layertap: --output lines.jsonl: expected vectors of 128 numbers in it, got 512\n');
+  });
+
+  it('fails a picture whose name is no line, where names are lines', async () => {
+    folder.write('two\nlines.png', await png(1));
+    const { status, stderr } = folder.run(...EMBED, 'pics/a.png', 'two\nlines.png', '--output', 'named.npy');
+    expect([status, stderr]).toEqual([
+      1,
+      'layertap: two. lines.png: expected a name without line breaks for .npy, which names pictures by lines\n',
+    ]);
+    expect(new TextDecoder().decode(folder.read('named.npy.txt'))).toBe('pics/a.png\n');
+  });
 });
 
 describe('similar', () => {
@@ -262,6 +304,31 @@ describe('similar', () => {
     expect(stderr).toBe(`layertap: ${index}: ${got}\n`);
   });
 
+  it('says what is wrong with the picture as one error, which is all of an answer', () => {
+    const message = 'bad/b.png: expected a JPEG, PNG, WebP or GIF, got something else';
+    expect(folder.run('similar', 'e.safetensors', 'bad/b.png', '--json')).toEqual({
+      status: 1,
+      stdout: `${JSON.stringify({ error: { message, exitCode: 1 } })}\n`,
+      stderr: `layertap: ${message}\n`,
+    });
+  });
+
+  it('says what the index was made with before it reads weights, and where weights may be now', () => {
+    mkdirSync(join(folder.path, 'moved'), { recursive: true });
+    folder.write('moved/e.safetensors', folder.read('e.safetensors'));
+    const lines = [
+      ['similar', 'e.safetensors', 'pics/b.png', '--model', 'squeezenet1_0', '--weights', 'nowhere'],
+      ['similar', 'moved/e.safetensors', 'pics/b.png'],
+      ['similar', 'pics/a.png', 'pics/b.png'],
+    ];
+    expect(folder.runAll(lines).map(({ stderr }) => stderr)).toEqual([
+      'layertap: e.safetensors: expected what the index was made with, model squeezenet1_1, got model squeezenet1_0\n',
+      'layertap: moved/e.safetensors: expected its weights where they were, ' +
+        `got no ${join(folder.path, 'moved/w.safetensors')}; --weights says where they are now\n`,
+      'layertap: pics/a.png: expected a safetensors file, got one that begins with 89 50 4e 47 0d 0a 1a 0a\n',
+    ]);
+  });
+
   it('refuses a file that embed has not written', () => {
     const { stderr } = folder.run('similar', 'w.safetensors', 'pics/b.png');
     expect(stderr).toBe(
@@ -295,6 +362,17 @@ describe('extract of pictures', () => {
   it('leaves out those that are there', () => {
     const { stdout } = folder.run(...EXTRACT, 'pics', '--output-dir', 'out', '--skip-existing', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ extracted: 0, skipped: 3, failed: [] });
+  });
+
+  it('fails a picture by itself whose folder cannot be made', () => {
+    mkdirSync(join(folder.path, 'taken'));
+    folder.write('taken/deep', 'a file');
+    const { status, stderr } = folder.run(...EXTRACT, 'pics', '--output-dir', 'taken');
+    expect([status, stderr]).toEqual([
+      1,
+      'layertap: pics/deep/a.png: --output-dir taken/deep: expected a writable folder, got "file already exists"\n',
+    ]);
+    expect(folder.list('taken')).toEqual(['a.png.safetensors', 'b.png.safetensors', 'deep']);
   });
 
   it('draws heat maps, over the picture too, and a contact sheet of all', async () => {

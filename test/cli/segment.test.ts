@@ -1,5 +1,7 @@
 /** `layertap segment`: masks and scores of the library's models. */
 
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Tensor as PackagedTensor } from 'layertap';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -190,6 +192,110 @@ describe('segment', () => {
       stdout: '',
       stderr: 'layertap: --model: expected a segmentation model such as deeplabv3_resnet50, got "resnet18"\n',
     });
+  });
+});
+
+describe('segment of pictures', () => {
+  const SIZES = { 'pics/a.png': [24, 20], 'pics/deep/b.png': [20, 24] } as const;
+  const MANY = [...SEGMENT, '--preset', 'none', '--quiet'];
+
+  beforeAll(async () => {
+    mkdirSync(join(folder.path, 'pics/deep'), { recursive: true });
+    for (const [name, [width, height]] of Object.entries(SIZES)) {
+      const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i * width) >> 3);
+      folder.write(
+        name,
+        await sharp(pixels, { raw: { width, height, channels: 3 } })
+          .png()
+          .toBuffer(),
+      );
+    }
+    folder.write('pics/c.png', 'no picture');
+    for (const name of Object.keys(SIZES)) {
+      const outputs = [
+        '--output',
+        `${name.replaceAll('/', '-')}.mask`,
+        '--scores',
+        `${name.replaceAll('/', '-')}.scores`,
+      ];
+      expect(folder.run(...MANY, '--image', name, ...outputs).status).toBe(0);
+    }
+  });
+
+  it.each([
+    ['one after the other', []],
+    ['on threads', ['--threads', '2']],
+    ['in batches', ['--batch', '3']],
+  ])('writes each mask and its scores as one picture by itself gets them, %s', (name, args) => {
+    const [masks, scores] = [`masks ${name}`, `scores ${name}`];
+    const outputs = ['--output-dir', masks, '--scores', scores, '--json', ...args];
+    const { status, stdout, stderr } = folder.run(...MANY, 'pics', ...outputs);
+    const error = 'pics/c.png: expected a JPEG, PNG, WebP or GIF, got something else';
+    const warning =
+      'layertap: warning: --preset none leaves pixels in 0..1; ' +
+      'segmentation networks with weights of torchvision expect normalised ones\n';
+    expect({ status, stderr }).toEqual({ status: 1, stderr: `layertap: ${error}\n${warning}` });
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      ...{ command: 'segment', model: 'fcn_resnet50', preset: 'none', outputDir: masks, scoresOutput: scores },
+      ...{ segmented: 2, skipped: 0, failed: [{ picture: 'pics/c.png', error }] },
+    });
+    expect(result.masks.map(({ picture, width, height }: any) => [picture, [width, height]])).toEqual(
+      Object.entries(SIZES),
+    );
+    for (const path of Object.keys(SIZES)) {
+      const single = path.replaceAll('/', '-');
+      const below = path.replace('pics/', '');
+      expect(folder.read(`${masks}/${below}.png`)).toEqual(folder.read(`${single}.mask`));
+      expect(folder.read(`${scores}/${below}.safetensors`)).toEqual(folder.read(`${single}.scores`));
+    }
+  });
+
+  it("gives each mask the photo's size, and leaves out those that are there", async () => {
+    mkdirSync(join(folder.path, 'kept/deep'), { recursive: true });
+    folder.write('kept/deep/b.png.png', 'what was there');
+    const args = ['pics/a.png', 'pics/deep/b.png', '--output-dir', 'kept', '--skip-existing', '--json'];
+    const { status, stdout } = folder.run(...SEGMENT, ...args);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ preset: 'segmentation', segmented: 1, skipped: 1, failed: [] },
+      masks: [{ picture: 'pics/a.png', width: 24, height: 20 }],
+    });
+    expect(await classesOf('kept/a.png.png')).toMatchObject({ width: 24, height: 20 });
+    expect(new TextDecoder().decode(folder.read('kept/deep/b.png.png'))).toBe('what was there');
+  });
+
+  it('takes one picture by name, and writes its mask to stdout', () => {
+    const { status } = folder.run(...MANY, 'pics/a.png', '--output', 'one-mask.png');
+    expect(status).toBe(0);
+    expect(folder.read('one-mask.png')).toEqual(folder.read('pics-a.png.mask'));
+    expect(folder.runBytes(...MANY, 'pics/a.png', '--output', '-')).toEqual(folder.read('pics-a.png.mask'));
+  });
+
+  it('refuses what does not fit together', () => {
+    const lines: [args: string[], message: string][] = [
+      [['pics', '--output', 'p.png'], 'expected --output-dir with several pictures, got --output'],
+      [['pics/a.png', '--image', 'pics/a.png', '--output', 'p.png'], 'expected pictures or --image, got both'],
+      [['pics/a.png', '--output', '-', '--json'], 'expected --output - or --json, got both'],
+      [[], 'expected --input or --image, got neither'],
+    ];
+    const answers = folder.runAll(lines.map(([args]) => [...SEGMENT, ...args]));
+    const expected = lines.map(([, message]) => `layertap: ${message}; see npx layertap-cli --help\n`);
+    expect(answers.map(({ stderr }) => stderr)).toEqual(expected);
+    expect(answers.map(({ status }) => status)).toEqual(lines.map(() => 2));
+  });
+
+  it('replaces no picture by the mask of another', async () => {
+    mkdirSync(join(folder.path, 'twins'));
+    for (const name of ['twins/a', 'twins/a.png']) folder.write(name, folder.read('pics/a.png'));
+    const { status, stderr } = folder.run(...MANY, 'twins/a', 'twins/a.png', '--output-dir', 'twins');
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr:
+        'layertap: expected different places as a picture and --output-dir, got twins/a.png twice; ' +
+        'see npx layertap-cli --help\n',
+    });
+    expect(folder.read('twins/a.png')).toEqual(folder.read('pics/a.png'));
   });
 });
 

@@ -77,6 +77,14 @@ describe('weights', () => {
     });
   });
 
+  it.each([
+    ['resnt18', 'the name of one of 74 models', 'resnet18'],
+    ['ResNet50_Weigts.DEFAULT', 'the name of weights, such as "ResNet50_Weights.DEFAULT"', 'ResNet50_Weights'],
+  ])('says which names are like %s', (name, expected, near) => {
+    const message = `weights: expected ${expected}, got "${name}"; did you mean ${near}?`;
+    expect(folder.run('weights', name)).toEqual({ status: 1, stdout: '', stderr: `layertap: ${message}\n` });
+  });
+
   it('says where no name fits', () => {
     expect(folder.run('weights', 'vit*')).toEqual({
       status: 1,
