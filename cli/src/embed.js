@@ -1,12 +1,11 @@
 /** `layertap embed`: a vector for each picture, the mean of a layer's feature over pixels at length 1. */
 
-import { appendFileSync, writeFileSync } from 'node:fs';
 import { globalAveragePool, l2Normalize } from 'layertap/tools';
 import { checkMaker, indexFiles, indexFormatOf, jsonLine, namedWeights, readExisting } from './embedding-index.js';
-import { CommandError, UsageError } from './failures.js';
+import { CommandError, RunError, UsageError } from './failures.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
-import { checkOutputs, writeFiles } from './output.js';
+import { appendTo, checkOutputs, writeFiles } from './output.js';
 import { picturesOf } from './pictures.js';
 import { outcomeOf, runPictures } from './run-pictures.js';
 
@@ -48,11 +47,10 @@ export async function embed(options) {
   let unsaved = 0;
   const save = async () => {
     unsaved = 0;
-    if (format !== 'jsonl' && maker) await writeFiles(indexFiles(output, { maker, rows }));
+    if (format === 'jsonl' || !maker) return;
+    const files = indexFiles(output, { maker, rows });
+    await written(() => writeFiles(files));
   };
-  if (format === 'jsonl' && output !== '-') {
-    writeFileSync(output, rows.map((row) => `${jsonLine(row)}\n`).join(''));
-  }
   const own = {
     model: network.model,
     modelOptions: options.modelOptions,
@@ -71,14 +69,17 @@ export async function embed(options) {
     pictures,
     options,
     layers,
-    onReady(shape) {
+    async onReady(shape) {
       const made = { ...own, fingerprint: network.fingerprint() };
       if (maker) checkMaker(`--output ${output}`, maker, made);
       maker = made;
       const [{ shape: feature }] = /** @type {any} */ (network.module).featureInfo(shape);
       const size = rows[0]?.vector.length ?? feature[1];
-      if (size === feature[1]) return;
-      throw new CommandError(`--output ${output}: expected vectors of ${feature[1]} numbers in it, got ${size}`);
+      if (size !== feature[1]) {
+        throw new CommandError(`--output ${output}: expected vectors of ${feature[1]} numbers in it, got ${size}`);
+      }
+      // Whole lines of before, to which others are added.
+      if (format === 'jsonl' && output !== '-') await writeFiles(indexFiles(output, { maker: made, rows }));
     },
     async take(picture, features, index) {
       if (format === 'npy' && /[\r\n]/.test(picture)) {
@@ -87,7 +88,7 @@ export async function embed(options) {
       const row = { picture, vector: vectorOf(features, index) };
       if (format === 'jsonl') {
         if (output === '-') process.stdout.write(`${jsonLine(row)}\n`);
-        else appendFileSync(output, `${jsonLine(row)}\n`);
+        else await written(() => appendTo(output, `${jsonLine(row)}\n`));
       } else {
         rows.push(row);
         if (++unsaved === SAVED_EVERY) await save();
@@ -107,6 +108,20 @@ export async function embed(options) {
     }),
     isOnStderr: output === '-',
   };
+}
+
+/**
+ * What can't be written ends the run: it isn't one picture's fault.
+ *
+ * @param {() => Promise<void> | void} write
+ * @throws {RunError}
+ */
+async function written(write) {
+  try {
+    await write();
+  } catch (error) {
+    throw error instanceof CommandError ? new RunError(error.message) : error;
+  }
 }
 
 /**

@@ -9,6 +9,9 @@ export class UsageError extends Error {}
 /** Something that a command was given and can't work with: a file, a name, an image. */
 export class CommandError extends Error {}
 
+/** A failure of a run as a whole, which no picture has by itself. */
+export class RunError extends CommandError {}
+
 /** Messages are cut after so many characters: a state dict may list thousands of keys. */
 const MAX_CHARACTERS = 2000;
 

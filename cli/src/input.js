@@ -60,11 +60,11 @@ export function oneInputOf(options) {
 /**
  * The input that the options name: a tensor or a photo.
  *
- * @param {{ input?: string, image?: string, pictures?: readonly string[], autoOrient?: boolean }} options pictures where
- *   no option named the photo
+ * @param {{ input?: string, image?: string, pictures?: readonly string[], autoOrient?: boolean }} options
+ *   pictures where no option named the photo
  * @param {import('./preparation.js').Prepared} preparation
- * @returns {Promise<{ input: Input, image: Image | null, preset: string | null }>} with the photo as it was decoded, and
- *   what was done to it
+ * @returns {Promise<{ input: Input, image: Image | null, preset: string | null }>} with the photo as it was decoded,
+ *   and what was done to it
  */
 export async function readInput({ input, image: path, pictures, autoOrient = false }, { name, prepare }) {
   if (input !== undefined) return { input: await readTensor(input), image: null, preset: null };

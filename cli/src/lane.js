@@ -5,7 +5,7 @@
 
 import { LayertapError, Tensor } from 'layertap';
 import { cat } from 'layertap/tools';
-import { CommandError } from './failures.js';
+import { CommandError, RunError } from './failures.js';
 import { readPhoto } from './photo.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Input [N, 3, H, W] */
@@ -124,9 +124,10 @@ export function rowOf({ data, shape }, index) {
  *
  * @param {unknown} error
  * @returns {Error}
- * @throws what is a fault of this program
+ * @throws what is a fault of this program, or of the whole run
  */
 export function expected(error) {
+  if (error instanceof RunError) throw error;
   if (error instanceof CommandError || error instanceof LayertapError) return error;
   throw error;
 }

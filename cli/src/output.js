@@ -8,6 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   accessSync,
+  appendFileSync,
   constants,
   copyFileSync,
   linkSync,
@@ -80,6 +81,17 @@ export function checkOutputs({ inputs, files, folder = null }) {
   for (const file of files) {
     if (dirname(resolve(file.path)) !== newFolder) attempt(file, () => placeOf(file.path));
   }
+}
+
+/**
+ * Adds text to the file that `--output` named.
+ *
+ * @param {string} path
+ * @param {string} text
+ * @throws {CommandError}
+ */
+export function appendTo(path, text) {
+  attempt({ option: '--output', path }, () => appendFileSync(path, text));
 }
 
 /**

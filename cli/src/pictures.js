@@ -1,9 +1,9 @@
 /** Which pictures a command line names: files, folders, globs, and `-` for what comes in by stdin. */
 
-import { statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { CommandError, UsageError } from './failures.js';
+import { CommandError, reasonOf, UsageError } from './failures.js';
 
 /** Ends of the names of files in a folder that are taken for pictures. */
 const EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'gif'];
@@ -34,8 +34,9 @@ export async function picturesOf(named) {
 /** @param {string} name */
 async function filesOf(name) {
   if (name === STANDARD) return [name];
-  const stat = statSync(name, { throwIfNoEntry: false });
+  const stat = statOf(name);
   if (stat?.isDirectory()) {
+    checkFolder(name);
     const options = { cwd: name, caseSensitiveMatch: false, followSymbolicLinks: false };
     const files = await glob(`**/*.{${EXTENSIONS.join(',')}}`, options);
     if (files.length > 0) return files.sort().map((file) => join(name, file));
@@ -49,12 +50,37 @@ async function filesOf(name) {
 }
 
 /**
+ * What is there, or undefined: what can't be looked at fails by itself once it is read.
+ *
+ * @param {string} name
+ */
+function statOf(name) {
+  try {
+    return statSync(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string} name
+ * @throws {CommandError} where it can't be looked into, which a glob takes for empty
+ */
+function checkFolder(name) {
+  try {
+    accessSync(name, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    throw new CommandError(`${name}: expected a readable folder, got "${reasonOf(error)}"`);
+  }
+}
+
+/**
  * Whether what a command line names is one picture by its nature: neither a folder nor a glob.
  *
  * @param {string} named
  */
 export function isOnePicture(named) {
-  const stat = statSync(named, { throwIfNoEntry: false });
+  const stat = statOf(named);
   return stat ? !stat.isDirectory() : named === STANDARD || !isDynamicPattern(named);
 }
 

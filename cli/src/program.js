@@ -12,7 +12,7 @@ import { classify } from './classify.js';
 import { convert, DTYPES } from './convert.js';
 import { embed } from './embed.js';
 import { extract } from './extract.js';
-import { failureLine, UsageError } from './failures.js';
+import { failureLine, reasonOf, UsageError } from './failures.js';
 import { FORMATS } from './feature-file.js';
 import { inspect } from './inspect.js';
 import { describeModels } from './models.js';
@@ -44,7 +44,8 @@ export async function run(args) {
   // What reads the output may stop early, as `head` does.
   process.stdout.on('error', (error) => {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit(0);
-    throw error;
+    process.stderr.write(`layertap: expected a stdout that takes all, got "${reasonOf(error)}"\n`);
+    process.exit(1);
   });
   let isFailed = false;
   const isCompleting = args[0] === 'complete';

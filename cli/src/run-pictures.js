@@ -23,9 +23,10 @@ const WAITING = 4;
  * @property {ReadonlyMap<string, string>} [layers] whose features are the output; the network's own unless given
  * @property {boolean} [keepsInputs] whether `take` is given inputs
  * @property {(shape: readonly number[]) => void} [onInput] is told of the first input before weights are read
- * @property {(shape: readonly number[]) => void} [onReady] is told of the first input when the network is ready; what
- *   it throws ends the run
- * @property {(file: import('layertap').TensorStream) => import('layertap').TensorStream} [fit] as `Network.start` takes it
+ * @property {(shape: readonly number[]) => Promise<void> | void} [onReady] is told of the first input when the network
+ *   is ready; what it throws ends the run
+ * @property {(file: import('layertap').TensorStream) => import('layertap').TensorStream} [fit] as `Network.start` takes
+ *   it
  * @property {(picture: string, output: any, index: number, read: import('./lane.js').Read) => Promise<void> | void
  *   } take is given each picture's output: of the batch, and which of it; of the batch is what was read, too
  */
@@ -97,7 +98,7 @@ export async function runPictures({
     onInput?.(shape);
     if (layers) network.tap(layers, shape);
     const runner = await network.start(shape, { count: Math.ceil(left / batch), autoOrient, keepsInputs, fit });
-    onReady?.(shape);
+    await onReady?.(shape);
     while (next < pictures.length || running.length > 0) {
       let busy = running.filter(({ isDone }) => !isDone).length;
       for (; next < pictures.length && busy < runner.width && running.length < WAITING * runner.width; busy++) {
@@ -145,8 +146,8 @@ export async function runPictures({
  *
  * @param {import('./network.js').Network} network which is closed in the end
  * @param {import('./lane.js').Input} input
- * @param {{ quiet?: boolean, onReady?: () => void, fit?: Run['fit'] }} [options] what is told when the network is ready,
- *   and may throw
+ * @param {{ quiet?: boolean, onReady?: () => void, fit?: Run['fit'] }} [options] what is told when the network is
+ *   ready, and may throw
  * @returns {Promise<{ output: any, weightsMs: number, runMs: number }>}
  */
 export async function runInput(network, input, { quiet = false, onReady, fit } = {}) {

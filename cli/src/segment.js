@@ -19,8 +19,9 @@ const AUXILIARY = /^aux_classifier\./;
 /** @typedef {import('layertap').Tensor<Float32Array>} Scores [1, C, H, W] */
 
 /**
- * @typedef {import('./network.js').NetworkOptions & import('./input.js').InputOptions & { scores?: string, batch?: number,
- *   autoOrient?: boolean, json?: boolean }} SegmentOptions scores are a file, or with outputDir a folder
+ * @typedef {import('./network.js').NetworkOptions & import('./input.js').InputOptions & { scores?: string,
+ *   batch?: number, autoOrient?: boolean, json?: boolean }} SegmentOptions scores are a file, or with outputDir a
+ *   folder
  */
 
 /** How many pixels a class has. @typedef {{ class: number, pixels: number, name?: string }} Found */

@@ -12,7 +12,8 @@ import type { Module } from '../../src/nn/module.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { generatedParameter } from '../support/generator.ts';
 
-const BIN = fileURLToPath(new URL('../../cli/bin/layertap.js', import.meta.url));
+/** The command's file. */
+export const BIN = fileURLToPath(new URL('../../cli/bin/layertap.js', import.meta.url));
 
 const ALL = `
   import { run } from ${JSON.stringify(new URL('../../cli/src/program.js', import.meta.url))};
