@@ -98,7 +98,7 @@ export class ThreadError extends LayertapError {
 }
 
 /** The most characters of a text, and items of a list, that a message quotes. */
-const MOST_CHARACTERS = 60;
+const MOST_CHARACTERS = 100;
 const MOST_ITEMS = 8;
 
 /**
@@ -154,9 +154,9 @@ function isDetached(buffer: ArrayBufferLike): boolean {
   }
 }
 
-/** A text of at most 60 characters, for messages. */
-export function cut(text: string): string {
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+/** A text of at most `most` characters, for messages. */
+export function cut(text: string, most = MOST_CHARACTERS): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 /** The first names as {@link describe} writes them, and how many more there are, for messages. */

@@ -3,8 +3,7 @@
  * read piece by piece from front to back, so that no more than a piece is held besides what was asked for.
  */
 
-import { describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
-import { cut } from './quoted.ts';
+import { cut, describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
 
 /** What can be read at any place, e.g. an object in a bucket. */
 export interface ByteSource {

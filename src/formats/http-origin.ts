@@ -4,9 +4,8 @@
  * same file. Leaves out caching, and requests side by side.
  */
 
-import { describe, FileChangedError, NetworkError, ValueError } from '../errors.ts';
+import { cut, describe, FileChangedError, NetworkError, ValueError } from '../errors.ts';
 import { ByteStream, MAX_TIMER_MS, type Origin, StalledError, startTimer } from './byte-source.ts';
-import { cut } from './quoted.ts';
 import { shown, withoutSecrets } from './secrets.ts';
 
 /** How a server is asked. */

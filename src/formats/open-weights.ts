@@ -3,7 +3,7 @@
  * their first bytes.
  */
 
-import { FormatError, KeyError } from '../errors.ts';
+import { describe, FormatError, KeyError, listed } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -17,13 +17,13 @@ import { type FileSource, openOrigin } from './open-origin.ts';
 import { type HeaderReading, openedSafetensors } from './open-safetensors.ts';
 import { readPthLegacy, readPthZip } from './pth-file.ts';
 import { pthTensors } from './pth-reader.ts';
-import { listNames, quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import type { TensorInfo } from './safetensors-header.ts';
 import { checkDigits, checkSha256 } from './sha256.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
 import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
 import { isBinary, toBytes } from './to-bytes.ts';
+import { textOf } from './utf8.ts';
 import { weightFileKind } from './weight-file-kind.ts';
 
 const CALLER = 'openWeights';
@@ -156,7 +156,7 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions,
     const list = [...checkedNames(CALLER, asked)];
     const unknown = list.filter((name) => !names.has(name));
     if (unknown.length === 0) return list.map((name) => names.get(name)!);
-    throw new KeyError(`${CALLER}: expected tensors of ${listNames(names.keys())}, got ${listNames(unknown)}`);
+    throw new KeyError(`${CALLER}: expected tensors of ${listed(names.keys())}, got ${listed(unknown)}`);
   };
   async function* batches(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
     const { memory, ...reading } = options;
@@ -237,7 +237,7 @@ async function openShards(names: readonly string[], options: ShardOptions): Prom
       for (const tensor of file.tensors.keys()) {
         const other = shardOf.get(tensor);
         if (other !== undefined) {
-          const got = `${quote(tensor)} in ${quote(other)} and ${quote(name)}`;
+          const got = `${describe(tensor)} in ${describe(other)} and ${describe(name)}`;
           throw new FormatError(`${CALLER}: expected each tensor in one shard, got ${got}`);
         }
         shardOf.set(tensor, name);

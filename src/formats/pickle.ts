@@ -6,7 +6,7 @@
 
 import { littleEndian } from './little-endian.ts';
 import { check } from './pth-fault.ts';
-import { textOf } from './quoted.ts';
+import { textOf } from './utf8.ts';
 
 /** A name that a pickle refers to, such as `torch._utils._rebuild_tensor_v2`. */
 export class Global {

@@ -12,8 +12,8 @@ import { littleEndian } from './little-endian.ts';
 import { Opaque, unpickle } from './pickle.ts';
 import { check, malformed } from './pth-fault.ts';
 import { TorchNames } from './pth-objects.ts';
-import { quote, textOf } from './quoted.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
+import { textOf } from './utf8.ts';
 import {
   END_BYTES,
   ZIP_TAIL_BYTES,
@@ -119,13 +119,14 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
     return end <= head.length ? head.subarray(begin, end) : readRange(origin, begin, end, signal);
   };
   const entries = zipEntries(await bytesOf('the directory', directory), directory);
-  const contentOf = async (entry: ZipEntry) => zipContent(entry, await bytesOf(quote(entry.name), entry, entry.bytes));
+  const contentOf = async (entry: ZipEntry) =>
+    zipContent(entry, await bytesOf(describe(entry.name), entry, entry.bytes));
 
   const name = [...entries.keys()].find((one) => PICKLE.test(one));
   check(name !== undefined, 'a zip entry data.pkl', `${entries.size} others`);
   const pickle = await contentOf(entries.get(name)!);
-  const unpickled = unpickle(pickle, 0, quote(name), new TorchNames());
-  if (!unpickled) throw unfinished(quote(name), pickle);
+  const unpickled = unpickle(pickle, 0, describe(name), new TorchNames());
+  if (!unpickled) throw unfinished(describe(name), pickle);
   const folder = name.slice(0, -'data.pkl'.length);
   const order = entries.get(`${folder}byteorder`);
   const places = new Map<string, StoragePlace>();
@@ -155,7 +156,7 @@ async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatErr
       const needed = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.wholeBytes, pickles.end);
       if (needed > fileBytes) {
         least = needed;
-        why = `, by the storages that ${quote(name)} names`;
+        why = `, by the storages that ${describe(name)} names`;
       }
     }
   } catch {
@@ -174,7 +175,7 @@ export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
   const pickles = new Pickles(reading);
   // Another program's pickle may be as large as the file.
   const magic = await pickles.next('the magic number', HEAD_BYTES);
-  const what = magic instanceof Opaque ? quote(magic.name) : magic instanceof Map ? 'a dict' : 'something else';
+  const what = magic instanceof Opaque ? describe(magic.name) : magic instanceof Map ? 'a dict' : 'something else';
   check(magic === MAGIC, 'a file of torch.save', `a pickle of ${what}; load it in Python and torch.save() that`);
   const protocol = await pickles.next('the protocol');
   check(protocol === PROTOCOL, `protocol ${PROTOCOL}`, describe(protocol));
@@ -202,7 +203,7 @@ function legacyPlaces(keys: readonly string[], { end, names }: Pickles, fileByte
       ...{ begin, end: at, lead: 0, bytes, method: 0 },
       content(given) {
         const count = littleEndian(given, 0, 8);
-        check(count === elements, `${elements} elements of storage ${quote(key)} at byte ${begin}`, count);
+        check(count === elements, `${elements} elements of storage ${describe(key)} at byte ${begin}`, count);
         return given.subarray(8);
       },
     });

@@ -3,11 +3,11 @@
  * stays {@link Opaque}.
  */
 
+import { describe } from '../errors.ts';
 import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
 import { Global, type Names, Opaque } from './pickle.ts';
 import { check } from './pth-fault.ts';
-import { quote } from './quoted.ts';
 
 /** A dtype as PyTorch spells it: those without a counterpart among layertap's have none. */
 export interface PthDtype {
@@ -84,7 +84,7 @@ export class TensorRef {
     this.begin = storage.begin + offset * dtype.bytes;
     this.end = this.begin + span * dtype.bytes;
     const isWithin = count === 0 || this.end <= storage.begin + storage.bytes;
-    const expected = `tensors within the ${storage.bytes} bytes of storage ${quote(storage.key)}`;
+    const expected = `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`;
     check(isWithin, expected, `one up to byte ${this.end - storage.begin}`);
   }
 

@@ -1,5 +1,6 @@
 /** Reads the tensors of a `.pth` file: storages in the order of their bytes, each once, and the tensors that view them. */
 
+import { describe } from '../errors.ts';
 import { arrayOf, itemBytes } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -8,7 +9,6 @@ import type { ReadLimits } from './byte-ranges.ts';
 import { check, checkGrowth } from './pth-fault.ts';
 import type { PthFile, StoragePlace } from './pth-file.ts';
 import type { TensorRef } from './pth-objects.ts';
-import { quote } from './quoted.ts';
 import { TensorReader } from './tensor-reader.ts';
 
 /** A storage that is wanted, and who wants it. */
@@ -42,9 +42,9 @@ export function pthTensors(
     for (const name of new Set(names)) {
       const ref = refs.get(name)!;
       const { storage, elements } = ref;
-      check(elements.dtype, `a dtype of layertap for tensor ${quote(name)}`, ref.dtype);
+      check(elements.dtype, `a dtype of layertap for tensor ${describe(name)}`, ref.dtype);
       const place = places.get(storage.key);
-      const expected = `${storage.wholeBytes} bytes of storage ${quote(storage.key)}`;
+      const expected = `${storage.wholeBytes} bytes of storage ${describe(storage.key)}`;
       check(place && place.bytes >= storage.wholeBytes, expected, place?.bytes ?? 'none');
       tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);

@@ -3,11 +3,10 @@
  * rules. A file either keeps them or ends in a FormatError, and nothing is allocated by what a header claims.
  */
 
-import { describe, FormatError, ValueError } from '../errors.ts';
+import { cut, describe, FormatError, ValueError } from '../errors.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import { otherFormat } from './other-format.ts';
-import { cut, quote } from './quoted.ts';
 import { HeaderScanner, isSpace, malformed } from './safetensors-scanner.ts';
 import { toBytes } from './to-bytes.ts';
 
@@ -146,17 +145,17 @@ export function* parsingSafetensorsHeader(
       if (hasMetadata) throw malformed(`${METADATA} appears twice`);
       hasMetadata = true;
       for (const key of scanner.members(`an object under ${METADATA}`, `a key of ${METADATA}`)) {
-        if (metadata.has(key)) throw malformed(`${METADATA} has key ${quote(key)} twice`);
+        if (metadata.has(key)) throw malformed(`${METADATA} has key ${describe(key)} twice`);
         metadata.set(
           key,
-          scanner.string(() => `a string under key ${quote(key)} of ${METADATA}`),
+          scanner.string(() => `a string under key ${describe(key)} of ${METADATA}`),
         );
         if (++entries % STRETCH === 0) yield;
       }
     } else {
       const { size } = tensors;
       tensors.set(name, readInfo(scanner, name));
-      if (tensors.size === size) throw malformed(`tensor ${quote(name)} appears twice`);
+      if (tensors.size === size) throw malformed(`tensor ${describe(name)} appears twice`);
       if (++entries % STRETCH === 0) yield;
     }
   }
@@ -169,7 +168,7 @@ export function* parsingSafetensorsHeader(
  * one is written.
  */
 function readInfo(scanner: HeaderScanner, name: string): TensorInfo {
-  const tensor = () => `tensor ${quote(name)}`;
+  const tensor = () => `tensor ${describe(name)}`;
   let dtype: SafetensorsDtype | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
@@ -192,7 +191,7 @@ function readInfo(scanner: HeaderScanner, name: string): TensorInfo {
       once(field, offsets);
       offsets = scanner.integers(() => `whole numbers as data_offsets of ${tensor()}`);
     } else {
-      throw malformed(`${tensor()}: expected the fields dtype, shape and data_offsets, got ${quote(field)}`);
+      throw malformed(`${tensor()}: expected the fields dtype, shape and data_offsets, got ${describe(field)}`);
     }
   }
   if (dtype === undefined) throw malformed(`${tensor()} has no dtype`);
@@ -204,7 +203,7 @@ function readInfo(scanner: HeaderScanner, name: string): TensorInfo {
 
 function checkDtype(name: string, dtype: string): SafetensorsDtype {
   if (DTYPE_NAMES.includes(dtype as SafetensorsDtype)) return dtype as SafetensorsDtype;
-  throw malformed(`tensor ${quote(name)}: expected a dtype of ${DTYPE_NAMES.join(', ')}, got ${quote(dtype)}`);
+  throw malformed(`tensor ${describe(name)}: expected a dtype of ${DTYPE_NAMES.join(', ')}, got ${describe(dtype)}`);
 }
 
 /** Bytes that a shape and a dtype ask for. */
@@ -217,11 +216,11 @@ export function byteCount(name: string, dtype: SafetensorsDtype, shape: Shape): 
     // A product of two safe integers that isn't safe itself is never rounded to a safe one.
     if (total > Number.MAX_SAFE_INTEGER) {
       const got = `${dtype} ${cut(formatShape(shape))}`;
-      throw malformed(`tensor ${quote(name)}: expected at most ${Number.MAX_SAFE_INTEGER} bits, got ${got}`);
+      throw malformed(`tensor ${describe(name)}: expected at most ${Number.MAX_SAFE_INTEGER} bits, got ${got}`);
     }
   }
   if (total % 8 !== 0) {
-    throw malformed(`tensor ${quote(name)}: expected whole bytes, got ${total} bits of ${dtype}`);
+    throw malformed(`tensor ${describe(name)}: expected whole bytes, got ${total} bits of ${dtype}`);
   }
   return total / 8;
 }
@@ -236,7 +235,7 @@ function* layingOut(
   let filled = 0;
   for (const [name, info] of tensors) {
     const { dtype, shape, begin, end } = info;
-    const tensor = () => `tensor ${quote(name)}`;
+    const tensor = () => `tensor ${describe(name)}`;
     if (begin !== filled) {
       const fault = begin > filled ? 'after a hole' : 'inside of another tensor';
       throw malformed(`${tensor()} begins at byte ${begin}, ${fault}: expected byte ${filled}`);

@@ -4,10 +4,9 @@
  * tensor) that are exported one by one.
  */
 
-import { KeyError } from '../errors.ts';
+import { describe, KeyError, listed } from '../errors.ts';
 import { arrayOf, type Dtype, itemBytes } from '../tensor/dtype.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { listNames, quote } from './quoted.ts';
 import {
   byteCount,
   FORMAT_DTYPES,
@@ -47,7 +46,7 @@ export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: U
   const expected = byteCount(name, info.dtype, info.shape);
   const data = toBytes('decodeSafetensorsTensor', bytes, OPENER);
   if (data.length !== expected) {
-    throw malformed(`tensor ${quote(name)}: expected ${expected} bytes of data, got ${data.length}`);
+    throw malformed(`tensor ${describe(name)}: expected ${expected} bytes of data, got ${data.length}`);
   }
   const aligned = data.byteOffset % itemBytes(dtype) === 0 ? data : data.slice();
   const Elements = arrayOf(dtype);
@@ -58,7 +57,7 @@ export function decodeSafetensorsTensor(name: string, info: TensorInfo, bytes: U
 export function checkReadable(name: string, info: TensorInfo): Dtype {
   const dtype = FORMAT_DTYPES[info.dtype];
   if (dtype !== undefined) return dtype;
-  throw malformed(`tensor ${quote(name)}: expected a dtype of ${READABLE.join(', ')}, got ${info.dtype}`);
+  throw malformed(`tensor ${describe(name)}: expected a dtype of ${READABLE.join(', ')}, got ${info.dtype}`);
 }
 
 /**
@@ -83,7 +82,7 @@ function readFile(file: Uint8Array): SafetensorsFile {
     get(name) {
       const info = tensors.get(name);
       if (!info) {
-        throw new KeyError(`safetensors: expected a tensor of ${listNames(tensors.keys())}, got ${quote(name)}`);
+        throw new KeyError(`safetensors: expected a tensor of ${listed(tensors.keys())}, got ${describe(name)}`);
       }
       return decodeSafetensorsTensor(name, info, data.subarray(info.begin, info.end));
     },

@@ -1,7 +1,6 @@
 /** Reads the JSON of a safetensors header piece by piece, and says at which character it isn't what was expected. */
 
-import { FormatError } from '../errors.ts';
-import { cut } from './quoted.ts';
+import { cut, FormatError } from '../errors.ts';
 
 /** What a message says was expected; a function where making the text takes time. */
 type Expected = string | (() => string);

@@ -5,7 +5,6 @@ import { entriesInOrder, flag, withDefaults } from '../options.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { quote } from './quoted.ts';
 import {
   DTYPE_NAMES,
   FORMAT_DTYPES,
@@ -64,7 +63,7 @@ export function saveSafetensors(
     'metadata key',
     texts.map(([key]) => key),
   );
-  for (const [key, value] of texts) checkText(`metadata ${quote(key)}`, value);
+  for (const [key, value] of texts) checkText(`metadata ${describe(key)}`, value);
   if (texts.length > 0) members.push(`"${METADATA}":{${texts.map((text) => text.map(toJson).join(':')).join(',')}}`);
   let dataBytes = 0;
   for (const { name, tensor, dtype } of entries) {
@@ -96,7 +95,8 @@ function checkUnique(what: string, names: readonly string[]): void {
   const seen = new Set<string>();
   for (const name of names) {
     checkText(what, name);
-    if (seen.has(name)) throw new ValueError(`saveSafetensors: expected each ${what} once, got ${quote(name)} twice`);
+    if (seen.has(name))
+      throw new ValueError(`saveSafetensors: expected each ${what} once, got ${describe(name)} twice`);
     seen.add(name);
   }
 }
@@ -105,11 +105,11 @@ function checkUnique(what: string, names: readonly string[]): void {
 function checkTensor(name: string, tensor: unknown): void {
   const { dtype, shape, data } = Object(tensor) as Partial<Tensor>;
   if (!NAME_OF.has(dtype as Dtype) || !Array.isArray(shape) || !ArrayBuffer.isView(data)) {
-    throw new ValueError(`saveSafetensors: expected a Tensor as ${quote(name)}, got ${describe(tensor)}`);
+    throw new ValueError(`saveSafetensors: expected a Tensor as ${describe(name)}, got ${describe(tensor)}`);
   }
   if (data.length !== numel(shape)) {
     const got = `${data.length}; it was detached, by postMessage for example`;
-    throw new ValueError(`saveSafetensors: expected ${numel(shape)} elements of ${quote(name)}, got ${got}`);
+    throw new ValueError(`saveSafetensors: expected ${numel(shape)} elements of ${describe(name)}, got ${got}`);
   }
 }
 
@@ -118,7 +118,7 @@ function checkText(what: string, text: unknown): void {
     throw new ValueError(`saveSafetensors: expected a string as ${what}, got ${describe(text)}`);
   }
   if (hasLoneSurrogate(text)) {
-    throw new ValueError(`saveSafetensors: expected well-formed Unicode as ${what}, got ${quote(text)}`);
+    throw new ValueError(`saveSafetensors: expected well-formed Unicode as ${what}, got ${describe(text)}`);
   }
 }
 

@@ -3,12 +3,16 @@
  * in logs.
  */
 
-import { cut } from './quoted.ts';
+import { cut } from '../errors.ts';
+
+/** The most characters of a URL that a message shows: paths of the hub's files are longer than other names. */
+const MOST_OF_URL = 200;
 
 /** A URL for messages: without user, password, query and fragment, which may be secrets. */
 export function shown({ protocol, host, pathname }: URL): string {
   return cut(
     /^https?:$/.test(protocol) ? `${protocol}//${host}${pathname}` : `${protocol}${pathname.replace(/^.*@/s, '…@')}`,
+    MOST_OF_URL,
   );
 }
 

@@ -5,7 +5,6 @@ import { callable } from '../options.ts';
 import { Opaque } from './pickle.ts';
 import { check, malformed } from './pth-fault.ts';
 import { TensorRef } from './pth-objects.ts';
-import { quote } from './quoted.ts';
 
 type Dict = ReadonlyMap<unknown, unknown>;
 
@@ -36,7 +35,7 @@ export function checkKeyOptions(caller: string, { key, prefix, rename }: KeyOpti
 export function tensorsOf(caller: string, object: unknown, key: string | undefined): Map<string, TensorRef> {
   if (object instanceof Opaque) {
     throw malformed(
-      `expected a state dict, got a whole ${quote(object.name)}, which only its own code can read; ` +
+      `expected a state dict, got a whole ${describe(object.name)}, which only its own code can read; ` +
         'in Python, save model.state_dict()',
     );
   }
@@ -47,7 +46,7 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   for (const [i, part] of path.entries()) {
     const inner = dict.get(path.slice(i).join('.')) ?? dict.get(part);
     if (!(inner instanceof Map)) {
-      throw malformed(`expected a dict under key ${quote(key!)}, got a checkpoint of ${listed(dict.keys())}`);
+      throw malformed(`expected a dict under key ${describe(key!)}, got a checkpoint of ${listed(dict.keys())}`);
     }
     dict = inner;
     if (dict === object.get(path.slice(i).join('.'))) break;
@@ -60,14 +59,14 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   if (key !== undefined || (inner.length === 0 && (tensors.size > 0 || dict.size === 0))) return tensors;
   const wayOut = WRAPPERS.find((name) => inner.includes(name)) ?? inner[0];
   if (wayOut !== undefined) {
-    const found = `state dicts under ${listed(inner)}; pass { key: ${quote(wayOut)} } to ${caller}`;
+    const found = `state dicts under ${listed(inner)}; pass { key: ${describe(wayOut)} } to ${caller}`;
     throw malformed(`expected a state dict, got a checkpoint with ${found}`);
   }
   const whole = WRAPPERS.find((name) => dict.get(name) instanceof Opaque);
   const why =
     whole === undefined
       ? ''
-      : `; ${quote(whole)} is a whole ${quote((dict.get(whole) as Opaque).name)}: in Python, save its state_dict()`;
+      : `; ${describe(whole)} is a whole ${describe((dict.get(whole) as Opaque).name)}: in Python, save its state_dict()`;
   throw malformed(`expected a state dict, got a checkpoint with no tensors under ${listed(dict.keys())}${why}`);
 }
 
@@ -114,16 +113,16 @@ export function renamed(names: Iterable<string>, { prefix = '', rename }: KeyOpt
     const to = rename ? rename(own) : own;
     if (to === null) continue;
     if (typeof to !== 'string')
-      throw new ValueError(`rename: expected a name or null for ${quote(own)}, got ${typeof to}`);
+      throw new ValueError(`rename: expected a name or null for ${describe(own)}, got ${typeof to}`);
     if (found.has(to)) {
       throw new FormatError(
-        `weights: expected one tensor for ${quote(to)}, got ${quote(found.get(to)!)} and ${quote(name)}`,
+        `weights: expected one tensor for ${describe(to)}, got ${describe(found.get(to)!)} and ${describe(name)}`,
       );
     }
     found.set(to, name);
   }
   if (found.size > 0 || all.length === 0) return found;
-  throw new FormatError(`weights: expected names that begin with ${quote(prefix)}, got ${listed(all)}`);
+  throw new FormatError(`weights: expected names that begin with ${describe(prefix)}, got ${listed(all)}`);
 }
 
 function hasTensors(dict: Dict): boolean {

@@ -3,7 +3,7 @@
  * at a time.
  */
 
-import { describe, FormatError, KeyError, ValueError } from '../errors.ts';
+import { describe, FormatError, KeyError, listed, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
@@ -12,7 +12,6 @@ import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
 import { inFile } from './in-file.ts';
 import { checkCallable, checkSignal } from './open-options.ts';
 import { type Piece, PieceReader } from './piece-reader.ts';
-import { listNames, quote } from './quoted.ts';
 
 /** What a reader has to know of a format: what its bytes stand for, which is a tensor unless said otherwise. */
 export interface TensorFormat<Info extends ByteRange, Value = Tensor> {
@@ -113,7 +112,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
         if (await bytes.advance()) continue;
         const [name, { begin, end }] = wanted[next]!;
         throw new FormatError(
-          `${format.name}: the end is missing: tensor ${quote(name)} ends at byte ${end}, ` +
+          `${format.name}: the end is missing: tensor ${describe(name)} ends at byte ${end}, ` +
             `got the file's end at byte ${begin + bytes.filled}`,
         );
       }
@@ -138,9 +137,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
     const asked = new Set(checkedNames(this.#caller, names));
     const unknown = [...asked].filter((name) => !this.tensors.has(name));
     if (unknown.length > 0) {
-      throw new KeyError(
-        `${this.#caller}: expected tensors of ${listNames(this.tensors.keys())}, got ${listNames(unknown)}`,
-      );
+      throw new KeyError(`${this.#caller}: expected tensors of ${listed(this.tensors.keys())}, got ${listed(unknown)}`);
     }
     const wanted = [...this.tensors].filter(([name]) => asked.has(name));
     for (const [name, info] of wanted) this.#format.checkReadable?.(name, info);

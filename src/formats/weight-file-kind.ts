@@ -1,8 +1,8 @@
 /** Which kind of weight file it is, by its first bytes; and, for messages, what it is where it is none. */
 
-import { FormatError } from '../errors.ts';
+import { describe, FormatError } from '../errors.ts';
 import { otherFormat } from './other-format.ts';
-import { quote, textOf } from './quoted.ts';
+import { textOf } from './utf8.ts';
 
 /** Safetensors, PyTorch's zip and legacy layouts, and an index of shards. */
 export type WeightFileKind = 'safetensors' | 'zip' | 'legacy' | 'index';
@@ -45,7 +45,7 @@ export function weightFileKind(caller: string, head: Uint8Array): WeightFileKind
   // What begins as if it were one is told where it isn't.
   if (/^.{8}0{8}/.test(digits)) return 'safetensors';
   const text = textOf(head.subarray(0, 32));
-  const shown = /^[\x20-\x7e\s]+$/.test(text) ? quote(text) : digits.slice(0, 16).replace(/..(?=.)/g, '$& ');
+  const shown = /^[\x20-\x7e\s]+$/.test(text) ? describe(text) : digits.slice(0, 16).replace(/..(?=.)/g, '$& ');
   const got = head.length < 8 ? `${head.length} bytes` : `one that begins with ${shown}`;
   throw new FormatError(`${caller}: expected a weight file, got ${got}; ${WAY_OUT}`);
 }

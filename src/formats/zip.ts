@@ -3,13 +3,14 @@
  * places are a stranger's claims, so no two entries may share bytes.
  */
 
+import { describe } from '../errors.ts';
 import type { ByteRange } from './byte-ranges.ts';
 import { streamOrigin } from './byte-source.ts';
 import { crc32 } from './crc32.ts';
 import { littleEndian } from './little-endian.ts';
 import { check, checkGrowth, malformed } from './pth-fault.ts';
-import { quote, textOf } from './quoted.ts';
 import { readRange } from './read-range.ts';
+import { textOf } from './utf8.ts';
 
 /** An entry, as the directory has it. */
 export interface ZipEntry {
@@ -104,7 +105,7 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     // What is encrypted has more bytes than its content, or can't be inflated.
     const isReadable = method === 8 || (method === 0 && packedBytes === size);
     const got = `method ${method} and ${packedBytes} bytes of ${size}`;
-    check(isReadable, `${quote(name)} stored as it is, or deflated`, got);
+    check(isReadable, `${describe(name)} stored as it is, or deflated`, got);
     if (method !== 0) inflatedBytes += size;
     found.push({ name, method, crc: field(16, 4), packedBytes, bytes: size, begin });
     at = next;
@@ -117,8 +118,8 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     const end = found[i + 1]?.begin ?? directory.begin;
     const { name, begin, packedBytes } = entry;
     const got = `${packedBytes} bytes from byte ${begin} on`;
-    check(begin + ENTRY_BYTES + packedBytes <= end, `the end of ${quote(name)} before byte ${end}`, got);
-    check(!named.has(name), `one entry ${quote(name)}`, 'two');
+    check(begin + ENTRY_BYTES + packedBytes <= end, `the end of ${describe(name)} before byte ${end}`, got);
+    check(!named.has(name), `one entry ${describe(name)}`, 'two');
     named.set(name, { ...entry, end });
   }
   return named;
@@ -157,7 +158,7 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
   const { name, method, packedBytes, begin } = entry;
   const contentAt = zipContentAt(bytes);
   const end = contentAt + packedBytes;
-  check(end <= bytes.length, `${packedBytes} bytes of ${quote(name)} behind a header at byte ${begin}`);
+  check(end <= bytes.length, `${packedBytes} bytes of ${describe(name)} behind a header at byte ${begin}`);
   const packed = bytes.subarray(contentAt, end);
   return method === 0
     ? crcChecked(entry, packed)
@@ -170,7 +171,7 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
 async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
-  const expected = `${bytes} bytes of ${quote(name)} once inflated`;
+  const expected = `${bytes} bytes of ${describe(name)} once inflated`;
   const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
   const origin = streamOrigin('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
   const content = await readRange(origin, 0, bytes + 1, undefined).catch((cause) => {
@@ -184,6 +185,6 @@ async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
 function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
   const got = crc32(content);
-  check(got === crc, `${quote(name)} with checksum ${crc.toString(16)}`, got.toString(16));
+  check(got === crc, `${describe(name)} with checksum ${crc.toString(16)}`, got.toString(16));
   return content;
 }

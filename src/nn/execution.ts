@@ -1,6 +1,6 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
-import { DtypeError, describe, ShapeError, StateDictError, ValueError } from '../errors.ts';
+import { DtypeError, describe, listed, ShapeError, StateDictError, ValueError } from '../errors.ts';
 import { Graph, macsOf, type Program, parametersOf, type Value } from '../graph/graph.ts';
 import { callable } from '../options.ts';
 import type { CompileOptions } from '../plan/compile-options.ts';
@@ -318,10 +318,10 @@ function progressOf({ plan, segments }: Entry, onProgress: (progress: Progress) 
 
 /** The error that says which parameters of a module have no values; the first eight by name. */
 export function missingValues(module: string, which: string, missing: readonly NamedState[]): StateDictError {
-  const names = missing.slice(0, 8).map(([path]) => `"${path}"`);
-  const listed = names.join(', ') + (missing.length > 8 ? ` and ${missing.length - 8} more` : '');
   const wayOut = missing.some(([, state]) => state.isReleased)
     ? 'loadStateDictAsync keeps none where it is given inputShapes: load again, without them to keep the values'
     : 'call loadStateDict first';
-  return new StateDictError(`${module}: expected values for ${which}, got none for ${listed}; ${wayOut}`);
+  return new StateDictError(
+    `${module}: expected values for ${which}, got none for ${listed(missing.map(([path]) => path))}; ${wayOut}`,
+  );
 }

@@ -7,7 +7,7 @@ import { MemoryError, ShapeError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
-import { leastSizes, type Sizes, smallestSizes, totalOf } from './budget.ts';
+import { type Sizes, smallestSizes, totalOf } from './budget.ts';
 import { type CheckedOptions, MAX_BYTES } from './compile-options.ts';
 
 /** What a plan was to be made of. */
@@ -35,12 +35,8 @@ export function overBudget(got: Sizes, { program, options, engine, resized }: Re
     weigh("weightStorage: 'f16'", sizesOf(program, 'f16'));
   }
   if (resized) {
-    const smaller = smallerInput(
-      shapes,
-      (candidate) => leastSizes(resized(candidate), weightStorage).memoryBytes,
-      (candidate) => sizesOf(resized(candidate), weightStorage),
-      memoryBudgetBytes,
-    );
+    const ofShapes = (smaller: readonly Shape[]) => sizesOf(resized(smaller), weightStorage);
+    const smaller = smallerInput(shapes, got, ofShapes, memoryBudgetBytes);
     if (smaller) weigh(`an input of ${smaller.shapes.map(formatShape).join(' and ')}`, smaller.sizes);
   }
   const out =
@@ -59,7 +55,7 @@ export function overBudget(got: Sizes, { program, options, engine, resized }: Re
 /** A smaller input is looked for in steps of this part of a side. */
 const PARTS = 32;
 
-/** Plans that are made at most while a smaller input is looked for. */
+/** Plans that are made at most for fewer images, and for smaller ones. */
 const MOST_PLANS = 8;
 
 /** Inputs, and what a plan for them takes. */
@@ -69,71 +65,39 @@ interface Sized {
 }
 
 /**
- * The largest input found, smaller than the given ones, that takes at most `most` bytes, or else the smallest that was
- * tried: fewer images where there are several, then a smaller height and width.
+ * An input, smaller than the given one, that takes at most `most` bytes, or else the smallest that was tried: fewer
+ * images where there are several, then a smaller height and width. Activations grow with images and with pixels, so
+ * each try says what to try next.
  *
- * @param leastOf what every plan for these inputs takes at least, in no time; throws a ShapeError where they are too
- *   small
- * @param sizesOf what a plan for them takes
+ * @param got what a plan for `given` takes
+ * @param sizesOf what a plan takes for other inputs; throws a ShapeError where they are too small
  */
 export function smallerInput(
   given: readonly Shape[],
-  leastOf: (shapes: readonly Shape[]) => number,
+  got: Sizes,
   sizesOf: (shapes: readonly Shape[]) => Sizes,
   most: number,
 ): Sized | null {
-  const images = given.reduce((least, [n]) => Math.min(least, n!), Infinity);
-  const isImage = given.every(({ length }) => length === 4);
-  let best: Sized | null = null;
-  let plans = 0;
-  /** The largest of 1 … `count` parts that fits; false where none was found. */
-  const search = (count: number, part: (k: number) => readonly Shape[]): boolean => {
-    const fits = (k: number): boolean | null => {
-      const shapes = part(k);
-      return orTooSmall(() => {
-        const sizes = sizesOf(shapes);
-        if (!sizes.isLeast) plans++;
-        const does = sizes.memoryBytes <= most;
-        if (does || !best || (best.sizes.memoryBytes > most && sizes.memoryBytes < best.sizes.memoryBytes)) {
-          best = { shapes, sizes };
-        }
-        return does;
-      });
-    };
-    // Too large ones are told by the least that they take, so that plans are made of those alone that may fit.
-    const last = lastWhere(count, (k) => orTooSmall(() => leastOf(part(k)) <= most));
-    // Where all are, the smallest of them is told, again without a plan.
-    return lastWhere(last || count, (k) => plans < MOST_PLANS && fits(k)) > 0;
+  let last: Sized = { shapes: given, sizes: got };
+  /** Tries fewer and fewer of `parts` parts, until one fits. Bytes grow with parts to the power of 1 / `root`. */
+  const search = (parts: number, root: number, shapesOf: (k: number) => readonly Shape[]) => {
+    let k = parts;
+    for (let plans = 0; k > 1 && plans < MOST_PLANS && last.sizes.memoryBytes > most; plans++) {
+      const share = Math.max(0, (most - last.sizes.constantBytes) / last.sizes.roomBytes);
+      k = Math.max(1, Math.min(k - 1, Math.floor(k * share ** root)));
+      const shapes = shapesOf(k);
+      try {
+        last = { shapes, sizes: sizesOf(shapes) };
+      } catch (error) {
+        if (error instanceof ShapeError) return;
+        throw error;
+      }
+    }
   };
-  if (images > 1 && search(images - 1, (k) => given.map(([, ...rest]) => [k, ...rest]))) return best;
-  if (isImage) {
-    search(PARTS - 1, (k) => given.map(([, c, ...size]) => [1, c!, ...size.map((n) => Math.ceil((n * k) / PARTS))]));
+  search(Math.min(...given.map(([n]) => n!)), 1, (k) => given.map(([, ...rest]) => [k, ...rest]));
+  if (given.every(({ length }) => length === 4)) {
+    const part = (n: number, k: number) => Math.ceil((n * k) / PARTS);
+    search(PARTS, 0.5, (k) => given.map(([, c, h, w]) => [1, c!, part(h!, k), part(w!, k)]));
   }
-  return best;
-}
-
-/**
- * The last of 1 … `count` for which `holds`, which then holds for all before, or tells by null that they are too small;
- * 0 where none is found.
- */
-function lastWhere(count: number, holds: (k: number) => boolean | null): number {
-  let [low, high, found] = [1, count, 0];
-  while (low <= high) {
-    const middle = Math.floor((low + high) / 2);
-    const does = holds(middle);
-    if (does) found = middle;
-    if (does === false) high = middle - 1;
-    else low = middle + 1;
-  }
-  return found;
-}
-
-/** What is tried, or null where the inputs are too small for the program. */
-function orTooSmall(tried: () => boolean): boolean | null {
-  try {
-    return tried();
-  } catch (error) {
-    if (error instanceof ShapeError) return null;
-    throw error;
-  }
+  return last.shapes === given ? null : last;
 }

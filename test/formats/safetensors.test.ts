@@ -131,7 +131,7 @@ describe('the header as text', () => {
 
   it('keeps messages short where names are long', () => {
     expect(fault(`{"${'x'.repeat(1000)}":1}`)).toBe(
-      `expected an object for tensor "${'x'.repeat(200)}…" at character 1004 of the header, got "1"`,
+      `expected an object for tensor "${'x'.repeat(100)}…" at character 1004 of the header, got "1"`,
     );
   });
 });
@@ -230,7 +230,7 @@ describe("a tensor's entry", () => {
       'expected whole numbers as shape of tensor "a" up to 9007199254740991, got 18446744073709551616',
     );
     expect(fault(`{${entry('a', 'U8', [], 0, '9'.repeat(400))}}`, 1)).toBe(
-      `expected whole numbers as data_offsets of tensor "a" up to 9007199254740991, got ${'9'.repeat(200)}…`,
+      `expected whole numbers as data_offsets of tensor "a" up to 9007199254740991, got ${'9'.repeat(100)}…`,
     );
   });
 
@@ -367,7 +367,7 @@ describe('reading a tensor', () => {
   it('lists what there is where a name is not', () => {
     const members = Array.from({ length: 9 }, (_, i) => entry(`t${i}`, 'U8', [0], 0, 0));
     expect(thrown(() => readSafetensors(file(`{${members}}`)).get('conv1'))).toBe(
-      'KeyError: safetensors: expected a tensor of "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", …, got "conv1"',
+      'KeyError: safetensors: expected a tensor of "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7" and 1 more, got "conv1"',
     );
     expect(thrown(() => readSafetensors(file('{}')).get('a'))).toBe(
       'KeyError: safetensors: expected a tensor of none, got "a"',
