@@ -104,13 +104,17 @@ const RUN: i32 = 16;
  * Average pooling: the window's sum over its divisor, within {@link RUN}·2⁻²⁴·Σ|x| / divisor however large the window
  * is, and the last rounding.
  *
+ * Strides and kernels are given in parts of a pixel: window i runs from floor(i·stride / parts) − padding to
+ * floor((i·stride + kernel) / parts) − padding. Adaptive pooling of H pixels to O is that with O parts, a stride of H,
+ * and a kernel of H + O − 1: from floor(i·H / O) to ceil((i + 1)·H / O).
+ *
  * @param bottom, right padding on the far sides; with `countIncludePad` the divisor is the window clipped to the padded
  * image, otherwise to the image
  * @param divisorOverride 0 for none
  */
 export function f32_avgpool2d(
   images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
-  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32,
+  kernelHeight: i32, kernelWidth: i32, strideHeight: i32, strideWidth: i32, partsHeight: i32, partsWidth: i32,
   top: i32, left: i32, bottom: i32, right: i32, countIncludePad: i32, divisorOverride: f64,
   x: usize, pixelBytes: usize, out: usize, outBytes: usize,
 ): void {
@@ -121,10 +125,12 @@ export function f32_avgpool2d(
   for (let n = 0; n < images; n++) {
     const image = x + <usize>(n * height * width) * pixelBytes;
     for (let oy = 0; oy < outHeight; oy++) {
-      const y0 = oy * strideHeight - top, y1 = min(y0 + kernelHeight, height + bottom);
+      const y0 = pixelOf(oy, strideHeight, 0, partsHeight) - top;
+      const y1 = min(pixelOf(oy, strideHeight, kernelHeight, partsHeight) - top, height + bottom);
       const fromY = max(y0, 0), toY = min(y1, height);
       for (let ox = 0; ox < outWidth; ox++) {
-        const x0 = ox * strideWidth - left, x1 = min(x0 + kernelWidth, width + right);
+        const x0 = pixelOf(ox, strideWidth, 0, partsWidth) - left;
+        const x1 = min(pixelOf(ox, strideWidth, kernelWidth, partsWidth) - left, width + right);
         const fromX = max(x0, 0), toX = min(x1, width);
         const divisor = divisorOverride ? divisorOverride
           : countIncludePad ? <f64>(y1 - y0) * <f64>(x1 - x0) : <f64>(toY - fromY) * <f64>(toX - fromX);
@@ -137,39 +143,11 @@ export function f32_avgpool2d(
   }
 }
 
-/**
- * Adaptive average pooling, as exact as {@link f32_avgpool2d}: window i of O over H runs from floor(i·H/O) to
- * ceil((i+1)·H/O), so windows may overlap.
- */
-export function f32_adaptive_avgpool2d(
-  images: i32, channels: i32, height: i32, width: i32, outHeight: i32, outWidth: i32,
-  x: usize, pixelBytes: usize, out: usize, outBytes: usize,
-): void {
-  assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
-  const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  Window.stepX = pixelBytes;
-  Window.stepY = <usize>width * pixelBytes;
-  for (let n = 0; n < images; n++) {
-    const image = x + <usize>(n * height * width) * pixelBytes;
-    for (let oy = 0; oy < outHeight; oy++) {
-      const fromY = part(oy, height, outHeight, 0), toY = part(oy + 1, height, outHeight, outHeight - 1);
-      for (let ox = 0; ox < outWidth; ox++) {
-        const fromX = part(ox, width, outWidth, 0), toX = part(ox + 1, width, outWidth, outWidth - 1);
-        const divisor = <f64>(toY - fromY) * <f64>(toX - fromX);
-        Window.tapsY = toY - fromY;
-        Window.tapsX = toX - fromX;
-        mean(image + <usize>(fromY * width + fromX) * pixelBytes, channelBytes, divisor, out);
-        out += outBytes;
-      }
-    }
-  }
-}
-
-/** floor((i·size + more) / parts), whose product may be more than 32 bits hold. */
+/** floor((i·stride + more) / parts), whose dividend may be more than 32 bits hold. */
 // @ts-ignore: decorator
 @inline
-function part(i: i32, size: i32, parts: i32, more: i32): i32 {
-  return <i32>((<i64>i * size + more) / parts);
+function pixelOf(i: i32, stride: i32, more: i32, parts: i32): i32 {
+  return <i32>((<i64>i * stride + more) / parts);
 }
 
 /** The sum of a window that begins at `x`, over `divisor`, for all channels. */

@@ -3,7 +3,7 @@
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { f32_adaptive_avgpool2d } from '../wasm/steps.gen.ts';
+import { f32_avgpool2d } from '../wasm/steps.gen.ts';
 import { channelRanges } from './lowering/cut.ts';
 import { imageSizes } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
@@ -32,13 +32,20 @@ export const adaptiveAvgPool2d: Op<AdaptiveAvgPool2dAttrs> = {
           const { images, channels, height, width } = imageSizes(x!.shape);
           const out = imageSizes(output.shape);
           const steps = channelRanges(channels, engine.threads).map(({ offset, count }) =>
-            f32_adaptive_avgpool2d({
+            f32_avgpool2d({
               images,
               channels: count,
               height,
               width,
               outHeight: out.height,
               outWidth: out.width,
+              kernelHeight: height + out.height - 1,
+              kernelWidth: width + out.width - 1,
+              strideHeight: height,
+              strideWidth: width,
+              partsHeight: out.height,
+              partsWidth: out.width,
+              ...{ top: 0, left: 0, bottom: 0, right: 0, countIncludePad: 0, divisorOverride: 0 },
               x: x!.address + offset,
               pixelBytes: x!.pixelBytes,
               out: output.address + offset,

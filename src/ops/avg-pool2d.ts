@@ -30,6 +30,8 @@ export const avgPool2d: Op<AvgPool2dAttrs> = {
       prepare: ({ attrs, engine }) => ({
         phases(binding) {
           const divisors = {
+            partsHeight: 1,
+            partsWidth: 1,
             countIncludePad: Number(attrs.countIncludePad),
             divisorOverride: attrs.divisorOverride ?? 0,
           };

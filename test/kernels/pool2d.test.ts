@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { ONE_PIXEL, windowArguments } from '../../src/ops/rules/window.ts';
 import { type KernelStep, runStep } from '../../src/wasm/step.ts';
-import { f32_adaptive_avgpool2d, f32_avgpool2d, f32_maxpool2d } from '../../src/wasm/steps.gen.ts';
+import { f32_avgpool2d, f32_maxpool2d } from '../../src/wasm/steps.gen.ts';
 import {
   Bounded,
   BUILDS,
@@ -201,6 +201,18 @@ function roundedMean(x: Float32Array, found: readonly number[], divisor: number)
   return Math.fround(runs.reduce((sum, v) => sum + v, 0) / divisor);
 }
 
+/** Strides and kernels in whole pixels. */
+const WHOLE = { partsHeight: 1, partsWidth: 1 };
+
+/** The arguments with which average pooling is PyTorch's adaptive one. */
+function adaptive([height, width]: readonly [number, number], [outHeight, outWidth]: readonly [number, number]) {
+  return {
+    ...{ kernelHeight: height + outHeight - 1, strideHeight: height, partsHeight: outHeight },
+    ...{ kernelWidth: width + outWidth - 1, strideWidth: width, partsWidth: outWidth },
+    ...{ top: 0, left: 0, bottom: 0, right: 0, countIncludePad: 0, divisorOverride: 0 },
+  };
+}
+
 describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
   const kernels = loadKernels(build);
 
@@ -211,7 +223,7 @@ describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
     { countIncludePad, divisor }: { readonly countIncludePad: boolean; readonly divisor: number },
     gap = 1,
   ) => {
-    const divisors = { countIncludePad: Number(countIncludePad), divisorOverride: divisor };
+    const divisors = { ...WHOLE, countIncludePad: Number(countIncludePad), divisorOverride: divisor };
     const pool = (addresses: Addresses) => f32_avgpool2d({ ...argumentsOf(of), ...divisors, ...addresses });
     return run(memory, of, x, pool, gap);
   };
@@ -270,7 +282,7 @@ describe.each(BUILDS)('f32_avgpool2d (%s)', (build) => {
   });
 });
 
-describe.each(BUILDS)('f32_adaptive_avgpool2d (%s)', (build) => {
+describe.each(BUILDS)('f32_avgpool2d (%s) by parts of a pixel', (build) => {
   const kernels = loadKernels(build);
 
   it("averages the windows of PyTorch's formula, which may overlap", () => {
@@ -329,7 +341,8 @@ describe.each(BUILDS)('f32_adaptive_avgpool2d (%s)', (build) => {
       const expected = outputs(of).map((i) => roundedMean(x, window(i), window(i).length));
       const means = outputs(of).map((i) => mean(x, window(i), window(i).length));
       const compare = (gap: number) => (memory: KernelMemory) => {
-        const pool = (addresses: Addresses) => f32_adaptive_avgpool2d({ ...argumentsOf(of), ...addresses });
+        const pool = (addresses: Addresses) =>
+          f32_avgpool2d({ ...argumentsOf(of), ...adaptive(of.size, of.out), ...addresses });
         const out = run(memory, of, x, pool, gap);
         expectBits(out, expected, named(build, seed, of));
         expectWithin(
@@ -345,14 +358,15 @@ describe.each(BUILDS)('f32_adaptive_avgpool2d (%s)', (build) => {
   });
 });
 
-describe.each(BUILDS)('f32_adaptive_avgpool2d (%s) of a long side', (build) => {
+describe.each(BUILDS)('f32_avgpool2d (%s) of a long side', (build) => {
   it('copies a side that stays, whose windows end beyond 2³¹ / size', () => {
     const kernels = loadKernels(build);
     const x = new Random(3).floats(50_000);
     withCanaries(kernels, (memory) => {
       const pixels = memory.inputPixels(x, 1, { pixelBytes: 16, lanes: 4 });
       const out = memory.outputPixels(x.length, 1, { pixelBytes: 16, lanes: 4 });
-      const step = f32_adaptive_avgpool2d({
+      const step = f32_avgpool2d({
+        ...adaptive([1, x.length], [1, x.length]),
         ...{ images: 1, channels: 1, height: 1, width: x.length, outHeight: 1, outWidth: x.length },
         ...{ x: pixels.address, pixelBytes: 16, out: out.address, outBytes: 16 },
       });
@@ -373,11 +387,7 @@ describe('pooling (debug)', () => {
     ] as const) {
       const addresses = { x: 64, pixelBytes, out: 128, outBytes };
       const pool = { ...sizes, ...windowArguments(ONE_PIXEL), ...addresses };
-      const steps = [
-        f32_maxpool2d(pool),
-        f32_avgpool2d({ ...pool, countIncludePad: 1, divisorOverride: 0 }),
-        f32_adaptive_avgpool2d(pool),
-      ];
+      const steps = [f32_maxpool2d(pool), f32_avgpool2d({ ...pool, ...WHOLE, countIncludePad: 1, divisorOverride: 0 })];
       for (const step of steps) expect(() => runStep(kernels, step)).toThrow('assert: pixels are whole vectors');
     }
   });
