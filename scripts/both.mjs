@@ -38,13 +38,13 @@ const renamed = (/** @type {readonly string[]} */ parts) =>
   parts.map((part) =>
     part.replace(/\$([\w$]+)/g, (name, rest) => (/^(mimport|global)\$/.test(rest) ? name : `$relaxed_${rest}`)),
   );
-const ofKernels = (/** @type {readonly string[]} */ parts) => parts.filter((part) => part.includes('"f32_'));
+const ofKernels = (/** @type {readonly string[]} */ parts) => parts.filter((part) => part.includes('(func '));
 const text = [
   ...simd.types,
   ...renamed(relaxed.types),
   ...simd.imports,
   ...simd.globals,
-  ...simd.exports.map((part) => part.replace('"f32_', '"simd_f32_')),
+  ...simd.exports.map((part) => part.replace(/(?<=")\w+(?=" \(func )/, 'simd_$&')),
   ...renamed(ofKernels(relaxed.exports)),
   ...simd.functions,
   ...renamed(relaxed.functions),

@@ -60,7 +60,9 @@ if (
       'package.json',
       self,
       'src/wasm/streams.ts',
-      ...['both', 'fused', 'kernel-bindings', 'shrink', 'streams', 'text'].map((name) => `scripts/${name}.mjs`),
+      ...['bodies', 'both', 'fused', 'kernel-bindings', 'locals', 'shrink', 'streams', 'text'].map(
+        (name) => `scripts/${name}.mjs`,
+      ),
     ],
   )
 ) {
@@ -73,6 +75,7 @@ if (
     }
   }
   run('scripts/shrink.mjs', 'build/relaxed.wasm');
+  run('scripts/locals.mjs', 'build/relaxed.wasm');
   run('scripts/fused.mjs', 'build/relaxed.wasm');
   const streams = streamsOf(readFileSync('build/relaxed.wasm'));
   const { size } = statSync('build/relaxed.wasm');

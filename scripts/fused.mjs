@@ -6,42 +6,21 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CODE, MULTIPLY_ADDS, NOP, numberAt, takenApart } from './streams.mjs';
+import { withBodies } from './bodies.mjs';
+import { MULTIPLY_ADDS, NOP, takenApart } from './streams.mjs';
 
 for (const file of process.argv.slice(2)) writeFileSync(file, withRoom(readFileSync(file)));
 
 /** @param {Buffer} binary @returns {Buffer} */
 function withRoom(binary) {
   const places = placesOfRoom(takenApart(binary).instructions);
-  const parts = [binary.subarray(0, 8)];
-  for (let at = 8; at < binary.length; ) {
-    const id = binary[at];
-    const { value: size, end: start } = numberAt(binary, at + 1);
-    at = start + size;
-    parts.push(Buffer.from([id]), counted(id === CODE ? code(start, at) : binary.subarray(start, at)));
-  }
-  return Buffer.concat(parts);
-
-  /** The functions between two places, after their number. @param {number} from @param {number} to */
-  function code(from, to) {
-    const { end: first } = numberAt(binary, from);
-    const functions = [binary.subarray(from, first)];
-    for (let at = first; at < to; ) {
-      const { value: size, end: start } = numberAt(binary, at);
-      at = start + size;
-      functions.push(counted(body(start, at)));
-    }
-    return Buffer.concat(functions);
-  }
-
-  /** A function's body. @param {number} from @param {number} to */
-  function body(from, to) {
+  return withBodies(binary, (from, to) => {
     const bytes = [];
     for (let at = from; at < to; at++) {
       bytes.push(Buffer.alloc(places.get(at) ?? 0, Number(NOP)), binary.subarray(at, at + 1));
     }
     return Buffer.concat(bytes);
-  }
+  });
 }
 
 /**
@@ -93,12 +72,4 @@ function operandsOf(name) {
   if (isOneOf(opcode, [34, 34], [40, 53])) return 1; // a local that is kept, loads
   if (isOneOf(opcode, [106, 120])) return 2; // arithmetic
   throw new Error(`fused: expected a multiply-add of values, constants and arithmetic, got instruction ${name}`);
-}
-
-/** Bytes after their number. @param {Buffer} bytes */
-function counted(bytes) {
-  const number = [];
-  let rest = bytes.length;
-  for (; rest > 127; rest >>>= 7) number.push((rest & 127) | 128);
-  return Buffer.concat([Buffer.from([...number, rest]), bytes]);
 }

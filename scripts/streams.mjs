@@ -167,6 +167,11 @@ export function takenApart(binary) {
   return { streams: streams.map((stream) => Buffer.from(stream)), instructions };
 }
 
+/** True where what follows an instruction is a local. @param {Instruction} instruction */
+export function isOfLocal({ follows }) {
+  return follows === READ || follows === WRITTEN;
+}
+
 /**
  * Reads an instruction's own bytes, and tells what follows them. It knows the instructions that this project's binaries
  * have, and takes any other for one that nothing follows.

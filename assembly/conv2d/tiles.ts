@@ -187,9 +187,6 @@ function tiles1(count: i32, table: usize, panel: usize, out: usize): void {
 function tiles2(count: i32, table: usize, panel: usize, out: usize): void {
   adjacentTiles(2, count, table, panel, out);
 }
-function tiles3(count: i32, table: usize, panel: usize, out: usize): void {
-  adjacentTiles(3, count, table, panel, out);
-}
 function tiles4(count: i32, table: usize, panel: usize, out: usize): void {
   adjacentTiles(4, count, table, panel, out);
 }
@@ -198,6 +195,28 @@ function tiles5(count: i32, table: usize, panel: usize, out: usize): void {
 }
 function tiles6(count: i32, table: usize, panel: usize, out: usize): void {
   adjacentTiles(6, count, table, panel, out);
+}
+
+/**
+ * Tiles of three rows, as two and one. They are rare: rows are three or seven. So they aren't worth the bytes of an
+ * {@link adjacentTiles} of their own.
+ */
+function tiles3(count: i32, table: usize, panel: usize, out: usize): void {
+  for (; count > 0; count--) {
+    const first = load<usize>(table);
+    if (first) tiles2(1, table, panel, out);
+    out = skipRows(2, out);
+    if (first) tiles1(1, table + 8, panel, out);
+    out = skipRows(1, out);
+    table += Tiles.tileBytes;
+  }
+}
+
+/** Goes on by `rows` rows in all that has rows. Returns the place in `out`. */
+function skipRows(rows: usize, out: usize): usize {
+  if (Tiles.sums) Tiles.sums += rows * Tiles.sumsBytes;
+  if (Tiles.residual) Tiles.residual += rows * Tiles.residualBytes;
+  return out + rows * Tiles.outBytes;
 }
 
 /** Tiles of `size` rows: see {@link adjacentTiles}. */

@@ -37,12 +37,12 @@ const familyGetter = ({ family, builders }) => {
   return shipment(`${family} getter`, names, 'index.js', '50 kB');
 };
 
-// The aim is 45 kB for the first, which is missed; the limits keep what there is from growing.
+// The first is the aim; the other limits keep what there is from growing.
 export default [
-  getter('index.js', '45.7 kB'),
+  getter('index.js', '45 kB'),
   // Both binaries as a file of their own: they can't be put together from streams where compiling is forbidden.
-  getter('index.workerd.js', '50.1 kB'),
-  getter('index.edge-light.js', '47.6 kB'),
+  getter('index.workerd.js', '48.9 kB'),
+  getter('index.edge-light.js', '46.9 kB'),
   shipment('everything', '*', 'index.js', '108 kB'),
   ...families.map(familyGetter),
   shipment('safetensors by URL', '{ openSafetensors }', 'index.js', '11.2 kB'),

@@ -62,11 +62,12 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
     const found = `state dicts under ${listed(inner)}; pass { key: ${describe(wayOut)} } to ${caller}`;
     throw malformed(`expected a state dict, got a checkpoint with ${found}`);
   }
-  const whole = WRAPPERS.find((name) => dict.get(name) instanceof Opaque);
+  const whole = WRAPPERS.find((name) => dict.get(name) instanceof Opaque) ?? '';
+  const held = dict.get(whole);
   const why =
-    whole === undefined
-      ? ''
-      : `; ${describe(whole)} is a whole ${describe((dict.get(whole) as Opaque).name)}: in Python, save its state_dict()`;
+    held instanceof Opaque
+      ? `; ${describe(whole)} is a whole ${describe(held.name)}: in Python, save its state_dict()`
+      : '';
   throw malformed(`expected a state dict, got a checkpoint with no tensors under ${listed(dict.keys())}${why}`);
 }
 

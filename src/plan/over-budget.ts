@@ -79,12 +79,12 @@ export function smallerInput(
   most: number,
 ): Sized | null {
   let last: Sized = { shapes: given, sizes: got };
-  /** Tries fewer and fewer of `parts` parts, until one fits. Bytes grow with parts to the power of 1 / `root`. */
-  const search = (parts: number, root: number, shapesOf: (k: number) => readonly Shape[]) => {
+  /** Tries fewer and fewer of `parts` parts, until one fits. Parts grow with bytes to the power of `exponent`. */
+  const search = (parts: number, exponent: number, shapesOf: (k: number) => readonly Shape[]) => {
     let k = parts;
     for (let plans = 0; k > 1 && plans < MOST_PLANS && last.sizes.memoryBytes > most; plans++) {
       const share = Math.max(0, (most - last.sizes.constantBytes) / last.sizes.roomBytes);
-      k = Math.max(1, Math.min(k - 1, Math.floor(k * share ** root)));
+      k = Math.max(1, Math.min(k - 1, Math.floor(k * share ** exponent)));
       const shapes = shapesOf(k);
       try {
         last = { shapes, sizes: sizesOf(shapes) };
@@ -94,7 +94,8 @@ export function smallerInput(
       }
     }
   };
-  search(Math.min(...given.map(([n]) => n!)), 1, (k) => given.map(([, ...rest]) => [k, ...rest]));
+  const images = given.reduce((least, [n]) => Math.min(least, n!), Infinity);
+  search(images, 1, (k) => given.map(([, ...rest]) => [k, ...rest]));
   if (given.every(({ length }) => length === 4)) {
     const part = (n: number, k: number) => Math.ceil((n * k) / PARTS);
     search(PARTS, 0.5, (k) => given.map(([, c, h, w]) => [1, c!, part(h!, k), part(w!, k)]));

@@ -12,6 +12,8 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { add, cat, chunk, mean, narrow, permute, relu, reshape, slice } from '../../src/nn/functional.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_copy } from '../../src/wasm/steps.gen.ts';
 import { binaries, compiledModel } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 import { programOf } from '../support/programs.ts';
@@ -136,11 +138,12 @@ describe('placeConcats', () => {
   const copies = (trace: (x: Value) => Value): number => {
     const { kernels } = instantiate('simd');
     let calls = 0;
-    const f32_copy: typeof kernels.f32_copy = (...args) => {
+    const { kernel } = f32_copy({ pixels: 0, channels: 0, x: 0, pixelBytes: 0, out: 0, outBytes: 0 });
+    const counted = (...args: number[]) => {
       calls++;
-      kernels.f32_copy(...args);
+      runStep(kernels, { kernel, args });
     };
-    const model = new CompiledModel({}, { instance: { binary: 'simd', kernels: { ...kernels, f32_copy } } });
+    const model = new CompiledModel({}, { instance: { binary: 'simd', kernels: { ...kernels, [kernel]: counted } } });
     const graph = new Graph([[1, 4, 3, 3]]);
     const program = graph.program([trace(graph.inputs[0]!)]);
     model.run(model.plan(program), [generatedTensor('input', [1, 4, 3, 3])]);

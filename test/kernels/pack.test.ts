@@ -8,7 +8,14 @@ import { float16ToNumber, numberToFloat16 } from '../../src/tensor/dtype.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { runStep } from '../../src/wasm/step.ts';
-import { f32_pad2d } from '../../src/wasm/steps.gen.ts';
+import {
+  f32_from_f16,
+  f32_nchw_to_nhwc,
+  f32_nhwc_to_nchw,
+  f32_pack_conv2d,
+  f32_pad2d,
+  f32_to_f16,
+} from '../../src/wasm/steps.gen.ts';
 import {
   BUILDS,
   ceil4,
@@ -47,7 +54,7 @@ describe.each(BUILDS)('packing (%s)', (build) => {
           });
           const pack = (memory: KernelMemory) => {
             const [from, to] = [memory.input(weight), memory.output(expected.length)];
-            kernels.f32_pack_conv2d(out, channelsIn, taps, from, to);
+            runStep(kernels, f32_pack_conv2d({ channelsOut: out, channelsIn, taps, weight: from, out: to }));
             expectBits(memory.read(to, expected.length), expected, `${build}, [${out}, ${channelsIn}, ${taps}]`);
           };
           withCanaries(kernels, pack);
@@ -106,7 +113,7 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
       const halves = Uint16Array.from({ length: 1024 }, (_, i) => first + i);
       withCanaries(kernels, (memory) => {
         const [x, out] = [memory.input(asFloats(halves)), memory.output(1024)];
-        kernels.f32_from_f16(1024, x, out);
+        runStep(kernels, f32_from_f16({ count: 1024, x, out }));
         expect(words(memory.read(out, 1024))).toEqual(Uint32Array.from(halves, widened));
       });
     }
@@ -118,7 +125,7 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
         const halves = Uint16Array.from({ length: count }, (_, i) => (i === at ? 0xfc00 : 0x3c00 + i));
         const widen = (memory: KernelMemory) => {
           const [x, out] = [memory.input(asFloats(halves)), memory.output(count)];
-          kernels.f32_from_f16(count, x, out);
+          runStep(kernels, f32_from_f16({ count, x, out }));
           expect(words(memory.read(out, count))).toEqual(Uint32Array.from(halves, widened));
         };
         withCanaries(kernels, widen);
@@ -143,7 +150,7 @@ describe.each(BUILDS)('binary16 (%s)', (build) => {
       withCanaries(kernels, (memory) => {
         const x = memory.input(part);
         const out = memory.output(Math.ceil(part.length / 2));
-        const overflows = kernels.f32_to_f16(part.length, x, out);
+        const overflows = runStep(kernels, f32_to_f16({ count: part.length, x, out }));
         const rounded = new Uint16Array(kernels.memory.buffer, out, part.length);
         expect(rounded).toEqual(Uint16Array.from(part, numberToFloat16));
         expect(overflows).toBe(Number(part.some((v) => Number.isFinite(v) && Math.abs(v) >= 65520)));
@@ -168,7 +175,7 @@ describe.each(BUILDS)('narrowing (%s)', (build) => {
     for (const at of [0, 6]) {
       withCanaries(kernels, (memory) => {
         const x = memory.input(Float32Array.from([1, 2, 3, 4, 5, 6, 7]).fill(value, at, at + 1));
-        expect(kernels.f32_to_f16(7, x, memory.output(4))).toBe(expected);
+        expect(runStep(kernels, f32_to_f16({ count: 7, x, out: memory.output(4) }))).toBe(expected);
       });
     }
   });
@@ -197,7 +204,10 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
         const transpose = (memory: KernelMemory) => {
           const x = memory.input(planes);
           const out = memory.outputPixels(count, channels, { pixelBytes: (channels + gap) * 4 });
-          kernels.f32_nchw_to_nhwc(channels, count, x, out.address, out.pixelBytes);
+          runStep(
+            kernels,
+            f32_nchw_to_nhwc({ channels, pixels: count, x, out: out.address, pixelBytes: out.pixelBytes }),
+          );
           expectBits(memory.readPixels(out), pixels, `${build}, ${count} pixels of ${channels} channels`);
         };
         withCanaries(kernels, transpose);
@@ -217,7 +227,7 @@ describe.each(BUILDS)('layouts (%s)', (build) => {
         const transpose = (memory: KernelMemory) => {
           const x = memory.inputPixels(pixels, channels, { pixelBytes: (channels + gap) * 4 });
           const out = memory.output(planes.length);
-          kernels.f32_nhwc_to_nchw(channels, count, x.address, x.pixelBytes, out);
+          runStep(kernels, f32_nhwc_to_nchw({ channels, pixels: count, x: x.address, pixelBytes: x.pixelBytes, out }));
           expectBits(memory.read(out, planes.length), planes, `${build}, ${count} pixels of ${channels} channels`);
         };
         withCanaries(kernels, transpose);

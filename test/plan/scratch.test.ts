@@ -10,17 +10,17 @@ import { Linear } from '../../src/nn/linear.ts';
 import type { Module } from '../../src/nn/module.ts';
 import type { Shape } from '../../src/tensor/shape.ts';
 import { stepsOf } from '../../src/threads/protocol.ts';
-import type { KernelName, KernelStep } from '../../src/wasm/step.ts';
+import type { KernelStep } from '../../src/wasm/step.ts';
 import * as builders from '../../src/wasm/steps.gen.ts';
 import { compiledModel } from '../support/binaries.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 import { programOf } from '../support/programs.ts';
 
-/** The names of each kernel's parameters, in order: what its builder asks for. */
-const PARAMETERS = new Map(
-  Object.values(builders).map((builder) => {
-    const named = builder(new Proxy({}, { get: (_, name) => name }) as never);
-    return [named.kernel, named.args as readonly unknown[]] as const;
+/** Each kernel's name and those of its parameters, in order: what its builder asks for. */
+const KERNELS = new Map(
+  Object.entries(builders).map(([name, builder]) => {
+    const named = builder(new Proxy({}, { get: (_, parameter) => parameter }) as never);
+    return [named.kernel, { name, parameters: named.args as readonly unknown[] }] as const;
   }),
 );
 
@@ -29,7 +29,7 @@ const OWN = ['scratch', 'wide', 'partial'];
 
 /** The addresses of a step's own memory, by what it is for. */
 function ownMemory({ kernel, args }: KernelStep): string[] {
-  return PARAMETERS.get(kernel)!.flatMap((name, i) =>
+  return KERNELS.get(kernel)!.parameters.flatMap((name, i) =>
     OWN.includes(String(name)) && args[i] !== 0 ? [`${String(name)} at ${args[i]}`] : [],
   );
 }
@@ -54,9 +54,9 @@ const LAYERS: readonly (readonly [() => Module, Shape])[] = [
 
 describe('scratch memory', () => {
   it('has a name in kernels by which it is known', () => {
-    const kernels = [...PARAMETERS].filter(([, names]) => names.some((name) => OWN.includes(String(name))));
-    const expected: KernelName[] = ['f32_conv2d', 'f32_winograd_input', 'f32_winograd_output', 'f32_winograd_weights'];
-    expect(kernels.map(([kernel]) => kernel).sort()).toEqual(expected);
+    const kernels = [...KERNELS.values()].filter((one) => one.parameters.some((name) => OWN.includes(String(name))));
+    const expected = ['f32_conv2d', 'f32_winograd_input', 'f32_winograd_output', 'f32_winograd_weights'];
+    expect(kernels.map(({ name }) => name).sort()).toEqual(expected);
   });
 
   it.each([2, 3, 4, 5, 7, 8])("is each thread's own, of %i threads", (threads) => {

@@ -7,6 +7,8 @@ import { textOf } from '../../scripts/text.mjs';
 import { streams } from '../../src/wasm/binaries.gen.ts';
 import { kernelsOf } from '../../src/wasm/both.ts';
 import { decoded, bytesOf as inlinedBytesOf } from '../../src/wasm/modules.ts';
+import { runStep } from '../../src/wasm/step.ts';
+import { f32_affine } from '../../src/wasm/steps.gen.ts';
 import { joined } from '../../src/wasm/streams.ts';
 
 const bytesOf = (file: string) => new Uint8Array(readFileSync(file));
@@ -57,7 +59,9 @@ describe('setModule', () => {
   it('lets a host run that forbids compiling', () => {
     vi.stubGlobal('WebAssembly', forbidding);
     fresh.setModule(simd);
-    expect(fresh.instantiate('simd').kernels.f32_conv2d).toBeTypeOf('function');
+    const { kernels } = fresh.instantiate('simd');
+    const pixels = { firstPixel: 0, pixels: 0, channels: 4, x: 0, pixelBytes: 16, out: 0, outBytes: 16 };
+    expect(() => runStep(kernels, f32_affine({ ...pixels, epilogue: 0 }))).not.toThrow();
   });
 
   const expected = `setModule: expected the module of layertap ${version}'s kernels.wasm or kernels.relaxed.wasm`;
@@ -127,7 +131,8 @@ describe('the file with both binaries', () => {
       new Float32Array(buffer, record + 20, 2).set([-Infinity, Infinity]);
       new Float32Array(buffer, scale, 8).fill(1 / 3, 0, 4).fill(-0.1, 4);
       new Float32Array(buffer, x, 400).set(Array.from({ length: 400 }, (_, i) => i / 7));
-      of.f32_affine(0, 100, 4, x, 16, out, 16, record);
+      const pixels = { firstPixel: 0, pixels: 100, channels: 4, x, pixelBytes: 16, out, outBytes: 16 };
+      runStep(of, f32_affine({ ...pixels, epilogue: record }));
       return new Float32Array(buffer, out, 400).slice();
     });
     const once = Array.from({ length: 400 }, (_, i) =>
