@@ -115,7 +115,12 @@ function costCells({ shape, reduction, macs, bytes }) {
  */
 function nodesOf(model, input) {
   const options = { inputShape: input };
-  const extractor = createFeatureExtractor(model, { returnNodes: getGraphNodeNames(model, options), ...options });
+  const all = createFeatureExtractor(model, { returnNodes: getGraphNodeNames(model, options), ...options });
+  // What gives several tensors can't be a feature; each of them can.
+  const single = [...all.forward(/** @type {Value} */ (new Graph([input]).inputs[0]))].filter(
+    ([, value]) => value instanceof Value,
+  );
+  const extractor = createFeatureExtractor(model, { returnNodes: single.map(([name]) => name), ...options });
   return extractor.featureInfo(input).map(({ name, shape, channels, reduction, macs, bytes }) => {
     return { name, shape, channels, reduction, macs, bytes };
   });

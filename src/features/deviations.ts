@@ -27,13 +27,13 @@ export function runsInARow(model: AnyModule, children: readonly unknown[], input
   return done === children.length;
 }
 
-/** What `run` throws, as a text; empty where it throws nothing. */
-export function problemOf(run: () => void): string {
+/** What `run` throws; null where it throws nothing. */
+export function problemOf(run: () => void): Error | null {
   try {
     run();
-    return '';
+    return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

@@ -31,8 +31,8 @@ import { tracedModel, usualShape } from './traced-model.ts';
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
   /**
-   * What the model is traced with to find its nodes: unless given `[1, C, 224, 224]` with the channels C of the first
-   * convolution's weight, or `[1, C]` where a linear layer comes first.
+   * What the model is traced with to find its nodes: unless given `[1, C, 224, 224]` with the channels C that the first
+   * convolution takes, `[1, C, 224]` where it is one of rows, or `[1, C]` where a linear layer comes first.
    */
   readonly inputShape?: Shape;
 }
@@ -79,7 +79,7 @@ export function createFeatureExtractor<
     'createFeatureExtractor: expected returnNodes as an array of nodes, { node: feature }, a Map or entries',
     isList ? returnNodes.map((node) => [node, node]) : returnNodes,
   );
-  return new FeatureExtractor(model, layers, inputShape ?? usualShape(model));
+  return new FeatureExtractor(model, layers, inputShape);
 }
 
 /**
@@ -104,7 +104,7 @@ export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = 
 export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Module<Map<Name, Value>> {
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
-  readonly #inputShape: Shape;
+  readonly #inputShape: Shape | undefined;
   /** For each node asked for, the name of the one that it stands for. */
   readonly #nodes = new Map<string, string>();
   readonly #run: (forward: (x: Value) => void, x: Value) => void;
@@ -114,7 +114,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   constructor(
     model: AnyModule,
     layers: ReadonlyMap<string, Name>,
-    inputShape: Shape,
+    inputShape: Shape | undefined,
     run = (forward: (x: Value) => void, x: Value): void => forward(x),
   ) {
     super();
@@ -122,7 +122,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     this.#run = run;
     this.#inputShape = inputShape;
     this.#taps = new Taps('FeatureExtractor', this, layers, (x, some) => this.#trace(x, some));
-    const { names } = tracedModel('createFeatureExtractor', model, inputShape);
+    const { names } = tracedModel('createFeatureExtractor', model, inputShape ?? usualShape(model));
     for (const query of layers.keys()) {
       const node = nodeOf(names, query);
       if (node) this.#nodes.set(query, node.name);
@@ -222,7 +222,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const all = [...this.#model.namedParameters(), ...this.#model.namedBuffers()].map(([, state]) => state);
     const kept = this.#kept;
     if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
-    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShape);
+    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShape ?? usualShape(this.#model));
     const nodes = [...this.#nodes.values()].flatMap((name) => nodeOf(names, name) ?? []);
     const program = prune(graph.program(nodes.flatMap(({ output }) => valuesOf(output))));
     const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);

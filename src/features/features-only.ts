@@ -105,7 +105,7 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
   });
   const layers = new Map(names.map((name, i) => [stages[indices[i]!]!.layer, name] as const));
   const isDilated = sizes.some((size) => size > outputStride);
-  const net = new FeatureListNet<any>(model, layers, shape, isDilated ? dilated(outputStride) : undefined, infos);
+  const net = new FeatureListNet<any>(model, layers, inputShape, isDilated ? dilated(outputStride) : undefined, infos);
   // Where it can't be dilated, it is said here.
   if (isDilated) net.featureInfo(shape);
   return net;
@@ -139,7 +139,7 @@ export class FeatureListNet<Name extends number = number> extends FeatureExtract
   constructor(
     model: AnyModule,
     layers: ReadonlyMap<string, Name>,
-    inputShape: Shape,
+    inputShape: Shape | undefined,
     run: ((forward: (x: Value) => void, x: Value) => void) | undefined,
     stages: readonly StageInfo[],
   ) {

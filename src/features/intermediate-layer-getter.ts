@@ -3,7 +3,7 @@
  * takes dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ValueError } from '../errors.ts';
+import { describe, listed, ShapeError, ValueError } from '../errors.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
@@ -157,10 +157,11 @@ export class IntermediateLayerGetter<
 
   /**
    * The features that aren't what the model's own forward gives, as ResNet's `fc` without the flattening before it. The
-   * model is traced once, at the first call of this function, of {@link featureInfo} or of {@link forward}, and what is
-   * found then stays: the getter lets go of the model, and so of the dropped children's weights. Nothing is computed.
+   * model is traced once, at the first call of this function, of {@link featureInfo} or of {@link forward} with an
+   * input that the model takes. What is found then stays: the getter lets go of the model, and so of the dropped
+   * children's weights. Nothing is computed.
    *
-   * @param inputShape `[N, C, H, W]`
+   * @param inputShape `[N, C, H, W]`, or what else the model takes
    */
   deviations(inputShape: Shape): readonly Deviation<Name>[] {
     this.#taps.checkShape(inputShape);
@@ -177,7 +178,7 @@ export class IntermediateLayerGetter<
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
     own.watch = models.watch = { isQuiet: true };
     const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
-    const isPart = problemOf(() => model.forward(models.inputs[0])) !== '';
+    const failure = problemOf(() => model.forward(models.inputs[0]));
     const numbersOf = numbered([own, models]);
     this.#deviations = [...this.returnLayers].flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
@@ -185,10 +186,11 @@ export class IntermediateLayerGetter<
       const reason = !modelsValue
         ? "isn't run by the model's forward"
         : !value
-          ? `can't take what runs before it: ${problem}`
+          ? `can't take what runs before it: ${problem?.message}`
           : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
-      // What a forward that failed didn't come to isn't known.
-      return reason && (modelsValue || !isPart) ? { name, module, reason } : [];
+      // What a forward that failed didn't come to isn't known. Another input may tell.
+      if (!modelsValue && failure instanceof ShapeError) this.#model = model;
+      return reason && (modelsValue || !failure) ? { name, module, reason } : [];
     });
     return this.#deviations;
   }
@@ -196,8 +198,8 @@ export class IntermediateLayerGetter<
   /** At the first run, warns of what deviates. */
   #warn(inputShape: Shape): void {
     const onWarning = this.#onWarning;
-    this.#onWarning = null;
     const deviations = onWarning ? this.#compared(inputShape) : [];
+    if (!this.#model) this.#onWarning = null;
     if (deviations.length === 0) return;
     const layers = deviations.map(({ module, reason }) => `"${module}" (it ${reason})`).join(', ');
     onWarning!(

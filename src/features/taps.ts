@@ -40,6 +40,7 @@ export interface FeatureInfo<Name extends FeatureName = FeatureName> {
   /** The path of its layer, or the name of its node. */
   readonly module: string;
   readonly shape: Shape;
+  /** Of its axis 1; 1 where it has none. */
   readonly channels: number;
   /** How many of the input's rows one of the feature's stands for, by the strides between them: 8, 16, 32. */
   readonly reduction: number;
@@ -114,7 +115,7 @@ export class Taps<Name extends FeatureName> {
         name,
         module: paths.get(name)!,
         shape,
-        channels: shape[1]!,
+        channels: shape[1] ?? 1,
         reduction: Math.max(1, Math.round(reductions.get(value)!)),
         macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
         bytes: numel(shape) * 4,
@@ -126,9 +127,9 @@ export class Taps<Name extends FeatureName> {
   /** @throws {@link ShapeError} where no input has that shape */
   checkShape(inputShape: Shape): void {
     const isSize = (size: number, axis: number) => Number.isSafeInteger(size) && size >= Math.min(axis, 1);
-    if (!Array.isArray(inputShape) || inputShape.length !== 4 || ![...inputShape].every(isSize)) {
+    if (!Array.isArray(inputShape) || inputShape.length === 0 || ![...inputShape].every(isSize)) {
       throw new ShapeError(
-        `${this.#owner}: expected an input of shape [N, C, H, W] in which no axis but N is empty, ` +
+        `${this.#owner}: expected an input of shape [N, C, …] in which no axis but N is empty, ` +
           `got ${describe(inputShape)}`,
       );
     }

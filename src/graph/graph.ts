@@ -27,6 +27,11 @@ export class Value {
     this.axis = axis;
     this.stored = storedShape(this);
   }
+
+  /** @internal Operators would give NaN, or a branch that no number decides. */
+  [Symbol.toPrimitive](): never {
+    throw new ValueError('forward: expected functions of values, such as add(x, y), got an operator');
+  }
 }
 
 /** One application of an op. */

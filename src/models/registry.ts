@@ -93,8 +93,11 @@ function builderOf(caller: string, name: string): Builder {
  * @see torchvision.models.get_model
  */
 export function createModel<Name extends ModelName>(name: Name, options?: ModelOptions<Name>): ModelOf<Name>;
-/** As above, of a name that is known at run time alone. */
-export function createModel(name: string, options?: object): Module<any>;
+/** As above, of a name that is known at run time alone: of type `string`. */
+export function createModel<Name extends string>(
+  name: Name & (string extends Name ? unknown : never),
+  options?: object,
+): Module<any>;
 /** The implementation. */
 export function createModel(name: string, options?: any): any {
   return builderOf('createModel', name)(options);

@@ -19,9 +19,9 @@ export class ChannelAffine {
     this.#norm = { weight, bias, runningMean: filled(0), runningVar: filled(1), eps: 0 };
   }
 
-  /** Records it on `[N, C, …]`. */
+  /** Records it on `[N, C, …]`. Its node is `cat`: torchvision computes channel by channel and joins the channels. */
   record(x: Value): Value {
-    return record(batchNorm, [x], this.#norm);
+    return record(batchNorm, [x], this.#norm, 'cat');
   }
 }
 

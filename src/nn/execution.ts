@@ -87,7 +87,8 @@ type NamedState = readonly [path: string, state: Parameter];
 export interface Root extends Watchable {
   namedChildren(): Iterable<readonly [name: string, child: object]>;
   namedModules(): Iterable<readonly [path: string, module: object]>;
-  namedParameters(): Iterable<NamedState>;
+  /** Parameters and buffers, a shared module's under each of its names. */
+  namedState(): Iterable<NamedState>;
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
   /** Modules that ran in a trace although they aren't below. @throws where a parameter that is read isn't */
@@ -110,7 +111,7 @@ export class Execution<Out> {
   constructor(root: Root, options: CompileOptions) {
     this.model = new CompiledModel(options, {
       nameOf: (weight) => {
-        const [path] = [...root.namedParameters()].find(([, state]) => state === weight) ?? [];
+        const [path] = [...root.namedState()].find(([, state]) => state === weight) ?? [];
         return `"${path}"`;
       },
     });
@@ -262,7 +263,7 @@ export class Execution<Out> {
           'call loadStateDictAsync with both among inputShapes, or without inputShapes to keep the values',
       );
     }
-    const named = [...this.#root.namedParameters()].filter(([, state]) => missing.has(state));
+    const named = [...this.#root.namedState()].filter(([, state]) => missing.has(state));
     throw missingValues(name, 'all parameters that run', named);
   }
 }

@@ -203,10 +203,11 @@ const MOST_PROBLEMS = 8;
  * '' otherwise.
  */
 function hintOf(unexpected: readonly string[], missing: readonly string[], areSeveral: boolean): string {
-  const [first] = missing;
-  const wrapped = first && unexpected.find((key) => String(key).endsWith(`.${first}`));
+  // Not the first, which many models have: conv1.weight.
+  const typical = missing[missing.length >> 1];
+  const wrapped = typical && unexpected.find((key) => String(key).endsWith(`.${typical}`));
   if (wrapped) {
-    const prefix = cut(wrapped.slice(0, -first.length));
+    const prefix = cut(wrapped.slice(0, -typical.length));
     return ` the file's keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`;
   }
   const telling = areSeveral && [unexpected, missing].find(({ length }) => length > MOST_PROBLEMS);

@@ -171,14 +171,17 @@ export function split(x: Value, sizes: number | readonly number[], dim = 0): Val
 export function chunk(x: Value, chunks: number, dim = 0): Value[] {
   const shape = shapeOf('chunk', x);
   const axis = toDim('chunk', dim, shape.length);
-  return parts(x, 'chunk', axis, Math.max(1, Math.ceil((shape[axis] ?? 0) / whole('chunk: chunks', chunks))));
+  const size = Math.ceil((shape[axis] ?? 0) / whole('chunk: chunks', chunks));
+  // As PyTorch: nothing is parted into as many parts as are asked for.
+  return parts(x, 'chunk', axis, Math.max(1, size), size === 0 ? chunks : 1);
 }
 
-function parts(x: Value, name: string, axis: number, size: number): Value[] {
+function parts(x: Value, name: string, axis: number, size: number, least = 1): Value[] {
   const total = x.shape[axis] ?? 0;
-  const values = Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, i) =>
-    sliced(x, null, { axis, start: i * size, count: Math.min(size, total - i * size), step: 1 }),
-  );
+  const values = Array.from({ length: Math.max(least, Math.ceil(total / size)) }, (_, i) => {
+    const start = Math.min(i * size, total);
+    return sliced(x, null, { axis, start, count: Math.min(size, total - start), step: 1 });
+  });
   return announced(x, name, values);
 }
 

@@ -3,7 +3,7 @@
  * guessed.
  */
 
-import { MemoryError, ShapeError } from '../errors.ts';
+import { MemoryError } from '../errors.ts';
 import type { Program } from '../graph/graph.ts';
 import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
@@ -15,7 +15,7 @@ export interface Refused {
   readonly program: Program;
   readonly options: CheckedOptions;
   readonly engine: Engine;
-  /** The program for inputs of other shapes; throws a ShapeError where they are too small. */
+  /** The program for inputs of other shapes; throws where they are too small. */
   readonly resized: ((shapes: readonly Shape[]) => Program) | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Sized {
  * each try says what to try next.
  *
  * @param got what a plan for `given` takes
- * @param sizesOf what a plan takes for other inputs; throws a ShapeError where they are too small
+ * @param sizesOf what a plan takes for other inputs; throws where they are too small
  */
 export function smallerInput(
   given: readonly Shape[],
@@ -88,9 +88,9 @@ export function smallerInput(
       const shapes = shapesOf(k);
       try {
         last = { shapes, sizes: sizesOf(shapes) };
-      } catch (error) {
-        if (error instanceof ShapeError) return;
-        throw error;
+      } catch {
+        // Too small for the program, whatever its modules throw then.
+        return;
       }
     }
   };

@@ -57,6 +57,15 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
     });
   });
 
+  it('lists the nodes, but for those that are several tensors, which no layer can be', () => {
+    const { nodes } = JSON.parse(
+      print('inspect', '--model', 'shufflenet_v2_x0_5', '--nodes', '--size', '64', '--json'),
+    );
+    expect(nodes.map(({ name }: { name: string }) => name).slice(18, 22)).toEqual([
+      ...['stage2.0.cat', 'stage2.0.channel_shuffle', 'stage2.1.getitem', 'stage2.1.getitem_1'],
+    ]);
+  });
+
   it('says of an input that is too small which layer it is, and what works', () => {
     const { status, stderr } = folder.run('inspect', '--model', 'alexnet', '--size', '30');
     expect(status).not.toBe(0);

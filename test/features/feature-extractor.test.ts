@@ -12,17 +12,21 @@ import {
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { Conv2dNormActivation } from '../../src/models/blocks.ts';
+import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { ConvTranspose2d } from '../../src/nn/conv-transpose.ts';
+import { Conv1d } from '../../src/nn/conv1d.ts';
 import {
   add,
   cat,
   chunk,
   flatten,
   maxPool2d,
+  mean,
   narrow,
   pixelShuffle,
   pixelUnshuffle,
@@ -78,6 +82,24 @@ describe('getGraphNodeNames', () => {
       ...['x', 'conv', 'act', 'conv_1', 'act_1', 'sequence.0', 'sequence.1', 'relu', 'act_2'],
       ...['sub.relu', 'sub.sigmoid', 'sub.relu_1', 'sub.sigmoid_1', 'relu_1', 'add'],
     ]);
+  });
+
+  it('refuses a model of several inputs, with the way to have its values', () => {
+    class Two extends Module {
+      readonly conv = new Conv2d(3, 4, 1);
+      forward(image: Value, other: Value): Value {
+        return add(this.conv.call(image), this.conv.call(other));
+      }
+    }
+    expect(thrown(() => getGraphNodeNames(new Two()))).toBe(
+      'ValueError: getGraphNodeNames: expected a model whose forward takes one input, got a Two, whose takes 2; ' +
+        'return what you need from its forward, and call it',
+    );
+  });
+
+  it('names a transformed input as torchvision does', () => {
+    const names = getGraphNodeNames(googlenet({ transformInput: true, auxLogits: false }));
+    expect(names.slice(0, 3)).toEqual(['x', 'cat', 'conv1.conv']);
   });
 
   it('names functions as torchvision does, whatever they consist of', () => {
@@ -223,6 +245,15 @@ describe("the model's own forward", () => {
     const features = createFeatureExtractor(new Halves(), { returnNodes: ['chunk', 'getitem_1'] }).forward(image);
     expect(features.get('getitem_1')!.shape).toEqual([1, 2, 2, 3]);
     expect((features.get('chunk') as unknown as Tensor[])[1]).toEqual(features.get('getitem_1'));
+  });
+
+  it('is followed where another first layer takes other channels', () => {
+    const network = new TinyResNet();
+    const features = createFeatureExtractor(network, { returnNodes: ['layer1'] });
+    network.setSubmodule('conv1', new Conv2d(1, 8, 3, { bias: false }));
+    fillParameters(network);
+    expect(features.forward(noise('grey', [1, 1, 33, 47])).get('layer1')!.shape[0]).toBe(1);
+    expect([...features.stateShapes()][0]).toEqual(['conv1.weight', [8, 1, 3, 3]]);
   });
 
   it('is followed: hooks, attributes and new modules of the model change the features', () => {
@@ -430,6 +461,43 @@ describe('runs as the getter does', () => {
   });
 });
 
+describe('models that take no images', () => {
+  class Rows extends Module {
+    readonly fc1 = new Linear(4, 3);
+    readonly fc2 = new Linear(3, 2);
+    forward(row: Value): Value {
+      return mean(this.fc2.call(relu(this.fc1.call(row))), [0, 1]);
+    }
+  }
+
+  it('have reports, too', () => {
+    const features = createFeatureExtractor(new Rows(), { returnNodes: ['relu', 'mean'] });
+    const shared = { reduction: 1, deviates: false };
+    expect(features.featureInfo([5, 4])).toEqual([
+      { name: 'relu', module: 'relu', shape: [5, 3], channels: 3, macs: 60, bytes: 60, ...shared },
+      { name: 'mean', module: 'mean', shape: [], channels: 1, macs: 90, bytes: 4, ...shared },
+    ]);
+    expect(new IntermediateLayerGetter(new Rows(), { fc2: 'y' }).deviations([5, 4])).toEqual([
+      { name: 'y', module: 'fc2', reason: "gets another input from the model's forward" },
+    ]);
+  });
+
+  it('are traced with what their first layer takes', () => {
+    const shapeOf = (first: AnyModule) => {
+      const shapes: unknown[] = [];
+      first.registerForwardHook((_, [input]) => {
+        shapes.push((input as Value).shape);
+      });
+      createFeatureExtractor(new Sequential(new Identity(), first), { returnNodes: ['x'] });
+      return shapes[0];
+    };
+    expect(shapeOf(new Conv1d(3, 4, 3))).toEqual([1, 3, 224]);
+    expect(shapeOf(new Conv2d(6, 6, 3, { groups: 3 }))).toEqual([1, 6, 224, 224]);
+    expect(shapeOf(new ConvTranspose2d(3, 5, 3))).toEqual([1, 3, 224, 224]);
+    expect(shapeOf(new Linear(7, 1))).toEqual([1, 7]);
+  });
+});
+
 describe('bad input', () => {
   const attempt = (returnNodes: unknown, of: unknown = model) =>
     thrown(() => createFeatureExtractor(of as AnyModule, { returnNodes } as FeatureExtractorOptions<string[]>));
@@ -460,6 +528,12 @@ describe('bad input', () => {
     expect(thrown(() => getGraphNodeNames(null as never))).toBe(
       'ValueError: getGraphNodeNames: expected a Module, got null',
     );
+    for (const inputShape of ['x', [1, 3, -4, 5], [1, 3, 2.5]]) {
+      expect(thrown(() => createFeatureExtractor(model, { returnNodes: [], inputShape } as never))).toBe(
+        'ShapeError: createFeatureExtractor: inputShape: expected sizes that are whole numbers >= 0, got ' +
+          (typeof inputShape === 'string' ? '"x"' : `[${inputShape.join(', ')}]`),
+      );
+    }
     expect(thrown(() => createFeatureExtractor(model, { return_nodes: [] } as never))).toBe(
       'ValueError: createFeatureExtractor: expected options of returnNodes, inputShape, got "return_nodes"',
     );

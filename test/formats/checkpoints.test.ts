@@ -87,6 +87,13 @@ describe('keys that are not the model’s', () => {
     );
   });
 
+  it('are another architecture’s where some end as keys of the model do', () => {
+    expect(firstLine((key) => (key.startsWith('fc.') ? key : `${key}.conv1.weight`))).toBe(
+      'StateDictError: Error(s) in loading state_dict for ResNet: another architecture, as ' +
+        '"conv1.weight.conv1.weight", "bn1.weight.conv1.weight", "bn1.bias.conv1.weight" tell',
+    );
+  });
+
   it('may be a few of another head', () => {
     expect(firstLine((key) => key.replace(/^fc\./, 'head.'))).toBe(
       'StateDictError: Error(s) in loading state_dict for ResNet:',

@@ -481,6 +481,14 @@ describe('functional forms', () => {
       'ValueError: slice: expected start as a whole number, got 0.5',
     );
     expect(functional.chunk(x, 2, 1).map(({ shape }) => shape[1])).toEqual([2, 1]);
+    // PyTorch gives as many parts as were asked for where there is nothing to part.
+    expect(functional.chunk(new Graph([[0, 3]]).inputs[0]!, 3, 0).map(({ shape }) => shape)).toEqual([
+      ...[
+        [0, 3],
+        [0, 3],
+        [0, 3],
+      ],
+    ]);
     expect(thrown(() => functional.channelShuffle(x, 2))).toBe(
       'ShapeError: Number of channels must be divisible by groups. Got 3 channels and 2 groups.',
     );

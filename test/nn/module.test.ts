@@ -419,6 +419,41 @@ describe('call', () => {
     );
   });
 
+  it('names buffers that have no values, too', () => {
+    class Shifted extends Module {
+      readonly shift = new Buffer([5]);
+      forward(value: Value): Value {
+        return add(value, this.shift);
+      }
+    }
+    expect(thrown(() => new Shifted().call(noise('x', [1, 5])))).toBe(
+      'StateDictError: Shifted: expected values for all parameters that run, got none for "shift"; call ' +
+        'loadStateDict first',
+    );
+  });
+
+  it('refuses operators on values, which would give NaN or take a wrong branch', () => {
+    const refused = (operation: (value: any) => unknown) => {
+      class Operating extends Module {
+        forward(value: Value): Value {
+          operation(value);
+          return value;
+        }
+      }
+      return thrown(() => new Operating().call(x));
+    };
+    const message = 'ValueError: forward: expected functions of values, such as add(x, y), got an operator';
+    for (const operation of [
+      (value: any) => value + value,
+      (value: any) => value * 2,
+      (value: any) => -value,
+      (value: any) => value > 0,
+      (value: any) => `${value}`,
+    ]) {
+      expect(refused(operation)).toBe(message);
+    }
+  });
+
   it('refuses an output that holds something else than values', () => {
     class Wrong extends Module<number> {
       forward(): number {

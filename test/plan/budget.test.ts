@@ -256,14 +256,17 @@ describe('a smaller input', () => {
     expect(searched([[2 ** 40, 64]], 10, () => 11)).toMatchObject({ plans: 8 });
   });
 
-  it('is at least what the program can take', () => {
-    const tooSmall = ([shape]: readonly Shape[]) => {
-      const height = shape![2]!;
-      if (height < 33) throw new ShapeError('too small');
-      return height * 10;
-    };
-    expect(searched([[1, 3, 320, 320]], 100, tooSmall).shapes).toEqual([[1, 3, 50, 50]]);
-  });
+  it.each([new ShapeError('too small'), new TypeError("a forward's own")])(
+    'is at least what the program can take, which is told by %s',
+    (error) => {
+      const tooSmall = ([shape]: readonly Shape[]) => {
+        const height = shape![2]!;
+        if (height < 33) throw error;
+        return height * 10;
+      };
+      expect(searched([[1, 3, 320, 320]], 100, tooSmall).shapes).toEqual([[1, 3, 50, 50]]);
+    },
+  );
 });
 
 describe('compile', () => {

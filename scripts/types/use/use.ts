@@ -19,6 +19,7 @@ import {
   type Tensor,
   type Value,
 } from 'layertap';
+import { createModel } from 'layertap/models';
 import { getModelWeights, pretrained, ResNet50_Weights, type Weights } from 'layertap/weights';
 
 class Residual extends Module {
@@ -89,6 +90,16 @@ export function inferred(x: Tensor, layers: Map<string, string>): void {
     .get(logits ? 'a' : 'b');
   const backbone: Module<Map<FeatureName, Value>> = getter;
   backbone.call(nodes!);
+}
+
+/** Models by name. */
+export function named(name: string): Module {
+  const known: ReturnType<typeof resnet50> = createModel('resnet50', { numClasses: 10 });
+  // @ts-expect-error a model that isn't there
+  createModel('resnet51');
+  // @ts-expect-error an option that isn't there
+  createModel('efficientnet_b0', { numClass: 5 });
+  return known.training ? known : createModel(name, { numClasses: 10 });
 }
 
 /** Weights by name, and models with them. */
