@@ -11,6 +11,7 @@
 
 import { activatePixels } from "./activation";
 import { ABREAST, fourPanels, Tiles, tilesOf } from "./conv2d/tiles";
+import { Cut, Runs } from "./conv2d/cut";
 import { Epilogue } from "./epilogue";
 import { CALL_TILES, CLAMP, HARDSWISH, MAX_TILE_ROWS, PANEL } from "./layout";
 import { widenHalves } from "./simd";
@@ -28,17 +29,6 @@ const CALL_CHANNELS = 1024;
 // @ts-ignore: decorator
 @inline
 const PREFETCH_BYTES: usize = 32768;
-
-/** How the sums of a call are cut into runs: each of some taps, or of a part of one tap's channels. */
-class Runs {
-  static taps: i32 = 0;
-  static channels: i32 = 0;
-  /** Taps and channels of a run. */
-  static tapsOfRun: i32 = 0;
-  static channelsOfRun: i32 = 0;
-  /** Where sums lie before the last run. */
-  static partial: usize = 0;
-}
 
 /**
  * Convolution of `rows` output pixels: out = epilogue(bias + Σ x·w).
@@ -82,16 +72,11 @@ export function f32_conv2d(
 ): void {
   assert(rows > 0 && channelsIn > 0 && channelsOut > 0 && taps > 0, "sizes are positive");
   assert(tileRows >= 1 && tileRows <= MAX_TILE_ROWS && blockTiles > 0 && run > 0, "the schedule is in range");
-  const tiles = (rows + tileRows - 1) / tileRows;
-  // The first `larger` tiles have a row more than `base`.
-  const base = rows / tiles;
-  const larger = rows - base * tiles;
+  const tiles = Cut.into(rows, tileRows);
   assert(firstTile >= 0 && lastTile <= tiles && firstPanel >= 0, "tiles and panels are there");
   const panels = (channelsOut + 7) >> 3;
-  const runsOfTap = (channelsIn + run - 1) / run;
-  const channelsOfRun = (channelsIn + runsOfTap - 1) / runsOfTap;
-  const tapsOfRun = runsOfTap > 1 ? 1 : min(taps, run / channelsIn);
-  const isOneRun = runsOfTap == 1 && tapsOfRun == taps;
+  const isOneRun = Runs.into(taps, channelsIn, run);
+  Runs.partial = partial;
   assert(isOneRun || partial != 0, "runs before the last have a place");
   const callTiles = isOneRun ? max(CALL_TILES, CALL_CHANNELS / channelsIn) : CALL_TILES;
   const panelStep = <usize>channelsIn << 5;
@@ -102,22 +87,17 @@ export function f32_conv2d(
   // nothing that is still to be read: no terms to add to, and no residual, which may lie in `out`. The panels have to
   // lie there as float32, since `wide` has room for one of them. They have to be of one group, since each group has
   // input channels of its own.
-  const isPlain = !wide && !adds && !residual && lastPanel <= panels;
-  const isPixel = rows == 1 && taps == 1 && isPlain;
+  const isPixel = rows == 1 && taps == 1 && !wide && !adds && !residual && lastPanel <= panels;
+  // Panels before this one go in fours, of which each stores all eight channels.
   const abreastEnd = firstPanel + ((min(lastPanel, channelsOut >> 3) - firstPanel) & -ABREAST);
-  // No panel is prefetched beyond what is read of the last one.
+  // Where the last panel that is read ends: nothing is prefetched beyond.
   const weightsEnd = weights + <usize>(lastPanel - 1) * panelBytes + <usize>taps * panelStep;
   Tiles.tileBytes = tileBytes;
   Tiles.tapBytes = <usize>tileRows << 2;
   Tiles.residualBytes = residualBytes;
-  Runs.taps = taps;
-  Runs.channels = channelsIn;
-  Runs.tapsOfRun = tapsOfRun;
-  Runs.channelsOfRun = channelsOfRun;
-  Runs.partial = partial;
   for (let first = firstTile; first < lastTile; first += blockTiles) {
     const last = min(first + blockTiles, lastTile);
-    const row = <usize>(first * base + min(first, larger));
+    const row = <usize>Cut.rowOf(first);
     let prefetched: usize = 0;
     for (let panel = firstPanel; panel < lastPanel; panel++) {
       const group = panel / panels, panelOfGroup = panel - group * panels;
@@ -133,38 +113,43 @@ export function f32_conv2d(
         for (let at = w; at < prefetched; at += 64) load<u32>(at);
       }
       setPanel(min(PANEL, channelsOut - panelOfGroup * PANEL), panel, bias, epilogue);
+      // What onePixel or manyRuns changes is told for each panel anew.
       Tiles.inOffset = <usize>(group * channelsIn) << 2;
       Tiles.panelStep = panelStep;
       Tiles.runBytes = tileBytes;
       Tiles.outBytes = outBytes;
       let o = out + outOffset + row * outBytes;
-      let r = residual ? residual + outOffset + row * residualBytes : 0;
+      let r = residual + outOffset + row * residualBytes;
       let t = table + <usize>first * tileBytes;
       if (isPixel && panel < abreastEnd) {
         onePixel(t, w, panelBytes, o, (panel - firstPanel) & (ABREAST - 1));
-        activateTiles(1, o);
         continue;
       }
       for (let i = first; i < last;) {
-        const size = base + i32(i < larger);
-        const ofSize = (i < larger ? min(last, larger) : last) - i;
-        const count = min(ofSize, callTiles);
+        const size = Cut.sizeOf(i);
+        // A call takes tiles of one size.
+        const end = i < Cut.larger ? min(last, Cut.larger) : last;
+        const count = min(end - i, callTiles);
         Tiles.sums = adds ? o : 0;
         Tiles.sumsBytes = outBytes;
-        Tiles.residual = r;
+        Tiles.residual = residual ? r : 0;
         if (isOneRun) tilesOf(size, count, t, w, o);
         else manyRuns(size, count, t, w, o);
         activateTiles(count * size, o);
         i += count;
         t += <usize>count * tileBytes;
         o += <usize>(count * size) * outBytes;
-        if (r) r += <usize>(count * size) * residualBytes;
+        r += <usize>(count * size) * residualBytes;
       }
     }
   }
 }
 
-/** Tells the tiles of a panel's bias and epilogue. */
+/**
+ * Tells the tiles of a panel's bias and epilogue, but for the residual.
+ *
+ * @param stored how many of the panel's channels there are
+ */
 function setPanel(stored: i32, panel: i32, bias: usize, epilogue: usize): void {
   const at = <usize>panel << 5;
   Tiles.stored = stored;
@@ -228,6 +213,7 @@ function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofF
   Tiles.inOffset = <usize>(channels - 1) << 2;
   Tiles.panelStep = 32;
   tilesOf(1, 1, table, panel + (<usize>(channels - 1) << 5), out);
+  activateTiles(1, out);
 }
 
 /**
@@ -286,13 +272,11 @@ export function f32_conv2d_table(
 ): void {
   const area = outHeight * outWidth;
   const rows = images * area;
-  const tiles = (rows + tileRows - 1) / tileRows;
-  const base = rows / tiles;
-  const larger = rows - base * tiles;
+  const tiles = Cut.into(rows, tileRows);
   const tapStep = <usize>tileRows << 2;
-  let row = 0, image = 0, oy = 0, ox = 0;
+  let image = 0, oy = 0, ox = 0;
   for (let t = 0; t < tiles; t++) {
-    const size = base + i32(t < larger);
+    const size = Cut.sizeOf(t);
     let reached = !skipsPadding;
     for (let i = 0; i < size; i++) {
       let at = table + (<usize>i << 2);
@@ -308,7 +292,6 @@ export function f32_conv2d_table(
           at += tapStep;
         }
       }
-      row++;
       if (++ox == outWidth) {
         ox = 0;
         if (++oy == outHeight) { oy = 0; image++; }
