@@ -105,7 +105,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
   readonly #inputShape: Shape | undefined;
-  /** For each node asked for, the name of the one that it stands for. */
+  /** For each node asked for, the name of the one that it stood for when the model was traced by itself. */
   readonly #nodes = new Map<string, string>();
   readonly #run: (forward: (x: Value) => void, x: Value) => void;
   #kept: Kept | null = null;
@@ -223,7 +223,11 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const kept = this.#kept;
     if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
     const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShape ?? usualShape(this.#model));
-    const nodes = [...this.#nodes.values()].flatMap((name) => nodeOf(names, name) ?? []);
+    const nodes = [...this.#nodes.keys()].flatMap((query) => {
+      const node = nodeOf(names, query);
+      if (node) this.#nodes.set(query, node.name);
+      return node ?? [];
+    });
     const program = prune(graph.program(nodes.flatMap(({ output }) => valuesOf(output))));
     const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
     const read = new Set(parametersOf(program));
@@ -245,7 +249,6 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
   /** Records the model's own forward; features and their nodes in order of execution. */
   #trace(x: Value, layers: ReadonlyMap<string, Name>): Traced<Name> {
-    const wanted = new Map([...layers.keys()].map((query) => [query, this.#nodes.get(query)!]));
     const { graph } = x;
     const outer = graph.watch;
     const names = new NodeNames(this.#model, [x], outer);
@@ -254,17 +257,16 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       this.#run((value) => this.#model.call(value), x);
     } catch (error) {
       // What follows the last node may need a larger input, and isn't computed.
-      const isDone = [...wanted.values()].every((name) => nodeOf(names, name)?.name === name);
+      const isDone = [...layers.keys()].every((query) => nodeOf(names, query)?.name === this.#nodes.get(query));
       if (!(error instanceof ShapeError && isDone)) throw error;
     } finally {
       graph.watch = outer;
     }
-    const found = [...wanted].map(([query, name]) => ({ query, name, node: nodeOf(names, name) }));
-    const lost = found.filter(({ node, name }) => node?.name !== name);
+    const found = [...layers.keys()].map((query) => ({ query, node: nodeOf(names, query) }));
+    const lost = found.filter(({ node }) => !node);
     if (lost.length > 0) {
-      throw new ValueError(
-        `FeatureExtractor: expected every requested node to run, got no output of ${listed(lost.map(({ name }) => name))}`,
-      );
+      const queries = listed(lost.map(({ query }) => query));
+      throw new ValueError(`FeatureExtractor: expected every requested node to run, got no output of ${queries}`);
     }
     const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
     // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.

@@ -247,6 +247,20 @@ describe("the model's own forward", () => {
     expect((features.get('chunk') as unknown as Tensor[])[1]).toEqual(features.get('getitem_1'));
   });
 
+  it('is followed where a path ends in another node than before', () => {
+    const network = fillParameters(new TinyResNet());
+    const made = () => createFeatureExtractor(network, { returnNodes: ['layer1', 'layer4', 'fc'] });
+    const features = made();
+    features.forward(x);
+    network.layer4.append(fillParameters(new Conv2d(32, 32, 1)));
+    network.layer1.set(-1, new Identity());
+    network.setSubmodule('fc', fillParameters(new Sequential(new Identity(), new Linear(32, 3))));
+    expect(features.forward(x)).toEqual(made().forward(x));
+    expect(features.forward(x).get('fc')).toEqual(network.call(x));
+    expect(features.featureInfo(x.shape)).toEqual(made().featureInfo(x.shape));
+    expect([...features.stateShapes()]).toEqual([...made().stateShapes()]);
+  });
+
   it('is followed where another first layer takes other channels', () => {
     const network = new TinyResNet();
     const features = createFeatureExtractor(network, { returnNodes: ['layer1'] });
