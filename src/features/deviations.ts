@@ -14,7 +14,7 @@ export function runsInARow(model: AnyModule, children: readonly unknown[], input
   graph.watch = {
     isQuiet: true,
     enter(module, inputs) {
-      if (module === children[done] && inputs[0] !== value) value = undefined;
+      if (module === children[done] && (inputs.length > 1 || inputs[0] !== value)) value = undefined;
     },
     complete(module, output) {
       if (module !== children[done] || value === undefined) return;

@@ -698,6 +698,25 @@ describe("where the model's own forward does more than run its children in a row
     expect(warned(new ModuleDict({ a: new ReLU() }), { a: 'x' }).features.deviations(image.shape)).toEqual([]);
   });
 
+  it('tells of a child that the model gives more than what ran before it', () => {
+    class Up extends Module {
+      forward(value: Value, skip: Value | null = null): Value {
+        return skip ? add(value, skip) : value;
+      }
+    }
+    class Skipping extends Module {
+      readonly conv = fillParameters(new Conv2d(3, 4, 1));
+      readonly up = new Up();
+      forward(value: Value): Value {
+        const y = this.conv.call(value);
+        return this.up.call(y, y);
+      }
+    }
+    const { features, warnings } = warned(new Skipping(), { up: 'y' });
+    features.forward(image);
+    expect(warnings).toHaveLength(1);
+  });
+
   it('still tells after an input that the model does not take', () => {
     class Pooling extends Module {
       readonly a = fillParameters(new Conv2d(3, 4, 1));
