@@ -67,7 +67,9 @@ export function App({ engine }: { readonly engine: Engine }) {
         setOpened(await engine.ask('open', { network, source }, { signal: controller.signal }));
       } catch (error) {
         shared.fail(error);
+        return controller.signal.aborted;
       }
+      return true;
     },
     [engine, shared],
   );

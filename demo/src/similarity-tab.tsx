@@ -184,7 +184,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
               <li key={id}>
                 <button type="button" aria-pressed={id === query} title={name} onClick={() => find(id)}>
                   <Pixels picture={thumbnail} label={name} />
-                  <span>{name}</span>
+                  <span aria-hidden="true">{name}</span>
                 </button>
               </li>
             ))}

@@ -13,7 +13,8 @@ function networkOfFile(name: string, networks: readonly NetworkChoice[]): string
 export function NetworkPanel(props: {
   readonly host: Host | null;
   readonly opened: Opened | null;
-  readonly open: (network: string, source: WeightSource) => void;
+  /** Whether the network is open, or another one is asked for since. */
+  readonly open: (network: string, source: WeightSource) => Promise<boolean>;
   readonly fail: (error: unknown) => void;
 }) {
   const { host, opened, open, fail } = props;
@@ -28,7 +29,7 @@ export function NetworkPanel(props: {
     setNetwork(id);
     const isBuiltin = networks.find((other) => other.id === id)?.builtin;
     setRepo(networks.find((other) => other.id === id)?.repos[0] ?? '');
-    open(id, { kind: isBuiltin ? 'builtin' : 'none' });
+    tried(id, { kind: isBuiltin ? 'builtin' : 'none' });
   };
   const openFile = (file: File | undefined) => {
     if (!file) return;
@@ -36,7 +37,12 @@ export function NetworkPanel(props: {
     if (!host) return setWaiting(file);
     const id = networkOfFile(file.name, networks) ?? network;
     setNetwork(id);
-    open(id, { kind: 'file', file });
+    tried(id, { kind: 'file', file });
+  };
+  // What can't be opened leaves the network that was.
+  const tried = async (id: string, source: WeightSource) => {
+    const isOpen = await open(id, source);
+    if (!isOpen && opened) setNetwork(opened.id);
   };
 
   useEffect(() => {
@@ -101,7 +107,7 @@ export function NetworkPanel(props: {
         class="field"
         onSubmit={(event) => {
           event.preventDefault();
-          if (repo.trim()) open(network, { kind: 'hub', repo: repo.trim() });
+          if (repo.trim()) tried(network, { kind: 'hub', repo: repo.trim() });
         }}
       >
         <label for="repo">Or by name, from the Hugging Face hub</label>

@@ -13,6 +13,9 @@ import {
 import { bytes } from '../format.ts';
 import type { Problem } from '../protocol.ts';
 
+/** What is said of weights that another network was trained to. */
+export const OTHER_NETWORK = 'These weights are another network’s. Choose the network that they were trained for.';
+
 /** An error that is worded already. */
 export class Said extends Error {
   readonly problem: Problem;
@@ -28,27 +31,42 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Said) return error.problem;
   const detail = error instanceof Error ? error.message : String(error);
   if (error instanceof MemoryError) return memoryProblem(detail);
+  const deeper = /state dicts? under "(.+?)"/.exec(detail);
+  if (error instanceof FormatError && deeper) return checkpointProblem(deeper[1]!);
   if (error instanceof FormatError) return { title: 'This file isn’t a weight file.', detail };
   if (error instanceof NetworkError) return { title: 'The weights couldn’t be fetched.', detail };
   if (error instanceof StateDictError) {
-    return { title: 'These weights are another network’s. Choose the network that they were trained for.', detail };
+    return { title: OTHER_NETWORK, detail };
   }
   if (error instanceof ShapeError) return { title: 'This network can’t take an input of this size.', detail };
   if (error instanceof KeyError || error instanceof UnsupportedError) {
     return { title: 'This network can’t be opened.', detail };
   }
   if (error instanceof RangeError) return memoryProblem(detail);
+  if (/expected a repository such as/.test(detail)) return { title: 'This isn’t the name of a repository.', detail };
   if (error instanceof LayertapError) return { title: 'The network couldn’t run.', detail };
   return { title: 'Something went wrong.', detail };
+}
+
+/** A training's file has the weights among others. */
+function checkpointProblem(key: string): Problem {
+  return {
+    title: 'This file is a checkpoint, which holds more than the weights.',
+    detail: `They are under ${JSON.stringify(key)}. In Python, save them alone: torch.save(checkpoint[${JSON.stringify(key)}], "weights.pth").`,
+  };
 }
 
 /** The plan says beforehand what it would take. */
 function memoryProblem(detail: string): Problem {
   const found = /within (\d+) bytes.*?got (at least )?(\d+)/.exec(detail);
-  if (!found) return { title: 'This tab hasn’t enough memory. Choose a smaller input or network.', detail };
+  if (!found) {
+    const title = 'This tab hasn’t enough memory. Choose a smaller input or network.';
+    return { title, detail: 'Nothing was computed.' };
+  }
   const [, budget, least = '', needed] = found;
   const fits = /what fits:.*?an input of \[1, 3, (\d+), (\d+)\]/.exec(detail);
-  const way = fits ? ` An input of ${fits[1]} × ${fits[2]} pixels fits.` : ' Choose a smaller network.';
+  // The size that can be chosen is the shorter side's.
+  const way = fits ? ` An input size of ${Math.min(+fits[1]!, +fits[2]!)} fits.` : ' Choose a smaller network.';
   return {
     title: `Too large for this tab: ${least}${bytes(Number(needed))} are needed, ${bytes(Number(budget))} are allowed.${way}`,
     detail: 'Nothing was computed or allocated.',

@@ -16,6 +16,7 @@ import type { Event, Opened, WeightSource } from '../protocol.ts';
 import { builtin } from './builtin.ts';
 import { compileOptions } from './host.ts';
 import { DIGITS, type Network, network, treeOf } from './networks.ts';
+import { OTHER_NETWORK, Said } from './problems.ts';
 
 /** The name of the feature that the answer is made of. */
 export const ANSWER = '\0answer';
@@ -69,6 +70,7 @@ export class Session {
     const file = await opening;
     if (!file) return new Session(plain, null, '');
     try {
+      checkFirst(plain, file);
       // The last tensor of the network is its last layer's: as many rows as there are classes.
       const numClasses = classesOf(plain, file);
       const name = source.kind === 'file' ? source.file.name : 'comes with this page';
@@ -189,6 +191,19 @@ async function opened(source: WeightSource, signal: AbortSignal): Promise<Opened
     default:
       return null;
   }
+}
+
+/**
+ * Fails weights of another network by its first layer's, before the network that is open is let go of.
+ *
+ * @throws {@link Said}
+ */
+function checkFirst({ id, model }: Network, { tensors }: OpenedWeights): void {
+  const [key, shape] = [...model.stateShapes()][0]!;
+  const there = tensors.get(key)?.shape;
+  if (String(there) === String(shape)) return;
+  const got = there ? `${key} of ${there.join(' × ')}` : `no ${key}, but ${[...tensors.keys()][0] ?? 'nothing'}`;
+  throw new Said(OTHER_NETWORK, `The first layer of ${id} is ${key} of ${shape.join(' × ')}. The file has ${got}.`);
 }
 
 /** How many classes a file's last layer has, where that isn't what the network is made with. */
