@@ -30,7 +30,7 @@ export class Value {
 
   /** @internal Operators would give NaN, or a branch that no number decides. */
   [Symbol.toPrimitive](): never {
-    throw new ValueError('forward: expected functions such as add(x, y), got an operator');
+    throw new ValueError('forward: expected functions as add(x, y), got an operator');
   }
 }
 

@@ -201,7 +201,10 @@ export class Execution<Out> {
     }
     this.#packedFor = inputShapes;
     const plans = inputShapes.map((shape) => this.#entry([shape], this.#whole).plan);
-    const weights = new Set(plans.flatMap(({ constants }) => constants.flatMap(({ weight }) => weight ?? [])));
+    const constants = plans.flatMap(({ constants }) => constants);
+    const weights = new Set(constants.flatMap(({ weight }) => weight ?? []));
+    // Another op reads it as it is.
+    for (const { weight, owner } of constants) if (!weight) weights.delete(owner as Parameter);
     const others = new Set(
       plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
     );

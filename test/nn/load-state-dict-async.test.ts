@@ -5,12 +5,16 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { FormatError, MemoryError, StateDictError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import type { Value } from '../../src/graph/graph.ts';
 import { BasicBlock, ResNet } from '../../src/models/resnet.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { linear, matmul } from '../../src/nn/functional.ts';
+import { Module } from '../../src/nn/module.ts';
 import type { CompileOptions } from '../../src/plan/compile-options.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
@@ -240,6 +244,22 @@ describe('loadStateDictAsync with inputShapes', () => {
     for (const shape of [small, large, similar, small, large]) {
       expect(both.call(input(shape)).data).toEqual(expected.get(shape));
     }
+  });
+
+  it('keeps the values of a weight that another op reads as they are', async () => {
+    class Tied extends Module {
+      readonly weight = new Parameter([8, 8]);
+      forward(x: Value): Value {
+        return matmul(linear(x, this.weight), this.weight);
+      }
+    }
+    const state = fillParameters(new Tied()).stateDict();
+    const loaded = new Tied();
+    loaded.loadStateDict(state);
+    const model = new Tied();
+    await model.loadStateDictAsync(new File(state), { inputShapes: [[2, 8]] });
+    const input = generatedTensor('input', [2, 8]);
+    expectBits(model.call(input).data, loaded.call(input).data, 'tied');
   });
 
   it('never drops a packed weight, however large an input comes', async () => {

@@ -442,7 +442,7 @@ describe('call', () => {
       }
       return thrown(() => new Operating().call(x));
     };
-    const message = 'ValueError: forward: expected functions such as add(x, y), got an operator';
+    const message = 'ValueError: forward: expected functions as add(x, y), got an operator';
     for (const operation of [
       (value: any) => value + value,
       (value: any) => value * 2,
