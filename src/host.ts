@@ -49,7 +49,7 @@ export interface NodeFiles {
 }
 
 /** The modules of Node that are used here. */
-interface BuiltinModules {
+export interface BuiltinModules {
   readonly 'node:v8': { setFlagsFromString(flag: string): void };
   readonly 'node:fs/promises': NodeFiles;
   readonly 'node:os': { homedir(): string };

@@ -1,13 +1,15 @@
 /** The checksum of zip files: by the host's zlib where there is one, which is many times as fast, else by tables. */
 
-import type { HostScope } from '../host.ts';
+import type { BuiltinModules, HostScope } from '../host.ts';
 
 /** CRC-32 of bytes, as zlib's `crc32`. */
 export function crc32(bytes: Uint8Array): number {
-  // Older Nodes have a zlib without it, and pages no process.
-  const zlib = (globalThis as unknown as HostScope).process?.getBuiltinModule?.('node:zlib');
+  // Older Nodes have a zlib without it, and pages no process. To look for it takes as long as a few kilobytes.
+  zlib ??= (globalThis as unknown as HostScope).process?.getBuiltinModule?.('node:zlib');
   return zlib?.crc32?.(bytes) ?? crc32ByTables(bytes);
 }
+
+let zlib: BuiltinModules['node:zlib'] | undefined;
 
 /** Bytes that are added at once, each by a table of its own: the last byte's is the first. */
 const STRIDE = 16;

@@ -156,7 +156,7 @@ async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatErr
       const needed = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.wholeBytes, pickles.end);
       if (needed > fileBytes) {
         least = needed;
-        why = `, by the storages that ${describe(name)} names`;
+        why = `, by the storages of ${describe(name)}`;
       }
     }
   } catch {

@@ -253,7 +253,7 @@ describe('weights by URL', () => {
     const { status, stderr } = await folder.runBeside(['convert', server.url, 'f.safetensors']);
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^layertap: http:\S+: pth: the end is missing: 4000000 of at least 49\d{5} bytes, by the storages that "archive\/data\.pkl" names\n$/,
+      /^layertap: http:\S+: pth: the end is missing: 4000000 of at least 49\d{5} bytes, by the storages of "archive\/data\.pkl"\n$/,
     );
   });
 
