@@ -1,4 +1,7 @@
-/** Activations after HARDSWISH, which go by an exponential but for HARDSIGMOID: a pass over pixels that are stored. */
+/**
+ * The activations that kernels don't have in registers (HARDSIGMOID, SIGMOID, SILU, GELU): a pass over pixels that are
+ * stored. All but HARDSIGMOID go by an exponential.
+ */
 
 import { clamp, ramp } from "./epilogue";
 import { GELU, HARDSIGMOID, SIGMOID } from "./layout";

@@ -1,6 +1,4 @@
-/**
- * Depthwise convolution, one filter for each channel, on channels-last images.
- */
+/** Depthwise convolution, one filter for each channel, on channels-last images. */
 
 import { activatePixels } from "./activation";
 import { activate, clamp, Epilogue, hardswish } from "./epilogue";
@@ -46,9 +44,9 @@ class Call {
   /** The chunk of channels, in bytes. */
   static from: usize = 0;
   static to: usize = 0;
-  /** The first column of the window in the image; it may be negative. */
+  /** The column of the image at which the window begins; it may be negative. */
   static column: i32 = 0;
-  /** Of one pixel: taps inside of the image, and where the pixel goes. */
+  /** One pixel's taps inside of the image along each axis, and its address in the output. */
   static tapsY: i32 = 0;
   static tapsX: i32 = 0;
   static out: usize = 0;
@@ -88,7 +86,7 @@ export function f32_dwconv2d(
   assert((pixelBytes & 15) == 0 && (outBytes & 15) == 0, "pixels are whole vectors");
   assert(firstRow >= 0 && lastRow <= outHeight, "rows are there");
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
-  // In blocks, windows reach at most half a kernel beyond the image.
+  // The most pixels by which a window reaches beyond the image. Blocks are for at most half a kernel.
   const beyond = max(
     max(top, (outHeight - 1) * strideHeight - top + kernelHeight - height),
     max(left, (outWidth - 1) * strideWidth - left + kernelWidth - width),

@@ -66,7 +66,7 @@ export function storeLanes(to: usize, v: v128, lanes: i32): void {
   }
 }
 
-/** The largest finite binary16's bits are below this. */
+/** A binary16 whose bits without the sign are at least this is infinite or a NaN. */
 export const HALF_INFINITY: i32 = 0x7c00;
 
 /**

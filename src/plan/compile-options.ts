@@ -54,7 +54,8 @@ export function checkedOptions(options: CompileOptions): CheckedOptions {
   }
   if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes <= 0 || memoryBudgetBytes > MAX_BYTES) {
     throw new ValueError(
-      `compile: expected memoryBudgetBytes as a whole number from 1 to ${MAX_BYTES}, got ${describe(memoryBudgetBytes)}`,
+      `compile: expected memoryBudgetBytes as a whole number from 1 to ${MAX_BYTES}, ` +
+        `got ${describe(memoryBudgetBytes)}`,
     );
   }
   if (weightStorage !== 'f32' && weightStorage !== 'f16') {

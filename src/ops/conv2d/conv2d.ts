@@ -34,9 +34,9 @@ export const conv2d: Op<Conv2dAttrs> = {
     if (x![1] !== inGroup * groups) {
       const isChannelsLast = x![3] === inGroup * groups;
       throw new ShapeError(
-        `conv2d: expected x with ${inGroup * groups} channels (weight ${formatShape(weight.shape)}, groups ` +
-          `${groups}), ` +
-          `got ${x![1]} in x ${formatShape(x!)}${isChannelsLast ? '; it looks like [N, H, W, C], tensors are [N, C, H, W]' : ''}`,
+        `conv2d: expected x with ${inGroup * groups} channels ` +
+          `(weight ${formatShape(weight.shape)}, groups ${groups}), got ${x![1]} in x ${formatShape(x!)}` +
+          `${isChannelsLast ? '; it looks like [N, H, W, C], tensors are [N, C, H, W]' : ''}`,
       );
     }
     const counts = windowCounts('conv2d', x!, windowOf(attrs));

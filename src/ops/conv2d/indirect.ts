@@ -6,7 +6,7 @@ import { convolutionPhase, gemmConstants, gemmScratchBytes, listOf, tableBytes }
 import { channelsOf, pixelsOf } from '../lowering/slot.ts';
 import { type Conv2dAttrs, isDepthwise, isStem, weightSizes, windowOf } from './attrs.ts';
 
-/** The algorithm for every convolution but depthwise ones and stems, which have one of their own. */
+/** The algorithm for every convolution but depthwise ones and stems, which have algorithms of their own. */
 export const indirect: Algorithm<Conv2dAttrs> = {
   name: 'indirect',
   addsInPlace: true,

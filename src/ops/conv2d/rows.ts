@@ -34,6 +34,7 @@ export const rows: Algorithm<Conv2dAttrs> = {
     // The copy with padding, in whole cache lines.
     const copyBytes = Math.ceil(numel(shape) / 16) * 64;
     const channelsIn = kernelWidth * inGroup;
+    // A filter row is one tap of the copy, and the copy has its padding.
     const window: Window = { kernelSize: [kernelHeight, 1], stride, padding: NO_SIDES, dilation };
     return {
       work: { macs: pixelsOf(output) * out * inGroup * taps, transformed: 0 },

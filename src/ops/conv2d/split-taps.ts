@@ -13,7 +13,7 @@ import { channelsOf, imageSizes, pixelsOf } from '../lowering/slot.ts';
 import { NO_SIDES, ONE_PIXEL } from '../rules/window.ts';
 import { type Conv2dAttrs, weightSizes } from './attrs.ts';
 
-/** Output rows and columns whose pixels a tap reaches inside of the image. */
+/** How many rows and columns of the output have pixels for which a tap lies inside of the image. */
 interface Reach {
   readonly rows: number;
   readonly columns: number;
@@ -48,7 +48,7 @@ function reachOf(x: Shape, output: Shape, attrs: Conv2dAttrs): readonly Reach[] 
  */
 const LEAST_CHANNELS = 64;
 
-/** An algorithm for kernels with padding, where one tap reaches every output pixel. */
+/** The algorithm for kernels of which one tap, mostly the middle one, reaches the image for every output pixel. */
 export const splitTaps: Algorithm<Conv2dAttrs> = {
   name: 'split-taps',
 

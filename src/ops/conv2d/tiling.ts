@@ -20,7 +20,7 @@ export interface Tiling {
    * their columns (the middle two).
    */
   readonly grids: readonly TileGrid[];
-  /** Tiles of each grid and those before it. */
+  /** Where each grid ends: the number of its tiles and of those before it. */
   readonly ends: readonly number[];
   /** Tiles of all grids. */
   readonly count: number;
@@ -59,10 +59,10 @@ function tilesAlong(pixels: number, tile: number, dilation: number): { whole: nu
 }
 
 /**
- * The tiles that a point is multiplied for: those without a last row or column leave out its {@link
- * Transform.lastPoints}.
+ * The tiles that a point is multiplied for. Tiles that lack their last row or column leave out the {@link
+ * Transform.lastPoints} along it.
  */
-export function tilesOf({ side, lastPoints }: Transform, ends: readonly number[], point: number): Range {
+export function tilesOfPoint({ side, lastPoints }: Transform, ends: readonly number[], point: number): Range {
   const needsRows = lastPoints.includes(Math.floor(point / side));
   const needsColumns = lastPoints.includes(point % side);
   const first = needsColumns ? ends[0]! : 0;
@@ -81,18 +81,19 @@ function weightOf({ side, weightSide }: Transform, point: number): number {
   return along(Math.floor(point / side)) * weightSide + along(point % side);
 }
 
-/** {@link Tiling.ends} of a block of tiles, counted from its first. */
+/** {@link Tiling.ends} within a block of tiles, counted from the block's first tile. */
 export function endsIn({ ends }: Tiling, { first, count }: Range): readonly number[] {
   return ends.map((end) => Math.min(Math.max(end - first, 0), count));
 }
 
 /** Neighbouring points that are multiplied for the same tiles of a block. */
 export interface Products {
-  /** The first point, and its weight; the others' follow. */
+  /** The first point, and which weight it is multiplied by. The other points and their weights follow. */
   readonly point: number;
   readonly weight: number;
+  /** How many points. */
   points: number;
-  /** The first tile, counted from the block's. */
+  /** The first tile, counted from the block's first, and how many tiles. */
   readonly tile: number;
   readonly tiles: number;
 }
@@ -101,7 +102,7 @@ export interface Products {
 export function productsOf(transform: Transform, ends: readonly number[]): Products[] {
   const found: Products[] = [];
   for (let point = 0; point < transform.side ** 2; point++) {
-    const { first: tile, count: tiles } = tilesOf(transform, ends, point);
+    const { first: tile, count: tiles } = tilesOfPoint(transform, ends, point);
     const weight = weightOf(transform, point);
     const last = found.at(-1);
     if (last?.tile === tile && last.tiles === tiles && last.weight + last.points === weight) last.points++;
@@ -110,7 +111,7 @@ export function productsOf(transform: Transform, ends: readonly number[]): Produ
   return found.filter(({ tiles }) => tiles > 0);
 }
 
-/** Writes where the tiles are, as the kernels read it: image, row and column of each. */
+/** Writes where the tiles are, as the kernels read it: image, row and column of each, TILE_PLACE_BYTES together. */
 export function writeTiles({ images, grids }: Tiling, memory: WebAssembly.Memory, address: number): void {
   const tiles = grids.flatMap(({ rows, columns }) =>
     [...Array(images).keys()].flatMap((image) =>

@@ -49,14 +49,14 @@ import {
   type Products,
   productsOf,
   type Tiling,
-  tilesOf,
+  tilesOfPoint,
   tilingOf,
   weightCount,
   writeTiles,
 } from './tiling.ts';
 import type { Transform } from './transforms.ts';
 
-/** Scratch bytes of one thread, which its transforms use one after the other. */
+/** Scratch bytes of one thread. Its transforms of inputs, outputs and weights use them one after the other. */
 const THREAD_BYTES = Math.max(WINOGRAD_INPUT_BYTES, WINOGRAD_OUTPUT_BYTES, WINOGRAD_WEIGHT_BYTES);
 
 /** Tiles from which on a weight is transformed in each run: see {@link isPretransformed}. */
@@ -174,7 +174,7 @@ function workOf({ attrs }: Conv2dSite, transform: Transform, { count, ends }: Ti
   const { inGroup, out } = weightSizes(attrs);
   const points = transform.side ** 2;
   let products = 0;
-  for (let point = 0; point < points; point++) products += tilesOf(transform, ends, point).count;
+  for (let point = 0; point < points; point++) products += tilesOfPoint(transform, ends, point).count;
   const weights = pretransformed ? 0 : weightCount(transform) * inGroup * out;
   return {
     macs: products * inGroup * out,
@@ -203,7 +203,7 @@ interface Places {
   readonly productBytes: number;
   /** The offset of the transformed weight; null where the constant is transformed. */
   readonly weights: number | null;
-  /** Bytes of it all, the threads' own at the start. */
+  /** Bytes of it all. Each thread's own scratch memory comes first. */
   readonly bytes: number;
 }
 
@@ -221,8 +221,8 @@ function placesOf(
   const { groups } = attrs;
   const inGroup = channelsIn / groups;
   const chunk = groups > 1 ? channelsIn : Math.min(channelsIn, MAX_CHUNK);
-  // Enough rows for each point's weights to pay for their way from memory: more, where a row has more channels. A
-  // thread has only some of the points.
+  // A block has enough tiles to pay for fetching each point's weights from memory, and more where a row has more
+  // channels. It has more for more threads, since a thread multiplies only some of the points.
   const mostTiles = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
   const blocks = Math.ceil(count / mostTiles);
   const blockSize = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
@@ -249,7 +249,7 @@ function placesOf(
   };
 }
 
-/** Rows a multiple of 4 KiB apart would meet in the same sets of a cache. */
+/** Bytes from row to row. Rows that are a multiple of 4 KiB apart would meet in the same sets of a cache. */
 function skewed(bytes: number): number {
   return bytes % 4096 === 0 ? bytes + 64 : bytes;
 }
@@ -265,17 +265,17 @@ interface Block {
   readonly products: readonly PlacedProducts[];
 }
 
-/** What is computed in which order: blocks of tiles, of each chunks of input channels. */
+/** What is computed in which order: block by block of tiles, and in each block chunk by chunk of input channels. */
 interface Schedule {
   readonly chunks: readonly Range[];
   readonly blocks: readonly Block[];
-  /** The products of all blocks, each once. */
+  /** The products of all blocks; blocks that have equal ones share them. */
   readonly products: readonly PlacedProducts[];
-  /** Where the tiles are, then what f32_conv2d reads of each of the products. */
+  /** Bytes for where the tiles are, and behind that for the addresses that f32_conv2d reads for the products. */
   readonly tableBytes: number;
 }
 
-/** Most blocks lie within one grid of tiles. Those have equal products, which are kept once. */
+/** A site's schedule. Most blocks lie within one grid of tiles. Those have equal products, which are kept once. */
 function scheduleOf(
   transform: Transform,
   tiling: Tiling,
@@ -289,10 +289,10 @@ function scheduleOf(
     const key = String(ends);
     let products = known.get(key);
     if (!products) {
-      products = productsOf(transform, ends).map((some) => {
+      products = productsOf(transform, ends).map((neighbours) => {
         const tableOffset = end;
-        end += tableBytes(some.tiles, 1, tileRows);
-        return { ...some, tableOffset };
+        end += tableBytes(neighbours.tiles, 1, tileRows);
+        return { ...neighbours, tableOffset };
       });
       known.set(key, products);
     }
@@ -409,7 +409,7 @@ function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
 
 /** The products of a block over some channels. None reads what another one writes, so one phase has all of them. */
 function productPhase(bound: Bound, products: readonly PlacedProducts[], channels: Range): Phase {
-  const gemms = products.map((some) => productGemm(bound, some, channels));
+  const gemms = products.map((neighbours) => productGemm(bound, neighbours, channels));
   return gemmPhase(gemms, bound.site.engine);
 }
 

@@ -1,4 +1,4 @@
-/** How work is cut for threads. One rule serves all kernels, and no result depends on the number of threads. */
+/** How work is cut: for threads, and into pieces of one size. No result depends on the number of threads. */
 
 import { LANES } from '../../wasm/kernels.gen.ts';
 
@@ -9,8 +9,8 @@ export interface Range {
 }
 
 /**
- * The one rule for cutting work: a range for each thread, or for each thing where there are fewer. No two differ by
- * more than one.
+ * The one rule for cutting work for threads: a range for each thread, or for each thing where there are fewer things.
+ * The ranges' counts differ by at most one.
  */
 export function ranges(count: number, threads: number): Range[] {
   const shares = Math.min(count, threads);
@@ -28,12 +28,12 @@ export function pieces(count: number, size: number): readonly Range[] {
   }));
 }
 
-/** Images, or rows of one image. */
+/** Whole images, or some rows of one image. */
 export interface Band {
-  /** The first image, and how many. */
+  /** The first image, and how many images. */
   readonly image: number;
   readonly images: number;
-  /** The first row of each, and how many. */
+  /** The first row of each image, and how many rows. */
   readonly row: number;
   readonly rows: number;
 }

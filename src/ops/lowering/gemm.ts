@@ -31,7 +31,7 @@ const BLOCK_BYTES = 384 * 1024;
  */
 const RUN = 256;
 
-/** What a convolution and a linear layer have both. */
+/** The attributes that a convolution and a linear layer share. */
 interface Weighted {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
@@ -122,7 +122,7 @@ export function panelBytes(channelsIn: number, taps: number, storage: WeightStor
   return channelsIn * taps * PANEL * (storage === 'f16' ? 2 : 4);
 }
 
-/** How many products a GEMM's sums have, and how the weights among them are stored. */
+/** How many products a sum of a GEMM has, and how the weights are stored. */
 interface SumSizes {
   readonly channelsIn: number;
   readonly taps: number;
@@ -131,11 +131,11 @@ interface SumSizes {
 
 /** Bytes of scratch memory that a GEMM takes in all threads. */
 export function gemmScratchBytes(sizes: SumSizes, { threads }: Engine): number {
-  return threads * (f16Bytes(sizes) + partialBytes(sizes));
+  return threads * (wideBytes(sizes) + partialBytes(sizes));
 }
 
-/** Bytes of a thread's panel of float32, where weights are stored as f16. */
-function f16Bytes({ channelsIn, taps, weightStorage }: SumSizes): number {
+/** Bytes for a thread's panel of float32 where weights are stored as f16; none where they are float32 already. */
+function wideBytes({ channelsIn, taps, weightStorage }: SumSizes): number {
   return weightStorage === 'f16' ? panelBytes(channelsIn, taps) : 0;
 }
 
@@ -158,7 +158,7 @@ function tileCount(rows: number, tileRows: number): number {
   return Math.ceil(rows / tileRows);
 }
 
-/** Bytes of f32_conv2d's table. */
+/** Bytes of f32_conv2d's table: an address for each tap of each row, of whole tiles. */
 export function tableBytes(rows: number, taps: number, tileRows: number): number {
   return tileCount(rows, tileRows) * tileRows * taps * 4;
 }
@@ -169,7 +169,7 @@ export interface Gemm {
   readonly rows: number;
   /** How many groups are computed. */
   readonly groups: number;
-  /** The first of them; 0 where absent. Weights, `out` and the rows' channels begin with group 0. */
+  /** The first group that is computed; 0 where absent. Weights, `out` and the rows' channels begin with group 0. */
   readonly firstGroup?: number;
   /** Of one group. */
   readonly channelsIn: number;
@@ -213,7 +213,7 @@ export function gemmPhase(gemms: readonly Gemm[], engine: Engine): Phase {
 function gemmSteps(gemm: Gemm, { tileRows, threads }: Engine, before: number): Phase {
   const { rows, groups, channelsIn, channelsOut, taps, adds = false, firstGroup = 0 } = gemm;
   const { blockTiles, table, weights, panelBytes: bytes, out, outBytes, bias, record } = gemm;
-  const ofF16 = f16Bytes(gemm);
+  const ofWide = wideBytes(gemm);
   const ofPartial = partialBytes(gemm);
   const tiles = tileCount(rows, tileRows);
   const panels = groups * panelsOf(channelsOut);
@@ -221,7 +221,7 @@ function gemmSteps(gemm: Gemm, { tileRows, threads }: Engine, before: number): P
   const cut = gemm.cut ?? (tiles < panels ? 'panels' : 'tiles');
   return ranges(cut === 'tiles' ? tiles : panels, threads).map(({ first, count }, step) => {
     const last = first + count;
-    const scratch = gemm.scratch + threadOf(before + step, threads) * (ofF16 + ofPartial);
+    const scratch = gemm.scratch + threadOf(before + step, threads) * (ofWide + ofPartial);
     const share =
       cut === 'tiles'
         ? { firstTile: first, lastTile: last, firstPanel, lastPanel: firstPanel + panels }
@@ -239,8 +239,8 @@ function gemmSteps(gemm: Gemm, { tileRows, threads }: Engine, before: number): P
       table,
       weights,
       panelBytes: bytes,
-      wide: ofF16 > 0 ? scratch : 0,
-      partial: ofPartial > 0 ? scratch + ofF16 : 0,
+      wide: ofWide > 0 ? scratch : 0,
+      partial: ofPartial > 0 ? scratch + ofWide : 0,
       out,
       outBytes,
       bias,
