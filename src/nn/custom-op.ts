@@ -1,12 +1,14 @@
 /** Ops of a user's own: the way out for what no op of layertap does. */
 
 import { describe, ShapeError } from '../errors.ts';
-import { record, type Value } from '../graph/graph.ts';
+import { checkValue, record, type Value } from '../graph/graph.ts';
 import { byReference } from '../ops/lowering/host.ts';
 import type { Op, Reference } from '../ops/op.ts';
 import { callable, withDefaults } from '../options.ts';
+import { Parameter } from '../tensor/parameter.ts';
 import { checkShape, formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { asValue } from './arithmetic.ts';
 
 /** What {@link customOp} makes an op of. */
 export interface CustomOp {
@@ -31,10 +33,10 @@ export interface CustomOp {
  *     });
  *     // in forward: square(this.conv.call(x))
  *
- * @returns a function of values, for a module's `forward`
+ * @returns a function of values and of the module's parameters, for its `forward`; the first one is a value
  * @throws {@link ValueError} where a part is missing or of a wrong type
  */
-export function customOp(custom: CustomOp): (...inputs: Value[]) => Value {
+export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Parameter)[]) => Value {
   const parts = { name: '', inferShape: undefined, compute: undefined };
   const given = withDefaults<CustomOp, Record<keyof CustomOp, unknown>>('customOp', custom, parts);
   const name = String(given.name) || 'custom';
@@ -64,5 +66,9 @@ export function customOp(custom: CustomOp): (...inputs: Value[]) => Value {
     reference,
     algorithms: byReference(reference),
   };
-  return (...inputs) => record(op, inputs, null);
+  return (x, ...more) => {
+    checkValue(name, x);
+    const values = more.map((one) => (one instanceof Parameter ? asValue(name, one, x) : one));
+    return record(op, [x, ...values], null);
+  };
 }

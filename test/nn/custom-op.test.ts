@@ -8,7 +8,8 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { customOp } from '../../src/nn/custom-op.ts';
 import { channelShuffle } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
-import { Tensor } from '../../src/tensor/tensor.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
+import { Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { ThreadPool } from '../../src/threads/index.ts';
 import { fillParameters } from '../support/generator.ts';
 import { thrown } from '../support/thrown.ts';
@@ -52,6 +53,34 @@ describe('customOp', () => {
     );
     expect(network.call(x)).toEqual(network.at(2).call(squared));
     expect(network.compiled!.steps.map(({ op, algorithm }) => `${op} ${algorithm}`)[1]).toBe('square host');
+  });
+
+  it('takes parameters of the module, whose changes count', () => {
+    const scaled = customOp({
+      name: 'scaled',
+      inferShape: ([shape]) => shape!,
+      compute: ([image, factor]) => image!.data.map((v) => v * factor!.data[0]!),
+    });
+    class Scaled extends Module {
+      readonly factor = new Parameter([1]);
+      forward(image: Value): Value {
+        return scaled(image, this.factor);
+      }
+    }
+    const scaling = new Scaled();
+    for (const factor of [2, -3]) {
+      scaling.loadStateDict([['factor', tensor([factor], [1])]]);
+      expect(scaling.call(x).data).toEqual(x.data.map((v) => v * factor));
+    }
+    class None extends Module {
+      forward(): Value {
+        return (square as () => Value)();
+      }
+    }
+    expect(thrown(() => new None().call(x))).toBe(
+      'ValueError: square: expected values, as forward() gets them, got undefined; to compute with a Tensor, call ' +
+        'the module: module.call(x)',
+    );
   });
 
   it('takes several inputs and gives another shape', () => {
