@@ -1,23 +1,26 @@
 /**
  * How far a run over many pictures is: on a terminal a bar with per cent and time left, elsewhere a line from time to
- * time. All on stderr.
+ * time. All on stderr. Not by a package: those hide the cursor, which a signal leaves hidden, or go back to where they
+ * began, over the lines that came since.
  */
 
-import cliProgress from 'cli-progress';
+import { status } from './print.js';
 
 /** Lines come so far apart where there is no terminal. */
 const LINE_MS = 10_000;
 
-/** Parts of a picture that the bar tells apart: of its multiply-accumulates. */
-const PARTS = 1000;
+/** The bar is drawn so often. */
+const DRAW_MS = 100;
+
+/** Characters of the bar. */
+const WIDTH = 30;
 
 /** A run's progress. */
 export class Bar {
   #total;
-  #bar;
   #isShown;
   #begin = performance.now();
-  #last = this.#begin;
+  #last = process.stderr.isTTY ? Number.NEGATIVE_INFINITY : this.#begin;
 
   /**
    * @param {number} total pictures
@@ -26,37 +29,30 @@ export class Bar {
   constructor(total, { quiet = false }) {
     this.#total = total;
     this.#isShown = !quiet && total > 1;
-    this.#bar =
-      this.#isShown && process.stderr.isTTY
-        ? new cliProgress.SingleBar({
-            format: '{bar} {percentage} % | {pictures} of {all} pictures | {eta_formatted} left',
-            stream: process.stderr,
-            hideCursor: true,
-            clearOnComplete: true,
-            etaBuffer: 50,
-          })
-        : null;
-    this.#bar?.start(total * PARTS, 0, { pictures: 0, all: total });
   }
 
   /**
    * @param {number} pictures that are done, with the part of those under way
    */
   update(pictures) {
-    if (!this.#isShown) return;
-    this.#bar?.update(Math.floor(pictures * PARTS), { pictures: Math.floor(pictures) });
     const now = performance.now();
-    if (this.#bar || now - this.#last < LINE_MS || pictures === 0) return;
+    const apart = process.stderr.isTTY ? DRAW_MS : LINE_MS;
+    if (!this.#isShown || pictures === 0 || now - this.#last < apart) return;
     this.#last = now;
+    const part = pictures / this.#total;
     const left = Math.ceil((((now - this.#begin) / pictures) * (this.#total - pictures)) / 1000);
-    const percent = Math.floor((pictures / this.#total) * 100);
-    process.stderr.write(
-      `layertap: ${percent} %, ${Math.floor(pictures)} of ${this.#total} pictures, ${left} s left\n`,
-    );
+    const time = left < 120 ? `${left} s` : `${Math.ceil(left / 60)} min`;
+    const text = `${Math.floor(part * 100)} %, ${Math.floor(pictures)} of ${this.#total} pictures, ${time} left`;
+    const bar = '='.repeat(Math.floor(part * WIDTH)).padEnd(WIDTH, '-');
+    if (process.stderr.isTTY) status(`${bar} ${text}`);
+    else process.stderr.write(`layertap: ${text}\n`);
   }
 
-  /** Takes the bar away. */
-  stop() {
-    this.#bar?.stop();
+  /** Takes the bar away: before a line is printed, and in the end. */
+  clear() {
+    if (!this.#isShown) return;
+    status('');
+    // The next one is drawn at once.
+    if (process.stderr.isTTY) this.#last = Number.NEGATIVE_INFINITY;
   }
 }

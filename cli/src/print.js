@@ -73,12 +73,15 @@ function scaled(value, step, units) {
 }
 
 /**
- * Shows on stderr what is going on, where that is a terminal; '' clears it.
+ * Shows on stderr what is going on, where that is a terminal, as far as a line goes: only one line is cleared; ''
+ * clears it.
  *
  * @param {string} text
  */
 export function status(text) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  const { isTTY, columns } = process.stderr;
+  // Some terminals don't say how wide they are.
+  if (isTTY) process.stderr.write(`\r\x1b[K${text.slice(0, (columns || 80) - 1)}`);
 }
 
 /**

@@ -57,6 +57,7 @@ export async function runPictures({
     const { message } = expected(error);
     const line = message.startsWith(`${picture}: `) ? message : `${picture}: ${message}`;
     failed.push({ picture, error: line });
+    bar.clear();
     process.stderr.write(`${failureLine(line)}\n`);
   };
   /** Batches that are computed, in order, each with what it has come to so far. @type {Running[]} */
@@ -70,6 +71,8 @@ export async function runPictures({
       const group = result.groups.find((one) => one.members.includes(member));
       try {
         if (failure) throw failure.error;
+        // What it prints begins a line.
+        bar.clear();
         const index = group?.members.indexOf(member) ?? 0;
         if (group) await take(picture, group.output, index, { input: group.input, size: group.sizes[index] });
       } catch (error) {
@@ -112,7 +115,7 @@ export async function runPictures({
       showProgress();
     }
   } finally {
-    bar.stop();
+    bar.clear();
     await network.close();
   }
   return { done: pictures.length - failed.length, failed, ms: performance.now() - begin };

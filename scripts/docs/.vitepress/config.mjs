@@ -23,6 +23,18 @@ function linksToRepository(md) {
   });
 }
 
+/**
+ * Shows indented code, which VitePress gives neither a frame nor a bar to scroll by, as it shows fenced code. All of it
+ * is commands.
+ *
+ * @param {any} md markdown-it
+ */
+function framesForCommands(md) {
+  md.core.ruler.push('commands', (/** @type {any} */ { tokens }) => {
+    for (const token of tokens) if (token.type === 'code_block') Object.assign(token, { type: 'fence', info: 'sh' });
+  });
+}
+
 export default {
   title: 'layertap',
   description: "Activations of a torchvision network's layers, wherever JavaScript runs",
@@ -33,7 +45,12 @@ export default {
   lastUpdated: false,
   // TypeDoc writes the reference after the pages; build.mjs checks links to it.
   ignoreDeadLinks: [/^\/reference\//],
-  markdown: { config: linksToRepository },
+  markdown: {
+    config(/** @type {any} */ md) {
+      linksToRepository(md);
+      framesForCommands(md);
+    },
+  },
   // The pages lie where there are no packages; what renders them finds these from here.
   vite: {
     plugins: [
