@@ -1,7 +1,7 @@
 /**
  * How the page is built and served: static files with relative addresses, so that they can lie in any folder of any
- * host. The preview sends the headers that make a page cross-origin isolated, which threads need; `public/_headers` asks
- * hosts for them that read such a file.
+ * host. The preview sends the headers that make a page cross-origin isolated, which threads need. `public/_headers`
+ * asks hosts for them that read such a file.
  */
 
 import { defineConfig } from 'vite';

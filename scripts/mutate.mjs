@@ -172,7 +172,11 @@ export function mutator(seed) {
   };
 }
 
-/** The names and contents of a zip file that is as it should be. @param {Uint8Array} bytes @returns {[string, Uint8Array][]} */
+/**
+ * The names and contents of a zip file that is as it should be.
+ *
+ * @param {Uint8Array} bytes @returns {[string, Uint8Array][]}
+ */
 function entriesOf(bytes) {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const end = file.lastIndexOf('PK\x05\x06', undefined, 'latin1');

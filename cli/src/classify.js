@@ -21,7 +21,7 @@ import { outcomeOf, runPictures } from './run-pictures.js';
  * Classifies the pictures, and prints each as soon as it is.
  *
  * @param {ClassifyOptions} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function classify(options) {
   const { top, json = false } = options;

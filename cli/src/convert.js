@@ -35,7 +35,7 @@ const OTHERS = /\.(npy|npz|pth|pt|ckpt|bin)$/i;
  * Converts the file.
  *
  * @param {ConvertOptions} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function convert({ input, output, dtype, modelOptions, layers, ...options }) {
   const isPrinted = output === STANDARD;

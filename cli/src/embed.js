@@ -24,7 +24,7 @@ const SAVED_EVERY = 256;
  * Embeds the pictures and writes the vectors.
  *
  * @param {EmbedOptions} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function embed(options) {
   const { output, layers, skipExisting = false, json = false } = options;

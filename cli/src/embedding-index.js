@@ -52,7 +52,7 @@ export function indexFormatOf(path) {
 /**
  * A path as an index names it, or what is no path as it is. What stands behind a URL's path may be a secret.
  *
- * @param {import('./source.js').WeightSource} source
+ * @param {import('./weight-source.js').WeightSource} source
  * @param {string} weights
  * @param {string} index the index's path
  */

@@ -45,7 +45,7 @@ import { outcomeOf, runInput, runPictures } from './run-pictures.js';
  * Computes the features and writes them.
  *
  * @param {ExtractOptions} given
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function extract(given) {
   const one = oneInputOf(given);
@@ -56,7 +56,7 @@ export async function extract(given) {
  * One input's features as one file.
  *
  * @param {ExtractOptions & { output: string }} given
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function extractOne(given) {
   const { output, quiet = false } = given;
@@ -134,7 +134,7 @@ async function extractOne(given) {
  * A file of features for each picture, in a folder.
  *
  * @param {ExtractOptions & { pictures: readonly string[], outputDir: string }} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function extractAll(options) {
   const { layers, outputDir, heatmaps: folder, skipExisting = false, format = 'safetensors' } = options;

@@ -1,4 +1,4 @@
-/** What computes the features of some layers: a getter where it gives the model's own values, otherwise an extractor. */
+/** What computes features of layers: a getter where it gives the model's own values, otherwise an extractor. */
 
 import { createFeatureExtractor, IntermediateLayerGetter, ValueError } from 'layertap';
 import { CommandError } from './failures.js';

@@ -14,8 +14,8 @@ export const HUB = 'hub:';
  * first, then what was read before. HF_ENDPOINT names a mirror, and HF_TOKEN is the token, as in Python.
  *
  * @param {string} text
- * @param {import('./source.js').SourceOptions & { option: string }} options
- * @returns {Promise<import('./source.js').WeightSource>}
+ * @param {import('./weight-source.js').SourceOptions & { option: string }} options
+ * @returns {Promise<import('./weight-source.js').WeightSource>}
  * @throws {UsageError} where options of the model are given, which the config tells
  * @throws {CommandError} where there is no such repository, or its model isn't one of torchvision's
  */

@@ -36,7 +36,7 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * Describes a model. Without layers, all children are kept, and run as the model's own forward runs them.
  *
  * @param {InspectOptions} options
- * @returns {import('./program.js').Outcome}
+ * @returns {import('./outcome.js').Outcome}
  */
 export function inspect({ model: name, modelOptions, layers, size, depth, nodes: withNodes = false }) {
   const model = buildModel(name, modelOptions);

@@ -53,7 +53,7 @@ export function attempted(action) {
  * Describes the models whose names fit a pattern.
  *
  * @param {string} pattern `*` stands for any characters
- * @returns {import('./program.js').Outcome}
+ * @returns {import('./outcome.js').Outcome}
  * @throws {CommandError} where no name fits
  */
 export function describeModels(pattern) {

@@ -36,7 +36,7 @@ const MOST_THREADS = 64;
 export class Network {
   /** torchvision's name. @type {string} */
   model;
-  /** @type {import('./source.js').WeightSource} */
+  /** @type {import('./weight-source.js').WeightSource} */
   source;
   /** @type {ReturnType<typeof preparationOf>} */
   preparation;
@@ -52,7 +52,7 @@ export class Network {
 
   /**
    * @param {NetworkOptions & { model: string }} options
-   * @param {import('./source.js').WeightSource} source
+   * @param {import('./weight-source.js').WeightSource} source
    * @param {import('./preparation.js').Preset} [preset]
    */
   constructor(options, source, preset) {

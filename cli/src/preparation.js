@@ -42,7 +42,7 @@ function recipe(preset) {
  * How photos are prepared: by the preset that was given, else as the weights want it, else by the default.
  *
  * @param {Preset | undefined} preset
- * @param {import('./source.js').Preparation | undefined} own what the weights want
+ * @param {import('./weight-source.js').Preparation | undefined} own what the weights want
  * @param {Preset} [byDefault]
  * @returns {Prepared}
  */

@@ -22,14 +22,7 @@ import { segment } from './segment.js';
 import { similar } from './similar.js';
 import { describeWeights } from './weights.js';
 
-/**
- * What a command did: the object that --json prints, the lines that people get, and what either should know of the
- * result.
- *
- * @typedef {{ result: object, lines: readonly string[], warnings?: readonly string[],
- *   isFailed?: boolean, isOnStderr?: boolean }} Outcome of which some may have failed; the lines go to stderr where
- *   stdout has the output itself
- */
+/** @typedef {import('./outcome.js').Outcome} Outcome */
 
 /** The name by which shells complete: that of the installed command. */
 const COMMAND = 'layertap';

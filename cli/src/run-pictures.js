@@ -191,7 +191,7 @@ export async function runInput(network, input, { quiet = false, onReady, fit } =
  * @param {object} what.result more of it
  * @param {number} [what.skipped]
  * @param {readonly string[]} [what.lines] after the summary
- * @returns {import('./program.js').Outcome & { isFailed: boolean }}
+ * @returns {import('./outcome.js').Outcome & { isFailed: boolean }}
  */
 export function outcomeOf({ command, verb, network, ran, result, skipped = 0, lines = [] }) {
   const { done, failed, ms } = ran;

@@ -32,7 +32,7 @@ const AUXILIARY = /^aux_classifier\./;
  * 0.
  *
  * @param {SegmentOptions} given
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function segment(given) {
   const one = oneInputOf(given);
@@ -43,7 +43,7 @@ export async function segment(given) {
  * One input's mask.
  *
  * @param {SegmentOptions & { output: string }} given
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function segmentOne(given) {
   const { output, scores: scoresPath, quiet = false } = given;
@@ -115,7 +115,7 @@ async function segmentOne(given) {
  * A mask for each picture, in a folder.
  *
  * @param {SegmentOptions & { pictures: readonly string[], outputDir: string }} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function segmentAll(options) {
   const { outputDir, scores: scoresFolder, skipExisting = false } = options;

@@ -20,7 +20,7 @@ import { runInput } from './run-pictures.js';
  * Embeds the query as the index's pictures were, and compares it with all of them.
  *
  * @param {SimilarOptions} options
- * @returns {Promise<import('./program.js').Outcome>}
+ * @returns {Promise<import('./outcome.js').Outcome>}
  */
 export async function similar(options) {
   const { index: path, query, top } = options;

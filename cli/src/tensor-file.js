@@ -61,7 +61,7 @@ async function openTensors(source) {
  * Opens weights around their use: safetensors, an index of shards, or PyTorch's `.pth`.
  *
  * @template T
- * @param {import('./source.js').WeightSource} source
+ * @param {import('./weight-source.js').WeightSource} source
  * @param {KeyOptions} options
  * @param {(file: import('layertap').OpenedWeights, label: string) => Promise<T>} use
  * @returns {Promise<T>}

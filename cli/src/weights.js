@@ -11,7 +11,7 @@ const MIB = 2 ** 20;
  * Describes the weights whose names, or whose models' names, fit a pattern.
  *
  * @param {string} pattern `*` stands for any characters
- * @returns {import('./program.js').Outcome}
+ * @returns {import('./outcome.js').Outcome}
  * @throws {CommandError} where no name fits
  */
 export function describeWeights(pattern) {

@@ -7,23 +7,13 @@ import { About } from './parts/about.tsx';
 import { NetworkPanel } from './parts/network-panel.tsx';
 import { Tabs } from './parts/tabs.tsx';
 import type { Host, Opened, Problem, WeightSource } from './protocol.ts';
+import type { Shared } from './shared.ts';
 import { SimilarityTab } from './similarity-tab.tsx';
 
 const TABS = [
   { id: 'layers', title: 'Layers' },
   { id: 'similarity', title: 'Similarity' },
 ] as const;
-
-/** What the parts of the page share. */
-export interface Shared {
-  readonly engine: Engine;
-  /** Tells everybody who listens what goes on: read aloud, and shown where it is a problem. */
-  readonly say: (text: string) => void;
-  readonly fail: (error: unknown) => void;
-  readonly clearProblem: () => void;
-  /** The first answer, or a problem, is there: what it would have waited for can be asked for. */
-  readonly settled: () => void;
-}
 
 export function App({ engine }: { readonly engine: Engine }) {
   const [host, setHost] = useState<Host | null>(null);

@@ -1,7 +1,6 @@
 /** One picture through the network: its layers, and its answer. */
 
 import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Shared } from './app.tsx';
 import { bytes, milliseconds } from './format.ts';
 import { AnswerCard } from './parts/answer-card.tsx';
 import { LayerCard } from './parts/layer-card.tsx';
@@ -9,6 +8,7 @@ import { LayerTree } from './parts/layer-tree.tsx';
 import { PictureInput } from './parts/picture-input.tsx';
 import { Pixels } from './parts/pixels.tsx';
 import type { Answer, Event, LayerDetails, LayerMaps, Opened, Picture, WeightsProgress } from './protocol.ts';
+import type { Shared } from './shared.ts';
 
 /** What is asked of a network; another network has settings of its own. */
 interface Settings {

@@ -1,12 +1,12 @@
 /** Photos side by side, and the nearest in a folder. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Shared } from './app.tsx';
 import { ProblemError } from './engine.ts';
 import { isPicture } from './files.ts';
 import { DropSection, FileButton } from './parts/files.tsx';
 import { Pixels } from './parts/pixels.tsx';
 import type { Neighbour, Opened, Picture, TreeNode } from './protocol.ts';
+import type { Shared } from './shared.ts';
 
 /** A photo that has a vector. */
 interface Photo {
@@ -63,7 +63,8 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
       const detail =
         given.length === 0
           ? 'The folder is empty.'
-          : `None of its ${given.length} ${given.length === 1 ? 'file is' : 'files is'} a photo: JPEG, PNG, WebP, AVIF or GIF.`;
+          : `None of its ${given.length} ${given.length === 1 ? 'file is' : 'files is'} a photo: ` +
+            'JPEG, PNG, WebP, AVIF or GIF.';
       return fail(new ProblemError({ title: 'There are no pictures here.', detail }));
     }
     adding.current?.abort();

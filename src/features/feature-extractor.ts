@@ -323,6 +323,7 @@ function missingNodes(model: AnyModule, names: NodeNames, missing: readonly stri
     return level === '' ? `its nodes are ${near}` : `the nodes of ${describe(level)} are ${near}`;
   });
   return new ValueError(
-    `createFeatureExtractor: node: ${listed(missing)} is not present in model; ${there.join('; ')}${model.pathHint(missing)}`,
+    `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +
+      `${there.join('; ')}${model.pathHint(missing)}`,
   );
 }

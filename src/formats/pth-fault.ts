@@ -7,7 +7,7 @@ export function malformed(problem: string, options?: ErrorOptions): FormatError 
   return new FormatError(`pth: ${problem}`, options);
 }
 
-/** @throws {@link FormatError} unless the condition holds, with what was expected, and with what came if that is given */
+/** @throws {@link FormatError} unless the condition holds: what was expected, and what came where that is given */
 export function check(condition: unknown, expected: string, got?: unknown): asserts condition {
   if (!condition) throw malformed(`expected ${expected}${got === undefined ? '' : `, got ${got}`}`);
 }

@@ -1,4 +1,4 @@
-/** Reads the tensors of a `.pth` file: storages in the order of their bytes, each once, and the tensors that view them. */
+/** Reads the tensors of a `.pth` file: each storage once, in the order of bytes, and the tensors that view it. */
 
 import { describe } from '../errors.ts';
 import { arrayOf, itemBytes } from '../tensor/dtype.ts';

@@ -125,7 +125,8 @@ export async function cachedSource(
     byteLength ??= origin.byteLength;
     if (byteLength !== undefined && origin.byteLength !== undefined && origin.byteLength !== byteLength) {
       throw new FileChangedError(
-        `${caller}: expected the same file as in the cache from ${name}, got ${origin.byteLength} bytes after ${byteLength}`,
+        `${caller}: expected the same file as in the cache from ${name}, ` +
+          `got ${origin.byteLength} bytes after ${byteLength}`,
       );
     }
     return bytes;

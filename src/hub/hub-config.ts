@@ -34,7 +34,7 @@ const MAX_CLASSES = 1_000_000;
 /** The largest side of an input. timm's own are up to 1024; of a larger one, a small image takes gigabytes. */
 const MAX_SIDE = 2048;
 
-/** The least part of a resized image that the crop shows: nothing below 0.8 is in use, and an image is resized by it. */
+/** The least part of a resized image that a crop shows: nothing below 0.8 is in use. An image is resized by it. */
 const LEAST_PART = 0.25;
 
 /** Arguments of a model that change nothing in inference. */

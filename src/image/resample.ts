@@ -103,12 +103,18 @@ export function resample(
   const filter = FILTERS[interpolation];
   const { left, top, width, height } = region;
   checkImageSize(name, width, height);
-  const down = size.height === image.height ? null : windows(name, image.height, size.height, top, height, filter);
+  const down =
+    size.height === image.height
+      ? null
+      : windows(name, { from: image.height, to: size.height, begin: top, count: height }, filter);
   // Windows begin and end in the order of their pixels: the first one and the last one bound the rows that are read.
   const firstRow = down ? down.first[0]! : top;
   const rows = down ? down.first[height - 1]! + down.length[height - 1]! - firstRow : height;
   checkImageSize(name, width, rows);
-  const across = size.width === image.width ? null : windows(name, image.width, size.width, left, width, filter);
+  const across =
+    size.width === image.width
+      ? null
+      : windows(name, { from: image.width, to: size.width, begin: left, count: width }, filter);
   const wide = across
     ? resampleRows(name, image, across, { left, top: firstRow, width, height: rows })
     : cut(name, image, { left, top: firstRow, width, height: rows });
@@ -142,12 +148,22 @@ interface Windows {
   readonly stride: number;
 }
 
+/** An axis that is resized, and the output positions on it that are asked for. */
+interface Axis {
+  /** Pixels of the input, and of the whole output. */
+  readonly from: number;
+  readonly to: number;
+  /** The first output position that is asked for, and how many. */
+  readonly begin: number;
+  readonly count: number;
+}
+
 /**
- * The filter, centred on each of `count` output positions from `begin` on and, when shrinking, stretched to cover the
- * input pixels that fall into it; what would be outside of the image is cut off, and the rest scaled to a sum of 1.
- * Double precision throughout, each operation in the order that Pillow's bits need.
+ * The filter, centred on each output position that is asked for and, when shrinking, stretched to cover the input
+ * pixels that fall into it. What would be outside of the image is cut off, and the rest is scaled to a sum of 1. All of
+ * it is in double precision, each operation in the order that Pillow's bits need.
  */
-function windows(name: string, inSize: number, outSize: number, begin: number, count: number, filter: Filter): Windows {
+function windows(name: string, { from: inSize, to: outSize, begin, count }: Axis, filter: Filter): Windows {
   const scale = inSize / outSize;
   const stretch = Math.max(scale, 1);
   const reach = filter.reach * stretch;

@@ -1,4 +1,4 @@
-/** Options of padding, pooling and resizing: their defaults and their check, once for the layer and for the functional form. */
+/** Options of padding, pooling and resizing: defaults and checks, once for the layer and for the functional form. */
 
 import { cut, describe, ValueError } from '../errors.ts';
 import { NO_SIDES, type Pair, type Sides, toPair, toSides } from '../ops/rules/window.ts';

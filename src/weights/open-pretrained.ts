@@ -27,7 +27,7 @@ export interface PretrainedSource extends OpenOptions {
   readonly checkHash?: boolean | undefined;
   /** Asked for the file before the network is: `torchCheckpoint` of `layertap/node`. It is given torchvision's URL. */
   readonly local?: ((url: string) => PromiseLike<LocalFile | null>) | undefined;
-  /** Keeps the parts of files that were read: `folderCache()` of `layertap/node`, `rangesInCache()` of `layertap/hub`. */
+  /** Keeps parts of files that were read: `folderCache()` of `layertap/node`, `rangesInCache()` of `layertap/hub`. */
   readonly cache?: RangeCache | undefined;
 }
 

@@ -97,7 +97,7 @@ export interface WeightsModelOptions {
   readonly transformInput?: boolean;
 }
 
-/** The options with which torchvision's builder makes the model of weights; those that aren't there are its defaults. */
+/** The options with which torchvision's builder makes the model of weights; absent ones are its defaults. */
 export function modelOptionsOf({ model, meta }: Weights): WeightsModelOptions {
   if (model === 'googlenet') return { auxLogits: false, transformInput: true };
   if (model === 'inception_v3') return { transformInput: true };

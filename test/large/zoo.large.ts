@@ -1,4 +1,4 @@
-/** Networks whose float32 weights don't fit: weights are stored as f16, and torchvision's are rounded to f16 as well. */
+/** Networks whose float32 weights don't fit: weights are stored as f16, and torchvision's are rounded to f16 too. */
 
 import { writeFileSync } from 'node:fs';
 import { afterAll } from 'vitest';

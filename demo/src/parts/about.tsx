@@ -12,12 +12,14 @@ export function About({ host }: { readonly host: Host | null }) {
           <li>
             {host.isRelaxed
               ? 'Relaxed SIMD: yes.'
-              : 'Relaxed SIMD: no, so plain SIMD is used. A browser with relaxed SIMD, such as Chrome, Edge or Firefox, would be faster.'}
+              : 'Relaxed SIMD: no, so plain SIMD is used. A browser with relaxed SIMD, ' +
+                'such as Chrome, Edge or Firefox, would be faster.'}
           </li>
           <li>
             {host.isIsolated
               ? `Threads: ${host.threads}.`
-              : 'Threads: one. With the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy this page would use more, and be faster.'}
+              : 'Threads: one. With the headers Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy ' +
+                'this page would use more, and be faster.'}
           </li>
           <li>
             Memory: up to {bytes(host.budgetBytes)} for a network. What needs more is refused before anything is

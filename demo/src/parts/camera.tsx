@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ProblemError } from '../engine.ts';
-import type { TakePicture } from './picture-input.tsx';
+import type { TakePicture } from './take-picture.ts';
 
 /** Why there is no picture, in words for people. */
 function refusal(error: unknown): ProblemError {

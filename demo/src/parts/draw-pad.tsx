@@ -1,7 +1,7 @@
 /** A sheet of paper to draw digits on, of the size of the scenes that the network knows. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { TakePicture } from './picture-input.tsx';
+import type { TakePicture } from './take-picture.ts';
 
 /** The scenes' own size; the page shows it larger. */
 const [WIDTH, HEIGHT] = [160, 128];

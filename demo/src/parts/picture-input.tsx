@@ -5,9 +5,7 @@ import { isWeights } from '../files.ts';
 import { Camera } from './camera.tsx';
 import { DrawPad } from './draw-pad.tsx';
 import { DropSection, FileButton } from './files.tsx';
-
-/** Takes a picture; null is the scene that comes with the page. */
-export type TakePicture = (source: Blob | ImageBitmap | null, name: string) => void;
+import type { TakePicture } from './take-picture.ts';
 
 export function PictureInput(props: {
   readonly take: TakePicture;

@@ -52,7 +52,9 @@ export function problemOf(error: unknown): Problem {
 function checkpointProblem(key: string): Problem {
   return {
     title: 'This file is a checkpoint, which holds more than the weights.',
-    detail: `They are under ${JSON.stringify(key)}. In Python, save them alone: torch.save(checkpoint[${JSON.stringify(key)}], "weights.pth").`,
+    detail:
+      `They are under ${JSON.stringify(key)}. In Python, save them alone: ` +
+      `torch.save(checkpoint[${JSON.stringify(key)}], "weights.pth").`,
   };
 }
 
@@ -68,7 +70,9 @@ function memoryProblem(detail: string): Problem {
   // The size that can be chosen is the shorter side's.
   const way = fits ? ` An input size of ${Math.min(+fits[1]!, +fits[2]!)} fits.` : ' Choose a smaller network.';
   return {
-    title: `Too large for this tab: ${least}${bytes(Number(needed))} are needed, ${bytes(Number(budget))} are allowed.${way}`,
+    title:
+      `Too large for this tab: ${least}${bytes(Number(needed))} are needed, ` +
+      `${bytes(Number(budget))} are allowed.${way}`,
     detail: 'Nothing was computed or allocated.',
   };
 }

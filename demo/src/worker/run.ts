@@ -14,7 +14,7 @@ import {
   unstack,
 } from 'layertap/tools';
 import type { Answer, Event, LayerDetails, LayerMaps, Picture } from '../protocol.ts';
-import { inputShape, type Network } from './networks.ts';
+import { inputShape, type Network } from './network.ts';
 import { ANSWER, CAM, type Session } from './session.ts';
 
 /** Channels that a grid shows. */

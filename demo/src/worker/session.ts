@@ -15,7 +15,8 @@ import { type CamLayers, camLayers } from 'layertap/tools';
 import type { Event, Opened, WeightSource } from '../protocol.ts';
 import { builtin } from './builtin.ts';
 import { compileOptions } from './host.ts';
-import { DIGITS, type Network, network, treeOf } from './networks.ts';
+import { DIGITS, type Network, treeOf } from './network.ts';
+import { network } from './networks.ts';
 import { OTHER_NETWORK, Said } from './problems.ts';
 
 /** The name of the feature that the answer is made of. */

@@ -3,7 +3,7 @@
 import type { Image, Tensor } from 'layertap';
 import { cat, cosineSimilarity, globalAveragePool, l2Normalize, topk } from 'layertap/tools';
 import type { Neighbour } from '../protocol.ts';
-import { inputShape } from './networks.ts';
+import { inputShape } from './network.ts';
 import { Said } from './problems.ts';
 import type { Session } from './session.ts';
 

@@ -9,7 +9,7 @@ import { vocPalette } from 'layertap/tools';
 import { categoriesOf, getModelWeights } from 'layertap/weights';
 import type { NetworkChoice } from '../protocol.ts';
 import { type Repository, reposOf } from './hub.ts';
-import { DIGITS, IMAGENET, type Network } from './networks.ts';
+import { DIGITS, IMAGENET, type Network } from './network.ts';
 
 export { openRepo } from './hub.ts';
 

@@ -1,0 +1,14 @@
+/** What the page gives to its parts. */
+
+import type { Engine } from './engine.ts';
+
+/** What the parts of the page share. */
+export interface Shared {
+  readonly engine: Engine;
+  /** Tells everybody who listens what goes on: read aloud, and shown where it is a problem. */
+  readonly say: (text: string) => void;
+  readonly fail: (error: unknown) => void;
+  readonly clearProblem: () => void;
+  /** The first answer, or a problem, is there: what it would have waited for can be asked for. */
+  readonly settled: () => void;
+}

@@ -1,0 +1,71 @@
+/** What a network is: its model, what goes with it, and its tree. */
+
+import {
+  type AnyModule,
+  Graph,
+  IMAGENET_MEAN,
+  IMAGENET_STD,
+  type Image,
+  type Shape,
+  type Tensor,
+  Value,
+} from 'layertap';
+import type { TreeNode } from '../protocol.ts';
+
+/** A network without weights, and what goes with it. */
+export interface Network {
+  readonly id: string;
+  readonly kind: 'classification' | 'segmentation';
+  readonly model: AnyModule;
+  /** The same network once more, without weights. */
+  again(): Network;
+  /** The layers that are shown first. */
+  readonly layers: readonly string[];
+  /** The side of the input that is proposed. */
+  readonly size: number;
+  /** The classes' names; null where they aren't known. */
+  readonly classes: readonly string[] | null;
+  readonly palette: readonly (readonly [number, number, number])[];
+  /** By which the input is normalised. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** The network's input of an image. */
+  prepare(image: Image, size: number): Tensor<Float32Array>;
+}
+
+/** The network that comes with the page. */
+export const DIGITS = 'digits';
+
+/** By which torchvision's weights have inputs normalised. */
+export const IMAGENET = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
+
+/** The shape of a network's input of an image: a square crop, or the image with a shorter side of that size. */
+export function inputShape({ kind }: Network, { width, height }: Image, size: number): Shape {
+  if (kind === 'classification') return [1, 3, size, size];
+  const scale = size / Math.min(width, height);
+  return [1, 3, Math.floor(height * scale), Math.floor(width * scale)];
+}
+
+const trees = new WeakMap<AnyModule, TreeNode>();
+
+/** The network's own tree, with the shape of each layer's output for a square input. */
+export function treeOf(network: Network): TreeNode {
+  const tree = trees.get(network.model) ?? newTreeOf(network);
+  trees.set(network.model, tree);
+  return tree;
+}
+
+function newTreeOf({ model, size }: Network): TreeNode {
+  const graph = new Graph([[1, 3, size, size]]);
+  model.call(graph.inputs[0]!);
+  const nodeOf = (module: AnyModule, path: string, name: string): TreeNode => {
+    const output = path === '' ? null : graph.outputOf(module);
+    const shape = output instanceof Value && output.shape.length > 1 ? output.shape : null;
+    const children = Array.from(module.namedChildren(), ([child, below]) =>
+      nodeOf(below, path === '' ? child : `${path}.${child}`, child),
+    );
+    // Bundlers number classes of one name.
+    return { path, name, type: module.constructor.name.replace(/\$\d+$/, ''), shape, children };
+  };
+  return nodeOf(model, '', '');
+}
