@@ -17,8 +17,8 @@ import { installPackage } from '../../scripts/with-package.mjs';
  */
 const USES = {
   layertap: {
-    use: `import { IntermediateLayerGetter, loadSafetensors, models, Tensor } from 'layertap';
-          globalThis.app = [IntermediateLayerGetter, loadSafetensors, models.resnet50, Tensor];`,
+    use: `import { IntermediateLayerGetter, loadSafetensors, resnet50, Tensor } from 'layertap';
+          globalThis.app = [IntermediateLayerGetter, loadSafetensors, resnet50, Tensor];`,
   },
   'tfjs-wasm': {
     use: `import * as tf from '@tensorflow/tfjs-core';

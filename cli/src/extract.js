@@ -11,7 +11,7 @@ import { Network } from './network.js';
 import { checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
 import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { shownPicture } from './preparation.js';
-import { bytesText, msText, shapeText, status, table } from './print.js';
+import { bytesText, msText, shapeText, status, table, warn } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
 
 /**
@@ -162,18 +162,17 @@ async function extractAll(options) {
     async take(picture, features, index, { input }) {
       /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
       const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
-      for (const [name, { data }] of own) {
-        const count = countNonFinite(data);
-        if (count > 0)
-          throw new CommandError(`"${name}" has ${count} of ${data.length} values that are NaN or infinite`);
-      }
-      let files = [{ option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) }];
-      if (folder !== undefined) {
-        const places = heatmapPlaces(join(folder, stems.get(picture) ?? ''), info, { images: 1, isPicture: true });
-        const one = rowOf(input, index);
-        const shown = shownPicture(one, network.preparation.prepare);
-        files = [...files, ...(await draw(own, { input: one, shown, places })).files];
-      }
+      const one = folder === undefined ? null : rowOf(input, index);
+      const shown = one && shownPicture(one, network.preparation.prepare);
+      const shapes = own.map(([name, { shape }]) => ({ name, shape }));
+      const below = join(folder ?? '', stems.get(picture) ?? '');
+      const places = one ? heatmapPlaces(below, shapes, { images: 1, isPicture: true }) : [];
+      const drawn = await draw(own, { input: one, shown, places });
+      for (const warning of drawn.warnings) warn(`${picture}: ${warning}`);
+      const files = [
+        { option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) },
+        ...drawn.files,
+      ];
       makeFolders(files);
       await writeFiles(files);
     },
@@ -191,12 +190,12 @@ async function extractAll(options) {
  * Pictures of features: a heat map of each, of photos also over the photo, and all side by side.
  *
  * @param {readonly [string, import('layertap').Tensor<Float32Array>][]} names
- * @param {{ input: import('layertap').Tensor<Float32Array>, shown: import('layertap').Image | null,
- *   places: readonly import('./output.js').Named[] }} what none where there are no places
+ * @param {{ input: import('layertap').Tensor<Float32Array> | null, shown: import('layertap').Image | null,
+ *   places: readonly import('./output.js').Named[] }} what is drawn, and where to: nothing where there are no places
  * @returns {Promise<{ files: import('./output.js').OutputFile[], warnings: string[] }>}
  */
 async function draw(names, { input, shown, places }) {
-  const size = { height: input.shape[2], width: input.shape[3] };
+  const size = { height: input?.shape[2] ?? 0, width: input?.shape[3] ?? 0 };
   const left = places.values();
   const isDrawn = places.length > 0;
   /** @type {import('./output.js').OutputFile[]} */

@@ -309,7 +309,8 @@ function createProgram(isCompleting, onOutcome) {
       .description("Writes a weight file's tensors as safetensors: all of them, or those that some layers need.")
       .argument(
         '<input>',
-        "safetensors, an index of shards, or .pth; a URL, or the name of torchvision's own weights; - for stdin",
+        "safetensors, an index of shards, or .pth; a URL, hub:OWNER/NAME, or the name of torchvision's own weights; " +
+          '- for stdin',
       )
       .argument('<output>', 'safetensors file; - for stdout')
       .addOption(new Option('--dtype <dtype>', 'of numbers with a fraction; as they are unless given').choices(DTYPES))

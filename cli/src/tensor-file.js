@@ -83,8 +83,12 @@ export async function withWeights(source, { weightsKey: key, weightsPrefix: pref
     return await withRemote(label, () => openRemote?.({ key, prefix, whole }), use);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
+    // A prefix that follows on the one that was taken off.
+    const taken = prefix === undefined ? '' : prefix;
     throw new CommandError(
-      error.message.replace(/pass \{ (key|prefix): (".*?") \} to openWeights/, 'pass --weights-$1 $2'),
+      error.message
+        .replace(/pass \{ key: (".*?") \} to openWeights/, 'pass --weights-key $1')
+        .replace(/pass \{ prefix: "(.*?)" \} to openWeights/, (_, text) => `pass --weights-prefix "${taken}${text}"`),
     );
   } finally {
     for (const handle of shards) await handle.close();
@@ -109,8 +113,18 @@ async function withRemote(label, opened, use) {
     // A URL is said once, and who opens it is no function that a command line knows.
     const address = `${label.slice(label.lastIndexOf(' ') + 1)}: `;
     const said = error.message.startsWith(address) ? error.message.slice(address.length) : error.message;
-    throw new CommandError(`${label}: ${said.replace(/^(cachedFile|openPretrained): /, '')}`);
+    throw new CommandError(`${label}: ${withoutCode(said)}`);
   }
+}
+
+/**
+ * What the library says without the function that says it, and without what is said to programs alone.
+ *
+ * @param {string} message
+ */
+function withoutCode(message) {
+  const said = message.replace(/^(cachedFile|openPretrained|openWeights): /, '');
+  return said.replace('; pass headers: { authorization } instead', '; download the file by other means');
 }
 
 /**

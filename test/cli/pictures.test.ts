@@ -401,6 +401,36 @@ describe('extract of pictures', () => {
     expect(JSON.parse(stdout)).toMatchObject({ extracted: 0, skipped: 3, failed: [] });
   });
 
+  it('says which features hold NaN, and writes them as they are', () => {
+    const weights = weightsOf(squeezenet1_1()).map(([key, value]) => {
+      const isFirst = key === 'features.0.bias';
+      return [key, isFirst ? new Tensor(new Float32Array(64).fill(Number.NaN), [64]) : value] as const;
+    });
+    folder.writeTensors('nan.safetensors', weights);
+    const args = ['--model', 'squeezenet1_1', '--weights', 'nan.safetensors', '--layers', 'features.0=a'];
+    const { status, stderr } = folder.run('extract', ...args, 'pics/a.png', '--output-dir', 'nan');
+    expect([status, stderr]).toEqual([
+      0,
+      'layertap: warning: pics/a.png: "a" has 788544 of 788544 values that are NaN or infinite; ' +
+        'look at the weights and the input\n',
+    ]);
+    expect(folder.readTensors('nan/a.png.safetensors').get('a')!.data[0]).toBeNaN();
+  });
+
+  it('draws each picture by its own shape, whatever the first one has', async () => {
+    const flat = (width: number) => ({ create: { width, height: width, channels: 3 as const, background: '#123' } });
+    folder.write('tiny.png', await sharp(flat(20)).png().toBuffer());
+    folder.write('wide.png', await sharp(flat(80)).png().toBuffer());
+    const args = ['--preset', 'none', '--layers', 'features=a', '--output-dir', 'drawn', '--heatmaps', 'own-maps'];
+    const { status, stderr } = folder.run('extract', ...NETWORK, 'tiny.png', 'wide.png', ...args);
+    expect([status, stderr.replace(/layertap: warning: .*\n/, '')]).toEqual([
+      1,
+      'layertap: tiny.png: --heatmaps: expected features of more than one pixel, got "a" [1, 512, 1, 1]; ' +
+        'leave its layer out\n',
+    ]);
+    expect(folder.list('own-maps')).toEqual(['wide.png']);
+  });
+
   it('fails a picture by itself whose folder cannot be made', () => {
     mkdirSync(join(folder.path, 'taken'));
     folder.write('taken/deep', 'a file');

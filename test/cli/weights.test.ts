@@ -285,5 +285,30 @@ describe('weights by URL', () => {
     expect(wrong.stderr).toContain(`layertap: --weights ${server.url}: `);
     expect(wrong.stderr).toContain('pass --weights-prefix "net."');
     expect(wrong.stderr).not.toContain('secret');
+    const user = await folder.runBeside([
+      ...args,
+      'f.safetensors',
+      '--weights',
+      server.url.replace('//', '//me:secret@'),
+    ]);
+    expect(user.stderr).toBe(
+      `layertap: --weights ${server.url}: expected a URL without user and password, as fetch takes it, ` +
+        `got ${server.url} with them; download the file by other means\n`,
+    );
+  });
+
+  it('say the whole of a prefix of which a part was given', () => {
+    const nested = fillParameters(squeezenet1_1()).stateDict();
+    const tensors = Array.from(nested, ([key, one]) => [`_orig_mod.module.${key}`, one] as const);
+    folder.write('nested.pth', pthOf('zip', tensors));
+    const { stderr } = folder.run(
+      ...args,
+      'f.safetensors',
+      '--weights',
+      'nested.pth',
+      '--weights-prefix',
+      '_orig_mod.',
+    );
+    expect(stderr).toContain('pass --weights-prefix "_orig_mod.module."');
   });
 });
