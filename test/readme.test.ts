@@ -123,6 +123,13 @@ describe('the examples of the README and of docs/', () => {
     .map(([, code]) => code!)
     .map((code) => (code.includes('import ') ? code : IMPORTED + code));
 
+  it('close the local files that they open, which Node warns of otherwise', () => {
+    const snippets = shown.flatMap((page) => [...readFileSync(page, 'utf8').matchAll(/^```js.*?^```$/gms)].map(String));
+    const opening = snippets.filter((snippet) => /from 'node:fs\/promises'/.test(snippet) && /\bopen\(/.test(snippet));
+    expect(opening.length).toBeGreaterThan(0);
+    expect(opening.filter((snippet) => !/\.close\(\)/.test(snippet))).toEqual([]);
+  });
+
   it('compile under strict, but for types that JavaScript leaves out', () => {
     const files = new Map(blocks.map((code, i) => [resolve(`example-${i}.js`), code]));
     files.set(resolve('given.d.ts'), GIVEN);
