@@ -9,6 +9,7 @@ import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { BasicConv2d, transformInput } from './basic-conv2d.ts';
+import { WithAux } from './with-aux.ts';
 
 /** Options of {@link googlenet}, with torchvision's defaults for a model without weights. */
 export interface GoogLeNetOptions {
@@ -86,7 +87,7 @@ const GoogLeNetAux = class InceptionAux extends Module {
 };
 
 /** Nine Inceptions. Its result is the logits alone, as torchvision's in eval mode. @see torchvision.models.GoogLeNet */
-export class GoogLeNet extends Module {
+export class GoogLeNet extends WithAux {
   transformInput: boolean;
   readonly #transform = transformInput();
   conv1: BasicConv2d;
@@ -110,6 +111,10 @@ export class GoogLeNet extends Module {
   avgpool: AdaptiveAvgPool2d;
   dropout: Dropout;
   fc: Linear;
+
+  protected override auxiliary(): readonly [head: string, option: string] {
+    return ['aux1', 'auxLogits'];
+  }
 
   constructor(options: GoogLeNetOptions = {}) {
     super();

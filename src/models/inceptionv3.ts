@@ -8,6 +8,7 @@ import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { BasicConv2d, transformInput } from './basic-conv2d.ts';
+import { WithAux } from './with-aux.ts';
 
 /** Options of {@link inception_v3}, with torchvision's defaults for a model without weights. */
 export interface Inception3Options {
@@ -209,7 +210,7 @@ const Inception3Aux = class InceptionAux extends Module {
 };
 
 /** Its result is the logits alone, as torchvision's in eval mode. @see torchvision.models.Inception3 */
-export class Inception3 extends Module {
+export class Inception3 extends WithAux {
   transformInput: boolean;
   readonly #transform = transformInput();
   Conv2d_1a_3x3: BasicConv2d;
@@ -234,6 +235,10 @@ export class Inception3 extends Module {
   avgpool: AdaptiveAvgPool2d;
   dropout: Dropout;
   fc: Linear;
+
+  protected override auxiliary(): readonly [head: string, option: string] {
+    return ['AuxLogits', 'auxLogits'];
+  }
 
   constructor(options: Inception3Options = {}) {
     super();

@@ -5,12 +5,13 @@
 import { KeyError, listed } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter } from '../features/intermediate-layer-getter.ts';
 import type { Value } from '../graph/graph.ts';
-import { type AnyModule, Module } from '../nn/module.ts';
+import type { AnyModule, Module } from '../nn/module.ts';
 import { interpolate } from '../nn/resize.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { checkedNorm, type NormLayer } from './blocks.ts';
 import { mobilenet_v3_large } from './mobilenetv3.ts';
 import type { ResNet, ResNetOptions } from './resnet.ts';
+import { WithAux } from './with-aux.ts';
 
 /** Options of the segmentation builders, with torchvision's defaults. */
 export interface SegmentationOptions {
@@ -35,7 +36,7 @@ export function featureOf(model: string, features: ReadonlyMap<FeatureName, Valu
  *
  * @see torchvision.models.segmentation._utils._SimpleSegmentationModel
  */
-export class SimpleSegmentationModel extends Module<Map<string, Value>> {
+export class SimpleSegmentationModel extends WithAux<Map<string, Value>> {
   backbone: Module<Map<FeatureName, Value>>;
   classifier: Module;
   aux_classifier: Module | null;
@@ -45,6 +46,10 @@ export class SimpleSegmentationModel extends Module<Map<string, Value>> {
     this.backbone = backbone;
     this.classifier = classifier;
     this.aux_classifier = auxClassifier;
+  }
+
+  protected override auxiliary(): readonly [head: string, option: string] {
+    return ['aux_classifier', 'auxLoss'];
   }
 
   /** @throws {@link KeyError} where the backbone lacks a feature */

@@ -1,10 +1,14 @@
 /** The options of the builders, and what they refuse. Their numbers are the goldens' business. */
 
 import { describe, expect, it } from 'vitest';
+import { openSafetensors } from '../../src/formats/open-safetensors.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import * as models from '../../src/models/index.ts';
 import { SiLU } from '../../src/nn/activation.ts';
 import { FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
+import type { AnyModule } from '../../src/nn/module.ts';
+import { fillParameters } from '../support/generator.ts';
 import { thrown } from '../support/thrown.ts';
 
 const frozen = (channels: number) => new FrozenBatchNorm2d(channels);
@@ -116,4 +120,28 @@ it('ShuffleNet says what its stages have to be', () => {
   expect(thrown(() => new models.ShuffleNetV2([4, 8, 4], [24, 48, 96, 192, -1]))).toBe(
     'ValueError: expected stages_out_channels as list of 5 positive ints, got [24, 48, 96, 192, -1]',
   );
+});
+
+describe('a state dict with auxiliary heads, or without', () => {
+  it.each([
+    ['googlenet', 'auxLogits', 'aux1', (has: boolean) => models.googlenet({ auxLogits: has, numClasses: 2 })],
+    [
+      'inception_v3',
+      'auxLogits',
+      'AuxLogits',
+      (has: boolean) => models.inception_v3({ auxLogits: has, numClasses: 2 }),
+    ],
+    ['fcn_resnet50', 'auxLoss', 'aux_classifier', (has: boolean) => models.fcn_resnet50({ auxLoss: has })],
+  ])('says for %s that the option %s decides', async (_, option, head, build) => {
+    for (const has of [true, false]) {
+      const file = openSafetensors(saveSafetensors(fillParameters(build(!has) as AnyModule).stateDict()));
+      const message =
+        `\n\tThe option ${option} decides about keys of "${head}": this model has ${option}: ${has}, ` +
+        `the state dict is one of ${option}: ${!has}.`;
+      await expect(build(has).loadStateDictAsync(await file)).rejects.toThrow(message);
+      const stateDict = fillParameters(build(!has) as AnyModule).stateDict();
+      expect(thrown(() => build(has).loadStateDict(stateDict))).toContain(message);
+      expect(thrown(() => build(has).loadStateDict([]))).not.toContain('The option');
+    }
+  });
 });

@@ -1,0 +1,44 @@
+/** Models with auxiliary heads: a state dict with heads that the model lacks, or without its own, says why. */
+
+import { StateDictError } from '../errors.ts';
+import type { Value } from '../graph/graph.ts';
+import type { IncompatibleKeys, LoadStateDictAsyncOptions } from '../nn/load-state-dict.ts';
+import { Module } from '../nn/module.ts';
+import type { StateDictLike } from '../nn/state-dict.ts';
+import type { TensorStream } from '../tensor/tensor-stream.ts';
+
+/** A model whose auxiliary heads an option decides about. */
+export abstract class WithAux<Out = Value> extends Module<Out> {
+  /** The first head's name, and the option. */
+  protected abstract auxiliary(): readonly [head: string, option: string];
+
+  override loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
+    try {
+      return super.loadStateDict(stateDict, options);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  override async loadStateDictAsync(
+    file: TensorStream,
+    options: LoadStateDictAsyncOptions = {},
+  ): Promise<IncompatibleKeys> {
+    try {
+      return await super.loadStateDictAsync(file, options);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** The error, with the option where it lists keys of the head. */
+  #explained(error: unknown): unknown {
+    const [head, option] = this.auxiliary();
+    if (!(error instanceof StateDictError) || !error.message.includes(` "${head}.`)) return error;
+    const hasHead = Reflect.get(this, head) !== null;
+    return new StateDictError(
+      `${error.message}\n\tThe option ${option} decides about keys of "${head}": ` +
+        `this model has ${option}: ${hasHead}, the state dict is one of ${option}: ${!hasHead}.`,
+    );
+  }
+}
