@@ -11,7 +11,7 @@ import { MULTIPLY_ADDS, NOP, takenApart } from './streams.mjs';
 
 for (const file of process.argv.slice(2)) writeFileSync(file, withRoom(readFileSync(file)));
 
-/** @param {Buffer} binary @returns {Buffer} */
+/** The relaxed binary with nops where the simd binary has products. @param {Buffer} binary @returns {Buffer} */
 function withRoom(binary) {
   const places = placesOfRoom(takenApart(binary).instructions);
   return withBodies(binary, (from, to) => {
@@ -24,7 +24,7 @@ function withRoom(binary) {
 }
 
 /**
- * Where how many nops go: before the instructions that make a multiply-add's last operand.
+ * How many nops go before which byte of the binary: before the instructions that make a multiply-add's last operand.
  *
  * @param {readonly { at: number, name: string }[]} instructions
  */
@@ -39,7 +39,7 @@ function placesOfRoom(instructions) {
 }
 
 /**
- * Where the instructions begin that the last operand of the one at `end` comes of.
+ * The first of the instructions that make the last operand of the instruction at `end`.
  *
  * @param {readonly { name: string }[]} instructions @param {number} end
  */
@@ -53,7 +53,7 @@ function beginOfOperand(instructions, end) {
 }
 
 /**
- * How many values an instruction takes to make one of them.
+ * How many values an instruction takes from the stack, where it puts one back.
  *
  * @param {string} name @throws {Error} where it isn't one of those that multiply-adds come of
  */

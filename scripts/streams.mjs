@@ -67,8 +67,9 @@ export function streamsOf(relaxed) {
     one.count++;
     different.set(name, one);
   }
-  // What differs comes first (its count is infinite), since the relaxed binary's replaces the table's begin. Then come
-  // the most frequent ones: small numbers have the shortest text. Two infinite counts have no difference.
+  // What differs between the binaries comes first in the table (its count is infinite), since the relaxed binary has
+  // other bytes in place of the table's begin. Then come the most frequent instructions, since small numbers have the
+  // shortest text. Equal counts are asked for by themselves, since a difference of two infinite ones is no number.
   const names = [...different].sort(([, a], [, b]) => (a.count === b.count ? 0 : b.count - a.count));
   if (names.length > 256) throw new Error(`streams: expected at most 256 different instructions, got ${names.length}`);
   const numbers = new Map(names.map(([name], i) => [name, i]));
@@ -98,7 +99,7 @@ function withJoinedNops(instructions) {
 }
 
 /**
- * A binary's streams but for its instructions, and these.
+ * A binary taken apart: its instructions, and the streams of all else.
  *
  * @param {Buffer} binary @returns {{ streams: Buffer[], instructions: Instruction[] }}
  * @see https://webassembly.github.io/spec/core/binary/
@@ -189,7 +190,7 @@ function followsOf(byte, number) {
   if ((opcode > 1 && opcode < 5) || opcode === 12 || opcode === 13 || opcode === 63 || opcode === 64) byte();
   else if (opcode === 14) for (let labels = number(); labels >= 0; labels--) byte();
   else if (opcode > 31 && opcode < 35) return opcode === 32 ? READ : WRITTEN;
-  // Calls and globals.
+  // Calls and globals: the number of a function, or of a global.
   else if (opcode === 16 || opcode === 35 || opcode === 36) return OTHERS;
   else if (opcode > 39 && opcode < 63) return address();
   else if (opcode === 65 || opcode === 66) return INTEGERS;

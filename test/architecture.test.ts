@@ -47,7 +47,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   models: ['tensor', 'graph', 'nn', 'features'],
   hub: ['tensor', 'image', 'formats', 'ops', 'graph', 'nn', 'features', 'models'],
   tools: ['tensor', 'image', 'ops', 'graph', 'nn', 'features'],
-  threads: ['host', 'wasm', 'ops', 'plan'],
+  threads: ['host', 'wasm', 'plan'],
   node: ['host', 'wasm', 'formats', 'hub'],
   weights: ['tensor', 'image', 'formats', 'nn', 'features', 'models'],
 };

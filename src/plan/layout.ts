@@ -28,7 +28,7 @@ export interface Placed {
 /** The owner of the planes that taps pass through on their way out. */
 export const TAP_PLANES = {};
 
-/** The most bytes of those, little beside a network's values: larger taps pass in pieces. */
+/** The most bytes of a tap's planes, little beside a network's values: a larger tap passes in pieces. */
 const TAP_BYTES = 2 ** 20;
 
 /** Pixels of a tap that are turned into planes at a time. */

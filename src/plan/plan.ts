@@ -70,7 +70,7 @@ interface TapPiece {
   readonly stride: number;
 }
 
-/** Where a plan is bound to. */
+/** The memory that a plan is bound to, and where in it the plan's block is. */
 export interface Place {
   readonly kernels: Kernels;
   /** The address of the plan's block of {@link Plan.blockBytes}. */
@@ -83,12 +83,12 @@ export interface Place {
 export class Plan {
   /** The program that runs: pruned and fused, its nodes in the order in which they run. */
   readonly program: Program;
-  /** Bytes of activations, tables and padding that the plan needs; packed constants aren't counted. */
+  /** Bytes of the plan's block: zeros, records, tables, the arena and what is read beyond. Constants aren't counted. */
   readonly blockBytes: number;
-  /** Of {@link blockBytes}, the activations'. */
+  /** Bytes of the arena, a part of {@link blockBytes}. */
   readonly arenaBytes: number;
   readonly #layout: Layout;
-  /** Where in the block the records begin, which the tables follow, and where the arena does. */
+  /** Where in the block the records and, behind them, the tables begin, and where the arena begins. */
   readonly #recordStart: number;
   readonly #arenaStart: number;
   readonly #zeroBytes: number;
@@ -239,7 +239,7 @@ export class Plan {
     this.#ends = ends;
   }
 
-  /** Copies the inputs in. This and all that follows wants the plan to be bound. */
+  /** Copies the inputs in. The plan has to be bound for this, and for all methods below. */
   write(kernels: Kernels, inputs: readonly Tensor<Float32Array>[]): void {
     for (const [i, { value, address, copies }] of this.#inputs.entries()) {
       new Float32Array(kernels.memory.buffer, address, numel(value.shape)).set(inputs[i]!.data);

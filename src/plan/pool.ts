@@ -8,7 +8,7 @@ import type { Phase } from '../wasm/step.ts';
 export interface PhaseRange {
   readonly phases: readonly Phase[];
   readonly first: number;
-  /** Before this one it ends. */
+  /** The range ends before this one. */
   readonly last: number;
 }
 

@@ -46,16 +46,16 @@ interface Run {
   readonly stretchMs: number | undefined;
   /** How many of the plan's nodes are computed. */
   nodes: number;
-  /** True while threads compute more of them: nobody may touch the memory. */
+  /** True while threads compute a stretch: nobody else may touch the memory then. */
   isOnThreads: boolean;
-  /** Once it has one, the memory is not this run's any more. */
+  /** How the run ended. Once there is an outcome, the memory isn't this run's any more. */
   outcome: Outcome | null;
 }
 
 /** The runs of one compiled model, one at a time. */
 export class Runs {
   readonly #machine: Machine;
-  /** Ends when all asynchronous runs so far have. */
+  /** Resolves when all asynchronous runs that were asked for have ended. */
   #queue: Promise<void> = Promise.resolve();
   #underWay: Run | null = null;
 

@@ -1,6 +1,6 @@
 /**
- * A generation of workers: begun together, ended together. The first that dies ends them all, since the others wait for
- * it, and nothing of theirs is used again: neither their control words nor what they had been told.
+ * A generation of workers: begun together, ended together. The first worker that dies ends them all, since the others
+ * wait for it. Neither their control words nor what they had been told is used again.
  */
 
 import { ThreadError } from '../errors.ts';

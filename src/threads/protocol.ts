@@ -26,23 +26,23 @@ const FAILED = 2;
 const INSIDE = 3;
 
 /**
- * The control words of so many threads. They live as long as all of those: once one has failed, no other may take its
- * place.
+ * The control words of so many threads. Once one of the threads has failed, no other may take its place: others need
+ * control words of their own.
  */
 export function newControl(threads: number): Int32Array {
   return new Int32Array(new SharedArrayBuffer((INSIDE + threads) * 4));
 }
 
 /**
- * How often a thread looks before it goes to sleep: some tens of microseconds, about what falling asleep and waking
- * costs.
+ * How often a thread looks before it goes to sleep. Looking takes some tens of microseconds, about what falling asleep
+ * and waking would take.
  */
 const LOOKS = 20_000;
 
 /**
  * Says that this thread has ended its steps of a phase.
  *
- * @returns what {@link hasEnded} and {@link sleep} are to be asked with
+ * @returns the phase, for {@link hasEnded} and {@link sleep}
  */
 export function arrive(control: Int32Array, threads: number): number {
   const phase = Atomics.load(control, ENDED);

@@ -12,7 +12,7 @@ export interface Thread {
   end(): Promise<void>;
 }
 
-/** What a worker's life is told by. */
+/** Who is told of a worker's life. */
 export interface Listener {
   onReady(): void;
   /** It has ended, or has thrown. */
@@ -30,7 +30,7 @@ export function missingForThreads(): string | null {
   return null;
 }
 
-/** A file beside this one. Not in the form that bundlers look for: they would ship it as it is, which helps nobody. */
+/** A file beside this one. Bundlers don't look for this form, since shipping the file as it is would help nobody. */
 const beside = (file: string) => new URL(file, import.meta.url);
 
 /**

@@ -55,7 +55,7 @@ export class ThreadPool implements Pool {
   /** The workers that there are; others take their place once one of them has died. */
   #generation: Generation | null = null;
   #isClosed = false;
-  /** Ends when all stretches so far have. */
+  /** Resolves when all stretches that were asked for have ended. */
   #queue: Promise<void> = Promise.resolve();
   readonly #shared = new WeakMap<Instance, Shared>();
   readonly #dropped = new FinalizationRegistry<number>((id) => this.#drop(id));
@@ -127,7 +127,7 @@ export class ThreadPool implements Pool {
     stretch.end(true);
   }
 
-  /** Without workers. */
+  /** Runs a stretch on the calling thread, for a pool of one thread and for instances that aren't the pool's. */
   #runAlone({ kernels }: Instance, stretch: Stretch): void {
     if (this.#isClosed) throw closedError();
     const range = stretch.begin();
@@ -189,7 +189,7 @@ export class ThreadPool implements Pool {
     await this.#generation.ready();
   }
 
-  /** Nobody has the instance any more: its memory goes once no worker has it either. */
+  /** Tells the workers that nobody has an instance any more. Its memory goes once no worker has it either. */
   #drop(id: number): void {
     for (const { thread, phases } of this.#generation?.members ?? []) {
       if (phases.delete(id)) thread.post({ kind: 'drop', id });

@@ -39,7 +39,7 @@ export function hasCompiled(): boolean {
 /** Whether the relaxed binary runs here, once it was asked. */
 let runsRelaxed: boolean | undefined;
 
-/** The fastest binary that this engine runs, or `simd` where `deterministic`; of given ones, if there are any. */
+/** The fastest binary that this engine runs, among given ones if there are any; `simd` where `deterministic`. */
 export function chooseBinary(deterministic = false): Binary {
   if (deterministic) return 'simd';
   if (given.size > 0) return given.has('relaxed') ? 'relaxed' : 'simd';
@@ -48,10 +48,10 @@ export function chooseBinary(deterministic = false): Binary {
 }
 
 /**
- * Gives layertap its kernels where a host forbids compiling them and isn't known by an export condition, or is by
- * `edge-light` and has relaxed SIMD: the module of `layertap/kernels.wasm`, of `layertap/kernels.relaxed.wasm`, or of
- * both in two calls. From then on only given binaries are chosen: `relaxed` where it was given, `simd` for `{
- * deterministic: true }`. Models that are compiled already keep theirs.
+ * Gives layertap its kernels: the module of `layertap/kernels.wasm`, of `layertap/kernels.relaxed.wasm`, or of both in
+ * two calls. Two kinds of hosts need it: those that forbid compiling and that no export condition names, and those of
+ * the condition `edge-light` that have relaxed SIMD. From then on only given binaries are chosen: `relaxed` where that
+ * was given, `simd` for `{ deterministic: true }`. Models that are compiled already keep theirs.
  *
  *     import kernels from 'layertap/kernels.wasm'; // however the host imports a WebAssembly.Module
  *     setModule(kernels);

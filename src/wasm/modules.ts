@@ -10,7 +10,7 @@ import type { Binary } from './binary.ts';
 import type { Kernels } from './kernels.gen.ts';
 import { joined } from './streams.ts';
 
-/** A function that uses relaxed SIMD: a fused multiply-add of what never is, since it stops before. */
+/** A module with a fused multiply-add. It is only validated: its function would stop before, at `unreachable`. */
 const RELAXED = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 0, 253, 133, 2, 26, 11];
 
 /** Whether this engine runs a binary. Asking compiles neither. */

@@ -16,7 +16,7 @@ export interface KernelStep {
   readonly args: readonly number[];
 }
 
-/** What only the calling thread can run. Its phase has no other step: so it is the one that this thread takes. */
+/** What only the calling thread can run. It is the one step of its phase: the calling thread takes a phase's first. */
 export interface HostStep {
   readonly host: () => void;
 }
