@@ -91,9 +91,14 @@ export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels 
     return isTurned ? imageFromRgb(data, height, width) : imageFromRgb(data, width, height);
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(`${label}: expected a readable image, got "${reasonOf(error)}"`);
+    // libvips keeps one text for all that decode at once: what it says may be of another file, or nothing.
+    const kind = NAMES[/** @type {keyof typeof NAMES} */ (metadata.format)];
+    throw new CommandError(`${label}: expected a whole ${kind}, got one that is cut off or damaged`);
   }
 }
+
+/** What messages call the formats. */
+const NAMES = { jpeg: 'JPEG', png: 'PNG', webp: 'WebP', gif: 'GIF' };
 
 /** What a file is that can't be decoded, by its first bytes, so that its owner knows what to convert. */
 const KINDS = /** @type {const} */ ([

@@ -417,7 +417,7 @@ const failures: readonly Case[] = [
   [
     'an image that is cut short',
     extract({ input: ['--image', 'cut.jpg'] }),
-    '--image cut.jpg: expected a readable image, got "VipsJpeg: premature end of JPEG image"',
+    '--image cut.jpg: expected a whole JPEG, got one that is cut off or damaged',
   ],
   [
     'an output in a folder that is not there',

@@ -112,6 +112,32 @@ describe('classify', () => {
     expect(folder.run(...args, '--threads', '3')).toEqual(own);
   });
 
+  it('says of each broken picture what is wrong with it, however many are decoded at once', async () => {
+    mkdirSync(join(folder.path, 'cut'));
+    const whole = await png(1);
+    const jpeg = await sharp(whole).jpeg().toBuffer();
+    const names = Array.from({ length: 8 }, (_, i) => `cut/${i}.${i % 2 ? 'png' : 'jpg'}`);
+    for (const [i, name] of names.entries()) {
+      const bytes = i % 2 ? whole : jpeg;
+      folder.write(name, bytes.subarray(0, bytes.length >> 1));
+    }
+    const { status, stderr } = folder.run(
+      'classify',
+      ...NETWORK,
+      'pics/a.png',
+      'cut',
+      '--threads',
+      '2',
+      '--batch',
+      '4',
+    );
+    expect(status).toBe(1);
+    const kind = (name: string) => (name.endsWith('png') ? 'PNG' : 'JPEG');
+    expect(stderr.trimEnd().split('\n')).toEqual(
+      names.map((name) => `layertap: ${name}: expected a whole ${kind(name)}, got one that is cut off or damaged`),
+    );
+  });
+
   it('says the same of pictures that are too small for the network, each by itself', async () => {
     const raw = { width: 8, height: 8, channels: 3 } as const;
     const small = await sharp(new Uint8Array(8 * 8 * 3), { raw })
