@@ -135,7 +135,7 @@ export function takenApart(binary) {
     const follows = followsOf(byte, number);
     instructions.push({ at: from, name: binary.subarray(from, at).join(), follows });
     const stream = follows % COUNT;
-    if (follows >= COUNT) copy(stream, follows / COUNT);
+    if (follows >= COUNT) copy(stream, (follows - stream) / COUNT);
     else if (stream === READ || stream === WRITTEN) {
       const local = byte();
       const place = last.indexOf(local);

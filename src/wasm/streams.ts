@@ -56,7 +56,7 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
   const bytes = new Uint8Array(size);
   const places = streams.map(() => 0);
   const code = streams[INSTRUCTIONS]!;
-  const table = Uint8Array.from(streams[TABLE]!);
+  const table = streams[TABLE]!.slice();
   if (isRelaxed) table.set(streams[FUSED]!);
   /** Where each instruction is in the table. */
   const entries: number[] = [];
@@ -77,6 +77,24 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
       if (part < 128) return value;
     }
   };
+  // Move-to-front coding: a local is its place in the list of locals, the one that was used last first. One is often
+  // used again soon. A place is a byte, so scripts/streams.mjs refuses functions with more than 128 locals.
+  // A call for each: an engine optimises a long loop amid all this for ten times as long as the loop takes.
+  const instruction = (recent: Uint8Array): void => {
+    let entry = entries[code[done++]!]!;
+    let length = table[entry++]!;
+    const follows = table[entry++]!;
+    while (length-- > 0) bytes[at++] = table[entry++]!;
+    const stream = follows % COUNT;
+    if (stream === READ || stream === WRITTEN) {
+      const place = next(stream);
+      const local = recent[place]!;
+      recent.copyWithin(1, 0, place);
+      recent[0] = local;
+      bytes[at++] = local;
+    } else if (follows >= COUNT) copy(stream, (follows - stream) / COUNT);
+    else if (follows !== NOTHING) number(stream);
+  };
   copy(OTHERS, 8);
   while (at < size) {
     const section = number(OTHERS);
@@ -88,28 +106,12 @@ export function joined(streams: readonly Uint8Array[], size: number, isRelaxed: 
     for (let functions = number(OTHERS); functions > 0; functions--) {
       const bodyBytes = number(OTHERS);
       const end = at + bodyBytes;
-      // Move-to-front coding: a local is its place in the list of locals, the one that was used last first. One is
-      // often used again soon. A place is a byte, so scripts/streams.mjs refuses functions with more than 128 locals.
       const recent = Uint8Array.from({ length: 128 }, (_, i) => i);
       for (let groups = number(OTHERS); groups > 0; groups--) {
         number(OTHERS);
         number(OTHERS);
       }
-      while (at < end) {
-        let entry = entries[code[done++]!]!;
-        let length = table[entry++]!;
-        const follows = table[entry++]!;
-        while (length-- > 0) bytes[at++] = table[entry++]!;
-        const stream = follows % COUNT;
-        if (stream === READ || stream === WRITTEN) {
-          const place = next(stream);
-          const local = recent[place]!;
-          recent.copyWithin(1, 0, place);
-          recent[0] = local;
-          bytes[at++] = local;
-        } else if (follows >= COUNT) copy(stream, follows / COUNT);
-        else if (follows !== NOTHING) number(stream);
-      }
+      while (at < end) instruction(recent);
     }
   }
   return bytes;

@@ -215,6 +215,14 @@ describe('the inlined binaries', () => {
     expect(joined(streamsOf(bytes), bytes.length, true)).toEqual(new Uint8Array(bytes));
   });
 
+  it('are taken apart at the very byte where a constant ends', () => {
+    // f32.const 1, f64.const 1, i32.const 1, end.
+    const body = [0, 0x43, 0, 0, 0x80, 0x3f, 0x44, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x41, 1, 0x0b];
+    const module = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 10, body.length + 2, 1, body.length, ...body];
+    const { instructions } = takenApart(Buffer.from(module));
+    expect(instructions.map(({ name }) => name)).toEqual(['67', '68', '65', '11']);
+  });
+
   it('are refused by the build where a function has more locals than a byte tells', () => {
     expect(() => streamsOf(readFileSync('build/debug.wasm'))).toThrow('streams: expected locals below 128, got 128');
   });
