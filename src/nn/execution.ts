@@ -1,7 +1,7 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, describe, listed, ShapeError, StateDictError, ValueError } from '../errors.ts';
-import { Graph, macsOf, type Program, parametersOf, type Value } from '../graph/graph.ts';
+import { Graph, macsOf, type Program, type Value } from '../graph/graph.ts';
 import { callable } from '../options.ts';
 import type { CompileOptions } from '../plan/compile-options.ts';
 import { CompiledModel } from '../plan/compiled-model.ts';
@@ -205,9 +205,7 @@ export class Execution<Out> {
     const weights = new Set(constants.flatMap(({ weight }) => weight ?? []));
     // Another op reads it as it is.
     for (const { weight, owner } of constants) if (!weight) weights.delete(owner as Parameter);
-    const others = new Set(
-      plans.flatMap(({ program }) => parametersOf(program)).filter((state) => !weights.has(state)),
-    );
+    const others = new Set(plans.flatMap(({ parameters }) => parameters).filter((state) => !weights.has(state)));
     const takeNote = () => {
       this.#dependencies = dependenciesOf([this.#root]);
     };
@@ -246,7 +244,7 @@ export class Execution<Out> {
       whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
       resized: (others) => programOf(others, recording),
     });
-    const strangers = this.#root.strangersIn(graph, parametersOf(plan.program));
+    const strangers = this.#root.strangersIn(graph, plan.parameters);
     const segments = this.#segmentsOf(graph, plan.program);
     return { plan, output, segments, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
   }
@@ -255,8 +253,8 @@ export class Execution<Out> {
   #checkValues(plan: Plan, shapes: readonly Shape[]): void {
     const lost = new Set(this.model.weights.lost(plan).map(({ weight }) => weight!));
     const packed = new Set(plan.constants.flatMap(({ weight }) => (weight && !lost.has(weight) ? weight : [])));
-    const missing = new Set(parametersOf(plan.program).filter((state) => !state.hasValues && !packed.has(state)));
-    for (const state of parametersOf(plan.program)) state.checkAttached();
+    const missing = new Set(plan.parameters.filter((state) => !state.hasValues && !packed.has(state)));
+    for (const state of plan.parameters) state.checkAttached();
     if (missing.size === 0) return;
     const name = this.#root.constructor.name;
     if ([...missing].every((state) => lost.has(state) && this.model.weights.holds(state))) {

@@ -6,14 +6,12 @@
  */
 
 import { type Program, parametersOf, type Value, viewOf } from '../graph/graph.ts';
-import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
-import { prune } from '../graph/passes/prune.ts';
 import type { Engine, WeightStorage } from '../ops/lowering/algorithm.ts';
 import { pixelBytesOf, pixelsOf } from '../ops/lowering/slot.ts';
 import { numel } from '../tensor/shape.ts';
 import { inPages } from '../wasm/instantiate.ts';
 import { BYTE_PRICE, COST_ENGINE, candidatesFor } from './cost.ts';
-import { FIRST_ADDRESS, ownInputs, Plan, sitesOf } from './plan.ts';
+import { FIRST_ADDRESS, fusedOf, ownInputs, Plan, sitesOf } from './plan.ts';
 
 /** What a plan takes of WebAssembly memory, in bytes. */
 export interface Sizes {
@@ -36,7 +34,7 @@ export function totalOf({ memoryBytes, isLeast }: Sizes): string {
  * asked before.
  */
 export function leastSizes(program: Program, weightStorage: WeightStorage): Sizes {
-  const { inputs, nodes, taps } = fuseEpilogues(prune(program));
+  const { inputs, nodes, taps } = fusedOf(program);
   const weights = parametersOf({ inputs, nodes, taps }).filter(({ shape }) => shape.length > 1);
   const constantBytes = weights.reduce((sum, { shape }) => sum + numel(shape) * (weightStorage === 'f16' ? 2 : 4), 0);
   const bytes = (values: readonly Value[]) =>

@@ -49,16 +49,12 @@ export interface Candidate {
  * nor is the engine.
  */
 export function candidatesFor(algorithms: readonly Algorithm<unknown>[], given: Site<unknown>): Candidate[] {
-  const site = nominal(given);
+  // Without what costs aren't counted for.
+  const site = { ...given, epilogue: NO_EPILOGUE, engine: COST_ENGINE };
   return algorithms.flatMap((algorithm) => {
     const prepared = algorithm.prepare(site);
     return prepared ? [{ algorithm, cost: costOf(prepared, site) }] : [];
   });
-}
-
-/** The site without what costs aren't counted for. */
-function nominal(site: Site<unknown>): Site<unknown> {
-  return { ...site, epilogue: NO_EPILOGUE, engine: COST_ENGINE };
 }
 
 function costOf({ work, constants = [], workspace }: Prepared, site: Site<unknown>): Cost {
@@ -82,10 +78,15 @@ const VALUE_BYTES_PER_MS = 8e6;
  * Milliseconds that an algorithm takes at a site: by the same estimate, or what passing over the values takes where
  * that is more.
  */
-export function timeOf(algorithm: Algorithm<unknown>, given: Site<unknown>): number {
-  const site = nominal(given);
-  const prepared = algorithm.prepare(site);
-  return Math.max(prepared ? costOf(prepared, site).ms : 0, valueBytesOf(site) / VALUE_BYTES_PER_MS);
+export function timeOf(algorithm: Algorithm<unknown>, site: Site<unknown>): number {
+  const [candidate] = candidatesFor([algorithm], site);
+  return Math.max(candidate?.cost.ms ?? 0, valueBytesOf(site) / VALUE_BYTES_PER_MS);
+}
+
+/** An algorithm, and what it prepared for a site. */
+export interface Choice {
+  readonly algorithm: Algorithm<unknown>;
+  readonly prepared: Prepared;
 }
 
 /**
@@ -96,19 +97,21 @@ export function chooseAlgorithm(
   algorithms: readonly Algorithm<unknown>[],
   site: Site<unknown>,
   bytePrice = BYTE_PRICE,
-): Algorithm<unknown> {
-  // Most ops have one way, which needs no weighing.
-  if (algorithms.length === 1) return algorithms[0]!;
-  let best: Algorithm<unknown> | null = null;
-  let least: readonly [number, number] = [Infinity, Infinity];
-  for (const { algorithm, cost: taken } of candidatesFor(algorithms, site)) {
-    const { ms, bytes } = taken;
-    const cost = bytePrice === Infinity ? ([bytes, ms] as const) : ([ms + bytes * bytePrice, 0] as const);
-    if (cost[0] < least[0] || (cost[0] === least[0] && cost[1] < least[1])) {
-      best = algorithm;
-      least = cost;
+): Choice {
+  // Most sites have one way, which needs no weighing.
+  let only: Choice | undefined;
+  for (const algorithm of algorithms) {
+    const prepared = algorithm.prepare(site);
+    if (prepared && only) {
+      const total = ({ cost: { ms, bytes } }: Candidate) => ms + bytes * bytePrice;
+      const [best] = candidatesFor(algorithms, site).sort((a, b) =>
+        bytePrice === Infinity ? a.cost.bytes - b.cost.bytes || a.cost.ms - b.cost.ms : total(a) - total(b),
+      );
+      // What candidates prepared is for one thread and without an epilogue, to compare costs. This is for the site.
+      return { algorithm: best!.algorithm, prepared: best!.algorithm.prepare(site)! };
     }
+    if (prepared) only = { algorithm, prepared };
   }
-  assert(best, 'an algorithm fits every site');
-  return best;
+  assert(only, 'an algorithm fits every site');
+  return only;
 }

@@ -4,7 +4,6 @@
  * plan becomes the one that owns the memory.
  */
 
-import { assert } from '../errors.ts';
 import { macsOf, type Node, type Program, parametersOf, type Value, viewOf } from '../graph/graph.ts';
 import { fuseEpilogues } from '../graph/passes/fuse-epilogues.ts';
 import { prune } from '../graph/passes/prune.ts';
@@ -87,6 +86,10 @@ export class Plan {
   readonly blockBytes: number;
   /** Bytes of the arena, a part of {@link blockBytes}. */
   readonly arenaBytes: number;
+  /** All parameters that it reads. */
+  readonly parameters: readonly Parameter[];
+  /** The constants of all nodes. */
+  readonly constants: readonly Constant[];
   readonly #layout: Layout;
   /** Where in the block the records and, behind them, the tables begin, and where the arena begins. */
   readonly #recordStart: number;
@@ -107,21 +110,18 @@ export class Plan {
   readonly #weightStorage: WeightStorage;
   /** Estimated milliseconds of each node, once they were asked for. */
   #times: readonly number[] | null = null;
-  #parameters: readonly Parameter[] | null = null;
 
   constructor(program: Program, engine: Engine, { weightStorage = 'f32', bytePrice }: PlanOptions = {}) {
     this.#engine = engine;
-    const fused = fuseEpilogues(prune(program));
+    this.#weightStorage = weightStorage;
+    const fused = fusedOf(program);
     this.#inputPlanes = fused.inputs.map(() => ({}));
     // Records come first, then tables.
     let used = aligned(fused.nodes.length * EPILOGUE_BYTES);
     let zeroBytes = 0;
     const placed = fused.nodes.map((node, i) => {
       const site = siteOf(node, engine, weightStorage);
-      const algorithm = chooseAlgorithm(algorithmsOf(node), site, bytePrice);
-      // The choice prepared it for one thread and without an epilogue, to compare costs. This is for the site itself.
-      const prepared = algorithm.prepare(site);
-      assert(prepared, 'a chosen algorithm fits its site');
+      const { algorithm, prepared } = chooseAlgorithm(algorithmsOf(node), site, bytePrice);
       const constants = (prepared.constants ?? []).filter((constant) => constant !== null);
       const workspace = prepared.workspace ?? NO_WORKSPACE;
       const table = used;
@@ -129,16 +129,15 @@ export class Plan {
       zeroBytes = Math.max(zeroBytes, workspace.zeroBytes);
       return { node, algorithm, prepared, constants, workspace, record: i * EPILOGUE_BYTES, table };
     });
-    const recordStart = aligned(zeroBytes);
-    const arenaStart = recordStart + used;
+    this.#zeroBytes = zeroBytes;
+    this.#recordStart = aligned(zeroBytes);
+    this.#arenaStart = this.#recordStart + used;
     this.#layout = layoutOf(fused, placed, this.#inputPlanes);
     this.program = { ...fused, nodes: this.#layout.placed.map(({ node }) => node) };
-    this.#recordStart = recordStart;
-    this.#arenaStart = arenaStart;
-    this.#zeroBytes = zeroBytes;
-    this.#weightStorage = weightStorage;
+    this.parameters = parametersOf(this.program);
+    this.constants = this.#layout.placed.flatMap(({ constants }) => constants);
     this.arenaBytes = this.#layout.bytes;
-    this.blockBytes = arenaStart + this.arenaBytes + OVERREAD_BYTES;
+    this.blockBytes = this.#arenaStart + this.arenaBytes + OVERREAD_BYTES;
   }
 
   /** What each node computes and how, in order of execution. */
@@ -150,12 +149,6 @@ export class Plan {
       macs: macsOf(node),
       weightBytes: constants.reduce((sum, { bytes }) => sum + bytes, 0),
     }));
-  }
-
-  /** All parameters that it reads. */
-  get parameters(): readonly Parameter[] {
-    this.#parameters ??= parametersOf(this.program);
-    return this.#parameters;
   }
 
   /**
@@ -188,11 +181,6 @@ export class Plan {
   /** Bytes of the memory that runs this plan and no other: whole pages. */
   get memoryBytes(): number {
     return inPages(FIRST_ADDRESS + this.constantBytes + this.roomBytes);
-  }
-
-  /** The constants of all nodes. */
-  get constants(): readonly Constant[] {
-    return this.#layout.placed.flatMap(({ constants }) => constants);
   }
 
   /** Gives every step its addresses and writes the tables. */
@@ -305,10 +293,10 @@ export function distinct(constants: readonly Constant[]): readonly Constant[] {
 /** A node as its algorithms see it. */
 function siteOf(node: Node, engine: Engine, weightStorage: WeightStorage): Site<unknown> {
   const { attrs, epilogue, output } = node;
-  const inputs = ownInputs(node);
-  const shapes = inputs.map(({ shape }) => shape);
-  const stored = { inputs: inputs.map((x) => x.stored), output: output.stored };
-  return { ...stored, shapes, attrs, epilogue, engine, weightStorage };
+  const own = ownInputs(node);
+  const inputs = own.map(({ stored }) => stored);
+  const shapes = own.map(({ shape }) => shape);
+  return { inputs, output: output.stored, shapes, attrs, epilogue, engine, weightStorage };
 }
 
 /** The program's nodes as the choice of algorithms sees them. */
@@ -317,10 +305,20 @@ export function sitesOf(
   engine: Engine,
   weightStorage: WeightStorage,
 ): { readonly algorithms: readonly Algorithm<unknown>[]; readonly site: Site<unknown> }[] {
-  return fuseEpilogues(prune(program)).nodes.map((node) => ({
+  return fusedOf(program).nodes.map((node) => ({
     algorithms: algorithmsOf(node),
     site: siteOf(node, engine, weightStorage),
   }));
+}
+
+/** What {@link fusedOf} gave. */
+const fused = new WeakMap<Program, Program>();
+
+/** The program as plans run it: pruned and fused. Its sizes are asked for before its plan is made. */
+export function fusedOf(program: Program): Program {
+  const one = fused.get(program) ?? fuseEpilogues(prune(program));
+  fused.set(program, one);
+  return one;
 }
 
 /** What a view takes: nothing. */
