@@ -2,13 +2,6 @@
 
 import { cut, FormatError } from '../errors.ts';
 
-/** What a message says was expected; a function where making the text takes time. */
-type Expected = string | (() => string);
-
-function textOf(expected: Expected): string {
-  return typeof expected === 'string' ? expected : expected();
-}
-
 /**
  * Reads the header's JSON, whose form is known beforehand: it never nests values that it doesn't expect, so nothing
  * recurses, and it sees each key, where `JSON.parse` would keep the last of two.
@@ -22,7 +15,7 @@ export class HeaderScanner {
   }
 
   /** The keys of an object, each while the scanner stands before its value, which is to be read before the next. */
-  *members(expected: Expected, expectedKey: Expected): Generator<string, void, void> {
+  *members(expected: string, expectedKey: string): Generator<string, void, void> {
     this.#take('{', expected);
     if (this.#takes('}')) return;
     do {
@@ -34,7 +27,7 @@ export class HeaderScanner {
   }
 
   /** An array of whole numbers from 0 to 2⁵³ − 1. */
-  integers(expected: Expected): number[] {
+  integers(expected: string): number[] {
     const numbers: number[] = [];
     this.#take('[', expected);
     if (this.#takes(']')) return numbers;
@@ -45,24 +38,21 @@ export class HeaderScanner {
   }
 
   /** A string, its escapes resolved. */
-  string(expected: Expected): string {
+  string(expected: string): string {
+    this.#skipSpace();
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON's strings have none
+    const simple = this.match(/"([^\0-\x1f"\\]*)"/y);
+    if (simple) return simple[1]!;
     const text = this.#text;
     this.#take('"', expected);
     const begin = this.#at;
-    let end = text.indexOf('"', begin);
-    const simple = text.slice(begin, end);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON's strings have none
-    if (end >= 0 && !/[\0-\x1f\\]/.test(simple)) {
-      this.#at = end + 1;
-      return simple;
-    }
     for (;;) {
       const unit = text.charCodeAt(this.#at);
       if (unit === 0x22) break;
       if (Number.isNaN(unit) || unit < 0x20) throw this.#unexpected('the rest of a string');
       this.#at += unit === 0x5c ? 2 : 1;
     }
-    end = this.#at++;
+    const end = this.#at++;
     const literal = text.slice(begin - 1, end + 1);
     try {
       const value: string = JSON.parse(literal);
@@ -73,30 +63,37 @@ export class HeaderScanner {
     );
   }
 
+  /** What a sticky pattern finds where the scanner stands, which stands behind it then; null where it finds nothing. */
+  match(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    if (found) this.#at = pattern.lastIndex;
+    return found;
+  }
+
   /** Nothing but white space to the end. */
   end(): void {
     this.#skipSpace();
     if (this.#at < this.#text.length) throw this.#unexpected('the end');
   }
 
-  #integer(expected: Expected): number {
+  #integer(expected: string): number {
     this.#skipSpace();
     const begin = this.#at;
-    while (isDigit(this.#text.charCodeAt(this.#at))) this.#at++;
-    const digits = this.#text.slice(begin, this.#at);
+    const [digits] = this.match(/\d*/y)!;
     if (digits === '' || '.eE'.includes(this.#text[this.#at] ?? ' ')) throw this.#unexpected(expected);
     if (digits.length > 1 && digits[0] === '0') {
       this.#at = begin;
-      throw this.#unexpected(() => `${textOf(expected)} without leading zeros`);
+      throw this.#unexpected(`${expected} without leading zeros`);
     }
     const value = Number(digits);
     if (!Number.isSafeInteger(value)) {
-      throw malformed(`expected ${textOf(expected)} up to ${Number.MAX_SAFE_INTEGER}, got ${cut(digits)}`);
+      throw malformed(`expected ${expected} up to ${Number.MAX_SAFE_INTEGER}, got ${cut(digits)}`);
     }
     return value;
   }
 
-  #take(char: string, expected: Expected): void {
+  #take(char: string, expected: string): void {
     if (!this.#takes(char)) throw this.#unexpected(expected);
   }
 
@@ -111,21 +108,17 @@ export class HeaderScanner {
     while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
   }
 
-  #unexpected(expected: Expected): FormatError {
+  #unexpected(expected: string): FormatError {
     const at = Math.min(this.#at, this.#text.length);
     const code = this.#text.codePointAt(at);
     const got = code === undefined ? 'its end' : JSON.stringify(String.fromCodePoint(code));
-    return malformed(`expected ${textOf(expected)} at character ${at} of the header, got ${got}`);
+    return malformed(`expected ${expected} at character ${at} of the header, got ${got}`);
   }
 }
 
 /** JSON's white space: space, tab, line feed, carriage return. */
 export function isSpace(unit: number): boolean {
   return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
-}
-
-function isDigit(unit: number): boolean {
-  return unit >= 0x30 && unit <= 0x39;
 }
 
 /** True where a text has half of a surrogate pair, so that it is no Unicode. */

@@ -167,6 +167,46 @@ describe('__metadata__', () => {
 });
 
 describe("a tensor's entry", () => {
+  it('says the same whether it is written as usual, with white space, or in another order', () => {
+    const kinds = (dtype: string, shape: string, offsets: string) => [
+      `{"a":{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${offsets}]}}`,
+      `{"a":{"dtype":"${dtype}", "shape":[${shape}], "data_offsets":[${offsets}]}}`,
+      `{"a":{"shape":[${shape}],"data_offsets":[${offsets}],"dtype":"${dtype}"}}`,
+    ];
+    for (const [dtype, shape, offsets] of [
+      ['U8', '2', '0,2'],
+      ['U8', '', '0,1'],
+      ['F16', '3,1,0,2', '0,0'],
+      ['U8', '1,2,3,4,5,6,7', '0,5040'],
+    ] as const) {
+      const end = Number(offsets.split(',')[1]);
+      const [first, ...others] = kinds(dtype, shape, offsets).map((header) => [
+        ...readSafetensors(file(header, end)).tensors,
+      ]);
+      expect(first).toEqual([['a', { dtype, shape: shape.split(',').filter(Boolean).map(Number), begin: 0, end }]]);
+      for (const other of others) expect(other).toEqual(first);
+    }
+    // Where it is refused, only the character may differ.
+    for (const [dtype, shape, offsets] of [
+      ['U8', '02', '0,2'],
+      ['U8', '2,', '0,2'],
+      ['U8', ',2', '0,2'],
+      ['U8', '2', '0,02'],
+      ['U8', '2', '0,2e0'],
+      ['U8', '2', '0,9007199254740992'],
+      ['U8', '9007199254740993', '0,2'],
+      ['U8', '2', '0,2,4'],
+      ['U8', '-2', '0,2'],
+      ['U7', '2', '0,2'],
+      ['', '2', '0,2'],
+    ] as const) {
+      const [first, ...others] = kinds(dtype, shape, offsets).map((header) =>
+        fault(header, 2).replace(/character \d+/, 'character'),
+      );
+      for (const other of others) expect(other).toBe(first);
+    }
+  });
+
   it('appears once, however its name is escaped', () => {
     const a = entry('a', 'U8', [0], 0, 0);
     expect(fault(`{${a},${a}}`)).toBe('tensor "a" appears twice');
