@@ -144,6 +144,20 @@ describe('imports', () => {
     );
     expect(long).toEqual([]);
   });
+
+  // The changelog isn't among them: an entry is a line there.
+  it('no line of a page is longer than 120 columns, but rows of tables and pictures', () => {
+    const folders = ['bench', 'cli', 'demo', 'docs', 'examples'].flatMap(filesIn);
+    const pages = folders.filter((file) => /\.md$/.test(file) && !/node_modules|bench\/results/.test(file));
+    expect(pages.length).toBeGreaterThan(20);
+    const long = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...pages].flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.length > 120 && !/^\s*(?:\||!\[)/.test(line))
+        .map((line) => `${file}: ${line}`),
+    );
+    expect(long).toEqual([]);
+  });
 });
 
 describe('kernels', () => {

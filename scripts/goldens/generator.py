@@ -69,10 +69,12 @@ def fill(module, prefix=""):
 def save_safetensors(path, tensors, metadata=None):
     """Writes float32 and uint8 arrays, float32 first, so that all are aligned."""
     names = {"float32": "F32", "uint8": "U8"}
-    arrays = sorted(((k, np.ascontiguousarray(v)) for k, v in tensors.items()), key=lambda kv: (kv[1].dtype.name, kv[0]))
+    arrays = sorted(((k, np.ascontiguousarray(v)) for k, v in tensors.items()),
+        key=lambda kv: (kv[1].dtype.name, kv[0]))
     header, at = {"__metadata__": metadata} if metadata else {}, 0
     for key, array in arrays:
-        header[key] = {"dtype": names[array.dtype.name], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        header[key] = {"dtype": names[array.dtype.name], "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

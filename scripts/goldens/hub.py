@@ -55,7 +55,8 @@ def squeeze(name, channels, squeezed):
 def block(name, text, inputs, first, width, squeeze_of):
     """A block's parameters and channels, of timm's text: ir_r2_k3_s2_e6_c24_se0.25."""
     kind, *parts = text.split("_")
-    o = {k: float(v) for k, v in (re.match(r"([a-z]+)([\d.]+)$", part).groups() for part in parts if re.search(r"\d", part))}
+    numbered = [part for part in parts if re.search(r"\d", part)]
+    o = {k: float(v) for k, v in (re.match(r"([a-z]+)([\d.]+)$", part).groups() for part in numbered)}
     out, kernel = divisible(o["c"] * width), int(o["k"])
     if kind == "cn":
         return conv(f"{name}.conv", out, inputs, kernel) + norm(f"{name}.bn1", out), out
@@ -147,7 +148,8 @@ def regnet(depth, w0, wa, wm, group, has_se, torchvision_rounds=False):
             state += normed(f"{name}.conv1", width, inputs, 1) + normed(f"{name}.conv2", width, int(g), 3)
             if has_se:
                 squeezed = int(round(inputs * 0.25))
-                state += conv(f"{name}.se.fc1", squeezed, width, 1, True) + conv(f"{name}.se.fc2", width, squeezed, 1, True)
+                state += conv(f"{name}.se.fc1", squeezed, width, 1, True)
+                state += conv(f"{name}.se.fc2", width, squeezed, 1, True)
             state += normed(f"{name}.conv3", width, width, 1)
             inputs = width
     return state + linear("head.fc", 1000, inputs)
@@ -158,7 +160,8 @@ def vgg(counts, has_norm):
     for stage, count in enumerate(counts):
         for _ in range(count):
             out = min(64 << stage, 512)
-            state += conv(f"features.{at}", out, inputs, 3, True) + (norm(f"features.{at + 1}", out) if has_norm else [])
+            state += conv(f"features.{at}", out, inputs, 3, True)
+            state += norm(f"features.{at + 1}", out) if has_norm else []
             at, inputs = at + (3 if has_norm else 2), out
         at += 1
     state += conv("pre_logits.fc1", 4096, 512, 7, True) + conv("pre_logits.fc2", 4096, 4096, 1, True)
@@ -170,7 +173,8 @@ def architectures():
     for percent in (35, 50, 75, 100, 140):
         width = percent / 100
         features = max(1280, divisible(1280 * width))
-        yield f"mobilenetv2_{percent:03}", "mobilenet_v2", {"widthMult": width}, builder(MOBILENET_V2, 32, width, 1, features)
+        built = builder(MOBILENET_V2, 32, width, 1, features)
+        yield f"mobilenetv2_{percent:03}", "mobilenet_v2", {"widthMult": width}, built
     for percent, name in ((50, "mnasnet0_5"), (75, "mnasnet0_75"), (100, "mnasnet1_0")):
         yield f"mnasnet_{percent:03}", name, {}, builder(MNASNET, 32, percent / 100)
     # Those from TensorFlow, with tf_ before their names, have the same layers.

@@ -1,7 +1,8 @@
 """Writes test/goldens/models/*.safetensors: what torchvision's models return for the cases of test/cases/models.json.
 
 Of each output: shape and largest absolute value in the metadata, SAMPLES values at evenly spread flat indices, and for
-segmentation the class of every pixel. Parameters come from the generator, keyed by state-dict key, the input by "input".
+segmentation the class of every pixel. Parameters come from the generator, keyed by state-dict key, and the input comes
+by "input".
 
 Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/models.py
 """

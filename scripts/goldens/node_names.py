@@ -1,4 +1,4 @@
-"""Writes test/goldens/node-names.json: torchvision's get_graph_node_names, in eval mode, of every builder in src/models.
+"""Writes test/goldens/node-names.json: torchvision's get_graph_node_names, in eval mode, of all builders of src/models.
 
 Left out are nodes that layertap doesn't have: those that only compute shapes, and parameters. The input is `x`.
 ShuffleNet's channel shuffle is one function, and ConvNeXt's LayerNorm2d is one layer. Of each network the number of
@@ -19,7 +19,8 @@ from models import build
 from state_dicts import builders
 
 WHOLE = ["resnet18", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1", "alexnet", "vgg11_bn", "efficientnet_b0",
-         "regnet_y_400mf", "mnasnet0_5", "googlenet", "convnext_tiny", "shufflenet_v2_x0_5", "lraspp_mobilenet_v3_large"]
+         "regnet_y_400mf", "mnasnet0_5", "googlenet", "convnext_tiny", "shufflenet_v2_x0_5",
+         "lraspp_mobilenet_v3_large"]
 
 
 class Tracer(NodePathTracer):

@@ -1,7 +1,7 @@
 """Writes test/goldens/state-dicts.json and test/goldens/repr/: keys, shapes and repr() of torchvision's models.
 
 For every builder in src/models, and the backbones of test/cases/zoo.json: the number of keys, the SHA-256 of the
-ordered lines "key [shape]", and of what PyTorch prints; for a few of them, and for a getter of resnet50, the whole text.
+ordered lines "key [shape]", and of what PyTorch prints; for a few of them, and for a getter of resnet50, all of it.
 
 Run with Debian's Python (torch 1.13, torchvision 0.14): /usr/bin/python3 scripts/goldens/state_dicts.py
 """

@@ -166,7 +166,8 @@ def conv2d(d):
     if d.chance(0.04):
         shape = d.huge()
         kernel = [1, d.between(1, 9)] if shape[2] == 1 else [d.between(1, 9), 1]
-        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape], d.data()]
+        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape],
+            d.data()]
     shape = d.image()
     groups = d.pick([1, 1, 1, 1, 2, 3, 4, shape[1]])
     channels = shape[1] if shape[1] % groups == 0 else shape[1] * groups
@@ -186,7 +187,8 @@ def conv2d(d):
         # PyTorch checks less where there is nothing to compute.
         shape[0] = max(1, shape[0])
         name, value = d.pick([
-            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0), ("padding", -1),
+            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0),
+            ("padding", -1),
             ("padding", 0.5), ("padding", "full"), ("stride", [1, 2, 3]), ("kernel", 40), ("channels", channels + 1),
             ("input", [shape[0], channels, 0, 5]), ("input", [shape[0], channels]), ("input", [1, channels, shape[2]]),
             ("dilation", 2**31 - 1), ("stride", 2**31 - 1), ("padding", [1, -1]),
@@ -206,7 +208,8 @@ def conv_transpose2d(d):
     if d.chance(0.03):
         shape = d.huge()
         kernel = [1, d.between(1, 9)] if shape[2] == 1 else [d.between(1, 9), 1]
-        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape], d.data()]
+        return [[shape[1], d.between(1, 4), kernel], d.options(stride=(0.5, lambda: d.between(1, 3))), [shape],
+            d.data()]
     shape = d.image()
     if d.chance(0.05):
         # Long sums.
@@ -232,9 +235,11 @@ def conv_transpose2d(d):
     if d.chance(0.1):
         shape[0] = max(1, shape[0])
         name, value = d.pick([
-            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0), ("padding", -1),
+            ("groups", 0), ("groups", channels + 1), ("stride", 0), ("stride", -1), ("stride", 1.5), ("dilation", 0),
+            ("padding", -1),
             ("padding", 0.5), ("stride", [1, 2, 3]), ("channels", channels + 1), ("padding", 40), ("outputPadding", 5),
-            ("outputPadding", -1), ("outputPadding", [0, 9]), ("input", [shape[0], channels, 0, 5]), ("input", [shape[0], channels]),
+            ("outputPadding", -1), ("outputPadding", [0, 9]), ("input", [shape[0], channels, 0, 5]),
+            ("input", [shape[0], channels]),
             ("input", [1, channels, shape[2]]), ("paddingMode", "reflect"), ("padding", [1, -1]),
         ])
         if name == "channels":
@@ -267,8 +272,10 @@ def window(d, name):
     case = [[kernel], options, [shape], d.data()]
     if d.chance(0.1):
         key, value = d.pick([
-            ("kernel", 0), ("kernel", 50), ("kernel", [2, 0]), ("kernel", 1.5), ("stride", 0), ("stride", -2), ("padding", -1),
-            ("padding", 9), ("input", [shape[0], shape[1], 0, 4]), ("input", [shape[0], 0, 4, 4]), ("input", [2, 3]), ("stride", [1, 0]),
+            ("kernel", 0), ("kernel", 50), ("kernel", [2, 0]), ("kernel", 1.5), ("stride", 0), ("stride", -2),
+            ("padding", -1),
+            ("padding", 9), ("input", [shape[0], shape[1], 0, 4]), ("input", [shape[0], 0, 4, 4]), ("input", [2, 3]),
+            ("stride", [1, 0]),
             ("input", [3, 5, 5]), *([("dilation", 0), ("dilation", 2**31 - 1), ("dilation", 5000)] if name == "max" else
                                     [("divisorOverride", 0), ("divisorOverride", 2.5), ("divisorOverride", 2**31)]),
         ])
@@ -371,8 +378,10 @@ def upsample(d, modes=("nearest", "bilinear")):
         options["scaleFactor"] = d.pair(factor)
     if d.chance(0.06):
         options.update(d.pick([
-            {"scaleFactor": 0.01}, {"size": 0}, {"size": [3, -1]}, {"scaleFactor": [1, 0]}, {"scaleFactor": -1}, {"size": 1.5},
-            {"size": 4, "scaleFactor": 2}, {"mode": "nearest", "alignCorners": True}, {"mode": "linear"}, {"scaleFactor": [2]},
+            {"scaleFactor": 0.01}, {"size": 0}, {"size": [3, -1]}, {"scaleFactor": [1, 0]}, {"scaleFactor": -1},
+            {"size": 1.5},
+            {"size": 4, "scaleFactor": 2}, {"mode": "nearest", "alignCorners": True}, {"mode": "linear"},
+            {"scaleFactor": [2]},
             {"size": [1, 2, 3]},
         ]))
     if d.chance(0.03):
@@ -388,7 +397,8 @@ def resample(d):
 
 def upsampling(d):
     case = upsample(d, ("nearest",))
-    return [case[0], {name: value for name, value in case[1].items() if name not in ("mode", "alignCorners")}, *case[2:]]
+    return [case[0], {name: value for name, value in case[1].items() if name not in ("mode", "alignCorners")},
+        *case[2:]]
 
 
 def linear(d):
@@ -460,7 +470,8 @@ def activation(d):
 def prelu(d):
     case = activation(d)
     channels = case[2][0][1]
-    return [[], d.options(numParameters=(0.6, lambda: channels + d.pick([0, 0, 0, 1])), init=(0.2, lambda: 0.5)), *case[2:]]
+    return [[], d.options(numParameters=(0.6, lambda: channels + d.pick([0, 0, 0, 1])), init=(0.2, lambda: 0.5)),
+        *case[2:]]
 
 
 def anything(d, least=1):
@@ -665,7 +676,8 @@ def reshape(d):
     sizes = [*sizes, rest] if rest > 1 or not sizes else sizes
     if d.chance(0.3) and len(shape) == 4:
         # As layers do it: images stay.
-        sizes = d.pick([[shape[0], shape[1], -1], [shape[0], -1, shape[2], shape[3]], [shape[0], 1, *shape[1:]], [-1, shape[3]]])
+        sizes = d.pick([[shape[0], shape[1], -1], [shape[0], -1, shape[2], shape[3]], [shape[0], 1, *shape[1:]],
+            [-1, shape[3]]])
     elif d.chance(0.4):
         sizes[d.between(0, len(sizes) - 1)] = -1
     if d.chance(0.1):
@@ -781,7 +793,10 @@ def in_one_row(draw):
     def drawn(d):
         args, options, shapes, data = draw(d)
         # Numbers of axes that aren't the layer's stay what they are.
-        rows = [[*shape[:2], shape[3]] if len(shape) == 4 else shape[:2] if len(shape) == 3 else shape[:1] for shape in shapes]
+        rows = [
+            [*shape[:2], shape[3]] if len(shape) == 4 else shape[:2] if len(shape) == 3 else shape[:1]
+            for shape in shapes
+        ]
         return [[last(arg) for arg in args], {name: last(value) for name, value in options.items()}, rows, data]
 
     return drawn
@@ -887,7 +902,8 @@ SWEEPS = {
     "AdaptiveAvgPool2d": (450, adaptive_avg_pool2d, {"bound": MEAN}),
     "Upsample": (1200, upsample, {"bound": BILINEAR, "computed": "in float32"}),
     # Four rows, and as many columns: four weights, products and sums each way, of sums of at most 1.9·1.9 of |x|.
-    "interpolate": (700, resample, {"torch": "torch.nn.functional.interpolate", "bound": BICUBIC, "computed": "in float32"}),
+    "interpolate": (700, resample, {"torch": "torch.nn.functional.interpolate", "bound": BICUBIC,
+        "computed": "in float32"}),
     **{name: (150, upsampling, {"bound": bound, "computed": "in float32"}) for name, bound in [
         ("UpsamplingNearest2d", "none"), ("UpsamplingBilinear2d", {"roundings": 12, "of": "|x|"})]},
     "MaxPool1d": (250, in_one_row(max_pool2d), {}),
@@ -931,7 +947,8 @@ SWEEPS = {
     "GroupNorm": (120, group_norm, {"bound": {"roundings": 8, "of": "1 or |x|"}}),
     # Statistics are in float64; results are a few times x, and round once on each side.
     "LayerNorm": (150, layer_norm, {"bound": {"roundings": 8, "of": "1 or |x|"}}),
-    **{name: (30, dropping, {}) for name in ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]},
+    **{name: (30, dropping, {}) for name in ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout",
+        "FeatureAlphaDropout"]},
     "PReLU": (70, prelu, {}),
     "Identity": (20, activation, {}),
     "Dropout": (30, dropout, {}),

@@ -38,7 +38,8 @@ def case(function, name, shapes, run, args=(), sets=((), ())):
     outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
     given = [{"key": f"{name}.{i}", "shape": list(shape), "sets": [[j, str(v)] for j, v in sets[i]]}
              for i, shape in enumerate(shapes)]
-    return {"function": function, "name": name, "inputs": given, "args": list(args), "outputs": [result(y) for y in outputs]}
+    return {"function": function, "name": name, "inputs": given, "args": list(args),
+        "outputs": [result(y) for y in outputs]}
 
 
 def heat(x, size, percentile):
@@ -85,7 +86,8 @@ def main():
         case("argmax", "channels, ties and NaN", [[2, 5, 2, 2]], lambda x: x.argmax(1), [{"dim": 1}],
              [[(0, 3), (8, 3), (5, NAN), (13, NAN), (2, -INF), (6, INF), (14, INF)]]),
         case("argmax", "an empty batch", [[0, 3]], lambda x: x.argmax(1), [{"dim": 1}]),
-        case("globalAveragePool", "a feature", [[2, 5, 7, 3]], lambda x: F.adaptive_avg_pool2d(x.double(), 1).flatten(1)),
+        case("globalAveragePool", "a feature", [[2, 5, 7, 3]],
+            lambda x: F.adaptive_avg_pool2d(x.double(), 1).flatten(1)),
         case("globalAveragePool", "one pixel", [[2, 5, 1, 1]], lambda x: x.flatten(1)),
         case("l2Normalize", "rows", [[3, 8]], lambda x: F.normalize(x.double())),
         case("l2Normalize", "pixels", [[2, 4, 3, 3]], lambda x: F.normalize(x.double())),
