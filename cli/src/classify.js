@@ -102,9 +102,12 @@ function namesOf({ source, model }, count) {
  */
 function readNames(path) {
   try {
-    return readFileSync(path, 'utf8')
-      .replace(/\r?\n$/, '')
-      .split(/\r?\n/);
+    return (
+      readFileSync(path, 'utf8')
+        // Some editors begin a file with a mark.
+        .replace(/^\uFEFF|\r?\n$/g, '')
+        .split(/\r?\n/)
+    );
   } catch (error) {
     throw new CommandError(`--classes ${path}: expected a readable file, got "${reasonOf(error)}"`);
   }

@@ -87,6 +87,11 @@ describe('classify', () => {
     const [index] = topk(softmax(model.call(inputs[0]!)), 1).indices.data;
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`^-\\n +[\\d.]+ %  name ${index}\\n$`));
+    // As an editor on Windows writes it.
+    folder.write('marked.txt', `\uFEFF${Array.from({ length: 1000 }, (_, i) => `name ${i}\r\n`).join('')}`);
+    const all = ['classify', ...NETWORK, 'pics/a.png', '--top', '1000', '--classes', 'marked.txt', '--json'];
+    const names = JSON.parse(folder.run(...all).stdout).pictures[0].top.map(({ name }: { name: string }) => name);
+    expect(new Set(names)).toEqual(new Set(Array.from({ length: 1000 }, (_, i) => `name ${i}`)));
   });
 
   it('goes on after a bad picture, says which, and ends with 1', () => {
