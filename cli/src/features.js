@@ -21,8 +21,8 @@ export function featuresOf(model, layers, input) {
   if (getter && deviations.length === 0) return { tapped: getter, warnings: [] };
   const warnings = deviations.map(
     ({ module, reason }) =>
-      `"${module}" ${reason}, where children run in a row as torchvision's IntermediateLayerGetter runs them; ` +
-      "the value is the model's own",
+      `"${module}": the value is the model's own; with children in a row, as torchvision's IntermediateLayerGetter runs ` +
+      `them, it ${reason}`,
   );
   return { tapped: createFeatureExtractor(model, { returnNodes: layers }), warnings };
 }
