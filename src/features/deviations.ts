@@ -3,7 +3,7 @@
 import { Graph } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { valuesOf } from '../nn/output.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import { Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 
 /** Whether a model's own forward runs these children in a row, the first one on its input. It is traced no further. */
@@ -55,7 +55,13 @@ export function numbered(graphs: readonly Graph[]): (output: unknown) => string 
     for (const [i, input] of inputs.entries()) numbers.set(input, -1 - i);
     for (const { op, attrs, inputs, output } of nodes) {
       const plain = JSON.stringify(attrs, (_, part) =>
-        part instanceof Parameter ? numberOf(part) : typeof part === 'number' ? String(part) : part,
+        part instanceof Constant
+          ? [part.shape, part.values()].join(':')
+          : part instanceof Parameter
+            ? numberOf(part)
+            : typeof part === 'number'
+              ? String(part)
+              : part,
       );
       const key = `${[op, ...inputs].map(numberOf)} ${plain}`;
       if (!known.has(key)) known.set(key, numberOf(output));

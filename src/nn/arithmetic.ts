@@ -7,19 +7,35 @@ import { addNumber, divNumber, mulNumber, numberDiv, numberSub, type ScalarAttrs
 import { matmul as matmulOp } from '../ops/matmul.ts';
 import type { Op } from '../ops/op.ts';
 import { parameterValue } from '../ops/parameter-value.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import { Constant, Parameter } from '../tensor/parameter.ts';
 import { type Shape, sameShape } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { affine } from './channel-affine.ts';
 import * as same from './same-shape.ts';
 
-/** What arithmetic takes: a value, a number, or a parameter of the module. One of two operands is a value. */
-export type Operand = Value | Parameter | number;
+/**
+ * What arithmetic takes: a value, a number, a parameter of the module, or a tensor that doesn't change and that no
+ * state dict holds. One of two operands is a value.
+ */
+export type Operand = Value | Parameter | Tensor | number;
 
-/** A parameter as a value of the graph that another value belongs to; a value as it is. */
+/** The constant that each tensor is. */
+const constants = new WeakMap<Tensor, Constant>();
+
+/** A tensor as a constant, the same each time; what else is given as it is. */
+function constantOf<O>(operand: O): O | Constant {
+  if (!(operand instanceof Tensor)) return operand;
+  const constant = constants.get(operand) ?? new Constant(operand);
+  constants.set(operand, constant);
+  return constant;
+}
+
+/** A parameter or a tensor as a value of the graph that another value belongs to; a value as it is. */
 export function asValue(name: string, operand: unknown, { graph }: Value): Value {
   if (operand instanceof Value) return operand;
-  if (operand instanceof Parameter) return graph.record(parameterValue, [], { parameter: operand }, null);
-  throw new ValueError(`${name}: expected a value, a Parameter or a number, got ${describe(operand)}`);
+  const parameter = constantOf(operand);
+  if (parameter instanceof Parameter) return graph.record(parameterValue, [], { parameter }, null);
+  throw new ValueError(`${name}: expected a value, a Parameter, a Tensor or a number, got ${describe(operand)}`);
 }
 
 /** The operand that is a value, by which the graph is known. */
@@ -43,7 +59,8 @@ function withNumber(op: Op<ScalarAttrs>, x: Value, number: number, name?: string
 
 /** The values and a parameter of one number for each of their channels; null where they aren't that. */
 function perChannel(a: unknown, b: unknown): { x: Value; parameter: Parameter } | null {
-  const [x, parameter] = a instanceof Value ? [a, b] : [b, a];
+  const [x, operand] = a instanceof Value ? [a, b] : [b, a];
+  const parameter = constantOf(operand);
   if (!(x instanceof Value) || !(parameter instanceof Parameter) || x.shape.length < 2) return null;
   const channels = x.shape[1]!;
   const wanted = [channels, ...x.shape.slice(2).map(() => 1)];
@@ -96,6 +113,6 @@ export function div(a: Operand, b: Operand): Value {
  *
  * @throws {@link ShapeError} where the shapes can't be multiplied
  */
-export function matmul(a: Value | Parameter, b: Value | Parameter): Value {
+export function matmul(a: Value | Parameter | Tensor, b: Value | Parameter | Tensor): Value {
   return broadcasted('matmul', matmulOp, a, b);
 }

@@ -8,14 +8,18 @@ import { batchNorm } from '../ops/batch-norm.ts';
 import { normalize } from '../ops/normalize.ts';
 import type { Norm } from '../ops/rules/epilogue.ts';
 import { Constant, type Parameter } from '../tensor/parameter.ts';
+import { Tensor } from '../tensor/tensor.ts';
+
+/** Numbers that no state dict holds. */
+const vector = (values: readonly number[]) => new Constant(new Tensor(Float32Array.from(values), [values.length]));
 
 /** x·scale + shift, channel by channel. It is no module: it has no place in the hierarchy nor in the state. */
 export class ChannelAffine {
   readonly #norm: Norm;
 
   constructor(scale: readonly number[], shift: readonly number[]) {
-    const filled = (value: number) => new Constant(scale.map(() => value));
-    const [weight, bias] = [new Constant(scale), new Constant(shift)];
+    const filled = (value: number) => vector(scale.map(() => value));
+    const [weight, bias] = [vector(scale), vector(shift)];
     this.#norm = { weight, bias, runningMean: filled(0), runningVar: filled(1), eps: 0 };
   }
 
@@ -31,7 +35,7 @@ export function affine(
   x: Value,
   own: { readonly weight: Parameter | null; readonly bias: Parameter | null },
 ): Value {
-  const filled = (value: number) => new Constant(new Array<number>(x.shape[1]!).fill(value));
+  const filled = (value: number) => vector(new Array<number>(x.shape[1]!).fill(value));
   return record(batchNorm, [x], { ...own, runningMean: filled(0), runningVar: filled(1), eps: 0 }, name);
 }
 

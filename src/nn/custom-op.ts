@@ -33,10 +33,10 @@ export interface CustomOp {
  *     });
  *     // in forward: square(this.conv.call(x))
  *
- * @returns a function of values and of the module's parameters, for its `forward`; the first one is a value
+ * @returns a function for a module's `forward`: of values, and after the first one of parameters and constant tensors
  * @throws {@link ValueError} where a part is missing or of a wrong type
  */
-export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Parameter)[]) => Value {
+export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Parameter | Tensor)[]) => Value {
   const parts = { name: '', inferShape: undefined, compute: undefined };
   const given = withDefaults<CustomOp, Record<keyof CustomOp, unknown>>('customOp', custom, parts);
   const name = String(given.name) || 'custom';
@@ -68,7 +68,7 @@ export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Paramet
   };
   return (x, ...more) => {
     checkValue(name, x);
-    const values = more.map((one) => (one instanceof Parameter ? asValue(name, one, x) : one));
+    const values = more.map((one) => (one instanceof Parameter || one instanceof Tensor ? asValue(name, one, x) : one));
     return record(op, [x, ...values], null);
   };
 }

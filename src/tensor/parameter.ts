@@ -106,8 +106,8 @@ export class Buffer extends Parameter {}
 
 /** Values that a module's code knows: no state dict holds them. A module keeps one in a private field. */
 export class Constant extends Parameter {
-  constructor(values: readonly number[]) {
-    super([values.length]);
-    this.tensor = new Tensor(Float32Array.from(values), [values.length]);
+  constructor(tensor: Tensor) {
+    super(tensor.shape);
+    this.tensor = tensor;
   }
 }

@@ -9,7 +9,7 @@ import { BatchNorm2d, FrozenBatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { ModuleList, Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Flatten } from '../../src/nn/flatten.ts';
-import { add, maxPool2d, mul, relu } from '../../src/nn/functional.ts';
+import { add, div, matmul, maxPool2d, mul, relu, sub } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { Module } from '../../src/nn/module.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pooling.ts';
@@ -164,6 +164,40 @@ describe.each(changes)('%s', (_name, make, change, makeExpected) => {
     change(layer);
     if (_name !== 'MaxPool2d kernelSize')
       expect(String(layer).replace('padding=same', 'padding=(1, 1)')).toBe(String(makeExpected()));
+  });
+});
+
+describe('tensors as constants', () => {
+  class Shifted extends Module {
+    shift = tensor([1, 2, 3], [3, 1, 1]);
+    readonly rows = tensor([1, 0, 0, 1], [2, 2]);
+    forward(image: Value): Value {
+      const y = sub(mul(add(image, this.shift), this.shift), this.shift);
+      return matmul(div(y, tensor([2], [1])), this.rows);
+    }
+  }
+
+  it('are computed with, held by no state dict, and followed where they are replaced', () => {
+    const module = new Shifted();
+    const image = tensor([1, 2, 3, 4, 5, 6], [1, 3, 1, 2]);
+    const expected = (shift: readonly number[]) =>
+      image.data.map((v, i) => ((v + shift[i >> 1]!) * shift[i >> 1]! - shift[i >> 1]!) / 2);
+    expect(module.call(image).data).toEqual(expected([1, 2, 3]));
+    expect(module.stateShapes().size).toBe(0);
+    module.shift = tensor([5, 6, 7], [3, 1, 1]);
+    expect(module.call(image).data).toEqual(expected([5, 6, 7]));
+  });
+
+  it('are the same in two traces, so that a getter finds nothing else', () => {
+    class Same extends Module {
+      readonly first = new Shifted();
+      readonly act = new ReLU();
+      readonly last = new ReLU();
+      forward(image: Value): Value {
+        return this.last.call(relu(this.first.call(image)));
+      }
+    }
+    expect(new IntermediateLayerGetter(new Same(), { last: 'y' }).deviations([1, 3, 1, 2])).toHaveLength(0);
   });
 });
 

@@ -361,7 +361,7 @@ describe('functional forms', () => {
       'ValueError: add: expected at least one value, as forward() gets them, got 1 and 2',
     );
     expect(thrown(() => functional.div(x, '2' as never))).toBe(
-      'ValueError: div: expected a value, a Parameter or a number, got "2"',
+      'ValueError: div: expected a value, a Parameter, a Tensor or a number, got "2"',
     );
     expect(thrown(() => functional.gelu(x, { approximate: 'erf' as never }))).toBe(
       'ValueError: approximate argument must be either none or tanh; gelu: got "erf"',
