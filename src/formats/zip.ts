@@ -105,7 +105,7 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     // What is encrypted has more bytes than its content, or can't be inflated.
     const isReadable = method === 8 || (method === 0 && packedBytes === size);
     const got = `method ${method} and ${packedBytes} bytes of ${size}`;
-    check(isReadable, `${describe(name)} stored as it is, or deflated`, got);
+    check(isReadable, `${describe(name)} stored or deflated`, got);
     if (method !== 0) inflatedBytes += size;
     found.push({ name, method, crc: field(16, 4), packedBytes, bytes: size, begin });
     at = next;
