@@ -20,6 +20,15 @@ describe('a wrong option is refused by the name of the class', () => {
       'AlexNet: numClasses: expected a whole number from 1 to 2147483647, got 0',
     ],
     [() => models.vgg11({ numClasses: 1.5 }), 'VGG: numClasses: expected a whole number from 1 to 2147483647, got 1.5'],
+    [
+      () => models.resnet18({ zeroInitResidual: true } as object),
+      'ResNet: expected options of numClasses, groups, widthPerGroup, replaceStrideWithDilation, normLayer, ' +
+        'got "zeroInitResidual"',
+    ],
+    [
+      () => models.vgg11({ initWeights: false } as object),
+      'VGG: expected options of numClasses, dropout, got "initWeights"',
+    ],
     [() => models.vgg11({ dropout: 2 }), 'dropout probability has to be between 0 and 1, but got 2'],
     [
       () => models.densenet161({ growthRate: 12 } as object),
