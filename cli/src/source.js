@@ -3,6 +3,7 @@
  * From the latter two follow the model, its options, what is done to a photo, and the classes' names.
  */
 
+import { existsSync } from 'node:fs';
 import { LayertapError, openWeights } from 'layertap';
 import {
   categoriesOf,
@@ -15,6 +16,7 @@ import {
 import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { HUB, hubSource } from './hub.js';
+import { attempted } from './models.js';
 import { warn } from './print.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
@@ -43,7 +45,32 @@ export async function sourceOf(text, options = {}) {
   if (/^https?:\/\//i.test(text)) return urlSource(text, option, cache);
   if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text))
     return namedSource(text, option, { model, cache });
-  return { label: `${option} ${text}`.trimStart(), path: text, modelOptions: {}, categories: null };
+  const label = `${option} ${text}`.trimStart();
+  const near = existsSync(text) ? [] : namesLike(text, model);
+  if (near.length > 0) {
+    const got = 'expected a readable file, got "no such file or directory"';
+    throw new CommandError(`${label}: ${got}; did you mean ${near.join(', ')}?`);
+  }
+  return { label, path: text, modelOptions: {}, categories: null };
+}
+
+/**
+ * Names of torchvision's weights that a text is most like, where it isn't one: `ResNet18_Weight.DEFAULT`, `default` of
+ * a model.
+ *
+ * @param {string} text
+ * @param {string | undefined} model
+ * @returns {string[]}
+ */
+function namesLike(text, model) {
+  const own = text.toUpperCase();
+  if (model !== undefined && attempted(() => weightsOf(own, '', model)) === null) return [own];
+  const [, name, member = ''] = /^([\w-]+)(?:\.(\w+))?$/.exec(text) ?? [];
+  if (name === undefined) return [];
+  const said = attempted(() => getWeight(`${name}.${member}`)) ?? '';
+  const near = /; did you mean (.*)\?$/.exec(said)?.[1].split(', ') ?? [];
+  const upper = member.toUpperCase();
+  return near.map((one) => `${one}.${attempted(() => getWeight(`${one}.${upper}`)) === null ? upper : 'DEFAULT'}`);
 }
 
 /**

@@ -203,6 +203,11 @@ describe('weights by name', () => {
         '"ResNet19_Weights.DEFAULT"; did you mean ResNet18_Weights?',
     ],
     [
+      ['--model', 'resnet18', '--weights', 'resnet18.pth'],
+      1,
+      '--weights resnet18.pth: expected a readable file, got "no such file or directory"',
+    ],
+    [
       ['--model', 'resnet19', '--weights', 'DEFAULT'],
       1,
       '--model: expected the name of one of 74 models, got "resnet19"; did you mean resnet18?',
@@ -223,6 +228,28 @@ describe('weights by name', () => {
     const stdout = `${JSON.stringify({ error: { message, exitCode: status } })}\n`;
     expect({ ...rest, stderr }).toEqual({ status, stdout, stderr: `layertap: ${message}\n` });
   });
+});
+
+it.each([
+  ['ResNet18_Weight.DEFAULT', [], 'ResNet18_Weights.DEFAULT'],
+  ['Resnet50-Weights.imagenet1k_v2', [], 'ResNet50_Weights.IMAGENET1K_V2'],
+  ['ResNet18_Weight.X', ['--model', 'resnet18'], 'ResNet18_Weights.DEFAULT'],
+  ['imagenet1k_v2', ['--model', 'resnet50'], 'IMAGENET1K_V2'],
+])('of the misspelt name %s the nearest are told', (name, more, near) => {
+  const args = ['--weights', name, ...more, '--layers', 'layer1', '--image', 'photo.png', '--output', 'f.safetensors'];
+  expect(folder.run('extract', ...args)).toEqual({
+    status: 1,
+    stdout: '',
+    stderr:
+      `layertap: --weights ${name}: expected a readable file, got "no such file or directory"; ` +
+      `did you mean ${near}?\n`,
+  });
+});
+
+it('a file is read whose name is like that of weights', () => {
+  folder.write('ResNet18_Weight.pth', 'no weights');
+  const { stderr } = folder.run('convert', 'ResNet18_Weight.pth', 'w.safetensors');
+  expect(stderr).toMatch(/^layertap: ResNet18_Weight\.pth: expected a weight file, got /);
 });
 
 describe('weights by URL', () => {
