@@ -47,7 +47,8 @@ export async function embed(options) {
   let unsaved = 0;
   const save = async () => {
     unsaved = 0;
-    if (format === 'jsonl' || !maker) return;
+    // What was there is worth more than an index of nothing.
+    if (format === 'jsonl' || !maker || rows.length === 0) return;
     const files = indexFiles(output, { maker, rows });
     await written(() => writeFiles(files));
   };
@@ -95,8 +96,6 @@ export async function embed(options) {
       }
     },
   });
-  if (rows.length === 0 && ran.done === 0)
-    throw new CommandError(`embed: expected a picture at least, got none that works`);
   await save();
   const skipped = all.length - pictures.length;
   const { done: embedded } = ran;
@@ -104,7 +103,7 @@ export async function embed(options) {
     ...outcomeOf({
       ...{ command: 'embed', verb: 'embedded', network, ran, skipped },
       result: { layer, fingerprint: maker?.fingerprint ?? null, embedded, skipped, output },
-      lines: [`wrote ${output}`],
+      lines: rows.length > 0 || embedded > 0 ? [`wrote ${output}`] : [],
     }),
     isOnStderr: output === '-',
   };

@@ -1,6 +1,6 @@
 /** Which pictures a command line names: files, folders, globs, and `-` for what comes in by stdin. */
 
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readdir, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CommandError, reasonOf, UsageError } from './failures.js';
@@ -10,6 +10,44 @@ const EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'gif'];
 
 /** What stands for stdin, and for stdout. */
 export const STANDARD = '-';
+
+/** How a folder is walked, and a glob with `**`: links to files are files, and links to folders may lead in circles. */
+const LINKED_FILES = walking(false);
+
+/** How a glob without `**` is walked, which is as deep as it is written: links to folders are folders. */
+const LINKED_FOLDERS = walking(true);
+
+/**
+ * The options of a walk. tinyglobby itself follows all links or leaves out all.
+ *
+ * @param {boolean} entersLinks whether links to folders are followed
+ */
+function walking(entersLinks) {
+  /** @param {string} folder @param {import('node:fs').Dirent} entry */
+  const seen = (folder, entry) => {
+    if (!entry.isSymbolicLink()) return entry;
+    const isFolder = statOf(join(folder, entry.name))?.isDirectory() ?? false;
+    const { name } = entry;
+    // A link that leads nowhere fails as a picture, with a message.
+    return {
+      name,
+      isFile: () => !isFolder,
+      isDirectory: () => isFolder && entersLinks,
+      isSymbolicLink: () => isFolder,
+    };
+  };
+  const fs = {
+    /** @type {any} */
+    readdir: (/** @type {string} */ folder, /** @type {{ withFileTypes: true }} */ options, /** @type {any} */ done) =>
+      readdir(folder, options, (error, entries = []) =>
+        done(
+          error,
+          entries.map((entry) => seen(folder, entry)),
+        ),
+      ),
+  };
+  return { followSymbolicLinks: false, fs };
+}
 
 /**
  * The pictures' paths, each once, in the order in which they are named; those of a folder or a glob by name. A file
@@ -37,14 +75,15 @@ async function filesOf(name) {
   const stat = statOf(name);
   if (stat?.isDirectory()) {
     checkFolder(name);
-    const options = { cwd: name, caseSensitiveMatch: false, followSymbolicLinks: false };
+    const options = { cwd: name, caseSensitiveMatch: false, ...LINKED_FILES };
     const files = await glob(`**/*.{${EXTENSIONS.join(',')}}`, options);
     if (files.length > 0) return files.sort().map((file) => join(name, file));
     throw new CommandError(`${name}: expected a folder with pictures (${EXTENSIONS.join(', ')}), got none`);
   }
   // A file's own name may look like a glob.
   if (stat || !isDynamicPattern(name)) return [name];
-  const files = await glob(name.replaceAll('\\', '/'), { followSymbolicLinks: false, expandDirectories: false });
+  const followed = name.includes('**') ? LINKED_FILES : LINKED_FOLDERS;
+  const files = await glob(name.replaceAll('\\', '/'), { ...followed, expandDirectories: false });
   if (files.length > 0) return files.sort();
   throw new CommandError(`${name}: expected a glob that fits some files, got none`);
 }

@@ -31,8 +31,9 @@ export async function similar(options) {
     model: options.model ?? maker.model,
     modelOptions: Object.keys(options.modelOptions ?? {}).length > 0 ? options.modelOptions : maker.modelOptions,
     weights: options.weights ?? weightsOf(maker, path),
-    weightsKey: options.weightsKey ?? maker.weightsKey,
-    weightsPrefix: options.weightsPrefix ?? maker.weightsPrefix,
+    // Other weights have names of their own.
+    weightsKey: options.weightsKey ?? (options.weights === undefined ? maker.weightsKey : undefined),
+    weightsPrefix: options.weightsPrefix ?? (options.weights === undefined ? maker.weightsPrefix : undefined),
     preset:
       options.preset ?? /** @type {any} */ (['imagenet', 'segmentation', 'none'].find((one) => one === maker.preset)),
     deterministic: options.deterministic ?? maker.deterministic,

@@ -210,6 +210,28 @@ describe('classify', () => {
     expect(quiet).not.toContain('classified');
   });
 
+  it('follows links to files, and links to folders where they are named', () => {
+    for (const name of ['linked/own', 'elsewhere']) mkdirSync(join(folder.path, name), { recursive: true });
+    for (const name of ['linked/own/a.png', 'elsewhere/b.png']) folder.write(name, folder.read('pics/a.png'));
+    symlinkSync('../../pics/b.png', join(folder.path, 'linked/own/file.png'));
+    symlinkSync('nowhere.png', join(folder.path, 'linked/own/lost.png'));
+    symlinkSync('../elsewhere', join(folder.path, 'linked/folder'));
+    symlinkSync('.', join(folder.path, 'linked/circle'));
+    symlinkSync('..', join(folder.path, 'linked/own/up'));
+    symlinkSync('linked', join(folder.path, 'link'));
+    const classified = (named: string) => {
+      const { stdout } = folder.run('classify', ...NETWORK, named, '--json');
+      const { pictures, failed } = JSON.parse(stdout) as Record<'pictures' | 'failed', { picture: string }[]>;
+      return [pictures, failed].map((all) => all.map((one) => one.picture.replace(/^link(ed)?\//, '')));
+    };
+    const own = [['own/a.png', 'own/file.png'], ['own/lost.png']];
+    for (const named of ['linked', 'link', 'linked/**/*.png', 'link/**/*.png', 'link/own/*.png']) {
+      expect([named, ...classified(named)]).toEqual([named, ...own]);
+    }
+    expect(classified('linked/*/*.png')).toEqual([['folder/b.png', ...own[0]!], own[1]]);
+    expect(classified('link/folder/*.png')).toEqual([['folder/b.png'], []]);
+  });
+
   it('refuses a folder and a glob without pictures', () => {
     mkdirSync(join(folder.path, 'empty'), { recursive: true });
     expect(folder.run('classify', ...NETWORK, 'empty')).toEqual({
@@ -316,6 +338,21 @@ describe('embed', () => {
     expect(lines.stderr).toBe('layertap: --output lines.jsonl: expected vectors of 128 numbers in it, got 512\n');
   });
 
+  it.each(['none.safetensors', 'none.jsonl', 'none.npy'])(
+    'tells all that failed, and writes no %s of nothing',
+    (output) => {
+      const failed = ['bad/b.png: expected a JPEG, PNG, WebP or GIF, got something else'];
+      const { status, stdout, stderr } = folder.run(...EMBED, 'bad/b.png', '--output', output, '--json');
+      expect([status, stderr]).toEqual([1, `layertap: ${failed[0]}\n`]);
+      expect(JSON.parse(stdout)).toMatchObject({
+        ...{ command: 'embed', embedded: 0, failed: [{ picture: 'bad/b.png', error: failed[0] }] },
+      });
+      expect(folder.list()).not.toContain(output);
+      const { stdout: text } = folder.run(...EMBED, 'bad/b.png', '--output', output);
+      expect(text).toBe('embedded 0 pictures, 1 failed\n');
+    },
+  );
+
   it('fails a picture whose name is no line, where names are lines', async () => {
     folder.write('two\nlines.png', await png(1));
     const { status, stderr } = folder.run(...EMBED, 'pics/a.png', 'two\nlines.png', '--output', 'named.npy');
@@ -363,6 +400,19 @@ describe('similar', () => {
     const { status, stdout, stderr } = folder.run('similar', 'e.safetensors', 'pics/b.png', ...args);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(message);
+  });
+
+  it('reads weights that are given by their own names, not by those of the file before', () => {
+    const prefixed = weightsOf(squeezenet1_1()).map(([key, value]) => [`net.${key}`, value] as const);
+    folder.writeTensors('prefixed.safetensors', prefixed);
+    const network = ['--model', 'squeezenet1_1', '--weights', 'prefixed.safetensors', '--weights-prefix', 'net.'];
+    const made = ['embed', ...network, '--deterministic', '--layers', 'features', 'pics', '--output', 'p.safetensors'];
+    expect(folder.run(...made)).toMatchObject({ status: 0, stderr: '' });
+    const own = folder.run('similar', 'p.safetensors', 'pics/b.png');
+    expect(own).toMatchObject({ status: 0, stderr: '' });
+    expect(folder.run('similar', 'p.safetensors', 'pics/b.png', '--weights', 'w.safetensors')).toEqual(own);
+    const again = ['--weights', 'prefixed.safetensors', '--weights-prefix', 'net.'];
+    expect(folder.run('similar', 'p.safetensors', 'pics/b.png', ...again)).toEqual(own);
   });
 
   it.each(['e.npy', 'e.jsonl'])('refuses %s, which says nothing of what made it', (index) => {
