@@ -22,6 +22,7 @@ export interface NodeStat {
   readonly size: number;
   readonly mtimeMs: number;
   isFile(): boolean;
+  isDirectory(): boolean;
 }
 
 /** An open file of `node:fs/promises`. */
@@ -40,7 +41,7 @@ export interface NodeFile {
 export interface NodeFiles {
   open(path: string): Promise<NodeFile>;
   readdir(path: string): Promise<string[]>;
-  mkdir(path: string, options: { readonly recursive: true }): Promise<unknown>;
+  mkdir(path: string): Promise<unknown>;
   stat(path: string): Promise<NodeStat>;
   rename(from: string, to: string): Promise<void>;
   rm(path: string, options: { readonly force: true }): Promise<void>;
@@ -53,7 +54,12 @@ export interface BuiltinModules {
   readonly 'node:v8': { setFlagsFromString(flag: string): void };
   readonly 'node:fs/promises': NodeFiles;
   readonly 'node:os': { homedir(): string };
-  readonly 'node:path': { join(...parts: string[]): string; basename(path: string): string };
+  readonly 'node:path': {
+    join(...parts: string[]): string;
+    resolve(path: string): string;
+    dirname(path: string): string;
+    basename(path: string): string;
+  };
   readonly 'node:crypto': {
     createHash(name: 'sha256'): { update(text: string): { digest(form: 'hex'): string } };
     randomUUID(): string;

@@ -4,6 +4,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cachedFile } from 'layertap/hub';
 import { folderCache, huggingFaceCache, torchCheckpoint } from 'layertap/node';
+import { reasonOf } from './failures.js';
+import { warn } from './print.js';
 
 /** Names the folder of the command line's own cache. */
 const FOLDER = 'LAYERTAP_CACHE';
@@ -19,11 +21,42 @@ const HASHED = /-[0-9a-f]{8,}\.[a-z]+$/;
 export function cachesOf(cache) {
   if (cache === false) return { hub: {}, torch: {}, fileOf };
   const { [FOLDER]: named, XDG_CACHE_HOME } = process.env;
-  const own = folderCache(cache ?? (named || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'layertap')));
+  const usual = join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'layertap');
+  const own =
+    cache !== undefined ? folderOf(cache, '--cache ') : named ? folderOf(named, `${FOLDER} `) : folderOf(usual);
   return {
     hub: { local: huggingFaceCache(), cache: own },
     torch: { local: torchCheckpoint, cache: own },
     fileOf: (/** @type {string} */ url) => fileOf(url, own),
+  };
+}
+
+/**
+ * The cache in a folder. Where the folder can't be used, one line says so, and nothing is cached.
+ *
+ * @param {string} folder
+ * @param {string} [option] what named the folder
+ * @returns {import('layertap/hub').RangeCache}
+ */
+function folderOf(folder, option = '') {
+  const own = folderCache(folder);
+  let isUsable = true;
+  /** @template T @param {() => PromiseLike<T>} action */
+  const attempt = async (action) => {
+    try {
+      return isUsable ? await action() : null;
+    } catch (error) {
+      const got = `got "${reasonOf(error)}"; nothing is cached`;
+      if (isUsable) warn(`${option}${folder}: expected a writable folder, ${got}`);
+      isUsable = false;
+      return null;
+    }
+  };
+  return {
+    match: (...range) => attempt(() => own.match(...range)),
+    put: async (...range) => {
+      await attempt(() => own.put(...range));
+    },
   };
 }
 

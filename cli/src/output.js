@@ -102,7 +102,30 @@ export function appendTo(path, text) {
  */
 export function makeFolders(files) {
   const folders = new Map(files.map(({ option, path }) => [dirname(path), option]));
-  for (const [path, option] of folders) attempt({ option, path }, () => mkdirSync(path, { recursive: true }), 'folder');
+  for (const [path, option] of folders) attempt({ option, path }, () => makeFolder(path), 'folder');
+}
+
+/**
+ * Makes a folder, and those above it. Not by Node's recursive mkdir: where a folder is there and takes none, as /proc,
+ * it tries for ever.
+ *
+ * @param {string} path
+ * @returns {string | undefined} the first one that was made
+ */
+function makeFolder(path) {
+  const folder = resolve(path);
+  const isFolder = () => statOf(folder)?.isDirectory() ?? false;
+  if (isFolder()) return undefined;
+  const parent = dirname(folder);
+  const first = parent === folder ? undefined : makeFolder(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process was faster.
+    if (isFolder()) return first;
+    throw error;
+  }
+  return first ?? folder;
 }
 
 /**
@@ -162,7 +185,7 @@ function replaceAll(files, folder) {
   };
   try {
     if (folder) {
-      const made = attempt(folder, () => mkdirSync(folder.path, { recursive: true }), 'folder');
+      const made = attempt(folder, () => makeFolder(folder.path), 'folder');
       if (made) undo.push(() => removeFolders(resolve(folder.path), made));
     }
     const places = files.map((file) => ({ file, ...attempt(file, () => placeOf(file.path)) }));

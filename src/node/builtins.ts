@@ -9,6 +9,8 @@ export interface Builtins {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly homedir: () => string;
   readonly join: (...parts: string[]) => string;
+  readonly resolve: (path: string) => string;
+  readonly dirname: (path: string) => string;
   readonly basename: (path: string) => string;
   readonly sha256: (text: string) => string;
   readonly randomUUID: () => string;
@@ -23,13 +25,15 @@ export function builtins(caller: string): Builtins {
       `${caller}: expected Node 20.16 or newer, Deno or Bun, got a host without their modules`,
     );
   }
-  const { join, basename } = load('node:path');
+  const { join, resolve, dirname, basename } = load('node:path');
   const { createHash, randomUUID } = load('node:crypto');
   return {
     files: load('node:fs/promises'),
     env: host!.env,
     homedir: load('node:os').homedir,
     join,
+    resolve,
+    dirname,
     basename,
     sha256: (text) => createHash('sha256').update(text).digest('hex'),
     randomUUID,

@@ -5,7 +5,7 @@ import { checkLimit } from '../formats/open-options.ts';
 import type { CachedFile, RangeCache } from '../formats/range-cache.ts';
 import type { NodeStat } from '../host.ts';
 import { withDefaults } from '../options.ts';
-import { builtins, isAbsent } from './builtins.ts';
+import { type Builtins, builtins, isAbsent } from './builtins.ts';
 
 /** The most bytes that are kept unless told otherwise. */
 const MAX_BYTES = 4 * 2 ** 30;
@@ -35,7 +35,8 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
   if (typeof folder !== 'string' || folder === '') {
     throw new ValueError(`folderCache: expected a folder's path, got ${describe(folder)}`);
   }
-  const { files, join, sha256, randomUUID } = builtins('folderCache');
+  const host = builtins('folderCache');
+  const { files, join, sha256, randomUUID } = host;
   const pathOf = ({ url, identity }: CachedFile, begin: number, end: number) =>
     join(folder, `${sha256(`${url}\n${identity}`)}-${begin}-${end}.part`);
 
@@ -99,7 +100,7 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
       const head = new Uint8Array(HEAD_BYTES);
       new DataView(head.buffer).setFloat64(0, byteLength, true);
       new DataView(head.buffer).setFloat64(8, bytes.length, true);
-      await files.mkdir(folder, { recursive: true });
+      await makeFolder(host, host.resolve(folder));
       try {
         await files.writeFile(own, [head, bytes], { flag: 'wx' });
         await files.rename(own, path);
@@ -110,4 +111,24 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
       await evict();
     },
   };
+}
+
+/**
+ * Makes a folder, and those above it. Not by Node's recursive mkdir: where a folder is there and takes none, as /proc,
+ * it tries for ever.
+ */
+async function makeFolder(host: Builtins, path: string): Promise<void> {
+  const { files, dirname } = host;
+  try {
+    if ((await files.stat(path)).isDirectory()) return;
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    if (dirname(path) !== path) await makeFolder(host, dirname(path));
+  }
+  try {
+    await files.mkdir(path);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as { readonly code?: string }).code !== 'EEXIST' || !(await files.stat(path)).isDirectory()) throw error;
+  }
 }

@@ -1,6 +1,6 @@
 /** Where the command line looks for weights before it asks a server, and what it keeps of what it read. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -110,9 +110,32 @@ describe.each([
     expect(counts()).toEqual([true, true, false]);
     await featuresOf(args, env);
     expect(counts()).toEqual([true, true, true]);
-    // A folder that can't be made is no reason to fail.
+  });
+
+  it('is done without where the folder can’t be used, which one line says', async () => {
+    const { server, args, env } = await serve(file);
+    await using _server = server;
+    const features = await featuresOf([...args, '--no-cache'], env);
     write(join(home, 'c'), 'a file');
-    await featuresOf([...args, '--cache', join(home, 'c', 'd')], env);
+    const proc = ['--cache /proc/nope/x', ['--cache', '/proc/nope/x'], {}, 'no such file or directory'] as const;
+    type Case = readonly [string, readonly string[], object, string];
+    const cases: Case[] = [
+      [`--cache ${home}/c`, ['--cache', join(home, 'c')], {}, 'file already exists'],
+      [`--cache ${home}/c/d`, ['--cache', join(home, 'c/d')], {}, 'file already exists'],
+      [`LAYERTAP_CACHE ${home}/c`, [], { LAYERTAP_CACHE: join(home, 'c') }, 'file already exists'],
+      [`${home}/c/layertap`, [], { XDG_CACHE_HOME: join(home, 'c') }, 'file already exists'],
+      // A folder that takes none: Node's own recursive mkdir never ends there.
+      ...(existsSync('/proc/self') ? [proc] : []),
+    ];
+    for (const [name, more, own, reason] of cases) {
+      const all = [...EXTRACT, ...args, ...more, '--output', 'f.safetensors'];
+      const { status, stderr } = await folder.runBeside(all, { XDG_CACHE_HOME: home, ...env, ...own });
+      expect([status, stderr]).toEqual([
+        0,
+        `layertap: warning: ${name}: expected a writable folder, got "${reason}"; nothing is cached\n`,
+      ]);
+      expect(folder.readTensors('f.safetensors').get('features.3')!.data).toEqual(features);
+    }
   });
 });
 

@@ -1,10 +1,10 @@
 /** Output files: all or none, whatever fails in between, and no temporary files left over. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type OutputFile, writeFiles } from '../../cli/src/output.js';
+import { makeFolders, type OutputFile, writeFiles } from '../../cli/src/output.js';
 import { Folder } from './command.ts';
 
 const folder = new Folder();
@@ -53,6 +53,14 @@ describe('files are written all or none', () => {
     const made = { option: '--heatmaps', path: join(folder.path, 'new', 'maps') };
     await expect(writeFiles([output('new/maps/a', 'a'), blocked('b')], made)).rejects.toThrow('illegal operation');
     expect(folder.list()).toEqual(['b']);
+  });
+
+  // Node's own recursive mkdir never ends there.
+  it.runIf(existsSync('/proc/self'))('and a folder that takes no folders is said to be none', async () => {
+    const made = { option: '--heatmaps', path: '/proc/nope/maps' };
+    const message = '--heatmaps /proc/nope/maps: expected a writable folder, got "no such file or directory"';
+    await expect(writeFiles([], made)).rejects.toThrow(message);
+    expect(() => makeFolders([{ option: '--heatmaps', path: '/proc/nope/maps/a' }])).toThrow(message);
   });
 
   it('after devices, whose failure leaves files as they were', async () => {

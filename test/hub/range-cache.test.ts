@@ -197,6 +197,13 @@ describe('folderCache', () => {
     expect(await cache.match(file, 0, 100)).toBeNull();
   });
 
+  // Node's own recursive mkdir never ends there.
+  it.runIf(existsSync('/proc/self'))('fails where a folder takes no folders', async () => {
+    const cache = folderCache('/proc/nope/cache');
+    await expect(cache.put(file, 0, 100, part(100))).rejects.toThrow("ENOENT: no such file or directory, mkdir '/proc");
+    expect(await cache.match(file, 0, 100)).toBe(null);
+  });
+
   it('removes what was used longest ago beyond its bound', async () => {
     const cache = folderCache(folder, { maxBytes: 400 });
     for (const begin of [0, 100, 200]) {
