@@ -54,7 +54,8 @@ function jpegSize(bytes) {
     }
     const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
     if (isFrame && !size) {
-      if (at + 9 > bytes.length) break;
+      if (at + 10 > bytes.length) break;
+      checkFrame(bytes[at + 4], bytes[at + 9]);
       size = {
         height: bytes[at + 5] * 256 + bytes[at + 6],
         width: bytes[at + 7] * 256 + bytes[at + 8],
@@ -64,6 +65,14 @@ function jpegSize(bytes) {
   }
   if (!size || size.width === 0 || size.height === 0) throw notAnImage('expected a JPEG with a size, got none');
   return size;
+}
+
+/** What the decoder takes: grey and colour. @param {number} bits @param {number} components */
+function checkFrame(bits, components) {
+  if (bits === 8 && (components === 1 || components === 3)) return;
+  const kind = components === 4 ? 'CMYK, of 4' : String(components);
+  const got = bits === 8 ? `${kind} components` : `${bits} bits`;
+  throw notAnImage(`expected a JPEG of 8 bits in grey or colour (1 or 3 components), got ${got}; save it as RGB`);
 }
 
 /** Entropy-coded data has no marker of its own in it: the last one must be the image's end. */

@@ -44,7 +44,9 @@ export function jpegDecoder(module) {
     } catch {}
     if (!decoded) {
       instance = null;
-      throw notAnImage('expected a JPEG that can be decoded, got another');
+      throw notAnImage(
+        'expected a JPEG that can be decoded, got one that is damaged, or neither baseline nor progressive',
+      );
     }
     if (warnings.some((text) => /premature end/i.test(text)))
       throw notAnImage('expected a whole JPEG, got a part of one');

@@ -8,8 +8,10 @@ import { resolve, sep } from 'node:path';
 import { decode, picturesIn, readPicture } from './pictures.mjs';
 import { program } from './program.mjs';
 
-await program('add', 'FOLDER', async ({ path: folder, autoOrient, embedding, index }) => {
-  const files = await picturesIn(folder);
+await program('add', 'FOLDER', { read: picturesIn, beginsIndex: true, run: add });
+
+/** @param {Parameters<Parameters<typeof program<string[]>>[2]['run']>[0]} given */
+async function add({ path: folder, read: files, autoOrient, embedding, index }) {
   const counts = { added: 0, unchanged: 0, removed: 0, failed: 0 };
   for (const path of files) {
     try {
@@ -36,4 +38,4 @@ await program('add', 'FOLDER', async ({ path: folder, autoOrient, embedding, ind
       .join(', '),
   );
   if (counts.failed > 0) process.exitCode = 1;
-});
+}

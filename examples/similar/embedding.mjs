@@ -7,6 +7,7 @@ import { IntermediateLayerGetter, imageClassification, openWeights } from 'layer
 import { createModel, modelInfo } from 'layertap/models';
 import { globalAveragePool, l2Normalize } from 'layertap/tools';
 import { digitsNetwork } from './digits/network.mjs';
+import { readFrom } from './files.mjs';
 
 /** torchvision's preset, with the sizes that most of its weights want. */
 const PRESET = { resizeSize: 256, cropSize: 224 };
@@ -40,7 +41,7 @@ export async function createEmbedding(options = {}) {
   const { model, weights } = /** @type {typeof DIGITS} */ ({ ...DIGITS, ...options });
   const { network, layer } = model === DIGITS.model ? digits() : torchvision(model);
   const getter = new IntermediateLayerGetter(network, { [layer]: 'out' });
-  const bytes = await readFile(weights);
+  const bytes = await readFrom('embedding: expected readable weights', weights, () => readFile(weights));
   await getter.loadStateDictAsync(await openWeights(bytes));
 
   const { shape } = getter.featureInfo([1, 3, PRESET.cropSize, PRESET.cropSize])[0];

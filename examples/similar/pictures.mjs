@@ -3,6 +3,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { decodePhoto } from 'layertap-cli/photo';
+import { readFrom } from './files.mjs';
 
 const NAMES = /\.(?:jpe?g|png|webp|gif)$/i;
 
@@ -20,8 +21,11 @@ const MAX_PIXELS = 8192 * 8192;
  * @throws where there are none
  */
 export async function picturesIn(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && NAMES.test(entry.name));
+  const entries = await readFrom('pictures: expected a readable folder', folder, () =>
+    readdir(folder, { recursive: true, withFileTypes: true }),
+  );
+  // Links to files are followed; links to folders aren't, since they may lead in circles.
+  const files = entries.filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && NAMES.test(entry.name));
   if (files.length === 0)
     throw new Error(`pictures: expected .jpg, .png, .webp or .gif files below ${folder}, got none`);
   return files.map((entry) => resolve(join(entry.parentPath ?? entry.path, entry.name))).sort();
@@ -29,9 +33,11 @@ export async function picturesIn(folder) {
 
 /** A picture's bytes. @param {string} file */
 export async function readPicture(file) {
-  const { size } = await stat(file);
-  if (size > MAX_BYTES) throw new Error(`pictures: expected a file of at most ${MAX_BYTES} bytes, got ${size}`);
-  return readFile(file);
+  return readFrom('pictures: expected a readable file', file, async () => {
+    const { size } = await stat(file);
+    if (size > MAX_BYTES) throw new Error(`pictures: expected a file of at most ${MAX_BYTES} bytes, got ${size}`);
+    return readFile(file);
+  });
 }
 
 /**

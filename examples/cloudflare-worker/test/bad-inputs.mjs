@@ -164,11 +164,29 @@ export async function badInputs({ maxPixels = 512 * 512, maxBodyBytes = 4 * 2 **
       message: 'expected a whole JPEG, got a part of one',
     },
     {
+      claim: 'a JPEG in CMYK',
+      init: post(await picture(1, { format: 'jpeg', space: 'cmyk' }), 'image/jpeg'),
+      status: 400,
+      code: 'ERR_IMAGE',
+      message:
+        'expected a JPEG of 8 bits in grey or colour (1 or 3 components), got CMYK, of 4 components; save it as RGB',
+    },
+    {
+      claim: 'a JPEG of 12 bits',
+      init: post(
+        Uint8Array.from(jpegHeader(100, 100), (byte, i) => (i === 6 ? 12 : byte)),
+        'image/jpeg',
+      ),
+      status: 400,
+      code: 'ERR_IMAGE',
+      message: 'expected a JPEG of 8 bits in grey or colour (1 or 3 components), got 12 bits; save it as RGB',
+    },
+    {
       claim: 'a JPEG of nothing but a size',
       init: post(jpegHeader(100, 100), 'image/jpeg'),
       status: 400,
       code: 'ERR_IMAGE',
-      message: 'expected a JPEG that can be decoded, got another',
+      message: 'expected a JPEG that can be decoded, got one that is damaged, or neither baseline nor progressive',
     },
     {
       claim: 'a JPEG without a size',

@@ -27,11 +27,12 @@ export function numbers(seed) {
 }
 
 /** Blocks of colour, encoded by libvips. */
-export async function picture(seed, { width = 160, height = 128, format = 'png', options = {} } = {}) {
+export async function picture(seed, { width = 160, height = 128, format = 'png', options = {}, space = 'srgb' } = {}) {
   const next = numbers(seed * 7919 + 1);
   const colours = Uint8Array.from({ length: 8 * 8 * 3 }, () => next() * 256);
   const pixels = sharp(colours, { raw: { width: 8, height: 8, channels: 3 } })
     .resize(width, height, { kernel: 'cubic', fit: 'fill' })
+    .toColourspace(space)
     .toFormat(format, options);
   return new Uint8Array(await pixels.toBuffer());
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -53,7 +53,40 @@ describe('add and query', () => {
     assert.equal(status, 1);
   });
 
+  it('says that there is no such folder, picture or index, and makes none', () => {
+    const nowhere = join(folder, 'nowhere');
+    const got = 'got "no such file or directory"';
+    assert.deepEqual(run('add', nowhere), {
+      ...{ status: 1, lines: [''] },
+      stderr: `add: pictures: expected a readable folder at ${nowhere}, ${got}`,
+    });
+    assert.equal(existsSync(index), false);
+    assert.deepEqual(run('query', nowhere), {
+      ...{ status: 1, lines: [''] },
+      stderr: `query: pictures: expected a readable file at ${nowhere}, ${got}`,
+    });
+    assert.deepEqual(run('query', STRIPES), {
+      ...{ status: 1, lines: [''] },
+      stderr:
+        `query: index: expected one that add.mjs has made, got no ${index}; ` +
+        'run add.mjs first, or name it by --index',
+    });
+    assert.equal(existsSync(index), false);
+    const lost = join(nowhere, 'similar.db');
+    const { stderr } = spawnSync(process.execPath, [path('add.mjs'), photos, '--index', lost], { encoding: 'utf8' });
+    assert.equal(stderr, `add: index: expected a folder for ${lost}, got no ${nowhere}; make it first\n`);
+    const weights = join(folder, 'no.safetensors');
+    assert.equal(
+      run('add', photos, '--model', 'squeezenet1_1', '--weights', weights).stderr,
+      `add: embedding: expected readable weights at ${weights}, ${got}`,
+    );
+  });
+
   it('says that nothing has been added yet', () => {
+    const broken = join(folder, 'broken');
+    mkdirSync(broken);
+    writeFileSync(join(broken, 'a.jpg'), 'text');
+    assert.deepEqual(run('add', broken).lines, ['0 added, 0 unchanged, 0 removed, 1 failed']);
     const { status, stderr } = run('query', STRIPES);
     assert.equal(stderr, 'query: expected an index with pictures, got an empty one; run add.mjs first');
     assert.equal(status, 1);
