@@ -57,7 +57,10 @@ export class StorageRef {
 }
 
 /** A tensor of a file: a view of a storage. */
-export class TensorRef {
+export type TensorRef = InstanceType<typeof TensorRef>;
+
+/** Its class, by the name that messages have for a tensor. */
+export const TensorRef = class Tensor {
   readonly storage: StorageRef;
   readonly elements: PthDtype;
   /** As PyTorch spells it. */
@@ -80,10 +83,10 @@ export class TensorRef {
     this.shape = [...shape];
     this.stride = [...stride];
     const count = numel(shape);
-    const span = count === 0 ? 0 : shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);
+    const span = count && shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);
     this.begin = storage.begin + offset * dtype.bytes;
     this.end = this.begin + span * dtype.bytes;
-    const isWithin = count === 0 || this.end <= storage.begin + storage.bytes;
+    const isWithin = !count || this.end <= storage.begin + storage.bytes;
     const expected = `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`;
     check(isWithin, expected, `one up to byte ${this.end - storage.begin}`);
   }
@@ -92,7 +95,7 @@ export class TensorRef {
   get isContiguous(): boolean {
     return this.shape.every((size, axis, all) => size === 1 || this.stride[axis] === numel(all.slice(axis + 1)));
   }
-}
+};
 
 /** What PyTorch's names stand for: calls of these functions alone. */
 export class TorchNames implements Names {
@@ -143,8 +146,9 @@ export class TorchNames implements Names {
         return tensorOf(args);
       case 'torch._tensor._rebuild_from_type_v2': {
         const [callee, , inner] = args;
-        if (!(callee instanceof Global) || !Array.isArray(inner) || callee.name === name) return null;
-        return this.call(callee.name, inner);
+        if (callee instanceof Global && Array.isArray(inner) && callee.name !== name) {
+          return this.call(callee.name, inner);
+        }
       }
     }
     return null;

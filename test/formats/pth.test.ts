@@ -494,6 +494,20 @@ describe('pickles of strangers', () => {
     );
   });
 
+  it('of tensors that are no state dict are told as tensors', async () => {
+    const storage = '(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x06tQ';
+    const tensor = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0K\x02K\x03\x86K\x03K\x01\x86\x89NtR`;
+    const told = 'a Tensor (float32, [2, 3])';
+    const cases = [
+      [`${tensor}.`, 'a tensor'],
+      [`](${tensor}K\x01e.`, `[${told}, 1]`],
+      [`}${tensor}K\x01s.`, `a checkpoint with no tensors under ${told}`],
+    ] as const;
+    for (const [pickle, got] of cases) {
+      expect(await rejection(() => opened(pickle))).toBe(`FormatError: pth: expected a state dict, got ${got}`);
+    }
+  });
+
   it.each([
     ['2', '5', '1', /expected tensors within the 24 bytes of storage "0", got one up to byte 28/],
     ['0', '9', '1', /expected tensors within the 24 bytes of storage "0"/],
