@@ -40,11 +40,12 @@ export class Tiles {
 }
 
 /**
- * `count` tiles of `rows` (2, 4, 5 or 6, a constant) pixels, one after the other: the bias, all products, the sums, the
+ * `count` tiles of `rows` (2 to 6, a constant) pixels, one after the other: the bias, all products, the sums, the
  * epilogue.
  *
- * `Tiles.size` is `rows`, or one less than 2 or 4. Then the last pixel is there twice: both are computed from the same
- * input, and stored in the same place. That takes no longer, since so few sums wait for the multiply-add's latency.
+ * Where `Tiles.size` is 1, `rows` are two, and the pixel is there twice: both are computed from the same input, and
+ * stored in the same place. That takes no longer, since so few sums wait for the multiply-add's latency. Three as four
+ * took a thirtieth of ResNet-18's time on V8 11, whose code for four got worse by it.
  *
  * The loop over channels is unrolled twice, with an exit between the halves. Without unrolling, decoding instructions
  * takes longer than the products. Rows go from last to first. In another order, V8 before 13 hoists the loads and
@@ -63,9 +64,6 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
   const bias = Tiles.bias, scale = Tiles.scale, shift = Tiles.shift;
   const activation = Tiles.activation, lo = Tiles.lo, hi = Tiles.hi;
   let sums = Tiles.sums, residual = Tiles.residual;
-  // Where the last pixel is there twice, it is no step away from the one before it.
-  const size = <usize>(rows < 5 ? Tiles.size : rows), last = (size - 1) << 2, isWhole = <usize>(size == rows);
-  const lastOut = outBytes * isWhole, lastSums = sumsBytes * isWhole, lastResidual = residualBytes * isWhole;
   do {
     const next = table + tileBytes, tableEnd = table + runBytes;
     if (load<usize>(table)) {
@@ -77,9 +75,9 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
       do {
         let a = load<usize>(table);
         let d1: usize = 0, d2: usize = 0, d3: usize = 0, d4: usize = 0, d5: usize = 0;
-        if (rows > 1) d1 = load<usize>(rows > 2 ? table + 4 : table + last) - a;
+        if (rows > 1) d1 = load<usize>(table + second(rows, 4)) - a;
         if (rows > 2) d2 = load<usize>(table, 8) - a;
-        if (rows > 3) d3 = load<usize>(rows > 4 ? table + 12 : table + last) - a;
+        if (rows > 3) d3 = load<usize>(table, 12) - a;
         if (rows > 4) d4 = load<usize>(table, 16) - a;
         if (rows > 5) d5 = load<usize>(table, 20) - a;
         a += inOffset;
@@ -114,14 +112,11 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
         let s = sums;
         c00 = f32x4.add(v128.load(s), c00); c01 = f32x4.add(v128.load(s, 16), c01);
         if (rows > 1) {
-          s += rows > 2 ? sumsBytes : lastSums;
+          s += second(rows, sumsBytes);
           c10 = f32x4.add(v128.load(s), c10); c11 = f32x4.add(v128.load(s, 16), c11);
         }
         if (rows > 2) { s += sumsBytes; c20 = f32x4.add(v128.load(s), c20); c21 = f32x4.add(v128.load(s, 16), c21); }
-        if (rows > 3) {
-          s += rows > 4 ? sumsBytes : lastSums;
-          c30 = f32x4.add(v128.load(s), c30); c31 = f32x4.add(v128.load(s, 16), c31);
-        }
+        if (rows > 3) { s += sumsBytes; c30 = f32x4.add(v128.load(s), c30); c31 = f32x4.add(v128.load(s, 16), c31); }
         if (rows > 4) { s += sumsBytes; c40 = f32x4.add(v128.load(s), c40); c41 = f32x4.add(v128.load(s, 16), c41); }
         if (rows > 5) { s += sumsBytes; c50 = f32x4.add(v128.load(s), c50); c51 = f32x4.add(v128.load(s, 16), c51); }
       }
@@ -137,11 +132,11 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
       if (residual) {
         let r = residual;
         c00 = f32x4.add(c00, v128.load(r)); c01 = f32x4.add(c01, v128.load(r, 16));
-        r += rows > 2 ? residualBytes : lastResidual;
+        r += second(rows, residualBytes);
         if (rows > 1) { c10 = f32x4.add(c10, v128.load(r)); c11 = f32x4.add(c11, v128.load(r, 16)); }
         r += residualBytes;
         if (rows > 2) { c20 = f32x4.add(c20, v128.load(r)); c21 = f32x4.add(c21, v128.load(r, 16)); }
-        r += rows > 4 ? residualBytes : lastResidual;
+        r += residualBytes;
         if (rows > 3) { c30 = f32x4.add(c30, v128.load(r)); c31 = f32x4.add(c31, v128.load(r, 16)); }
         r += residualBytes;
         if (rows > 4) { c40 = f32x4.add(c40, v128.load(r)); c41 = f32x4.add(c41, v128.load(r, 16)); }
@@ -167,25 +162,33 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
       let o = out;
       if (stored == 8) {
         v128.store(o, c00); v128.store(o, c01, 16);
-        if (rows > 1) { o += rows > 2 ? outBytes : lastOut; v128.store(o, c10); v128.store(o, c11, 16); }
+        if (rows > 1) { o += second(rows, outBytes); v128.store(o, c10); v128.store(o, c11, 16); }
         if (rows > 2) { o += outBytes; v128.store(o, c20); v128.store(o, c21, 16); }
-        if (rows > 3) { o += rows > 4 ? outBytes : lastOut; v128.store(o, c30); v128.store(o, c31, 16); }
+        if (rows > 3) { o += outBytes; v128.store(o, c30); v128.store(o, c31, 16); }
         if (rows > 4) { o += outBytes; v128.store(o, c40); v128.store(o, c41, 16); }
         if (rows > 5) { o += outBytes; v128.store(o, c50); v128.store(o, c51, 16); }
       } else {
         storePart(o, c00, c01, stored);
-        if (rows > 1) { o += rows > 2 ? outBytes : lastOut; storePart(o, c10, c11, stored); }
+        if (rows > 1) { o += second(rows, outBytes); storePart(o, c10, c11, stored); }
         if (rows > 2) { o += outBytes; storePart(o, c20, c21, stored); }
-        if (rows > 3) { o += rows > 4 ? outBytes : lastOut; storePart(o, c30, c31, stored); }
+        if (rows > 3) { o += outBytes; storePart(o, c30, c31, stored); }
         if (rows > 4) { o += outBytes; storePart(o, c40, c41, stored); }
         if (rows > 5) { o += outBytes; storePart(o, c50, c51, stored); }
       }
     }
     table = next;
+    const size = <usize>(rows == 2 ? Tiles.size : rows);
     out += size * outBytes;
     if (sums) sums += size * sumsBytes;
     if (residual) residual += size * residualBytes;
   } while (--count);
+}
+
+/** The step to the second row: none where it is the first one once more. */
+// @ts-ignore: decorator
+@inline
+function second(rows: i32, bytes: usize): usize {
+  return rows == 2 && Tiles.size == 1 ? 0 : bytes;
 }
 
 /** Stores the first `lanes` (1 to 7) of two vectors. */
@@ -197,6 +200,9 @@ function storePart(to: usize, v0: v128, v1: v128, lanes: i32): void {
 // A function for each of them, so that each tiers up while the first convolution still runs.
 function tiles2(count: i32, table: usize, panel: usize, out: usize): void {
   adjacentTiles(2, count, table, panel, out);
+}
+function tiles3(count: i32, table: usize, panel: usize, out: usize): void {
+  adjacentTiles(3, count, table, panel, out);
 }
 function tiles4(count: i32, table: usize, panel: usize, out: usize): void {
   adjacentTiles(4, count, table, panel, out);
@@ -213,7 +219,8 @@ export function tilesOf(size: i32, count: i32, table: usize, panel: usize, out: 
   Tiles.size = size;
   switch (size) {
     case 1: case 2: tiles2(count, table, panel, out); break;
-    case 3: case 4: tiles4(count, table, panel, out); break;
+    case 3: tiles3(count, table, panel, out); break;
+    case 4: tiles4(count, table, panel, out); break;
     case 5: tiles5(count, table, panel, out); break;
     default: tiles6(count, table, panel, out);
   }
