@@ -57,6 +57,7 @@ export async function embed(options) {
     modelOptions: options.modelOptions,
     layer,
     preset: network.preparation.name,
+    ...(network.preparation.recipe && { recipe: network.preparation.recipe }),
     weights: namedWeights(network.source, options.weights, output),
     ...(options.weightsKey !== undefined && { weightsKey: options.weightsKey }),
     ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
@@ -71,7 +72,7 @@ export async function embed(options) {
     options,
     layers,
     async onReady(shape) {
-      const made = { ...own, fingerprint: network.fingerprint() };
+      const made = { ...own, fingerprint: network.fingerprint(), network: network.structure() };
       if (maker) checkMaker(`--output ${output}`, maker, made);
       maker = made;
       const [{ shape: feature }] = /** @type {any} */ (network.module).featureInfo(shape);

@@ -8,6 +8,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { saveSafetensors, Tensor } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { npyBytes } from './npy.js';
+import { recipeText } from './preparation.js';
 import { withTensorFile } from './tensor-file.js';
 
 /** The tensor's name. */
@@ -20,7 +21,9 @@ const NAME = 'embeddings';
  * @property {string} model
  * @property {Record<string, unknown>} modelOptions
  * @property {string} layer
- * @property {string} preset
+ * @property {string} preset its name
+ * @property {import('./weight-source.js').Recipe | undefined} [recipe] what it does, unless the index is older
+ * @property {string | undefined} [network] what tells the network from others with the same weights
  * @property {string} weights as they were named; a file's path is relative to the index
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
@@ -180,7 +183,8 @@ function isMaker(maker) {
     maker !== null &&
     texts.every((name) => typeof maker[name] === 'string') &&
     typeof maker.modelOptions === 'object' &&
-    maker.modelOptions !== null
+    maker.modelOptions !== null &&
+    (maker.recipe === undefined || (typeof maker.recipe?.options === 'object' && maker.recipe.options !== null))
   );
 }
 
@@ -193,13 +197,29 @@ function isMaker(maker) {
  * @throws {CommandError}
  */
 export function checkMaker(label, index, other) {
-  const differing = /** @type {const} */ (['model', 'layer', 'preset', 'fingerprint', 'autoOrient']).filter(
-    (name) => index[name] !== other[name],
-  );
+  const names = /** @type {const} */ (['model', 'layer', 'preset', 'fingerprint', 'network', 'autoOrient']);
+  const differing = names.filter((name) => {
+    if (name === 'preset' && index.recipe && other.recipe) return recipeText(index.recipe) !== recipeText(other.recipe);
+    // Known once the network is ready, and not of indexes of before.
+    if (name === 'network' && !(index.network && other.network)) return false;
+    return index[name] !== other[name];
+  });
   if (differing.length === 0) return;
-  const text = (/** @type {Maker} */ maker) => differing.map((name) => `${NAMES[name]} ${maker[name]}`).join(', ');
+  // Of presets of one name, what they do.
+  const isNamed = index.preset !== other.preset;
+  const partOf = (/** @type {Maker} */ maker, /** @type {typeof names[number]} */ name) =>
+    name === 'preset' && !isNamed && maker.recipe ? recipeText(maker.recipe) : maker[name];
+  const text = (/** @type {Maker} */ maker) =>
+    differing.map((name) => `${NAMES[name]} ${partOf(maker, name)}`).join(', ');
   throw new CommandError(`${label}: expected what the index was made with, ${text(index)}, got ${text(other)}`);
 }
 
 /** What messages call the parts of a maker. */
-const NAMES = { model: 'model', layer: 'layer', preset: 'preset', fingerprint: 'weights', autoOrient: '--auto-orient' };
+const NAMES = {
+  model: 'model',
+  layer: 'layer',
+  preset: 'preset',
+  fingerprint: 'weights',
+  network: 'network',
+  autoOrient: '--auto-orient',
+};

@@ -45,14 +45,14 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
       .replace('openWeights reads a pytorch_model.bin', '--weights takes the URL of a pytorch_model.bin');
     throw new CommandError(`${label}: ${said.replace(/^openHub: /, '')}`);
   }
-  const { name, transforms, labels, weights, close } = hub;
+  const { name, preset, transforms, labels, weights, close } = hub;
   if (model !== undefined && model !== name) {
     await close();
     throw new CommandError(`--model: expected ${name}, as ${text} is, or none, got ${model}`);
   }
   return {
     ...{ label, model: name, modelOptions: {}, categories: labels },
-    preparation: { name: text, isWhole: false, prepare: transforms },
+    preparation: { name: text, isWhole: false, prepare: transforms, recipe: recipeOf(preset) },
     build: () => hub.model,
     async open({ key, prefix }) {
       if (key !== undefined || prefix !== undefined) {
@@ -67,4 +67,12 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
       return { ...weights, format: 'safetensors', load, close };
     },
   };
+}
+
+/**
+ * @param {import('layertap/hub').HubPreset} preset
+ * @returns {import('./weight-source.js').Recipe}
+ */
+function recipeOf({ cropMode, ...options }) {
+  return { preset: cropMode === 'center' ? 'imageClassification' : 'squash', options };
 }

@@ -24,6 +24,7 @@ import { withWeights } from './tensor-file.js';
  * @property {string} [weightsKey]
  * @property {string} [weightsPrefix]
  * @property {import('./preparation.js').Preset} [preset]
+ * @property {import('./preparation.js').Prepared} [preparation] in place of a preset
  * @property {boolean} [deterministic]
  * @property {number} [threads]
  * @property {boolean} [quiet]
@@ -59,7 +60,7 @@ export class Network {
     this.#options = options;
     this.model = options.model;
     this.source = source;
-    this.preparation = preparationOf(options.preset, source.preparation, preset);
+    this.preparation = options.preparation ?? preparationOf(options.preset, source.preparation, preset);
     this.module = source.build?.() ?? buildModel(options.model, options.modelOptions);
   }
 
@@ -177,6 +178,11 @@ export class Network {
       hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
     return hash.digest('hex');
+  }
+
+  /** What tells the layers that run from others: a SHA-256 of their text, which has their options. */
+  structure() {
+    return createHash('sha256').update(String(this.module)).digest('hex');
   }
 
   /** How many threads share an input. */

@@ -2,19 +2,17 @@
  * What is done to a photo, as data where it can be: so a worker can do it, and an index can say it.
  */
 
-import { imageClassification, semanticSegmentation, toTensor } from 'layertap';
+import { IMAGENET_MEAN, IMAGENET_STD, imageClassification, semanticSegmentation, toTensor } from 'layertap';
 
-/**
- * One of torchvision's presets with its options.
- *
- * @typedef {{ preset: 'imageClassification' | 'semanticSegmentation' | 'none', options: object }} Recipe
- */
+/** @typedef {import('./weight-source.js').Recipe} Recipe */
 
-/** What each preset does to a photo. */
+const SHARED = { interpolation: 'bilinear', mean: IMAGENET_MEAN, std: IMAGENET_STD };
+
+/** What each preset does to a photo. @type {Record<'imagenet' | 'segmentation' | 'none', Recipe>} */
 const RECIPES = {
-  imagenet: recipe('imageClassification'),
-  segmentation: recipe('semanticSegmentation'),
-  none: recipe('none'),
+  imagenet: { preset: 'imageClassification', options: { resizeSize: 256, cropSize: 224, ...SHARED } },
+  segmentation: { preset: 'semanticSegmentation', options: { resizeSize: 520, ...SHARED } },
+  none: { preset: 'none', options: {} },
 };
 
 /** @typedef {keyof typeof RECIPES} Preset */
@@ -31,14 +29,6 @@ export const PRESETS = Object.keys(RECIPES);
  */
 
 /**
- * @param {Recipe['preset']} preset
- * @returns {Recipe}
- */
-function recipe(preset) {
-  return { preset, options: {} };
-}
-
-/**
  * How photos are prepared: by the preset that was given, else as the weights want it, else by the default.
  *
  * @param {Preset | undefined} preset
@@ -49,11 +39,35 @@ function recipe(preset) {
 export function preparationOf(preset, own, byDefault = 'imagenet') {
   if (preset === undefined && own) {
     const { preset: kind, options } = /** @type {Partial<Recipe>} */ (/** @type {unknown} */ (own.prepare));
-    return { ...own, recipe: kind && options ? { preset: kind, options } : null };
+    return { ...own, recipe: own.recipe ?? (kind && options ? { preset: kind, options } : null) };
   }
   const name = preset ?? byDefault;
   const recipe = RECIPES[name];
   return { name, isWhole: name === 'segmentation', recipe, prepare: (image) => prepared(image, recipe) };
+}
+
+/**
+ * How photos are prepared by a recipe that an index has; null where that isn't known here.
+ *
+ * @param {string} name
+ * @param {Recipe | undefined} recipe
+ * @returns {Prepared | null}
+ */
+export function preparationBy(name, recipe) {
+  if (!Object.values(RECIPES).some(({ preset }) => preset === recipe?.preset)) return null;
+  const own = /** @type {Recipe} */ (recipe);
+  const isWhole = own.preset === 'semanticSegmentation';
+  return { name, isWhole, recipe: own, prepare: (image) => prepared(image, own) };
+}
+
+/**
+ * A recipe as a text, the same for those that do the same.
+ *
+ * @param {Recipe} recipe
+ */
+export function recipeText({ preset, options }) {
+  const entries = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${preset} ${JSON.stringify(Object.fromEntries(entries))}`;
 }
 
 /**

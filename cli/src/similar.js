@@ -8,6 +8,7 @@ import { checkMaker, readIndex, weightsOf } from './embedding-index.js';
 import { CommandError } from './failures.js';
 import { readPicture } from './lane.js';
 import { Network } from './network.js';
+import { preparationBy } from './preparation.js';
 import { nameText } from './print.js';
 import { runInput } from './run-pictures.js';
 
@@ -26,8 +27,10 @@ export async function similar(options) {
   const { index: path, query, top } = options;
   const { maker, rows } = await readIndex('', path);
   if (rows.length === 0) throw new CommandError(`${path}: expected an index of pictures, got none in it`);
+  const preparation = options.preset === undefined ? preparationBy(maker.preset, maker.recipe) : null;
   const given = {
     ...options,
+    ...(preparation && { preparation }),
     model: options.model ?? maker.model,
     modelOptions: Object.keys(options.modelOptions ?? {}).length > 0 ? options.modelOptions : maker.modelOptions,
     weights: options.weights ?? weightsOf(maker, path),
@@ -47,6 +50,8 @@ export async function similar(options) {
     model: network.model,
     layer: [...layers.keys()].join(),
     preset: network.preparation.name,
+    recipe: network.preparation.recipe ?? undefined,
+    network: undefined,
     autoOrient: given.autoOrient,
   };
   // Weights needn't be read for the rest.
@@ -61,7 +66,7 @@ export async function similar(options) {
   const { output: features } = await runInput(network, input, {
     quiet: options.quiet ?? false,
     onReady() {
-      checkMaker(path, maker, { ...own, fingerprint: network.fingerprint() });
+      checkMaker(path, maker, { ...own, fingerprint: network.fingerprint(), network: network.structure() });
     },
   });
   const found = nearest(vectorOf(features, 0), rows, top);

@@ -3,12 +3,20 @@
 export {};
 
 /**
+ * One of torchvision's presets with all of its options, or timm's that squashes a photo, which the hub's entry alone
+ * does.
+ *
+ * @typedef {{ preset: 'imageClassification' | 'semanticSegmentation' | 'none' | 'squash', options: object }} Recipe
+ */
+
+/**
  * What is done to a photo.
  *
  * @typedef {object} Preparation
  * @property {string} name
  * @property {boolean} isWhole whether the network sees the whole photo
  * @property {(image: import('layertap').Image) => import('layertap').Tensor<Float32Array>} prepare
+ * @property {Recipe} [recipe] unless `prepare` has it
  */
 
 /**

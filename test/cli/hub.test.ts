@@ -7,11 +7,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { preparationOf, recipeText } from '../../cli/src/preparation.js';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { readSafetensors } from '../../src/formats/safetensors-read.ts';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { buildArchitecture } from '../../src/hub/architectures.ts';
 import { imageFromRgb } from '../../src/image/image.ts';
 import { imageClassification } from '../../src/image/presets.ts';
+import { resnet18 } from '../../src/models/resnet.ts';
+import { FCN_ResNet50_Weights, ResNet18_Weights, type WeightsTransforms } from '../../src/weights/index.ts';
 import { fillParameters } from '../support/generator.ts';
 import { COMMIT, type HubOptions, type HubServer, serveHub } from '../support/hub-server.ts';
 import { timmConfig, timmFile, timmNames } from '../support/timm.ts';
@@ -100,6 +104,84 @@ describe('extract with weights of the hub', () => {
       stderr: `layertap: warning: ${REPO} is licensed under cc-by-nc-4.0, which excludes commercial use\n`,
     });
   });
+});
+
+describe('an index of embed with weights of the hub', () => {
+  const [embed, similar] = [
+    ['embed', 'p.png', '--output', 'e.safetensors'],
+    ['similar', 'e.safetensors', 'p.png'],
+  ];
+  const repo = async (architecture: string, bytes: Uint8Array, more: object = {}) => {
+    const config = timmConfig(architecture, { input_size: [3, 96, 96], crop_pct: 0.8, ...more });
+    const repos = { 'timm/own': { 'config.json': config, 'model.safetensors': bytes } };
+    const server = await serveHub({ repos });
+    servers.push(server);
+    return ['--weights', 'hub:timm/own', '--hub-endpoint', server.endpoint];
+  };
+
+  it('takes the same weights as a file, and prepares photos as the index says', async () => {
+    const bytes = timmFile(resnet18(), null);
+    const hub = await repo('resnet18', bytes);
+    writeFileSync(join(folder, 'w.safetensors'), bytes);
+    expect(await run([...embed, '--layers', 'layer1', ...hub])).toMatchObject({ status: 0, stderr: '' });
+    const own = await run([...similar, ...hub]);
+    expect([own.status, own.stdout]).toEqual([0, 'p.png  1.0000\n']);
+    expect(await run([...similar, '--weights', 'w.safetensors'])).toEqual(own);
+    const [other, message] = [
+      ['--weights', 'w.safetensors', '--preset', 'imagenet'],
+      'expected what the index was made',
+    ];
+    const refused = await run([...similar, ...other]);
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      `layertap: e.safetensors: ${message} with, preset hub:timm/own, got preset imagenet\n`,
+    ]);
+  });
+
+  it('tells a preset by what it does, whatever it is called', async () => {
+    const bytes = timmFile(resnet18(), null);
+    const usual = { input_size: [3, 224, 224], crop_pct: 0.875, interpolation: 'bilinear' };
+    expect((await run([...embed, '--layers', 'layer1', ...(await repo('resnet18', bytes, usual))])).status).toBe(0);
+    writeFileSync(join(folder, 'w.safetensors'), bytes);
+    const same = await run([...similar, '--weights', 'w.safetensors', '--preset', 'imagenet']);
+    expect([same.stderr, same.stdout]).toEqual(['', 'p.png  1.0000\n']);
+  });
+
+  it('says what another preset of the same name does', async () => {
+    const bytes = timmFile(resnet18(), null);
+    const squash = { crop_mode: 'squash' };
+    expect((await run([...embed, '--layers', 'layer1', ...(await repo('resnet18', bytes, squash))])).status).toBe(0);
+    expect(await run([...similar, ...(await repo('resnet18', bytes, squash))])).toMatchObject({ status: 0 });
+    const { stderr } = await run([...similar, ...(await repo('resnet18', bytes))]);
+    const statistics = { mean: [0.485, 0.456, 0.406], resizeSize: 120, std: [0.229, 0.224, 0.225] };
+    const text = JSON.stringify({ cropSize: 96, interpolation: 'bicubic', ...statistics });
+    expect(stderr).toBe(
+      'layertap: e.safetensors: expected what the index was made with, ' +
+        `preset squash ${text}, got preset imageClassification ${text}\n`,
+    );
+  });
+
+  it("refuses a network of other layers with the same weights, as one without TensorFlow's padding", async () => {
+    const hub = await repo(ARCHITECTURE, weights);
+    expect(await run([...embed, '--layers', 'features.3', ...hub])).toMatchObject({ status: 0, stderr: '' });
+    const { model } = buildArchitecture('fromHub', ARCHITECTURE, 1000);
+    const own = [...fillParameters(model).stateDict()];
+    writeFileSync(join(folder, 'w.safetensors'), saveSafetensors(own));
+    const { status, stderr } = await run([...similar, '--weights', 'w.safetensors']);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^layertap: e\.safetensors: expected what the index was made with, network \w{64}, got network \w{64}\n$/,
+      ),
+    ]);
+  });
+});
+
+it('presets of the command line are those of torchvision’s weights', () => {
+  const given = (name: 'imagenet' | 'segmentation') => recipeText(preparationOf(name, undefined).recipe!);
+  const own = ({ preset, options }: WeightsTransforms) => recipeText({ preset, options });
+  expect(given('imagenet')).toBe(own(ResNet18_Weights.IMAGENET1K_V1.transforms()));
+  expect(given('segmentation')).toBe(own(FCN_ResNet50_Weights.DEFAULT.transforms()));
 });
 
 describe('what is wrong with weights of the hub', () => {
