@@ -17,11 +17,11 @@ let keepsInputs = false;
 let told = performance.now();
 
 /**
- * @param {import('./lanes.js').Recipe} recipe
+ * @param {import('./lanes.js').Blueprint} blueprint
  * @param {readonly (readonly [string, import('./lanes.js').Sent])[]} state
  */
-function start(recipe, state) {
-  const { model, modelOptions, layers, shape, deterministic, preparation, autoOrient } = recipe;
+function start(blueprint, state) {
+  const { model, modelOptions, layers, shape, deterministic, preparation, autoOrient } = blueprint;
   const whole = buildModel(/** @type {string} */ (model), modelOptions);
   /** @type {import('layertap').Module<any>} */
   const network = layers ? featuresOf(whole, layers, shape).tapped : whole;
@@ -29,7 +29,7 @@ function start(recipe, state) {
   // Whoever started this worker has loaded the same, and knows that nothing is missing.
   network.loadStateDict(mapped(new Map(state), received), { strict: false });
   lane = new Lane(network, { autoOrient, prepare: (image) => prepared(image, preparation) });
-  ({ keepsInputs } = recipe);
+  ({ keepsInputs } = blueprint);
 }
 
 /**
@@ -62,7 +62,7 @@ async function run(id, members) {
   port.postMessage({ id, groups: plain, failures: errors }, [...given]);
 }
 
-port.on('message', ({ recipe, state, id, members }) => {
-  if (recipe) start(recipe, state);
+port.on('message', ({ blueprint, state, id, members }) => {
+  if (blueprint) start(blueprint, state);
   else void run(id, members);
 });

@@ -10,7 +10,7 @@ import { CommandError } from './failures.js';
 /**
  * What a worker makes its network of, and its pictures.
  *
- * @typedef {object} Recipe
+ * @typedef {object} Blueprint
  * @property {string | undefined} model torchvision's name
  * @property {Record<string, unknown>} modelOptions
  * @property {ReadonlyMap<string, string> | null} layers null for the whole network
@@ -74,12 +74,12 @@ export class Lanes {
   /**
    * Gives the workers their network. The weights are in memory once for all of them while they load.
    *
-   * @param {Recipe} recipe
+   * @param {Blueprint} blueprint
    * @param {readonly (readonly [string, Tensor])[]} state
    */
-  start(recipe, state) {
+  start(blueprint, state) {
     const shared = state.map(([name, tensor]) => [name, { ...sent(tensor), data: sharedCopy(tensor.data) }]);
-    for (const { worker } of this.#places) worker.postMessage({ recipe, state: shared });
+    for (const { worker } of this.#places) worker.postMessage({ blueprint, state: shared });
   }
 
   /**
