@@ -5,7 +5,7 @@
 
 import { clamp, ramp } from "./epilogue";
 import { GELU, HARDSIGMOID, SIGMOID } from "./layout";
-import { madd, storeLanes, variable } from "./simd";
+import { madd, msub, storeLanes, variable } from "./simd";
 
 /**
  * HARDSIGMOID, SIGMOID, SILU or GELU in place, of `channels` floats of each pixel. Kernels call it after their stores:
@@ -26,14 +26,14 @@ export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes:
   const isGelu = activation == GELU, isSigmoid = activation == SIGMOID;
   // A 1 that V8 can't know: see variable. So V8 makes each of these vectors once, and not at each use.
   const is = i32(pixels > 0);
-  const least = variable(-89, is), most = variable(87, is), perLn2 = variable(-1.44269504088896341, is);
-  // Above 2²³ a float32 is an integer: a sum with it is rounded to one. Its last bits are n + 126.
-  const integers = variable(12582912 + 126, is);
+  const least = variable(-89, is), most = variable(86, is), perLn2 = variable(-1.44269504088896341, is);
+  // Above 2²³ a float32 is an integer: a sum with it is rounded to one. Its last bits are n − 1.
+  const integers = variable(12582912 - 1, is);
   // ln 2 in two parts, so that n times the first is exact.
   const ln2 = variable(0.693359375, is), ln2Rest = variable(-2.12194440e-4, is);
-  const one = variable(1, is), minusOne = variable(-1, is), two = variable(2, is), half = variable(0.5, is);
-  const c3 = variable(-0.16666534543, is), c4 = variable(0.041667237878, is), c5 = variable(-0.0083675095811, is);
-  const c6 = variable(0.0013863756321, is);
+  const one = variable(1, is), c2 = variable(0.4999923030354379, is);
+  const c3 = variable(-0.16667115396750104, is), c4 = variable(0.041890332422823855, is);
+  const c5 = variable(-0.008312500909822575, is);
   const g1 = variable(0.1274148, is), g2 = variable(-0.1422484, is), g3 = variable(0.7107069, is);
   const g4 = variable(-0.7265760, is), g5 = variable(0.5307027, is), perZ = variable(0.3275911, is);
   for (let i = 0; i < pixels; i++) {
@@ -53,21 +53,20 @@ export function activatePixels(pixels: i32, channels: i32, out: usize, outBytes:
         const sum = madd(integers, x, perLn2);
         const n = f32x4.sub(sum, integers);
         const r = madd(madd(x, n, ln2), n, ln2Rest);
-        let p = madd(c5, c6, r);
-        p = madd(c4, p, r);
+        let p = madd(c4, c5, r);
         p = madd(c3, p, r);
-        p = madd(half, p, r);
-        p = madd(minusOne, p, r);
-        p = madd(one, p, r);
+        p = madd(c2, p, r);
+        p = msub(one, p, r);
+        p = msub(one, p, r);
         // 2ⁿ⁻¹ twice, since 2¹²⁸ has no bits of its own but p·2¹²⁸ may have.
-        p = f32x4.mul(p, i32x4.shl(sum, 23));
+        p = i32x4.add(p, i32x4.shl(sum, 23));
         if (isGelu) {
           const t = f32x4.div(one, madd(one, z, perZ));
           const q = madd(g1, madd(g2, madd(g3, madd(g4, g5, t), t), t), t);
           const tail = f32x4.mul(f32x4.mul(q, t), f32x4.add(p, p));
           y = f32x4.mul(v, v128.bitselect(f32x4.sub(one, tail), tail, f32x4.gt(v, f32x4.splat(0))));
         } else {
-          y = f32x4.div(isSigmoid ? one : v, madd(one, p, two));
+          y = f32x4.div(isSigmoid ? one : v, f32x4.add(one, f32x4.add(p, p)));
         }
       }
       storeLanes(at, y, c);

@@ -88,26 +88,28 @@ export function f32_dwconv2d(
   const channelBytes = <usize>((channels + 3) & ~3) << 2;
   // The most pixels by which a window reaches beyond the image. Blocks are for at most half a kernel.
   const beyond = max(
-    max(top, (outHeight - 1) * strideHeight - top + kernelHeight - height),
-    max(left, (outWidth - 1) * strideWidth - left + kernelWidth - width),
+    max(top, (outHeight - 1) * strideHeight - top + (kernelHeight - 1) * dilationHeight + 1 - height),
+    max(left, (outWidth - 1) * strideWidth - left + (kernelWidth - 1) * dilationWidth + 1 - width),
   );
   const isSquare = kernelHeight == kernelWidth && (kernelWidth == 3 || kernelWidth == 5);
-  const isDense = dilationHeight == 1 && dilationWidth == 1 && strideHeight == strideWidth && strideWidth <= 2;
-  const inBlocks = isSquare && isDense && outWidth >= BLOCK && beyond <= kernelWidth >> 1;
+  const isRegular = dilationHeight == dilationWidth && left % dilationWidth == 0
+    && (strideWidth == 1 || (strideWidth == 2 && dilationWidth == 1));
+  const inBlocks = isSquare && isRegular && outWidth / dilationWidth >= BLOCK
+    && beyond <= (kernelWidth >> 1) * dilationWidth;
+  // The windows of every `apart`-th pixel lie on every `apart`-th column, and are dense there.
+  const apart = inBlocks ? dilationWidth : 1, step = inBlocks ? BLOCK : 1;
   // Clamp, and hardswish in blocks, act on registers. Residuals and rarer activations run in a second pass over the
   // row.
   const residual = epilogue.residual, residualBytes = epilogue.residualBytes, activation = epilogue.activation;
   const isHardswish = i32(activation == HARDSWISH && residual == 0 && inBlocks);
   const isFinishedLater = residual != 0 || (activation != CLAMP && !isHardswish);
-  Call.width = width;
   Call.kernelWidth = kernelWidth;
   Call.stride = strideWidth;
   Call.dilation = dilationWidth;
-  Call.pixelBytes = pixelBytes;
+  Call.pixelBytes = pixelBytes * <usize>apart;
   const lineBytes = <usize>width * pixelBytes;
   Call.rowBytes = lineBytes * <usize>dilationHeight;
   Call.channelBytes = channelBytes;
-  Call.outBytes = outBytes;
   Call.bias = bias;
   Call.scale = epilogue.scale;
   Call.shift = epilogue.shift;
@@ -126,18 +128,25 @@ export function f32_dwconv2d(
         const row = x + <usize>((n * height + y0 + skip * dilationHeight) * width) * pixelBytes;
         const weightRow = weights + <usize>(skip * kernelWidth) * channelBytes;
         const first = <usize>((n * outHeight + oy) * outWidth);
-        for (let ox = 0; ox < outWidth; ox += inBlocks ? BLOCK : 1) {
-          // The last block may overlap the one before it.
-          const i = inBlocks ? min(ox, outWidth - BLOCK) : ox;
-          const x0 = i * strideWidth - left;
-          const o = out + (first + i) * outBytes;
-          Call.column = x0;
-          switch (inBlocks ? kernelWidth : 0) {
-            case 3: block3(taps, row + <usize>x0 * pixelBytes, weightRow, o); break;
-            case 5: block5(taps, row + <usize>x0 * pixelBytes, weightRow, o); break;
-            default: pixel(taps, row, weightRow, o);
+        Call.outBytes = outBytes * <usize>apart;
+        for (let column = 0; column < apart; column++) {
+          Call.width = (width - column + apart - 1) / apart;
+          const columns = (outWidth - column + apart - 1) / apart;
+          for (let ox = 0; ox < columns; ox += step) {
+            // The last block may overlap the one before it.
+            const i = min(ox, columns - step);
+            const x0 = i * strideWidth - left / apart;
+            const o = out + (first + column + i * apart) * outBytes;
+            const start = row + <usize>(column + x0 * apart) * pixelBytes;
+            Call.column = x0;
+            switch (inBlocks ? kernelWidth : 0) {
+              case 3: block3(taps, start, weightRow, o); break;
+              case 5: block5(taps, start, weightRow, o); break;
+              default: pixel(taps, start, weightRow, o);
+            }
           }
         }
+        Call.outBytes = outBytes;
         if (isFinishedLater) {
           finishRow(outWidth, out + first * outBytes, residual ? residual + first * residualBytes : 0, epilogue);
         }
@@ -175,7 +184,7 @@ function pixel(tapsY: i32, x: usize, weights: usize, out: usize): void {
   const column = Call.column, dilation = Call.dilation, to = Call.to;
   const skip = firstTap(column, dilation);
   const tapsX = endOfTaps(column, Call.kernelWidth, Call.width, dilation) - skip;
-  x += <usize>(column + skip * dilation) * Call.pixelBytes;
+  x += <usize>(skip * dilation) * Call.pixelBytes;
   weights += <usize>skip * Call.channelBytes;
   Call.tapsY = tapsY;
   Call.tapsX = tapsX;

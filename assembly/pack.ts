@@ -90,13 +90,10 @@ export function f32_nchw_to_nhwc(channels: i32, pixels: i32, x: usize, out: usiz
       to += pixelBytes;
     }
   }
-  const rest = channels - c;
-  if (rest > 0) {
+  for (; c < channels; c++) {
     let from = x + <usize>c * plane, to = out + (<usize>c << 2);
     for (let i = 0; i < pixels; i++) {
       store<f32>(to, load<f32>(from));
-      if (rest > 1) store<f32>(to, load<f32>(from + plane), 4);
-      if (rest > 2) store<f32>(to, load<f32>(from + 2 * plane), 8);
       from += 4;
       to += pixelBytes;
     }

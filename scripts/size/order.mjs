@@ -24,10 +24,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const ORDER = join(root, 'scripts/order.json');
 const esbuild = createRequire(join(installPackage('scripts/size'), 'package.json'))('esbuild');
 
-/** What is bundled. Without the binaries' text, which is first in all of them. */
+/** What is bundled. */
 const BUNDLES = [
-  "export { IntermediateLayerGetter, loadSafetensors, resnet18 } from './dist/index.edge-light.js'",
-  "export * from './dist/models/registry.edge-light.js'",
+  "export { IntermediateLayerGetter, loadSafetensors, resnet18 } from './dist/index.js'",
+  "export * from './dist/models/registry.js'",
 ];
 
 /**
@@ -183,9 +183,8 @@ function orderedSources() {
 
 /** Statements with the functions of the first bundle in a better order. @returns {readonly string[]} */
 function orderedStatements() {
-  const chunks = ['common', 'edge-light'].map((name) =>
-    blocksOf(readFileSync(join(root, `dist/chunks/${name}.js`), 'utf8')).flatMap(({ name }) => name || []),
-  );
+  const blocks = ['common', 'main'].map((name) => blocksOf(readFileSync(join(root, `dist/chunks/${name}.js`), 'utf8')));
+  const chunks = blocks.map((all) => all.flatMap(({ name }) => name || []));
   const chunkOf = new Map(chunks.flatMap((names, chunk) => names.map((name) => [name, chunk])));
   const functions = bundles[0].flatMap(({ name, isFunction }) => (isFunction && chunkOf.has(name) ? name : []));
   const any = () => functions[draw(functions.length)];
@@ -201,7 +200,17 @@ function orderedStatements() {
     rest.splice(to + draw(2), 0, ...moved);
     return rest;
   };
-  return best([...new Set(chunks.flat())], change, arranged);
+  /** Statements as they lie in a bundle of the chunks, which has less than these. */
+  const arrange = (/** @type {readonly Statement[]} */ statements, /** @type {readonly string[]} */ names) => {
+    const places = new Map(blocks.flatMap((all) => arranged(all, names)).map(({ name }, place) => [name, place]));
+    let last = -1;
+    const placed = statements.map((statement) => {
+      last = places.get(statement.name) ?? last;
+      return { statement, place: last };
+    });
+    return placed.sort((a, b) => a.place - b.place).map(({ statement }) => statement);
+  };
+  return best([...new Set(chunks.flat())], change, arrange);
 }
 
 const found = process.argv[2] === 'statements' ? { statements: orderedStatements() } : { sources: orderedSources() };

@@ -29,7 +29,7 @@ export interface Placed {
 export const TAP_PLANES = {};
 
 /** The most bytes of a tap's planes, little beside a network's values: a larger tap passes in pieces. */
-const TAP_BYTES = 2 ** 20;
+const TAP_BYTES = 2 ** 18;
 
 /** Pixels of a tap that are turned into planes at a time. */
 export function tapPixels({ stored }: Value): number {

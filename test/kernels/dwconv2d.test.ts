@@ -79,6 +79,34 @@ const CASES: readonly Partial<Case>[] = [
       ),
     ),
   ),
+  // Blocks of every second or third pixel: too few pixels, one block for each, blocks that overlap, and strides.
+  ...[2, 3].flatMap((d) =>
+    range(7 * d - 1, 8 * d + 1).flatMap((width) =>
+      [3, 5].map((k) => ({
+        ...{ out: [5, width] as const, kernel: [k, k] as const, dilation: [d, d] as const },
+        ...{ padding: [(k >> 1) * d, (k >> 1) * d, (k >> 1) * d, (k >> 1) * d] as const, images: 2, channels: 70 },
+        ...{ residual: width % 2 === 0, norm: width % 3 === 0 },
+      })),
+    ),
+  ),
+  ...[3, 5].flatMap((k) =>
+    range(0, 2 * (k >> 1) + 1).flatMap((before) =>
+      range(0, 2 * (k >> 1) + 1).map((after) => ({
+        ...{ out: [5, 15] as const, kernel: [k, k] as const, dilation: [2, 2] as const },
+        ...{ padding: [after, before, before, after] as const, residual: before === after },
+      })),
+    ),
+  ),
+  ...[
+    [1, 2],
+    [2, 1],
+    [2, 2],
+  ].flatMap(([h, w]) =>
+    [1, 2].map((d) => ({
+      ...{ out: [5, 16] as const, kernel: [3, 3] as const, stride: [h!, w!] as const, dilation: [d, d] as const },
+      padding: [d, d, d, d] as const,
+    })),
+  ),
   { padding: [1, 4, 0, 4], out: [3, 17], kernel: [2, 3], dilation: [2, 3], stride: [1, 1] },
   { padding: [4, 0, 4, 0], out: [7, 5], kernel: [3, 3] },
   { padding: [4, 2, 4, 2], out: [9, 8], kernel: [3, 3], dilation: [2, 1] },
