@@ -208,11 +208,6 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   }
 
   /** @internal */
-  override everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    return this.#model.everyDependency(holds);
-  }
-
-  /** @internal */
   override strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly AnyModule[] {
     return this.#model.strangersIn(graph, parameters);
   }

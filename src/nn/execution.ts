@@ -65,7 +65,7 @@ interface Entry {
   readonly plan: Plan;
   readonly output: unknown;
   readonly segments: readonly Segment[];
-  /** Modules that ran although they aren't below the root, and what they were. */
+  /** What is watched of modules that ran although they aren't below the root, and what it was. */
   readonly strangers: readonly Watchable[];
   readonly dependencies: readonly unknown[];
   /** True once all parameters that the plan reads were seen to have values. */
@@ -75,16 +75,18 @@ interface Entry {
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;
 
-/** What tells all that a trace of it depends on. */
+/** A part of what a trace depends on. */
 export interface Watchable {
-  /** Whether `holds` is true of everything that a compiled module depends on, in order: others mean compiling anew. */
+  /** Whether `holds` is true of everything that the trace depends on, in order: others mean compiling anew. */
   everyDependency(holds: (dependency: unknown) => boolean): boolean;
 }
 
 type NamedState = readonly [path: string, state: Parameter];
 
 /** What an execution asks of the module that it runs. */
-export interface Root extends Watchable {
+export interface Root {
+  /** All that a trace of it depends on. */
+  watched(): readonly Watchable[];
   namedChildren(): Iterable<readonly [name: string, child: object]>;
   namedModules(): Iterable<readonly [path: string, module: object]>;
   /** Parameters and buffers, a shared module's under each of its names. */
@@ -92,14 +94,15 @@ export interface Root extends Watchable {
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
   /** Modules that ran in a trace although they aren't below. @throws where a parameter that is read isn't */
-  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly Watchable[];
+  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly { watched(): readonly Watchable[] }[];
 }
 
 /** A module compiled for tensors, as long as its structure stays what it was. */
 export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
-  #dependencies: readonly unknown[];
+  #watched: readonly Watchable[] = [];
+  #dependencies: readonly unknown[] = [];
   /** The input shapes that weights whose values are gone were packed for. */
   #packedFor: readonly Shape[] = [];
   readonly #whole: Recording<Out>;
@@ -117,12 +120,12 @@ export class Execution<Out> {
     });
     this.#root = root;
     this.#whole = { name: '', record: (values) => root.call(...values) as Out };
-    this.#dependencies = dependenciesOf([root]);
+    this.#takeNote();
   }
 
   /** True as long as the module is what was compiled. */
   get isCurrent(): boolean {
-    return areCurrent([this.#root], this.#dependencies);
+    return areCurrent(this.#watched, this.#dependencies);
   }
 
   /** The outputs for these tensors: the whole module's unless another recording is given. */
@@ -206,15 +209,18 @@ export class Execution<Out> {
     // Another op reads it as it is.
     for (const { weight, owner } of constants) if (!weight) weights.delete(owner as Parameter);
     const others = new Set(plans.flatMap(({ parameters }) => parameters).filter((state) => !weights.has(state)));
-    const takeNote = () => {
-      this.#dependencies = dependenciesOf([this.#root]);
-    };
     const begin = () => {
       const holding = this.model.reserve(plans);
-      takeNote();
+      this.#takeNote();
       return holding;
     };
-    return { weights, others, begin, end: takeNote };
+    return { weights, others, begin, end: () => this.#takeNote() };
+  }
+
+  /** Takes note of the module as it is: from now on, the execution is of that. */
+  #takeNote(): void {
+    this.#watched = this.#root.watched();
+    this.#dependencies = dependenciesOf(this.#watched);
   }
 
   /** The entry kept for these shapes, or a new one. */
@@ -244,7 +250,7 @@ export class Execution<Out> {
       whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
       resized: (others) => programOf(others, recording),
     });
-    const strangers = this.#root.strangersIn(graph, plan.parameters);
+    const strangers = this.#root.strangersIn(graph, plan.parameters).flatMap((module) => module.watched());
     const segments = this.#segmentsOf(graph, plan.program);
     return { plan, output, segments, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
   }
@@ -281,18 +287,18 @@ export interface Packing {
   end(): void;
 }
 
-/** Everything that these modules' traces depend on. */
-function dependenciesOf(modules: readonly Watchable[]): readonly unknown[] {
+/** What the parts that are watched are now. */
+function dependenciesOf(watched: readonly Watchable[]): readonly unknown[] {
   const dependencies: unknown[] = [];
-  for (const module of modules) module.everyDependency((one) => dependencies.push(one) > 0);
+  for (const part of watched) part.everyDependency((one) => dependencies.push(one) > 0);
   return dependencies;
 }
 
 /** True where {@link dependenciesOf} would give the same. */
-function areCurrent(modules: readonly Watchable[], dependencies: readonly unknown[]): boolean {
+function areCurrent(watched: readonly Watchable[], dependencies: readonly unknown[]): boolean {
   let i = 0;
-  for (const module of modules) if (!module.everyDependency((one) => Object.is(one, dependencies[i++]))) return false;
-  return i === dependencies.length;
+  const isSame = (one: unknown) => Object.is(one, dependencies[i++]);
+  return watched.every((part) => part.everyDependency(isSame)) && i === dependencies.length;
 }
 
 /** The program that is recorded for inputs of these shapes. */

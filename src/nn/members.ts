@@ -37,10 +37,10 @@ export class Members implements ProxyHandler<object> {
   }
 
   /**
-   * Whether `holds` is true of the attributes and of what arrays, Maps, Sets and plain objects among them hold, in
-   * order.
+   * Whether `holds` is true of all that traces depend on, in order: of the attributes, and of what arrays, Maps, Sets
+   * and plain objects among them hold.
    */
-  everyAttribute(holds: (part: unknown) => boolean): boolean {
+  everyDependency(holds: (part: unknown) => boolean): boolean {
     if (!holds(this.#version)) return false;
     if (!this.#contents) return true;
     for (const content of this.#contents.values()) if (!everyPart(content, holds, 0)) return false;
@@ -139,7 +139,7 @@ function isContent(value: unknown): boolean {
 /** How deep contents are compared; circles end here. */
 const MAX_DEPTH = 6;
 
-/** {@link Members.everyAttribute} of an attribute, or of a part of one. */
+/** {@link Members.everyDependency} of an attribute, or of a part of one. */
 function everyPart(part: unknown, holds: (part: unknown) => boolean, depth: number): boolean {
   if (!holds(part)) return false;
   if (depth === MAX_DEPTH || !isContent(part)) return true;

@@ -12,7 +12,7 @@ import { Buffer, Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
-import { type AsyncOptions, checkedAsyncOptions, Execution, missingValues } from './execution.ts';
+import { type AsyncOptions, checkedAsyncOptions, Execution, missingValues, type Watchable } from './execution.ts';
 import {
   checkedLoadOptions,
   hasShape,
@@ -173,18 +173,14 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * @internal Whether `holds` is true of all that a compiled module depends on, in order: its modules and their
-   *   attributes, parameters
-   * and the times those were loaded. Every call asks, so no list is made.
+   * @internal What a trace depends on: the members of this module and of all below it, and their parameters. Every call
+   *   looks at these. So they are no Proxies, through which each look would take a hundred times as long.
    */
-  everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    if (!holds(this) || !this.#members.everyAttribute(holds)) return false;
-    for (const member of this.#members.registered.values()) {
-      if (member instanceof Module) {
-        if (!member.everyDependency(holds)) return false;
-      } else if (member instanceof Parameter && !(holds(member) && holds(member.version))) return false;
-    }
-    return true;
+  watched(): readonly Watchable[] {
+    return this.everyModule().flatMap(([, module]) => {
+      const members = module.#members;
+      return [members, ...[...members.registered.values()].filter((member) => member instanceof Parameter)];
+    });
   }
 
   /**

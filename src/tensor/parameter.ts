@@ -44,6 +44,11 @@ export class Parameter {
     return this.#version;
   }
 
+  /** @internal Whether `holds` is true of what plans depend on. */
+  everyDependency(holds: (dependency: unknown) => boolean): boolean {
+    return holds(this.#version);
+  }
+
   /** True where values are known: loaded, or given by `fill`. */
   get hasValues(): boolean {
     return this.#tensor !== null || (this.#fill !== null && !this.#isReleased);
