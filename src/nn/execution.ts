@@ -7,9 +7,10 @@ import type { CompileOptions } from '../plan/compile-options.ts';
 import { CompiledModel } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Holding } from '../plan/weight-memory.ts';
-import type { Parameter } from '../tensor/parameter.ts';
+import { changes, type Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { everyPart } from './members.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
 import { traced } from './traced.ts';
 
@@ -65,9 +66,8 @@ interface Entry {
   readonly plan: Plan;
   readonly output: unknown;
   readonly segments: readonly Segment[];
-  /** What is watched of modules that ran although they aren't below the root, and what it was. */
-  readonly strangers: readonly Watchable[];
-  readonly dependencies: readonly unknown[];
+  /** What it depends on of modules that ran although they aren't below the root. */
+  readonly strangers: Watch;
   /** True once all parameters that the plan reads were seen to have values. */
   isChecked: boolean;
 }
@@ -77,8 +77,10 @@ const MAX_PLANS = 16;
 
 /** A part of what a trace depends on. */
 export interface Watchable {
-  /** Whether `holds` is true of everything that the trace depends on, in order: others mean compiling anew. */
-  everyDependency(holds: (dependency: unknown) => boolean): boolean;
+  /** Another one after each change that is noted. */
+  readonly version: number;
+  /** What may change without a note. */
+  readonly contents?: readonly object[];
 }
 
 type NamedState = readonly [path: string, state: Parameter];
@@ -101,8 +103,7 @@ export interface Root {
 export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
-  #watched: readonly Watchable[] = [];
-  #dependencies: readonly unknown[] = [];
+  #watch!: Watch;
   /** The input shapes that weights whose values are gone were packed for. */
   #packedFor: readonly Shape[] = [];
   readonly #whole: Recording<Out>;
@@ -125,7 +126,7 @@ export class Execution<Out> {
 
   /** True as long as the module is what was compiled. */
   get isCurrent(): boolean {
-    return areCurrent(this.#watched, this.#dependencies);
+    return this.#watch.isCurrent;
   }
 
   /** The outputs for these tensors: the whole module's unless another recording is given. */
@@ -168,7 +169,7 @@ export class Execution<Out> {
     for (const x of inputs) x.checkAttached();
     const shapes = inputs.map(({ shape }) => shape);
     let entry = this.#entry(shapes, recording);
-    if (!areCurrent(entry.strangers, entry.dependencies)) {
+    if (!entry.strangers.isCurrent) {
       this.#generation++;
       entry = this.#entry(shapes, recording);
     }
@@ -219,8 +220,7 @@ export class Execution<Out> {
 
   /** Takes note of the module as it is: from now on, the execution is of that. */
   #takeNote(): void {
-    this.#watched = this.#root.watched();
-    this.#dependencies = dependenciesOf(this.#watched);
+    this.#watch = new Watch(this.#root.watched());
   }
 
   /** The entry kept for these shapes, or a new one. */
@@ -252,7 +252,7 @@ export class Execution<Out> {
     });
     const strangers = this.#root.strangersIn(graph, plan.parameters).flatMap((module) => module.watched());
     const segments = this.#segmentsOf(graph, plan.program);
-    return { plan, output, segments, strangers, dependencies: dependenciesOf(strangers), isChecked: false };
+    return { plan, output, segments, strangers: new Watch(strangers), isChecked: false };
   }
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */
@@ -287,18 +287,31 @@ export interface Packing {
   end(): void;
 }
 
-/** What the parts that are watched are now. */
-function dependenciesOf(watched: readonly Watchable[]): readonly unknown[] {
-  const dependencies: unknown[] = [];
-  for (const part of watched) part.everyDependency((one) => dependencies.push(one) > 0);
-  return dependencies;
-}
+/** Parts that a trace depends on, as they were. */
+class Watch {
+  readonly #parts: readonly Watchable[];
+  readonly #versions: readonly number[];
+  readonly #contents: readonly object[];
+  /** What the contents held. */
+  readonly #held: unknown[] = [];
+  #changes = changes.count;
 
-/** True where {@link dependenciesOf} would give the same. */
-function areCurrent(watched: readonly Watchable[], dependencies: readonly unknown[]): boolean {
-  let i = 0;
-  const isSame = (one: unknown) => Object.is(one, dependencies[i++]);
-  return watched.every((part) => part.everyDependency(isSame)) && i === dependencies.length;
+  constructor(parts: readonly Watchable[]) {
+    this.#parts = parts;
+    this.#versions = parts.map(({ version }) => version);
+    this.#contents = parts.flatMap(({ contents }) => contents ?? []);
+    everyPart(this.#contents, (one) => this.#held.push(one) > 0);
+  }
+
+  /** True as long as they are what they were. Every call asks. So versions are compared after a change alone. */
+  get isCurrent(): boolean {
+    if (this.#changes !== changes.count) {
+      if (this.#parts.some(({ version }, i) => version !== this.#versions[i])) return false;
+      this.#changes = changes.count;
+    }
+    let i = 0;
+    return everyPart(this.#contents, (one) => Object.is(one, this.#held[i++])) && i === this.#held.length;
+  }
 }
 
 /** The program that is recorded for inputs of these shapes. */

@@ -5,7 +5,7 @@
 
 import { describe, ValueError } from '../errors.ts';
 import { isIndex } from '../options.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import { changes, Parameter } from '../tensor/parameter.ts';
 
 /** What a module registers: a child, a parameter or buffer; null in the place of a child that was taken away. */
 export type Member = Registered | Parameter | null;
@@ -14,44 +14,43 @@ export type Member = Registered | Parameter | null;
 export class Members implements ProxyHandler<object> {
   /** By name, in the order in which they were first assigned. */
   readonly registered = new Map<string, Member>();
-  /** Other attributes that may change without an assignment: arrays and the like. */
   #contents: Map<PropertyKey, object> | null = null;
   #version = 0;
   #hasAccessors = false;
 
-  /** Notes a change that no trap sees. */
+  /** Counts the changes that are noted. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Other attributes that may change without a note: arrays and the like. */
+  get contents(): readonly object[] {
+    return this.#contents ? [...this.#contents.values()] : [];
+  }
+
+  /** Notes a change. */
   changed(): void {
     this.#version++;
+    changes.count++;
   }
 
   /** Adds or replaces a member that isn't a property. */
   register(name: string, member: Member): void {
     this.registered.set(name, member);
-    this.#version++;
+    this.changed();
   }
 
   /** Takes a member away that isn't a property. */
   unregister(name: string): void {
     this.registered.delete(name);
-    this.#version++;
-  }
-
-  /**
-   * Whether `holds` is true of all that traces depend on, in order: of the attributes, and of what arrays, Maps, Sets
-   * and plain objects among them hold.
-   */
-  everyDependency(holds: (part: unknown) => boolean): boolean {
-    if (!holds(this.#version)) return false;
-    if (!this.#contents) return true;
-    for (const content of this.#contents.values()) if (!everyPart(content, holds, 0)) return false;
-    return true;
+    this.changed();
   }
 
   set(target: Record<PropertyKey, unknown>, name: PropertyKey, value: unknown, receiver: unknown): boolean {
     // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody
     // sees it.
     if (this.#hasAccessors || (name in target && !Object.hasOwn(target, name))) {
-      this.#version++;
+      this.changed();
       return Reflect.set(target, name, value, receiver);
     }
     this.#note(target, name, value, target[name]);
@@ -69,7 +68,7 @@ export class Members implements ProxyHandler<object> {
     checkIndex(target, name, 'delete', 'a deletion');
     if (this.#isProperty(target, name)) this.registered.delete(name as string);
     this.#contents?.delete(name);
-    this.#version++;
+    this.changed();
     return Reflect.deleteProperty(target, name);
   }
 
@@ -77,7 +76,7 @@ export class Members implements ProxyHandler<object> {
     if (Object.is(before, value) && before !== undefined) return;
     checkIndex(target, name, 'set', 'an assignment');
     // No computation depends on it, and train() and eval() set it between calls.
-    if (name !== 'training') this.#version++;
+    if (name !== 'training') this.changed();
     if (typeof name !== 'string') return;
     if (value instanceof Registered || value instanceof Parameter) {
       this.registered.set(name, value);
@@ -136,11 +135,11 @@ function isContent(value: unknown): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** How deep contents are compared; circles end here. */
-const MAX_DEPTH = 6;
+/** How deep contents are compared, the list of all being the outermost; circles end here. */
+const MAX_DEPTH = 7;
 
-/** {@link Members.everyDependency} of an attribute, or of a part of one. */
-function everyPart(part: unknown, holds: (part: unknown) => boolean, depth: number): boolean {
+/** Whether `holds` is true of an attribute, and of what it holds where it is an array, a Map or the like, in order. */
+export function everyPart(part: unknown, holds: (part: unknown) => boolean, depth = 0): boolean {
   if (!holds(part)) return false;
   if (depth === MAX_DEPTH || !isContent(part)) return true;
   if (Array.isArray(part) || ArrayBuffer.isView(part)) {

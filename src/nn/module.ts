@@ -173,8 +173,8 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /**
-   * @internal What a trace depends on: the members of this module and of all below it, and their parameters. Every call
-   *   looks at these. So they are no Proxies, through which each look would take a hundred times as long.
+   * @internal What a trace depends on: the members of this module and of all below it, and their parameters. They are
+   *   no Proxies, since a look through one takes a hundred times as long.
    */
   watched(): readonly Watchable[] {
     return this.everyModule().flatMap(([, module]) => {

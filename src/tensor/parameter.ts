@@ -6,6 +6,9 @@ import { DTYPES, type Dtype, itemBytes } from './dtype.ts';
 import { checkShape, formatShape, numel, type Shape, sameShape } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
+/** @internal Changes of all modules and parameters: while there are none, no call has to look for any. */
+export const changes = { count: 0 };
+
 /**
  * A learned tensor of a module, e.g. a weight. Constructing one allocates nothing: its values are `fill` where that is
  * given (as batch norm's ones and zeros), otherwise none until a state dict is loaded.
@@ -44,11 +47,6 @@ export class Parameter {
     return this.#version;
   }
 
-  /** @internal Whether `holds` is true of what plans depend on. */
-  everyDependency(holds: (dependency: unknown) => boolean): boolean {
-    return holds(this.#version);
-  }
-
   /** True where values are known: loaded, or given by `fill`. */
   get hasValues(): boolean {
     return this.#tensor !== null || (this.#fill !== null && !this.#isReleased);
@@ -63,7 +61,7 @@ export class Parameter {
   release(): void {
     this.#tensor = null;
     this.#isReleased = true;
-    this.#version++;
+    this.#changed();
   }
 
   /** The values in the dtype they came in. @throws {@link ValueError} where there are none yet */
@@ -92,7 +90,12 @@ export class Parameter {
     }
     this.#tensor = tensor;
     this.#isReleased = false;
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#version++;
+    changes.count++;
   }
 
   /** @internal @throws {@link ValueError} where the values' array was transferred, and they are gone */

@@ -330,6 +330,19 @@ describe("a module's own attributes", () => {
     expect(own.compiled).not.toBe(compiled);
   });
 
+  it("another module's changes compile nothing anew, and hide no change of one's own", () => {
+    const own = new Own();
+    const other = new Own();
+    own.call(one);
+    const { compiled } = own;
+    other.flag = false;
+    own.call(one);
+    expect(own.compiled).toBe(compiled);
+    own.times[0] = 5;
+    other.times = [7];
+    expect([...own.call(one).data]).toEqual([13, 0]);
+  });
+
   it('compile() drops what a private field decided', () => {
     class Private extends Module {
       #twice = false;
