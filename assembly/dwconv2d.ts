@@ -67,8 +67,8 @@ class Call {
  *
  * Square kernels of 3 or 5 go by blocks of seven pixels × four channels. With dilation d, the seven are every d-th
  * pixel, whose inputs lie on every d-th column. Other kernels, narrow images and wide paddings go pixel by pixel. Each
- * sum runs over the taps, row by row, and is within (min(taps, RUN) + 2)·2⁻²⁴·Σ|x·w| of the exact one: sums of more taps
- * go in runs, which are added up in float64.
+ * sum runs over the taps, row by row, and is within (min(taps, RUN) + 2)·2⁻²⁴·Σ|x·w| of the exact one: sums of more
+ * taps go in runs, which are added up in float64.
  *
  * @param channels all; vectors of four are read and written, so a pixel holds ceil4(channels) floats in `x` and `out`
  * @param height, width of an image in `x`; outHeight, outWidth of one in `out`
