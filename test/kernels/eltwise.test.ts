@@ -291,6 +291,14 @@ describe.each(BUILDS)('activations (%s)', (build) => {
       expectWithin(activated(x, i + 1), expected, bounds, `${build}, ${CURVES[i]![0]}`);
     });
   });
+
+  it('keep NaN of any bits', () => {
+    const words = [0x7fc00001, 0x7fc000ff, 0xffc00180, 0x7fffffff, 0xffffffff, 0x7f800001, 0x7fc12345, 0x7fc00080];
+    const x = new Float32Array(Uint32Array.from(words).buffer);
+    CURVES.forEach(([name], i) => {
+      expect([...activated(x, i + 1)].map(Number.isNaN), `${build}, ${name}`).toEqual(words.map(() => true));
+    });
+  });
 });
 
 describe('f32_affine (debug)', () => {
