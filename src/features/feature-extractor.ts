@@ -9,11 +9,11 @@ import { prune } from '../graph/passes/prune.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
-import { valuesOf } from '../nn/output.ts';
+import { graphOf, valuesOf } from '../nn/output.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
 import {
@@ -26,15 +26,16 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { tracedModel, usualShape } from './traced-model.ts';
+import { shapesOf, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
   /**
    * What the model is traced with to find its nodes: unless given `[1, C, 224, 224]` with the channels C that the first
-   * convolution takes, `[1, C, 224]` where it is one of rows, or `[1, C]` where a linear layer comes first.
+   * convolution takes, `[1, C, 224]` where it is one of rows, or `[1, C]` where a linear layer comes first. Of a model
+   * whose `forward` takes several inputs it is an array with a shape for each: unless given that one shape for all.
    */
-  readonly inputShape?: Shape;
+  readonly inputShape?: Shape | readonly Shape[];
 }
 
 /** Options of {@link createFeatureExtractor}. */
@@ -91,7 +92,7 @@ export function createFeatureExtractor<
 export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = {}): string[] {
   const { inputShape } = withDefaults('getGraphNodeNames', options, { inputShape: undefined });
   checkModel('getGraphNodeNames', model);
-  return tracedModel('getGraphNodeNames', model, inputShape ?? usualShape(model)).names.nodes.map(({ name }) => name);
+  return tracedModel('getGraphNodeNames', model, shapesOf(inputShape)).names.nodes.map(({ name }) => name);
 }
 
 /**
@@ -104,7 +105,9 @@ export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = 
 export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Module<Map<Name, Value>> {
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
-  readonly #inputShape: Shape | undefined;
+  readonly #inputShapes: readonly Shape[] | undefined;
+  /** How many inputs the model was traced with. */
+  readonly #inputCount: number;
   /** For each node asked for, the name of the one that it stood for when the model was traced by itself. */
   readonly #nodes = new Map<string, string>();
   readonly #run: (forward: (x: Value) => void, x: Value) => void;
@@ -114,15 +117,16 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   constructor(
     model: AnyModule,
     layers: ReadonlyMap<string, Name>,
-    inputShape: Shape | undefined,
+    inputShape: Shape | readonly Shape[] | undefined,
     run = (forward: (x: Value) => void, x: Value): void => forward(x),
   ) {
     super();
     this.#model = model;
     this.#run = run;
-    this.#inputShape = inputShape;
-    this.#taps = new Taps('FeatureExtractor', this, layers, (x, some) => this.#trace(x, some));
-    const { names } = tracedModel('createFeatureExtractor', model, inputShape ?? usualShape(model));
+    this.#inputShapes = shapesOf(inputShape);
+    this.#taps = new Taps('FeatureExtractor', this, layers, (inputs, some) => this.#trace(inputs, some));
+    const { graph, names } = tracedModel('createFeatureExtractor', model, this.#inputShapes);
+    this.#inputCount = graph.inputs.length;
     for (const query of layers.keys()) {
       const node = nodeOf(names, query);
       if (node) this.#nodes.set(query, node.name);
@@ -138,7 +142,8 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
   /**
    * The features by name, in order of execution. On a tensor `[N, C, H, W]` it computes them; on a value, inside of
-   * another module's `forward`, it records them.
+   * another module's `forward`, it records them. It takes as many of them as the model's `forward` does: after them
+   * come the options.
    *
    * @throws {@link ValueError} where `only` names a feature that isn't returned, or a node doesn't run for this shape
    */
@@ -147,33 +152,49 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     options?: ForwardOptions<Only>,
   ): Map<Only, Tensor<Float32Array>>;
   override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
-  override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
-    return this.#taps.forward(x, options);
+  override forward(...inputs: readonly Tensor[]): Map<Name, Tensor<Float32Array>>;
+  override forward(...inputs: readonly Value[]): Map<Name, Value>;
+  override forward<Only extends Name = Name>(
+    ...inputsAndOptions: readonly [...inputs: Tensor[], options: ForwardOptions<Only>]
+  ): Map<Only, Tensor<Float32Array>>;
+  override forward<Only extends Name = Name>(
+    ...inputsAndOptions: readonly [...inputs: Value[], options: ForwardOptions<Only>]
+  ): Map<Only, Value>;
+  override forward(...given: readonly any[]): Map<Name, any> {
+    const count = given.length > 1 && !isInput(given.at(-1)) ? given.length - 1 : given.length;
+    const [inputs, [options = {}]] = [given.slice(0, count), given.slice(count)];
+    checkKinds(inputs);
+    return this.#taps.forward(inputs, options);
   }
 
   /**
    * The features as {@link forward} computes them, with the same bits, and with a turn of the event loop after each
    * stretch of some milliseconds' work. All work is on this thread: see {@link callAsync}.
    *
-   * @param x a tensor that doesn't change until the call ends
+   * @param inputs a tensor or several; they mustn't change until the call ends
    * @returns a promise, rejected with the signal's reason where it was aborted; the extractor stays usable
    */
   async forwardAsync<Only extends Name = Name>(
-    x: Tensor,
+    inputs: Tensor | readonly Tensor[],
     options: ForwardOptions<Only> & AsyncOptions = {},
   ): Promise<Map<Only, Tensor<Float32Array>>> {
-    return this.#taps.forwardAsync(x, options) as Promise<Map<any, Tensor<Float32Array>>>;
+    const tensors = Array.isArray(inputs) && inputs.length > 0 ? inputs : [inputs];
+    checkKinds(tensors);
+    return this.#taps.forwardAsync(tensors, options) as Promise<Map<any, Tensor<Float32Array>>>;
   }
 
   /**
    * What each feature will be for an input shape, in order of execution: nothing is computed, and no weights are
    * needed.
    *
-   * @param inputShape `[N, C, H, W]`
-   * @throws {@link ValueError} where a feature is a Map or an array
+   * @param inputShape `[N, C, H, W]`, or what else the model takes
+   * @param others the other inputs' shapes, where the model's `forward` takes several
+   * @throws {@link ValueError} where a feature is a Map or an array, with the nodes that are its tensors
    */
-  featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
-    return this.#taps.info(inputShape, []);
+  featureInfo(inputShape: Shape, ...others: readonly Shape[]): FeatureInfo<Name>[] {
+    const shapes = [inputShape, ...others];
+    for (const shape of shapes) this.#taps.checkShape(shape);
+    return this.#taps.info(shapes, []);
   }
 
   /** @internal Those of the model that a feature needs. */
@@ -217,7 +238,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const all = [...this.#model.namedParameters(), ...this.#model.namedBuffers()].map(([, state]) => state);
     const kept = this.#kept;
     if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
-    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShape ?? usualShape(this.#model));
+    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
     const nodes = [...this.#nodes.keys()].flatMap((query) => {
       const node = nodeOf(names, query);
       if (node) this.#nodes.set(query, node.name);
@@ -243,13 +264,20 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   }
 
   /** Records the model's own forward; features and their nodes in order of execution. */
-  #trace(x: Value, layers: ReadonlyMap<string, Name>): Traced<Name> {
-    const { graph } = x;
+  #trace([x, ...others]: readonly Value[], layers: ReadonlyMap<string, Name>): Traced<Name> {
+    const count = 1 + others.length;
+    if (count < this.#inputCount) {
+      throw new ValueError(
+        `FeatureExtractor: expected ${this.#inputCount} inputs, as the model was traced with, got ${count}; ` +
+          'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several',
+      );
+    }
+    const { graph } = x!;
     const outer = graph.watch;
-    const names = new NodeNames(this.#model, [x], outer);
+    const names = new NodeNames(this.#model, [x!, ...others], outer);
     graph.watch = names;
     try {
-      this.#run((value) => this.#model.call(value), x);
+      this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
       // What follows the last node may need a larger input, and isn't computed.
       const isDone = [...layers.keys()].every((query) => nodeOf(names, query)?.name === this.#nodes.get(query));
@@ -273,7 +301,8 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       outputs.set(name, node!.output as Value);
       paths.set(name, query);
     }
-    return { features: new Map([...outputs].reverse()), paths };
+    const partsOf = (feature: unknown) => namesOfParts(feature, [...names.modules.values(), ...names.nodes]);
+    return { features: new Map([...outputs].reverse()), paths, partsOf };
   }
 }
 
@@ -289,11 +318,37 @@ function checkModel(name: string, model: unknown): void {
   if (!(model instanceof Module)) throw new ValueError(`${name}: expected a Module, got ${describe(model)}`);
 }
 
+function isInput(part: unknown): boolean {
+  return part instanceof Tensor || graphOf(part) !== undefined;
+}
+
+/** @throws {@link ValueError} where others aren't of the first one's kind */
+function checkKinds([first, ...others]: readonly unknown[]): void {
+  const isTensor = first instanceof Tensor;
+  if (others.every((x) => isInput(x) && x instanceof Tensor === isTensor)) return;
+  throw new ValueError(
+    `FeatureExtractor: expected all inputs as Tensors or as Values, got ${describe([first, ...others])}`,
+  );
+}
+
 /**
  * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
  */
 function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
   return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
+}
+
+/** What to ask for in the place of a feature of several tensors. */
+function namesOfParts(feature: unknown, nodes: readonly NamedNode[]): string {
+  const values = valuesOf(feature);
+  const names = values.flatMap((value) => {
+    // The shortest path stands for those of the modules inside of it.
+    const ofValue = nodes.flatMap(({ name, output }) => (output === value ? name : []));
+    return ofValue.sort((a, b) => a.length - b.length).slice(0, 1);
+  });
+  if (names.length === 0) return 'none of its tensors is a node: forward gives them together';
+  const some = names.length === values.length ? '' : `${names.length} of its ${values.length} tensors by `;
+  return `ask for ${some}${listed(names, 24)}`;
 }
 
 /**
@@ -317,8 +372,11 @@ function missingNodes(model: AnyModule, names: NodeNames, missing: readonly stri
     const near = listed(byNearness(wrong, below(level)), 24);
     return level === '' ? `its nodes are ${near}` : `the nodes of ${describe(level)} are ${near}`;
   });
+  // A number at the end of a layer's own name is taken for a node's number.
+  const renamed = missing.flatMap((query) => names.nodes.find(({ path }) => path === query) ?? []);
+  const hint = renamed.map(({ path, name }) => `; the node of ${describe(path)} is ${describe(name)}`).join('');
   return new ValueError(
     `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +
-      `${there.join('; ')}${model.pathHint(missing)}`,
+      `${there.join('; ')}${hint}${model.pathHint(missing)}`,
   );
 }

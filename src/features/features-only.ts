@@ -83,7 +83,7 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     throw new ValueError(`featuresOnly: outputStride: expected 8, 16 or 32, got ${describe(outputStride)}`);
   }
   const shape = inputShape ?? usualShape(model);
-  const stages = timmStagesOf(model, tracedModel('featuresOnly', model, shape).graph);
+  const stages = timmStagesOf(model, tracedModel('featuresOnly', model, [shape]).graph);
   if (stages.length === 0) {
     throw new ValueError(`featuresOnly: expected a model with layers of [N, C, H, W], got ${describe(model)}`);
   }

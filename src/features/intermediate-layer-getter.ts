@@ -14,7 +14,15 @@ import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { numbered, problemOf, runsInARow } from './deviations.ts';
-import { type FeatureInfo, type FeatureName, type ForwardOptions, layersOf, type ReturnLayers, Taps } from './taps.ts';
+import {
+  type FeatureInfo,
+  type FeatureName,
+  type ForwardOptions,
+  layersOf,
+  type ReturnLayers,
+  Taps,
+  type Traced,
+} from './taps.ts';
 
 export type { ChildName, FeatureInfo, FeatureName, ForwardOptions, ReturnLayers } from './taps.ts';
 
@@ -79,20 +87,14 @@ export class IntermediateLayerGetter<
     if (onWarning) callable('IntermediateLayerGetter: onWarning', onWarning);
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);
-    const wanted = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
-    const kept: [string, AnyModule][] = [];
-    for (const [name, child] of children) {
-      kept.push([name, child]);
-      wanted.delete(name);
-      if (wanted.size === 0) break;
-    }
+    const kept = [...upTo(layers, children)];
     super(kept);
-    this.#taps = new Taps('IntermediateLayerGetter', this, layers, (x, some, isRun) => {
-      if (isRun) this.#warn(x.shape);
-      return this.#trace(x, some);
+    this.#taps = new Taps('IntermediateLayerGetter', this, layers, ([x], some, isReport) => {
+      if (!isReport) this.#warn(x!.shape);
+      return this.#trace(x!, some);
     });
     const before = model instanceof IntermediateLayerGetter ? model.droppedKeys() : [];
-    this.#dropped = [...droppedOf(model, new Set(kept.map(([name]) => name))), ...before];
+    this.#dropped = [...droppedOf(model, new Map(kept)), ...before];
     this.#model = model;
     this.#onWarning = onWarning;
   }
@@ -124,7 +126,7 @@ export class IntermediateLayerGetter<
   ): Map<Only, Tensor<Float32Array>>;
   override forward<Only extends Name = Name>(x: Value, options?: ForwardOptions<Only>): Map<Only, Value>;
   override forward(x: Tensor | Value, options: ForwardOptions<Name> = {}): Map<Name, any> {
-    return this.#taps.forward(x, options);
+    return this.#taps.forward([x], options);
   }
 
   /**
@@ -140,7 +142,7 @@ export class IntermediateLayerGetter<
     x: Tensor,
     options: ForwardOptions<Only> & AsyncOptions = {},
   ): Promise<Map<Only, Tensor<Float32Array>>> {
-    return this.#taps.forwardAsync(x, options) as Promise<Map<any, Tensor<Float32Array>>>;
+    return this.#taps.forwardAsync([x], options) as Promise<Map<any, Tensor<Float32Array>>>;
   }
 
   /**
@@ -152,7 +154,7 @@ export class IntermediateLayerGetter<
    */
   featureInfo(inputShape: Shape): FeatureInfo<Name>[] {
     const deviating = this.deviations(inputShape).map(({ name }) => name);
-    return this.#taps.info(inputShape, deviating);
+    return this.#taps.info([inputShape], deviating);
   }
 
   /**
@@ -172,7 +174,7 @@ export class IntermediateLayerGetter<
     const model = this.#model;
     if (!model) return this.#deviations;
     this.#model = null;
-    const children = [...this.#upTo(this.returnLayers)].map(([, child]) => child);
+    const children = [...upTo(this.returnLayers, this.items())].map(([, child]) => child);
     // This is so for most, and soon found.
     if (runsInARow(model, children, inputShape)) return this.#deviations;
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
@@ -213,24 +215,14 @@ export class IntermediateLayerGetter<
     return this.has(path.split('.')[0]!) ? this.getSubmodule(path) : null;
   }
 
-  /** The children up to the last of `layers`, the first one where there are none. */
-  *#upTo(layers: ReadonlyMap<string, Name>): Iterable<[name: string, child: AnyModule | null]> {
-    const names = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
-    for (const item of this.items()) {
-      yield item;
-      names.delete(item[0]);
-      if (names.size === 0) return;
-    }
-  }
-
   /** Runs the children up to the last of `layers`. */
   #run(x: Value, layers: ReadonlyMap<string, Name>): void {
     let y: any = x;
-    for (const [, child] of this.#upTo(layers)) y = child!.call(y);
+    for (const [, child] of upTo(layers, this.items())) y = child!.call(y);
   }
 
   /** Records the children up to the last of `layers`; features and their paths in order of execution. */
-  #trace(x: Value, layers: ReadonlyMap<string, Name>) {
+  #trace(x: Value, layers: ReadonlyMap<string, Name>): Traced<Name> {
     this.#run(x, layers);
     const modules = new Map<object | null, string>([...layers.keys()].map((path) => [this.#layerOf(path), path]));
     modules.delete(null);
@@ -254,8 +246,21 @@ export class IntermediateLayerGetter<
   }
 }
 
+/** The children up to the last that holds one of `layers`, the first one where there are none. */
+function* upTo<Child>(
+  layers: ReadonlyMap<string, FeatureName>,
+  children: Iterable<[name: string, child: Child]>,
+): Iterable<[name: string, child: Child]> {
+  const names = new Set([...layers.keys()].map((path) => path.split('.')[0]!));
+  for (const item of children) {
+    yield item;
+    names.delete(item[0]);
+    if (names.size === 0) return;
+  }
+}
+
 /** A model's keys that aren't those of the kept children; those of a child end in a dot. */
-function droppedOf(model: AnyModule, kept: ReadonlySet<string>): string[] {
+function droppedOf(model: AnyModule, kept: ReadonlyMap<string, AnyModule>): string[] {
   const members = [...model.members()].filter(([name]) => !kept.has(name));
   const own = members.map(([name, member]) => (member instanceof Parameter ? name : `${name}.`));
   return [...own, ...absentIn(model)];

@@ -20,6 +20,8 @@ export interface NamedModule {
 export interface NamedNode {
   readonly name: string;
   readonly output: unknown;
+  /** The path of the module, or of the function, that gave it: the name without a number that tells it from others. */
+  readonly path: string;
 }
 
 /** Names the nodes of a model while it is traced. */
@@ -55,7 +57,7 @@ export class NodeNames implements Watch {
     const path = this.#paths.get(module);
     const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
     if (path && isNode) this.#add(path, output);
-    else if (path && !this.modules.has(path)) this.modules.set(path, { name: path, output });
+    else if (path && !this.modules.has(path)) this.modules.set(path, { name: path, output, path });
     this.#outer?.complete?.(module, output);
   }
 
@@ -81,7 +83,10 @@ export class NodeNames implements Watch {
     const base = /^(.+)_\d+$/.exec(qualifiedName)?.[1] ?? qualifiedName;
     const last = this.#suffixes.get(base);
     const name = last === undefined ? base : `${base}_${last + 1}`;
-    this.#suffixes.set(name, 0).set(base, last === undefined ? 0 : last + 1);
-    this.nodes.push({ name, output });
+    this.#suffixes.set(name, 0);
+    // A leaf `conv_1_1` is the node `conv_1`, and so takes a name from `conv`'s.
+    const [, shorter, suffix] = /^(.+)_(\d+)$/.exec(name) ?? [];
+    if (shorter) this.#suffixes.set(shorter, Math.max(this.#suffixes.get(shorter) ?? 0, Number(suffix)));
+    this.nodes.push({ name, output, path: qualifiedName });
   }
 }

@@ -56,10 +56,16 @@ export interface FeatureInfo<Name extends FeatureName = FeatureName> {
 export interface Traced<Name> {
   readonly features: Map<Name, Value>;
   readonly paths: ReadonlyMap<Name, string>;
+  /** What to ask for in the place of a feature of several tensors. */
+  readonly partsOf?: (feature: unknown) => string;
 }
 
 /** @internal Records what gives the features of some layers, for a run or for a report. */
-export type Trace<Name> = (x: Value, layers: ReadonlyMap<string, Name>, isRun: boolean) => Traced<Name>;
+export type Trace<Name> = (
+  inputs: readonly Value[],
+  layers: ReadonlyMap<string, Name>,
+  isReport?: boolean,
+) => Traced<Name>;
 
 /** @internal The features that a module returns. */
 export class Taps<Name extends FeatureName> {
@@ -76,37 +82,41 @@ export class Taps<Name extends FeatureName> {
     this.#trace = trace;
   }
 
-  /** The features of a tensor, computed, or of a value, recorded. */
-  forward(x: Tensor | Value, options: ForwardOptions<Name>): Map<Name, any> {
-    const { only } = withDefaults('forward', options, { only: undefined });
-    const layers = this.#subset(only);
-    if (x instanceof Tensor) return this.#root.execution().run([x], this.#recording(layers));
-    if (graphOf(x)) return this.#trace(x, layers, true).features;
+  /** The features of tensors, computed, or of values, recorded. All inputs are of the first one's kind. */
+  forward(inputs: readonly (Tensor | Value)[], options: ForwardOptions<Name>): Map<Name, any> {
+    const recording = this.#recording(withDefaults('forward', options, { only: undefined }).only);
+    const [x] = inputs;
+    if (x instanceof Tensor) return this.#root.execution().run(inputs as Tensor[], recording);
+    if (graphOf(x)) return recording.record(inputs as Value[]);
     throw new ValueError(`${this.#owner}: expected a Tensor or a Value, got ${describe(x)}`);
   }
 
-  /** The features of a tensor, with turns of the event loop. */
-  async forwardAsync(x: Tensor, options: ForwardOptions<Name> & AsyncOptions): Promise<Map<Name, any>> {
+  /** The features of tensors, with turns of the event loop. */
+  async forwardAsync(inputs: readonly Tensor[], options: ForwardOptions<Name> & AsyncOptions): Promise<Map<Name, any>> {
     const defaults = { only: undefined, onProgress: undefined, signal: undefined };
     const { only, ...known } = withDefaults('forwardAsync', options, defaults);
     checkedAsyncOptions(known, 'forwardAsync');
+    const [x] = inputs;
     if (!(x instanceof Tensor)) throw new ValueError(`${this.#owner}: expected a Tensor, got ${describe(x)}`);
-    const layers = this.#subset(only);
-    return this.#root.execution().runAsync([x], known, this.#recording(layers));
+    return this.#root.execution().runAsync(inputs, known, this.#recording(only));
   }
 
-  /** What each feature will be; `deviating` are the names of those that aren't the model's own. */
-  info(inputShape: Shape, deviating: readonly Name[]): FeatureInfo<Name>[] {
-    this.checkShape(inputShape);
-    const { graph, output } = traced(this.#root, [inputShape], ([x]) => this.#trace(x!, this.layers, false));
-    const { features, paths } = output;
+  /**
+   * What each feature will be for inputs of these shapes, which were checked.
+   *
+   * @param deviating the names of those that aren't the model's own
+   */
+  info(inputShapes: readonly Shape[], deviating: readonly Name[]): FeatureInfo<Name>[] {
+    const { graph, output } = traced(this.#root, inputShapes, (values) => this.#trace(values, this.layers, true));
+    const { features, paths, partsOf } = output;
     const whole = graph.program([]);
     this.#root.strangersIn(graph, parametersOf(whole));
     const reductions = reductionsOf(whole);
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
         throw new ValueError(
-          `${this.#owner}: expected features that are single tensors, got ${describe(value)} for "${paths.get(name)}"`,
+          `${this.#owner}: expected features that are single tensors, got ${describe(value)} for ` +
+            `"${paths.get(name)}"; ${partsOf?.(value) ?? 'name its children, or call forward'}`,
         );
       }
       const { shape } = value;
@@ -151,10 +161,11 @@ export class Taps<Name extends FeatureName> {
     return new Map([...this.layers].filter(([, name]) => only.includes(name)));
   }
 
-  /** What is recorded for the features of these layers. */
-  #recording(layers: ReadonlyMap<string, Name>): Recording<Map<Name, Value>> {
+  /** What is recorded for the features that `only` names. */
+  #recording(only: readonly Name[] | null | undefined): Recording<Map<Name, Value>> {
+    const layers = this.#subset(only);
     const name = JSON.stringify([...layers]);
-    return { name, record: ([value]) => this.#trace(value!, layers, true).features };
+    return { name, record: (values) => this.#trace(values, layers).features };
   }
 }
 

@@ -7,6 +7,13 @@ import { Parameter } from '../tensor/parameter.ts';
 import { checkShape, type Shape } from '../tensor/shape.ts';
 import { NodeNames } from './node-names.ts';
 
+/** The shape of an input, or those of several, in an array; undefined where none are given. */
+export function shapesOf(given: Shape | readonly Shape[] | undefined): readonly Shape[] | undefined {
+  if (given === undefined || given === null) return undefined;
+  const isList = Array.isArray(given) && given.length > 0 && given.every((shape) => Array.isArray(shape));
+  return isList ? (given as readonly Shape[]) : [given as Shape];
+}
+
 /** The input that a model most probably takes. */
 export function usualShape(model: AnyModule): Shape {
   for (const module of model.modules()) {
@@ -23,31 +30,52 @@ export function usualShape(model: AnyModule): Shape {
   return first?.length === 2 ? [1, first[1]!] : [1, first?.[1] ?? 3, 224, 224];
 }
 
-/** A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes. */
-export function tracedModel(
-  name: string,
-  model: AnyModule,
-  inputShape: Shape,
-): { readonly graph: Graph; readonly names: NodeNames } {
-  checkShape(`${name}: inputShape`, inputShape);
-  const graph = new Graph([inputShape]);
+/** What is known of a model before there is an input. */
+interface TracedModel {
+  readonly graph: Graph;
+  readonly names: NodeNames;
+}
+
+/**
+ * A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes.
+ *
+ * @param inputShapes unless given, one input of the usual shape, or as many as the forward names where it can't run on
+ *   one
+ */
+export function tracedModel(name: string, model: AnyModule, inputShapes: readonly Shape[] | undefined): TracedModel {
+  const shapes = inputShapes ?? [usualShape(model)];
+  for (const shape of shapes) checkShape(`${name}: inputShape`, shape);
+  const graph = new Graph(shapes);
   const names = new NodeNames(model, graph.inputs, null);
   graph.watch = names;
   try {
-    model.call(graph.inputs[0]);
+    model.call(...graph.inputs);
+    return { graph, names };
   } catch (error) {
-    const inputs = model.forward.length;
-    if (inputs > 1 && error instanceof ValueError) {
-      throw new ValueError(
-        `${name}: expected a model whose forward takes one input, got ${describe(model)}, whose takes ${inputs}; ` +
-          'return what you need from its forward, and call it',
+    const count = model.forward.length;
+    const given = shapes.map((shape) => describe(shape));
+    if (error instanceof ShapeError) {
+      throw new ShapeError(
+        given.length === 1
+          ? `${name}: expected a model that takes an input of ${given[0]}, got "${error.message}"; ` +
+              'give the shape of an input that it takes as inputShape'
+          : `${name}: expected a model that takes inputs of ${given.join(' and ')}, got "${error.message}"; ` +
+              'give the shapes of inputs that it takes as inputShape, in an array',
       );
     }
-    if (!(error instanceof ShapeError)) throw error;
-    throw new ShapeError(
-      `${name}: expected a model that takes an input of ${describe(inputShape)}, got "${error.message}"; ` +
-        'give the shape of an input that it takes as inputShape',
+    if (!inputShapes && count > 1) {
+      const usual = Array.from({ length: count }, () => shapes[0]!);
+      return tracedModel(name, model, usual);
+    }
+    if (count <= 1 || !(error instanceof ValueError || error instanceof TypeError)) throw error;
+    const got = given.join(' and ');
+    throw new ValueError(
+      given.length < count
+        ? `${name}: expected a shape for each input of a model whose forward takes ${count}, got ${got} for ` +
+            `${describe(model)}; ${name === 'featuresOnly' ? 'createFeatureExtractor takes' : 'give'} an array of ` +
+            'them as inputShape'
+        : `${name}: expected a model that takes values of ${got}, got "${error.message}" from ${describe(model)}; ` +
+            'return what you need from its forward, and call it',
     );
   }
-  return { graph, names };
 }

@@ -9,9 +9,11 @@ import {
   type FeatureExtractorOptions,
   getGraphNodeNames,
 } from '../../src/features/feature-extractor.ts';
+import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { Conv2dNormActivation } from '../../src/models/blocks.ts';
+import { resnetFpnBackbone } from '../../src/models/fpn-backbones.ts';
 import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { ReLU } from '../../src/nn/activation.ts';
@@ -27,6 +29,7 @@ import {
   flatten,
   maxPool2d,
   mean,
+  mul,
   narrow,
   pixelShuffle,
   pixelUnshuffle,
@@ -84,16 +87,35 @@ describe('getGraphNodeNames', () => {
     ]);
   });
 
-  it('refuses a model of several inputs, with the way to have its values', () => {
-    class Two extends Module {
-      readonly conv = new Conv2d(3, 4, 1);
-      forward(image: Value, other: Value): Value {
-        return add(this.conv.call(image), this.conv.call(other));
+  it('numbers a layer whose own name ends in numbers as torchvision does', () => {
+    // What each list is in torchvision 0.14, for the same modules.
+    const called = (names: readonly string[], ...order: readonly string[]) => {
+      class Chain extends Module {
+        constructor() {
+          super();
+          for (const name of names) this.addModule(name, new ReLU());
+        }
+        forward(image: Value): Value {
+          return order.reduce((y, name) => this.getSubmodule(name).call(y) as Value, image);
+        }
       }
-    }
-    expect(thrown(() => getGraphNodeNames(new Two()))).toBe(
-      'ValueError: getGraphNodeNames: expected a model whose forward takes one input, got a Two, whose takes 2; ' +
-        'return what you need from its forward, and call it',
+      return new Chain();
+    };
+    const [two, three] = [
+      ['conv', 'conv_1'],
+      ['conv', 'conv_1', 'conv_1_1'],
+    ];
+    expect(getGraphNodeNames(called(two, 'conv', 'conv', 'conv_1'))).toEqual(['x', 'conv', 'conv_1', 'conv_2']);
+    expect(getGraphNodeNames(called(two, 'conv', 'conv_1', 'conv'))).toEqual(['x', 'conv', 'conv_1', 'conv_2']);
+    expect(getGraphNodeNames(called(two, 'conv_1', 'conv', 'conv'))).toEqual(['x', 'conv', 'conv_1', 'conv_2']);
+    expect(getGraphNodeNames(called(two, 'conv_1'))).toEqual(['x', 'conv']);
+    expect(getGraphNodeNames(called(three, 'conv', 'conv_1_1', 'conv_1', 'conv_1_1', 'conv_1'))).toEqual([
+      ...['x', 'conv', 'conv_1', 'conv_2', 'conv_1_1', 'conv_3'],
+    ]);
+    expect(getGraphNodeNames(called(three, 'conv_1_1', 'conv'))).toEqual(['x', 'conv_1', 'conv_2']);
+    expect(thrown(() => createFeatureExtractor(called(two, 'conv_1'), { returnNodes: ['conv_1'] }))).toBe(
+      'ValueError: createFeatureExtractor: node: "conv_1" is not present in model; its nodes are "conv", "x"; ' +
+        'the node of "conv_1" is "conv"',
     );
   });
 
@@ -245,6 +267,49 @@ describe("the model's own forward", () => {
     const features = createFeatureExtractor(new Halves(), { returnNodes: ['chunk', 'getitem_1'] }).forward(image);
     expect(features.get('getitem_1')!.shape).toEqual([1, 2, 2, 3]);
     expect((features.get('chunk') as unknown as Tensor[])[1]).toEqual(features.get('getitem_1'));
+  });
+
+  it('that is several tensors has no report, and says which nodes they are', () => {
+    class Both extends Module<Map<string, Value>> {
+      override isLeaf = () => true;
+      readonly conv = new Conv2d(3, 4, 1);
+      forward(image: Value) {
+        return new Map([
+          ['sum', add(image, 1)],
+          ['conv', this.conv.call(image)],
+        ]);
+      }
+    }
+    class Parts extends Module {
+      readonly both = new Both();
+      forward(image: Value): Value {
+        const [left] = chunk(image, 2, 3);
+        return add(cat([left!, left!], 3), this.both.call(image).get('sum')!);
+      }
+    }
+    class Neither extends Module<Value[]> {
+      override isLeaf = () => true;
+      forward(image: Value) {
+        return [relu(image), sigmoid(image)];
+      }
+    }
+    const attempt = (of: AnyModule, node: string) =>
+      thrown(() => createFeatureExtractor(of, { returnNodes: [node] }).featureInfo([1, 3, 4, 4]));
+    const expected = 'ValueError: FeatureExtractor: expected features that are single tensors, got';
+    expect(attempt(new Parts(), 'chunk')).toBe(
+      `${expected} [a Value, a Value] for "chunk"; ask for "getitem", "getitem_1"`,
+    );
+    expect(attempt(new Parts(), 'both')).toBe(
+      `${expected} a Map for "both"; ask for 1 of its 2 tensors by "both.conv"`,
+    );
+    expect(attempt(new Sequential(new Neither()), '0')).toBe(
+      `${expected} [a Value, a Value] for "0"; none of its tensors is a node: forward gives them together`,
+    );
+    const backbone = resnetFpnBackbone({ backboneName: 'resnet18' });
+    expect(attempt(backbone, 'fpn.layer_blocks.0')).toBe('nothing thrown');
+    expect(attempt(backbone, 'fpn')).toContain(
+      'for "fpn"; ask for 4 of its 5 tensors by "fpn.layer_blocks.0", "fpn.layer_blocks.1"',
+    );
   });
 
   it('is followed where a path ends in another node than before', () => {
@@ -472,6 +537,151 @@ describe('runs as the getter does', () => {
     const outer = createFeatureExtractor(whole, { returnNodes: ['backbone.layer1.0.add', 'head'] });
     expect(outer.forward(x).get('backbone.layer1.0.add')).toEqual(features.forward(x).get('layer1.0.add'));
     expect(outer.forward(x).get('head')).toEqual(whole.call(x));
+  });
+});
+
+describe('a model of several inputs', () => {
+  class Pair extends Module {
+    readonly conv = new Conv2d(3, 4, 1);
+    readonly x_1 = new ReLU();
+    forward(image: Value, other: Value): Value {
+      return add(this.x_1.call(this.conv.call(image)), this.conv.call(other));
+    }
+  }
+  const pair = fillParameters(new Pair());
+  const [a, b] = [noise('a', [2, 3, 5, 4]), noise('b', [2, 3, 5, 4])];
+  const made = () => createFeatureExtractor(pair, { returnNodes: { x_1: 'other', conv_1: 'norm', add: 'sum' } });
+
+  it('has a node for each, and its own result as a feature', async () => {
+    expect(getGraphNodeNames(pair)).toEqual(['x', 'x_1', 'conv', 'x_2', 'conv_1', 'add']);
+    const features = made();
+    const expected = new Map([
+      ['other', b],
+      ['norm', pair.conv.call(b) as Tensor],
+      ['sum', pair.call(a, b)],
+    ]);
+    expect(features.forward(a, b)).toEqual(expected);
+    expect(features.call(a, b)).toEqual(expected);
+    expect(await features.callAsync([a, b])).toEqual(expected);
+    expect(await features.forwardAsync([a, b])).toEqual(expected);
+    const one = new Map([['norm', expected.get('norm')]]);
+    expect(features.forward(a, b, { only: ['norm'] })).toEqual(one);
+    expect(await features.forwardAsync([a, b], { only: ['norm'] })).toEqual(one);
+  });
+
+  it('has reports for the shapes of all of them', () => {
+    expect(
+      made()
+        .featureInfo(a.shape, b.shape)
+        .map(({ name, module, shape, macs }) => ({ name, module, shape, macs })),
+    ).toEqual([
+      { name: 'other', module: 'x_1', shape: [2, 3, 5, 4], macs: 0 },
+      { name: 'norm', module: 'conv_1', shape: [2, 4, 5, 4], macs: 480 },
+      { name: 'sum', module: 'add', shape: [2, 4, 5, 4], macs: 960 },
+    ]);
+    expect(thrown(() => made().featureInfo(a.shape, [1, 0]))).toBe(
+      'ShapeError: FeatureExtractor: expected an input of shape [N, C, …] in which no axis but N is empty, got [1, 0]',
+    );
+  });
+
+  it('is traced with the shapes that inputShape tells, an input that no feature needs included', () => {
+    class Joined extends Module {
+      readonly conv = new Conv2d(3, 4, 1);
+      readonly row = new Linear(6, 4);
+      forward(image: Value, row: Value): Value {
+        const y = this.conv.call(image);
+        return add(mean(y, [2, 3]), this.row.call(row));
+      }
+    }
+    const joined = fillParameters(new Joined());
+    const inputShape = [
+      [1, 3, 8, 8],
+      [1, 6],
+    ];
+    expect(getGraphNodeNames(joined, { inputShape })).toEqual(['x', 'x_1', 'conv', 'mean', 'row', 'add']);
+    const row = noise('row', [2, 6]);
+    const image = createFeatureExtractor(joined, { returnNodes: ['conv'], inputShape });
+    expect(image.forward(a, row).get('conv')).toEqual(joined.conv.call(a));
+    expect([...image.stateShapes().keys()]).toEqual(['conv.weight', 'conv.bias']);
+    const whole = createFeatureExtractor(joined, { returnNodes: ['add', 'row'], inputShape });
+    expect(whole.forward(a, row).get('add')).toEqual(joined.call(a, row));
+    expect(whole.forward(a, row).get('row')).toEqual(joined.row.call(row));
+    expect(thrown(() => getGraphNodeNames(joined))).toBe(
+      'ShapeError: getGraphNodeNames: expected a model that takes inputs of [1, 3, 224, 224] and [1, 3, 224, 224], ' +
+        'got "linear: mat1 and mat2 shapes cannot be multiplied (672x224 and 6x4): expected x of shape […, 6], ' +
+        'got [1, 3, 224, 224]; is a flatten missing before it?"; give the shapes of inputs that it takes as inputShape, in an array',
+    );
+    expect(thrown(() => getGraphNodeNames(joined, { inputShape: [1, 3, 8, 8] }))).toBe(
+      'ValueError: getGraphNodeNames: expected a shape for each input of a model whose forward takes 2, ' +
+        'got [1, 3, 8, 8] for a Joined; give an array of them as inputShape',
+    );
+    expect(thrown(() => getGraphNodeNames(joined, { inputShape: [[1, 3, 8, 8], [1.5]] }))).toBe(
+      'ShapeError: getGraphNodeNames: inputShape: expected sizes that are whole numbers >= 0, got [1.5]',
+    );
+  });
+
+  it('refuses fewer than it was traced with', () => {
+    const message =
+      'ValueError: FeatureExtractor: expected 2 inputs, as the model was traced with, got 1; ' +
+      'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several';
+    expect(thrown(() => made().forward(a))).toBe(message);
+    expect(thrown(() => made().call(a))).toBe(message);
+    expect(thrown(() => made().featureInfo(a.shape))).toBe(message);
+  });
+
+  it('that are no values has another way to its values', () => {
+    class Scaled extends Module {
+      forward(image: Value, { factor }: { readonly factor: number }): Value {
+        return mul(image, factor);
+      }
+    }
+    expect(thrown(() => getGraphNodeNames(new Scaled()))).toMatch(
+      /^ValueError: getGraphNodeNames: expected a model that takes values of \[1, 3, 224, 224\] and \[1, 3, 224, 224\], got "mul: .*" from a Scaled; return what you need from its forward, and call it$/,
+    );
+    expect(thrown(() => featuresOnly(pair))).toBe(
+      'ValueError: featuresOnly: expected a shape for each input of a model whose forward takes 2, got ' +
+        '[1, 3, 224, 224] for a Pair; createFeatureExtractor takes an array of them as inputShape',
+    );
+  });
+
+  it('may do without the others', () => {
+    class Optional extends Module {
+      readonly act = new ReLU();
+      forward(image: Value, other?: Value): Value {
+        const y = this.act.call(image);
+        return other ? add(y, other) : y;
+      }
+    }
+    const optional = new Optional();
+    const two = [a.shape, b.shape];
+    expect(getGraphNodeNames(optional)).toEqual(['x', 'act']);
+    expect(getGraphNodeNames(optional, { inputShape: two })).toEqual(['x', 'x_1', 'act', 'add']);
+    expect(createFeatureExtractor(optional, { returnNodes: ['act'] }).forward(a)).toEqual(
+      new Map([['act', optional.call(a)]]),
+    );
+    const sum = createFeatureExtractor(optional, { returnNodes: ['add'], inputShape: two });
+    expect(sum.forward(a, b).get('add')).toEqual(optional.call(a, b));
+  });
+
+  it('works inside of another module', () => {
+    class Twice extends Module {
+      readonly backbone = made();
+      forward(image: Value): Value {
+        return this.backbone.forward(image, image, { only: ['sum'] }).get('sum')!;
+      }
+    }
+    const twice = new Twice();
+    expect(twice.call(a)).toEqual(pair.call(a, a));
+  });
+
+  it('refuses inputs that are no tensors, or tensors and values together', async () => {
+    const features = made();
+    const [value] = new Graph([a.shape]).inputs;
+    const message = 'FeatureExtractor: expected all inputs as Tensors or as Values, got [';
+    expect(thrown(() => features.forward(a, value as never))).toContain(`ValueError: ${message}`);
+    expect(thrown(() => features.forward(a, 7 as never, { only: ['sum'] }))).toContain(`ValueError: ${message}`);
+    await expect(features.forwardAsync([a, 7 as never])).rejects.toThrow(message);
+    await expect(features.forwardAsync([])).rejects.toThrow('FeatureExtractor: expected a Tensor, got []');
   });
 });
 

@@ -820,7 +820,8 @@ describe('beyond torchvision: featureInfo', () => {
     }
     const features = new IntermediateLayerGetter(new Sequential(new Both()), { 0: 'both' });
     expect(thrown(() => features.featureInfo([1, 3, 8, 8]))).toBe(
-      'ValueError: IntermediateLayerGetter: expected features that are single tensors, got [a Value, a Value] for "0"',
+      'ValueError: IntermediateLayerGetter: expected features that are single tensors, got [a Value, a Value] for "0"; ' +
+        'name its children, or call forward',
     );
   });
 });
