@@ -77,7 +77,11 @@ export class IntermediateLayerGetter<
    *   the last executed wins; without any, the first child is kept
    * @throws {@link ValueError} naming the layers that aren't there, and the children that are
    */
-  constructor(model: Model, returnLayers: ReturnLayers<Name, Model>, options: GetterOptions = {}) {
+  constructor(model: Model, returnLayers: ReturnLayers<Name, Model>, options?: GetterOptions);
+  /** As above, where strings and numbers are features in one list: TypeScript infers no union of them. */
+  constructor(model: Model, returnLayers: ReturnLayers<NoInfer<Name>, Model>, options?: GetterOptions);
+  /** The implementation. */
+  constructor(model: Model, returnLayers: unknown, options: GetterOptions = {}) {
     if (!(model instanceof Module)) {
       throw new ValueError(`IntermediateLayerGetter: expected a Module, got ${describe(model)}`);
     }

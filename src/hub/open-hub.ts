@@ -162,6 +162,11 @@ export async function fromHub<Name extends FeatureName>(
   repo: string,
   options: FromHubOptions<Name> & { readonly returnLayers: ReturnLayers<Name> },
 ): Promise<HubGetter<Name>>;
+/** As above, where strings and numbers are features in one list: TypeScript infers no union of them. */
+export async function fromHub(
+  repo: string,
+  options: FromHubOptions & { readonly returnLayers: ReturnLayers },
+): Promise<HubGetter<FeatureName>>;
 /** As above, of the whole model. */
 export async function fromHub(repo: string, options?: FromHubOptions): Promise<HubModel>;
 /** The implementation. */

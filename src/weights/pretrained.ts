@@ -53,6 +53,11 @@ export function pretrained<Name extends ModelName, const Feature extends Feature
   name: Name,
   options: PretrainedGetterOptions<Feature, Name>,
 ): Promise<IntermediateLayerGetter<Feature, ModelOf<Name> & AnyModule>>;
+/** As above, where strings and numbers are features in one list: TypeScript infers no union of them. */
+export function pretrained<Name extends ModelName>(
+  name: Name,
+  options: PretrainedGetterOptions<FeatureName, Name>,
+): Promise<IntermediateLayerGetter<FeatureName, ModelOf<Name> & AnyModule>>;
 /** As above, the whole model. */
 export function pretrained<Name extends ModelName>(
   name: Name,

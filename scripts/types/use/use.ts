@@ -19,6 +19,7 @@ import {
   type Tensor,
   type Value,
 } from 'layertap';
+import { fromHub } from 'layertap/hub';
 import { createModel } from 'layertap/models';
 import { getModelWeights, pretrained, ResNet50_Weights, type Weights } from 'layertap/weights';
 
@@ -72,6 +73,29 @@ export function inferred(x: Tensor, layers: Map<string, string>): void {
   // @ts-expect-error the name is a number
   entries.forward(x).get('8');
 
+  // TypeScript infers no union of strings and numbers from entries of both.
+  const mixed = new IntermediateLayerGetter(resnet50(), [
+    ['layer4', 'out'],
+    ['layer3', 1],
+  ]);
+  const both: Map<FeatureName, Tensor<Float32Array>> = mixed.forward(x, { only: ['out', 1] });
+  const told = new IntermediateLayerGetter<'out' | 1>(resnet50(), [...layers].length > 0 ? [['layer3', 1]] : []);
+  // @ts-expect-error no feature was asked for by this name
+  told.forward(x).get(2);
+  // @ts-expect-error a name that isn't one of these
+  new IntermediateLayerGetter<'out' | 1>(resnet50(), [['layer3', 'aux']]);
+  // @ts-expect-error no name
+  new IntermediateLayerGetter(resnet50(), [['layer3', true]]);
+  const extracted = createFeatureExtractor(resnet50(), {
+    returnNodes: [
+      ['layer4', both.size > 1 ? 'out' : 'only'],
+      ['layer3', 1],
+    ],
+  });
+  extracted.forward(x).get('only');
+  // @ts-expect-error no feature was asked for by this name
+  extracted.forward(x).get(2);
+
   // What editors complete.
   const children: ChildName<ReturnType<typeof resnet50>>[] = ['layer1', 'fc'];
   // @ts-expect-error ResNet has no such child
@@ -85,6 +109,13 @@ export function inferred(x: Tensor, layers: Map<string, string>): void {
   const logits: Tensor<Float32Array> | undefined = named.forward(x, { only: ['logits'] }).get('logits');
   // @ts-expect-error this is a node, not its feature
   named.forward(x).get('fc');
+  const two: Map<1, Tensor<Float32Array>> = named.forward(x, x, { only: [1] });
+  named.forward(x, x).get(two.size > 0 ? 1 : 'logits');
+  named.featureInfo([1, 3, 8, 8], [1, 5]);
+  // @ts-expect-error no feature was asked for by this name
+  named.forward(x, x).get('fc');
+  // @ts-expect-error an option that isn't there
+  named.forward(x, x, { onlyy: [1] });
   const nodes = createFeatureExtractor(resnet50(), { returnNodes: layers })
     .forward(x)
     .get(logits ? 'a' : 'b');
@@ -112,6 +143,15 @@ export async function weighted(name: string): Promise<number | undefined> {
   getter.forward(x).get('out');
   // @ts-expect-error no feature was asked for by this name
   getter.forward(x).get('c5');
+  const mixed: [string, string | number][] = [['layer4', 'out']];
+  (await pretrained('resnet50', { returnLayers: mixed })).forward(x).get(1);
+  const both = await pretrained('resnet50', {
+    returnLayers: [
+      ['layer4', 'out'],
+      ['layer3', 1],
+    ],
+  });
+  both.forward(x).get(1);
   // @ts-expect-error a model that isn't there
   await pretrained('resnet51');
   // @ts-expect-error an option that isn't there
@@ -119,4 +159,21 @@ export async function weighted(name: string): Promise<number | undefined> {
   const whole: ReturnType<typeof resnet50> = await pretrained('resnet50');
   whole.eval();
   return getModelWeights(name).DEFAULT.meta.metrics['ImageNet-1K']?.['acc@1'];
+}
+
+/** Models of the hub. */
+export async function ofHub(x: Tensor): Promise<void> {
+  const one = await fromHub('timm/resnet18.a1_in1k', { returnLayers: { layer4: 'out' } });
+  one.getter.forward(x).get('out');
+  // @ts-expect-error no feature was asked for by this name
+  one.getter.forward(x).get('c5');
+  const both = await fromHub('timm/resnet18.a1_in1k', {
+    returnLayers: [
+      ['layer4', 'out'],
+      ['layer3', 1],
+    ],
+  });
+  both.getter.forward(x).get(1);
+  const whole = await fromHub('timm/resnet18.a1_in1k');
+  whole.model.eval();
 }
