@@ -7,10 +7,18 @@ import { join } from 'node:path';
 import threads, { type Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ThreadError, UnsupportedError, ValueError } from '../../src/errors.ts';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
+import { densenet121 } from '../../src/models/densenet.ts';
+import { efficientnet_b0 } from '../../src/models/efficientnet.ts';
+import { resnet18 } from '../../src/models/resnet.ts';
+import { shufflenet_v2_x0_5 } from '../../src/models/shufflenetv2.ts';
 import { nextTurn } from '../../src/next-turn.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { add, relu } from '../../src/nn/functional.ts';
+import { Module } from '../../src/nn/module.ts';
+import type { CompileOptions } from '../../src/plan/compile-options.ts';
 import { CompiledModel } from '../../src/plan/compiled-model.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { ThreadPool } from '../../src/threads/index.ts';
@@ -76,6 +84,55 @@ describe.each([1, 2, 3, 4])('%i threads', (threads) => {
     for (const input of [x, z, z, x]) expectFeatures(await getter.forwardAsync(input), alone.forward(input));
     expect(getter.compiled!.binary).toBe(binary);
     expectFeatures(getter.forward(z), alone.forward(z));
+  });
+});
+
+describe('two threads give an extractor the bits of one', () => {
+  // Nodes between layers, views, side branches, and what lies behind the last convolution.
+  const networks = [
+    ['resnet18', resnet18, ['x', 'layer1.0.add', 'layer2', 'layer3.0.downsample.1', 'flatten', 'fc']],
+    ['shufflenet_v2_x0_5', shufflenet_v2_x0_5, ['stage2.0', 'stage2.1.getitem', 'stage3.3.cat', 'mean', 'fc']],
+    ['efficientnet_b0', efficientnet_b0, ['features.2.0', 'features.3.1.add', 'features.4.0.block.2', 'classifier']],
+    ['densenet121', densenet121, ['features.denseblock2', 'features.transition2.conv', 'relu', 'classifier']],
+  ] as const;
+
+  it.each(networks)('of %s, of all nodes and of some, and a getter of its children', async (_, builder, nodes) => {
+    const network: Module<any> = fillParameters(builder());
+    const pool = await poolOf(2);
+    const children = [...network.namedChildren()].slice(0, -1).map(([name]) => [name, name] as const);
+    const made = (options: CompileOptions) => ({
+      extractor: createFeatureExtractor(network, { returnNodes: nodes as readonly string[] }).compile(options),
+      getter: new IntermediateLayerGetter(network, children, { onWarning: null }).compile(options),
+    });
+    const [alone, shared] = [made({}), made({ pool })];
+    for (const input of [noise('square', [1, 3, 64, 64]), noise('odd', [2, 3, 71, 57])]) {
+      const all = alone.extractor.forward(input);
+      expect([...all.keys()].sort()).toEqual([...nodes].sort());
+      expectFeatures(await shared.extractor.forwardAsync(input), all);
+      const only = [nodes[1]!, nodes[3]!];
+      const some = await shared.extractor.forwardAsync(input, { only });
+      expectFeatures(some, alone.extractor.forward(input, { only }));
+      for (const name of only) expectBits(some.get(name)!.data, all.get(name)!.data, name);
+      for (const [name, { data }] of all) expect(new Set(data).size, name).toBeGreaterThan(100);
+      expectFeatures(await shared.getter.forwardAsync(input), alone.getter.forward(input));
+    }
+    await pool.close();
+    await expect(shared.extractor.forwardAsync(x)).rejects.toThrow(ThreadError);
+  });
+
+  it('of a model of several inputs', async () => {
+    class Pair extends Module {
+      readonly conv = new Conv2d(3, 24, 3, { padding: 1 });
+      forward(image: Value, other: Value): Value {
+        return add(this.conv.call(image), relu(this.conv.call(other)));
+      }
+    }
+    const pair = fillParameters(new Pair());
+    const made = () => createFeatureExtractor(pair, { returnNodes: ['conv', 'relu', 'add', 'x_1'] });
+    const [a, b] = [noise('a', [1, 3, 33, 47]), noise('b', [1, 3, 33, 47])];
+    const shared = made().compile({ pool: await poolOf(2) });
+    expectFeatures(await shared.forwardAsync([a, b]), made().forward(a, b));
+    expectFeatures(await shared.callAsync([a, b]), made().forward(a, b));
   });
 });
 
