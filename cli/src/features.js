@@ -24,7 +24,7 @@ export function featuresOf(model, layers, input) {
       `"${module}": the value is the model's own; with children in a row, as torchvision's IntermediateLayerGetter runs ` +
       `them, it ${reason}`,
   );
-  return { tapped: createFeatureExtractor(model, { returnNodes: layers }), warnings };
+  return { tapped: extractorOf(model, layers), warnings };
 }
 
 /**
@@ -35,9 +35,19 @@ export function featuresOf(model, layers, input) {
  * @throws {CommandError} for one that isn't there, with those that are
  */
 export function checkLayers(model, layers) {
-  if (getterOf(model, layers)) return;
+  if (!getterOf(model, layers)) extractorOf(model, layers);
+}
+
+/**
+ * An extractor of these layers and nodes.
+ *
+ * @param {Module} model
+ * @param {ReadonlyMap<string, string>} layers
+ * @throws {CommandError} for one that isn't there, or doesn't run in eval mode, with those that are
+ */
+function extractorOf(model, layers) {
   try {
-    createFeatureExtractor(model, { returnNodes: layers });
+    return createFeatureExtractor(model, { returnNodes: layers });
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     throw new CommandError(error.message.replace(/^createFeatureExtractor: node: /, '--layers: '));

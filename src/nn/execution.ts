@@ -80,7 +80,7 @@ export interface Watchable {
   /** Another one after each change that is noted. */
   readonly version: number;
   /** What may change without a note. */
-  readonly contents?: readonly object[];
+  readonly contents?: ReadonlyMap<PropertyKey, object>;
 }
 
 type NamedState = readonly [path: string, state: Parameter];
@@ -299,7 +299,7 @@ class Watch {
   constructor(parts: readonly Watchable[]) {
     this.#parts = parts;
     this.#versions = parts.map(({ version }) => version);
-    this.#contents = parts.flatMap(({ contents }) => contents ?? []);
+    this.#contents = parts.flatMap(({ contents }) => [...(contents?.values() ?? [])]);
     everyPart(this.#contents, (one) => this.#held.push(one) > 0);
   }
 

@@ -14,23 +14,15 @@ export type Member = Registered | Parameter | null;
 export class Members implements ProxyHandler<object> {
   /** By name, in the order in which they were first assigned. */
   readonly registered = new Map<string, Member>();
-  #contents: Map<PropertyKey, object> | null = null;
-  #version = 0;
-  #hasAccessors = false;
-
+  /** Attributes that may change without a note, by name: arrays and the like. */
+  readonly contents = new Map<PropertyKey, object>();
   /** Counts the changes that are noted. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** Other attributes that may change without a note: arrays and the like. */
-  get contents(): readonly object[] {
-    return this.#contents ? [...this.#contents.values()] : [];
-  }
+  version = 0;
+  #hasAccessors = false;
 
   /** Notes a change. */
   changed(): void {
-    this.#version++;
+    this.version++;
     changes.count++;
   }
 
@@ -50,7 +42,8 @@ export class Members implements ProxyHandler<object> {
     // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody
     // sees it.
     if (this.#hasAccessors || (name in target && !Object.hasOwn(target, name))) {
-      this.changed();
+      // What depends on this one is told by its own setter.
+      if (name !== 'training') this.changed();
       return Reflect.set(target, name, value, receiver);
     }
     this.#note(target, name, value, target[name]);
@@ -67,7 +60,7 @@ export class Members implements ProxyHandler<object> {
   deleteProperty(target: object, name: PropertyKey): boolean {
     checkIndex(target, name, 'delete', 'a deletion');
     if (this.#isProperty(target, name)) this.registered.delete(name as string);
-    this.#contents?.delete(name);
+    this.contents.delete(name);
     this.changed();
     return Reflect.deleteProperty(target, name);
   }
@@ -75,12 +68,11 @@ export class Members implements ProxyHandler<object> {
   #note(target: object, name: PropertyKey, value: unknown, before: unknown): void {
     if (Object.is(before, value) && before !== undefined) return;
     checkIndex(target, name, 'set', 'an assignment');
-    // No computation depends on it, and train() and eval() set it between calls.
-    if (name !== 'training') this.changed();
+    this.changed();
     if (typeof name !== 'string') return;
     if (value instanceof Registered || value instanceof Parameter) {
       this.registered.set(name, value);
-      this.#contents?.delete(name);
+      this.contents.delete(name);
       return;
     }
     if (this.#isProperty(target, name)) {
@@ -92,10 +84,8 @@ export class Members implements ProxyHandler<object> {
       if (value === null && before instanceof Registered) this.registered.set(name, null);
       else this.registered.delete(name);
     }
-    if (isContent(value)) {
-      this.#contents ??= new Map();
-      this.#contents.set(name, value as object);
-    } else this.#contents?.delete(name);
+    if (isContent(value)) this.contents.set(name, value as object);
+    else this.contents.delete(name);
   }
 
   /** True where the member of that name is a property, not an item of a container. */

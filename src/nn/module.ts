@@ -48,16 +48,16 @@ export type ForwardHook<Out> = (module: Module<Out>, inputs: readonly unknown[],
  *       forward(x: Value) { return relu(this.conv.call(x)); }
  *     }
  *
- * Every module computes as PyTorch's in eval mode, whatever its `training` flag says. Attributes may change between
- * calls, also inside of arrays, Maps and plain objects: the next call computes with what they are then. Private fields
- * can't be watched; after a change of one that `forward` reads, call {@link compile}.
+ * Every module of layertap computes as PyTorch's in eval mode, whatever its `training` flag says. Attributes may change
+ * between calls, also inside of arrays, Maps and plain objects: the next call computes with what they are then. Private
+ * fields and other objects can't be watched; after a change inside of one that `forward` reads, call {@link compile}.
  *
  * @typeParam Out what `forward` returns: a value, or a Map or array of them
  * @see torch.nn.Module
  */
 export abstract class Module<Out = Value> extends Registered {
-  /** PyTorch's flag: true until `eval()`. It is kept for `train` and `eval`; no computation depends on it. */
-  training = true;
+  #training = true;
+  #isTrainingRead = false;
   /**
    * Whether the module is one node of a model, so that nodes inside of it have no names. It isn't unless a class says
    * so: {@link Layer}s are, as torch.nn's are.
@@ -525,6 +525,20 @@ export abstract class Module<Out = Value> extends Registered {
       droppedKeys: module.droppedKeys(),
     }));
     return { name: this.constructor.name, states: this.namedState(), modules, olderKeys };
+  }
+
+  /**
+   * PyTorch's flag: true until `eval()`. No module of layertap depends on it. Where a `forward` of one's own reads it,
+   * a change of it counts.
+   */
+  get training(): boolean {
+    this.#isTrainingRead = true;
+    return this.#training;
+  }
+
+  set training(mode: boolean) {
+    if (this.#isTrainingRead && mode !== this.#training) this.#members.changed();
+    this.#training = mode;
   }
 
   /** Sets the training flag of this module and all below it. */

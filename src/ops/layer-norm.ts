@@ -26,8 +26,8 @@ interface Row {
 }
 
 /**
- * A row's mean and variance, of one pass: by the sums of how far the numbers are from the first one, and of the squares
- * of that. The first one is no further from the mean than √size deviations. So the variance loses at most a part of
+ * A row's mean less its first number, and its variance, of one pass: by the sums of how far the numbers are from the
+ * first one, and of the squares of that. The first one is no further from the mean than √size deviations. So the variance loses at most a part of
  * size·2⁻⁵³, and one number all along has a variance of 0.
  */
 function momentsOf({ data, at }: Row, size: number): [mean: number, variance: number] {
@@ -37,6 +37,7 @@ function momentsOf({ data, at }: Row, size: number): [mean: number, variance: nu
   let odd = 0;
   let evenSquares = 0;
   let oddSquares = 0;
+  // Of an odd count the first one is left out, which is 0 away from itself.
   for (let i = at + (size & 1), end = at + size; i < end; i += 2) {
     const a = data[i]! - first;
     const b = data[i + 1]! - first;
@@ -46,7 +47,7 @@ function momentsOf({ data, at }: Row, size: number): [mean: number, variance: nu
     oddSquares += b * b;
   }
   const mean = (even + odd) / size;
-  return [first + mean, (evenSquares + oddSquares) / size - mean * mean];
+  return [mean, (evenSquares + oddSquares) / size - mean * mean];
 }
 
 /** A row less its mean, by its deviation, times the weight, plus the bias. */
@@ -55,16 +56,19 @@ function normalize(x: Row, y: Row, attrs: { size: number; eps: number }, weight:
   const [mean, variance] = momentsOf(x, size);
   const scale = 1 / Math.sqrt(variance + eps);
   const { data, at } = x;
+  const first = data[at]!;
+  // Numbers less the first one, and then less the mean: their mean itself has no room for what a large offset leaves.
   const { data: out, at: to } = y;
   if (weight && bias) {
     // Nearly all layers have both, and a loop that asks for neither takes two thirds of the time.
     const { data: w, at: weightAt } = weight;
     const { data: b, at: biasAt } = bias;
-    for (let c = 0; c < size; c++) out[to + c] = (data[at + c]! - mean) * scale * w[weightAt + c]! + b[biasAt + c]!;
+    for (let c = 0; c < size; c++)
+      out[to + c] = (data[at + c]! - first - mean) * scale * w[weightAt + c]! + b[biasAt + c]!;
     return;
   }
   for (let c = 0; c < size; c++) {
-    const v = (data[at + c]! - mean) * scale * (weight ? weight.data[weight.at + c]! : 1);
+    const v = (data[at + c]! - first - mean) * scale * (weight ? weight.data[weight.at + c]! : 1);
     out[to + c] = bias ? v + bias.data[bias.at + c]! : v;
   }
 }

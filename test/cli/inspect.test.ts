@@ -201,4 +201,10 @@ describe('help', () => {
   it('tells the version', () => {
     expect(print('--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
+
+  it('names its own option where a module is there and does not run', () => {
+    const { status, stderr } = folder.run('inspect', '--model', 'googlenet', '--layers', 'aux1=a');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^layertap: --layers: "aux1" is not present in model; its nodes are /);
+  });
 });

@@ -343,6 +343,23 @@ describe("a module's own attributes", () => {
     expect([...own.call(one).data]).toEqual([13, 0]);
   });
 
+  it('a forward that reads `training` is traced anew once that has changed', () => {
+    class Flagged extends Module {
+      forward(v: Value): Value {
+        return this.training ? v : relu(v);
+      }
+    }
+    const net = new Sequential(new Flagged());
+    expect([...net.call(one).data]).toEqual([1, -1]);
+    net.eval();
+    expect([...net.call(one).data]).toEqual([1, 0]);
+    const { compiled } = net;
+    net.eval();
+    net.call(one);
+    expect(net.compiled).toBe(compiled);
+    expect([...net.train().call(one).data]).toEqual([1, -1]);
+  });
+
   it('compile() drops what a private field decided', () => {
     class Private extends Module {
       #twice = false;
