@@ -10,6 +10,7 @@ import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf, valuesOf } from '../nn/output.ts';
+import { Watch } from '../nn/watch.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -235,9 +236,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
   /** What the features need of the model as it is. */
   #needed(): Kept {
-    const all = [...this.#model.namedParameters(), ...this.#model.namedBuffers()].map(([, state]) => state);
-    const kept = this.#kept;
-    if (kept && kept.all.length === all.length && all.every((state, i) => state === kept.all[i])) return kept;
+    if (this.#kept?.watch.isCurrent) return this.#kept;
     const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
     const nodes = [...this.#nodes.keys()].flatMap((query) => {
       const node = nodeOf(names, query);
@@ -259,7 +258,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       if (isNeeded || [...child.parameters(), ...child.buffers()].some((state) => states.has(state)))
         children.add(child);
     }
-    this.#kept = { all, states, children };
+    // Parameters' values have no part in it, and change while they are loaded.
+    const watch = new Watch(this.#model.watched().filter((part) => !(part instanceof Parameter)));
+    this.#kept = { watch, states, children };
     return this.#kept;
   }
 
@@ -279,7 +280,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     try {
       this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
-      // What follows the last node may need a larger input, and isn't computed.
+      // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
+      // model as it is.
+      if (error instanceof ShapeError) this.#needed();
       const isDone = [...layers.keys()].every((query) => nodeOf(names, query)?.name === this.#nodes.get(query));
       if (!(error instanceof ShapeError && isDone)) throw error;
     } finally {
@@ -306,9 +309,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   }
 }
 
-/** What the features need of a model with all of these parameters and buffers. */
+/** What the features need of a model as it was. */
 interface Kept {
-  readonly all: readonly Parameter[];
+  readonly watch: Watch;
   readonly states: ReadonlySet<Parameter>;
   readonly children: ReadonlySet<unknown>;
 }

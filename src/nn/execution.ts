@@ -7,12 +7,12 @@ import type { CompileOptions } from '../plan/compile-options.ts';
 import { CompiledModel } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Holding } from '../plan/weight-memory.ts';
-import { changes, type Parameter } from '../tensor/parameter.ts';
+import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { everyPart } from './members.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
 import { traced } from './traced.ts';
+import { Watch, type Watchable } from './watch.ts';
 
 /** How far an asynchronous call has come. */
 export interface Progress {
@@ -74,14 +74,6 @@ interface Entry {
 
 /** Plans that are kept, the least recently used being dropped first; they hold no WASM memory of their own. */
 const MAX_PLANS = 16;
-
-/** A part of what a trace depends on. */
-export interface Watchable {
-  /** Another one after each change that is noted. */
-  readonly version: number;
-  /** What may change without a note. */
-  readonly contents?: ReadonlyMap<PropertyKey, object>;
-}
 
 type NamedState = readonly [path: string, state: Parameter];
 
@@ -285,33 +277,6 @@ export interface Packing {
   begin(): Holding;
   /** Takes note of the parameters as they are: the execution is current from now on. */
   end(): void;
-}
-
-/** Parts that a trace depends on, as they were. */
-class Watch {
-  readonly #parts: readonly Watchable[];
-  readonly #versions: readonly number[];
-  readonly #contents: readonly object[];
-  /** What the contents held. */
-  readonly #held: unknown[] = [];
-  #changes = changes.count;
-
-  constructor(parts: readonly Watchable[]) {
-    this.#parts = parts;
-    this.#versions = parts.map(({ version }) => version);
-    this.#contents = parts.flatMap(({ contents }) => [...(contents?.values() ?? [])]);
-    everyPart(this.#contents, (one) => this.#held.push(one) > 0);
-  }
-
-  /** True as long as they are what they were. Every call asks. So versions are compared after a change alone. */
-  get isCurrent(): boolean {
-    if (this.#changes !== changes.count) {
-      if (this.#parts.some(({ version }, i) => version !== this.#versions[i])) return false;
-      this.#changes = changes.count;
-    }
-    let i = 0;
-    return everyPart(this.#contents, (one) => Object.is(one, this.#held[i++])) && i === this.#held.length;
-  }
 }
 
 /** The program that is recorded for inputs of these shapes. */

@@ -42,8 +42,7 @@ export class Members implements ProxyHandler<object> {
     // An accessor's setter runs on the module, since private fields are the Proxy's; it may keep the value where nobody
     // sees it.
     if (this.#hasAccessors || (name in target && !Object.hasOwn(target, name))) {
-      // What depends on this one is told by its own setter.
-      if (name !== 'training') this.changed();
+      this.changed();
       return Reflect.set(target, name, value, receiver);
     }
     this.#note(target, name, value, target[name]);

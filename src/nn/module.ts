@@ -12,7 +12,7 @@ import { Buffer, Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
-import { type AsyncOptions, checkedAsyncOptions, Execution, missingValues, type Watchable } from './execution.ts';
+import { type AsyncOptions, checkedAsyncOptions, Execution, missingValues } from './execution.ts';
 import {
   checkedLoadOptions,
   hasShape,
@@ -29,6 +29,7 @@ import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { hierarchy, tuple } from './repr.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
+import type { Watchable } from './watch.ts';
 
 /**
  * A module, whatever `forward` returns. Not `Module<unknown>`: what a child returns goes into the next one's `call` as
@@ -537,14 +538,17 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   set training(mode: boolean) {
-    if (this.#isTrainingRead && mode !== this.#training) this.#members.changed();
     this.#training = mode;
   }
 
   /** Sets the training flag of this module and all below it. */
   train(mode = true): this {
     flag('train: mode', mode);
-    for (const module of this.modules()) module.training = mode;
+    for (const module of this.modules()) {
+      // Not by way of the setter, which counts as a change whether anything reads the flag or not.
+      if (module.#isTrainingRead && module.#training !== mode) module.#members.changed();
+      module.#training = mode;
+    }
     return this;
   }
 

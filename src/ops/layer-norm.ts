@@ -27,8 +27,8 @@ interface Row {
 
 /**
  * A row's mean less its first number, and its variance, of one pass: by the sums of how far the numbers are from the
- * first one, and of the squares of that. The first one is no further from the mean than √size deviations. So the variance loses at most a part of
- * size·2⁻⁵³, and one number all along has a variance of 0.
+ * first one, and of the squares of that. The first one is no further from the mean than √size deviations. So the
+ * variance loses at most a part of size·2⁻⁵³, and one number all along has a variance of 0.
  */
 function momentsOf({ data, at }: Row, size: number): [mean: number, variance: number] {
   const first = data[at]!;

@@ -18,7 +18,7 @@ import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
-import { Sequential } from '../../src/nn/container.ts';
+import { ModuleList, Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { ConvTranspose2d } from '../../src/nn/conv-transpose.ts';
 import { Conv1d } from '../../src/nn/conv1d.ts';
@@ -40,6 +40,7 @@ import {
 } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
+import { MaxPool2d } from '../../src/nn/pooling.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
@@ -719,6 +720,60 @@ describe('models that take no images', () => {
     expect(shapeOf(new Conv2d(6, 6, 3, { groups: 3 }))).toEqual([1, 6, 224, 224]);
     expect(shapeOf(new ConvTranspose2d(3, 5, 3))).toEqual([1, 3, 224, 224]);
     expect(shapeOf(new Linear(7, 1))).toEqual([1, 7]);
+  });
+});
+
+describe('a model that changes', () => {
+  const one = (value: number) => tensor([value], [1, 1, 1, 1]);
+
+  class Deep extends Module {
+    depth = 1;
+    readonly blocks = new ModuleList([new Conv2d(1, 1, 1, { bias: false }), new Conv2d(1, 1, 1, { bias: false })]);
+
+    forward(x: Value): Value {
+      let y = x;
+      for (let i = 0; i < this.depth; i++) y = (this.blocks.at(i) as Conv2d).call(y);
+      return y;
+    }
+  }
+
+  it('has features that need other layers: their weights are asked for, and loaded', () => {
+    const net = new Deep();
+    net.loadStateDict({ 'blocks.0.weight': one(2), 'blocks.1.weight': one(3) });
+    const extractor = createFeatureExtractor(net, { returnNodes: ['blocks'] });
+    expect([...extractor.call(one(1)).get('blocks')!.data]).toEqual([2]);
+    net.depth = 2;
+    expect([...extractor.stateShapes().keys()]).toEqual(['blocks.0.weight', 'blocks.1.weight']);
+    extractor.loadStateDict({ 'blocks.0.weight': one(5), 'blocks.1.weight': one(7) });
+    expect([...extractor.call(one(1)).get('blocks')!.data]).toEqual([35]);
+    expect([...new Sequential(extractor as never).call(one(1)).get('blocks')!.data]).toEqual([35]);
+  });
+
+  it('has another last layer at a path: an input that is too small for it is refused, as by a new extractor', () => {
+    const made = (...more: Module[]) => {
+      const model = new Sequential([
+        ['stem', new Sequential(new Conv2d(1, 1, 1, { bias: false }), ...more)],
+        ['head', new Conv2d(1, 1, 9, { bias: false })],
+      ]);
+      return fillParameters(model);
+    };
+    const extractorOf = (model: Module) =>
+      createFeatureExtractor(model, { returnNodes: ['stem'], inputShape: [1, 1, 64, 64] });
+    const x = tensor(new Float32Array(25).fill(1), [1, 1, 5, 5]);
+    for (const layer of [() => new MaxPool2d(9, { stride: 1 }), () => new ReLU()]) {
+      const model = made();
+      const extractor = extractorOf(model);
+      extractor.call(x);
+      (model.getSubmodule('stem') as Sequential).append(layer());
+      const outcome = (own: typeof extractor) => {
+        try {
+          return [...own.call(x).get('stem')!.data];
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      expect(outcome(extractor)).toEqual(outcome(extractorOf(made(layer()))));
+    }
   });
 });
 

@@ -3,7 +3,7 @@
  * (`Epilogue` of assembly/epilogue.ts).
  */
 
-import { CLAMP, EPILOGUE_BYTES, GELU, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
+import { CLAMP, GELU, HARDSIGMOID, HARDSWISH, SIGMOID, SILU } from '../../wasm/kernels.gen.ts';
 import { type Activation, type Epilogue, type Norm, parametersOfNorm, scaleAndShift } from '../rules/epilogue.ts';
 import type { Binding } from './algorithm.ts';
 import { type Constant, type VectorLayout, vectorConstant } from './constant.ts';
@@ -40,15 +40,12 @@ export function writeEpilogue(
   residual: Binding['residual'],
 ): number {
   // In the order of the fields of `Epilogue` in assembly/epilogue.ts: five words, then two floats.
-  const isClamp = activation?.kind === 'clamp';
-  const view = new DataView(kernels.memory.buffer, record, EPILOGUE_BYTES);
+  const { buffer } = kernels.memory;
   const scale = addressOf(norm);
   const shift = norm ? scale + norm.bytes / 2 : 0;
-  const words = [scale, shift, residual?.address ?? 0, residual?.pixelBytes ?? 0];
-  [...words, activation ? ACTIVATION_CODES[activation.kind] : CLAMP].forEach((word, i) => {
-    view.setUint32(i * 4, word, true);
-  });
-  view.setFloat32(20, isClamp ? activation.min : -Infinity, true);
-  view.setFloat32(24, isClamp ? activation.max : Infinity, true);
+  const code = activation ? ACTIVATION_CODES[activation.kind] : CLAMP;
+  new Uint32Array(buffer, record).set([scale, shift, residual?.address ?? 0, residual?.pixelBytes ?? 0, code]);
+  const limits = activation?.kind === 'clamp' ? [activation.min, activation.max] : [-Infinity, Infinity];
+  new Float32Array(buffer, record + 20).set(limits);
   return record;
 }
