@@ -1,4 +1,4 @@
-/** Layer norm of rows whose numbers hardly differ beside what they are: what is left after the mean has all its bits. */
+/** Layer norm of rows whose numbers hardly differ: what is left of a number after the mean has all its bits. */
 
 import { expect, it } from 'vitest';
 import { LayerNorm } from '../../src/nn/normalization.ts';
