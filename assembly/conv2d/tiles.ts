@@ -92,9 +92,10 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
             if (rows > 1) { const x = v128.load32_splat(a + d1); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); }
             const x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
           }
-          if (weights + 32 >= end) break;
+          weights += 32;
+          if (weights == end) break;
           {
-            const b0 = v128.load(weights, 32), b1 = v128.load(weights, 48);
+            const b0 = v128.load(weights), b1 = v128.load(weights, 16);
             if (rows > 5) { const x = v128.load32_splat(a + d5, 4); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); }
             if (rows > 4) { const x = v128.load32_splat(a + d4, 4); c40 = madd(c40, x, b0); c41 = madd(c41, x, b1); }
             if (rows > 3) { const x = v128.load32_splat(a + d3, 4); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); }
@@ -103,7 +104,7 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
             const x = v128.load32_splat(a, 4); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1);
           }
           a += 8;
-          weights += 64;
+          weights += 32;
         } while (weights < end);
         weights = end;
         table += tapBytes;
