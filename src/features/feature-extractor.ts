@@ -10,7 +10,7 @@ import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf, valuesOf } from '../nn/output.ts';
-import { Watch } from '../nn/watch.ts';
+import { Snapshot } from '../nn/snapshot.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -109,8 +109,6 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   readonly #inputShapes: readonly Shape[] | undefined;
   /** How many inputs the model was traced with. */
   readonly #inputCount: number;
-  /** For each node asked for, the name of the one that it stood for when the model was traced by itself. */
-  readonly #nodes = new Map<string, string>();
   readonly #run: (forward: (x: Value) => void, x: Value) => void;
   #kept: Kept | null = null;
 
@@ -128,11 +126,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     this.#taps = new Taps('FeatureExtractor', this, layers, (inputs, some) => this.#trace(inputs, some));
     const { graph, names } = tracedModel('createFeatureExtractor', model, this.#inputShapes);
     this.#inputCount = graph.inputs.length;
-    for (const query of layers.keys()) {
-      const node = nodeOf(names, query);
-      if (node) this.#nodes.set(query, node.name);
-    }
-    const missing = [...layers.keys()].filter((query) => !this.#nodes.has(query));
+    const missing = [...layers.keys()].filter((query) => !nodeOf(names, query));
     if (missing.length > 0) throw missingNodes(model, names, missing);
   }
 
@@ -236,14 +230,14 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
   /** What the features need of the model as it is. */
   #needed(): Kept {
-    if (this.#kept?.watch.isCurrent) return this.#kept;
+    if (this.#kept?.snapshot.isCurrent) return this.#kept;
     const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
-    const nodes = [...this.#nodes.keys()].flatMap((query) => {
+    const nodes = new Map<string, NamedNode>();
+    for (const query of this.returnNodes.keys()) {
       const node = nodeOf(names, query);
-      if (node) this.#nodes.set(query, node.name);
-      return node ?? [];
-    });
-    const program = prune(graph.program(nodes.flatMap(({ output }) => valuesOf(output))));
+      if (node) nodes.set(query, node);
+    }
+    const program = prune(graph.program([...nodes.values()].flatMap(({ output }) => valuesOf(output))));
     const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
     const read = new Set(parametersOf(program));
     const states = new Set<Parameter>();
@@ -259,8 +253,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
         children.add(child);
     }
     // Parameters' values have no part in it, and change while they are loaded.
-    const watch = new Watch(this.#model.watched().filter((part) => !(part instanceof Parameter)));
-    this.#kept = { watch, states, children };
+    const snapshot = new Snapshot(this.#model.dependencies().filter((part) => !(part instanceof Parameter)));
+    const nodeNames = new Map(Array.from(nodes, ([query, { name }]) => [query, name]));
+    this.#kept = { snapshot, nodeNames, states, children };
     return this.#kept;
   }
 
@@ -282,9 +277,13 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     } catch (error) {
       // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
       // model as it is.
-      if (error instanceof ShapeError) this.#needed();
-      const isDone = [...layers.keys()].every((query) => nodeOf(names, query)?.name === this.#nodes.get(query));
-      if (!(error instanceof ShapeError && isDone)) throw error;
+      if (!(error instanceof ShapeError)) throw error;
+      const { nodeNames } = this.#needed();
+      const isDone = [...layers.keys()].every((query) => {
+        const node = nodeOf(names, query);
+        return node && node.name === nodeNames.get(query);
+      });
+      if (!isDone) throw error;
     } finally {
       graph.watch = outer;
     }
@@ -311,7 +310,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
 /** What the features need of a model as it was. */
 interface Kept {
-  readonly watch: Watch;
+  readonly snapshot: Snapshot;
+  /** For each node asked for, the name of the one that it stands for. */
+  readonly nodeNames: ReadonlyMap<string, string>;
   readonly states: ReadonlySet<Parameter>;
   readonly children: ReadonlySet<unknown>;
 }

@@ -11,8 +11,8 @@ import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
+import { type Dependency, Snapshot } from './snapshot.ts';
 import { traced } from './traced.ts';
-import { Watch, type Watchable } from './watch.ts';
 
 /** How far an asynchronous call has come. */
 export interface Progress {
@@ -67,7 +67,7 @@ interface Entry {
   readonly output: unknown;
   readonly segments: readonly Segment[];
   /** What it depends on of modules that ran although they aren't below the root. */
-  readonly strangers: Watch;
+  readonly strangers: Snapshot;
   /** True once all parameters that the plan reads were seen to have values. */
   isChecked: boolean;
 }
@@ -80,7 +80,7 @@ type NamedState = readonly [path: string, state: Parameter];
 /** What an execution asks of the module that it runs. */
 export interface Root {
   /** All that a trace of it depends on. */
-  watched(): readonly Watchable[];
+  dependencies(): readonly Dependency[];
   namedChildren(): Iterable<readonly [name: string, child: object]>;
   namedModules(): Iterable<readonly [path: string, module: object]>;
   /** Parameters and buffers, a shared module's under each of its names. */
@@ -88,14 +88,14 @@ export interface Root {
   /** Records the whole module. */
   call(...inputs: readonly Value[]): unknown;
   /** Modules that ran in a trace although they aren't below. @throws where a parameter that is read isn't */
-  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly { watched(): readonly Watchable[] }[];
+  strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly { dependencies(): readonly Dependency[] }[];
 }
 
 /** A module compiled for tensors, as long as its structure stays what it was. */
 export class Execution<Out> {
   readonly model: CompiledModel;
   readonly #root: Root;
-  #watch!: Watch;
+  #snapshot!: Snapshot;
   /** The input shapes that weights whose values are gone were packed for. */
   #packedFor: readonly Shape[] = [];
   readonly #whole: Recording<Out>;
@@ -118,7 +118,7 @@ export class Execution<Out> {
 
   /** True as long as the module is what was compiled. */
   get isCurrent(): boolean {
-    return this.#watch.isCurrent;
+    return this.#snapshot.isCurrent;
   }
 
   /** The outputs for these tensors: the whole module's unless another recording is given. */
@@ -212,7 +212,7 @@ export class Execution<Out> {
 
   /** Takes note of the module as it is: from now on, the execution is of that. */
   #takeNote(): void {
-    this.#watch = new Watch(this.#root.watched());
+    this.#snapshot = new Snapshot(this.#root.dependencies());
   }
 
   /** The entry kept for these shapes, or a new one. */
@@ -242,9 +242,9 @@ export class Execution<Out> {
       whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
       resized: (others) => programOf(others, recording),
     });
-    const strangers = this.#root.strangersIn(graph, plan.parameters).flatMap((module) => module.watched());
+    const strangers = this.#root.strangersIn(graph, plan.parameters).flatMap((module) => module.dependencies());
     const segments = this.#segmentsOf(graph, plan.program);
-    return { plan, output, segments, strangers: new Watch(strangers), isChecked: false };
+    return { plan, output, segments, strangers: new Snapshot(strangers), isChecked: false };
   }
 
   /** @throws {@link StateDictError} naming the parameters that the plan reads and that have no values */

@@ -28,8 +28,8 @@ import {
 import { type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { hierarchy, tuple } from './repr.ts';
+import type { Dependency } from './snapshot.ts';
 import { entriesOf, StateDict, type StateDictLike } from './state-dict.ts';
-import type { Watchable } from './watch.ts';
 
 /**
  * A module, whatever `forward` returns. Not `Module<unknown>`: what a child returns goes into the next one's `call` as
@@ -175,9 +175,9 @@ export abstract class Module<Out = Value> extends Registered {
 
   /**
    * @internal What a trace depends on: the members of this module and of all below it, and their parameters. They are
-   *   no Proxies, since a look through one takes a hundred times as long.
+   *   no Proxies, through which each look of each call would be slow.
    */
-  watched(): readonly Watchable[] {
+  dependencies(): readonly Dependency[] {
     return this.everyModule().flatMap(([, module]) => {
       const members = module.#members;
       return [members, ...[...members.registered.values()].filter((member) => member instanceof Parameter)];

@@ -30,7 +30,7 @@ interface Row {
  * first one, and of the squares of that. The first one is no further from the mean than √size deviations. So the
  * variance loses at most a part of size·2⁻⁵³, and one number all along has a variance of 0.
  */
-function momentsOf({ data, at }: Row, size: number): [mean: number, variance: number] {
+function momentsOf({ data, at }: Row, size: number): [beyond: number, variance: number] {
   const first = data[at]!;
   // Every other number by itself, so that a processor doesn't wait for each sum before it begins the next one.
   let even = 0;
@@ -46,29 +46,30 @@ function momentsOf({ data, at }: Row, size: number): [mean: number, variance: nu
     evenSquares += a * a;
     oddSquares += b * b;
   }
-  const mean = (even + odd) / size;
-  return [mean, (evenSquares + oddSquares) / size - mean * mean];
+  const beyond = (even + odd) / size;
+  return [beyond, (evenSquares + oddSquares) / size - beyond * beyond];
 }
 
 /** A row less its mean, by its deviation, times the weight, plus the bias. */
 function normalize(x: Row, y: Row, attrs: { size: number; eps: number }, weight: Row | null, bias: Row | null): void {
   const { size, eps } = attrs;
-  const [mean, variance] = momentsOf(x, size);
+  const [beyond, variance] = momentsOf(x, size);
   const scale = 1 / Math.sqrt(variance + eps);
   const { data, at } = x;
+  // The first one and what the mean is beyond it are taken off one by one: the mean itself has no room for the bits
+  // that a large offset leaves.
   const first = data[at]!;
-  // Numbers less the first one, and then less the mean: their mean itself has no room for what a large offset leaves.
   const { data: out, at: to } = y;
   if (weight && bias) {
     // Nearly all layers have both, and a loop that asks for neither takes two thirds of the time.
     const { data: w, at: weightAt } = weight;
     const { data: b, at: biasAt } = bias;
     for (let c = 0; c < size; c++)
-      out[to + c] = (data[at + c]! - first - mean) * scale * w[weightAt + c]! + b[biasAt + c]!;
+      out[to + c] = (data[at + c]! - first - beyond) * scale * w[weightAt + c]! + b[biasAt + c]!;
     return;
   }
   for (let c = 0; c < size; c++) {
-    const v = (data[at + c]! - first - mean) * scale * (weight ? weight.data[weight.at + c]! : 1);
+    const v = (data[at + c]! - first - beyond) * scale * (weight ? weight.data[weight.at + c]! : 1);
     out[to + c] = bias ? v + bias.data[bias.at + c]! : v;
   }
 }

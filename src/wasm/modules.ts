@@ -49,7 +49,7 @@ export function decoded(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   let length = 0;
   let more = 0;
-  // A call for each: engines optimise a small function in half the time that they take for a loop.
+  // A call for each: engines optimise a small function sooner than a loop.
   new TextEncoder().encode(text).forEach((code) => {
     if (code < 35) more = (34 - code) * 91;
     else {
