@@ -106,7 +106,6 @@ function adjacentTiles(rows: i32, count: i32, table: usize, panel: usize, out: u
           a += 8;
           weights += 32;
         } while (weights < end);
-        weights = end;
         table += tapBytes;
       } while (table < tableEnd);
       if (sums) {
