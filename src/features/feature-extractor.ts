@@ -3,7 +3,7 @@
  * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
  */
 
-import { byNearness, describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { byNearness, describe, listed, ShapeError, StateDictError, ValueError } from '../errors.ts';
 import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
@@ -13,7 +13,7 @@ import { graphOf, valuesOf } from '../nn/output.ts';
 import { Snapshot } from '../nn/snapshot.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
@@ -27,7 +27,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { shapesOf, tracedModel } from './traced-model.ts';
+import { shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
@@ -107,10 +107,8 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
   readonly #inputShapes: readonly Shape[] | undefined;
-  /** How many inputs the model was traced with. */
-  readonly #inputCount: number;
   readonly #run: (forward: (x: Value) => void, x: Value) => void;
-  #kept: Kept | null = null;
+  #needs: Needs;
 
   /** @internal @param run records what it is given on a value: the model's own forward */
   constructor(
@@ -124,10 +122,10 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     this.#run = run;
     this.#inputShapes = shapesOf(inputShape);
     this.#taps = new Taps('FeatureExtractor', this, layers, (inputs, some) => this.#trace(inputs, some));
-    const { graph, names } = tracedModel('createFeatureExtractor', model, this.#inputShapes);
-    this.#inputCount = graph.inputs.length;
-    const missing = [...layers.keys()].filter((query) => !nodeOf(names, query));
-    if (missing.length > 0) throw missingNodes(model, names, missing);
+    const trace = tracedModel('createFeatureExtractor', model, this.#inputShapes);
+    const missing = [...layers.keys()].filter((query) => !nodeOf(trace.names, query));
+    if (missing.length > 0) throw missingNodes(model, trace.names, missing);
+    this.#needs = needsOf(model, trace, layers);
   }
 
   /** The requested nodes and their features' names, as given. */
@@ -140,7 +138,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
    * another module's `forward`, it records them. It takes as many of them as the model's `forward` does: after them
    * come the options.
    *
-   * @throws {@link ValueError} where `only` names a feature that isn't returned, or a node doesn't run for this shape
+   * @throws {@link ValueError} where `only` names a feature that isn't returned, or where a node doesn't run for this
+   *   shape or may be another one of its name
+   * @throws {@link StateDictError} where a feature needs parameters that it didn't need when the model was traced
    */
   override forward<Only extends Name = Name>(
     x: Tensor,
@@ -156,7 +156,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     ...inputsAndOptions: readonly [...inputs: Value[], options: ForwardOptions<Only>]
   ): Map<Only, Value>;
   override forward(...given: readonly any[]): Map<Name, any> {
-    const count = given.length > 1 && !isInput(given.at(-1)) ? given.length - 1 : given.length;
+    const count = given.length > 1 && isOptions(given.at(-1)) ? given.length - 1 : given.length;
     const [inputs, [options = {}]] = [given.slice(0, count), given.slice(count)];
     checkKinds(inputs);
     return this.#taps.forward(inputs, options);
@@ -203,6 +203,25 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     return path === '' ? this : this.#model.getSubmodule(path);
   }
 
+  /** Adds a child to the model, or replaces it. */
+  override addModule(name: string, module: AnyModule | null): this {
+    this.#model.addModule(name, module);
+    return this;
+  }
+
+  /** Replaces a module of the model. */
+  override setSubmodule(path: string, module: AnyModule | null): this {
+    this.#model.setSubmodule(path, module);
+    return this;
+  }
+
+  /** Sets the training flag of the whole model. */
+  override train(mode = true): this {
+    super.train(mode);
+    this.#model.train(mode);
+    return this;
+  }
+
   /** @internal Those of the model that a feature needs. */
   override namedState(prefix = '', into: [path: string, state: Parameter][] = []): readonly [string, Parameter][] {
     const { states } = this.#needed();
@@ -229,59 +248,76 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   }
 
   /** What the features need of the model as it is. */
-  #needed(): Kept {
-    if (this.#kept?.snapshot.isCurrent) return this.#kept;
-    const { graph, names } = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
-    const nodes = new Map<string, NamedNode>();
-    for (const query of this.returnNodes.keys()) {
-      const node = nodeOf(names, query);
-      if (node) nodes.set(query, node);
+  #needed(): Needs {
+    const own = [...super.members().keys()];
+    if (own.length > 0) {
+      throw new ValueError(
+        `FeatureExtractor: expected modules and parameters on the model, got ${listed(own)} on the extractor; ` +
+          'addModule adds a module to the model',
+      );
     }
-    const program = prune(graph.program([...nodes.values()].flatMap(({ output }) => valuesOf(output))));
-    const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
-    const read = new Set(parametersOf(program));
-    const states = new Set<Parameter>();
-    for (const module of this.#model.modules()) {
-      const own = [...module.members()].flatMap(([, member]) => (member instanceof Parameter ? member : []));
-      if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
+    if (!this.#needs.snapshot.isCurrent) {
+      this.#needs = needsOf(
+        this.#model,
+        tracedModel('FeatureExtractor', this.#model, this.#inputShapes),
+        this.returnNodes,
+      );
     }
-    const children = new Set<unknown>();
-    for (const child of this.#model.children()) {
-      const output = graph.outputOf(child);
-      const isNeeded = output !== undefined && valuesOf(output).some((value) => values.has(value));
-      if (isNeeded || [...child.parameters(), ...child.buffers()].some((state) => states.has(state)))
-        children.add(child);
+    return this.#needs;
+  }
+
+  /**
+   * @throws {@link ValueError} where a node that is named by its number may be another one than in the model as it was
+   *   traced
+   */
+  #checkNames(names: NodeNames, queries: Iterable<string>, isWhole: boolean): void {
+    const { nodes, shapes } = this.#needed();
+    for (const query of queries) {
+      const traced = nodes.get(query);
+      const count = countOf(names, query);
+      // The first input is the first one whatever follows.
+      if (traced?.name !== query || query === names.nodes[0]!.name) continue;
+      if (count === traced.count || (!isWhole && count < traced.count)) continue;
+      throw new ValueError(
+        `FeatureExtractor: expected as many nodes named ${describe(query)} but for their numbers as for ` +
+          `${formatInputs(shapes)}, ${traced.count}, got ${count}, of which another one may have the name; ${WAY_OUT}`,
+      );
     }
-    // Parameters' values have no part in it, and change while they are loaded.
-    const snapshot = new Snapshot(this.#model.dependencies().filter((part) => !(part instanceof Parameter)));
-    const nodeNames = new Map(Array.from(nodes, ([query, { name }]) => [query, name]));
-    this.#kept = { snapshot, nodeNames, states, children };
-    return this.#kept;
+  }
+
+  /** @throws {@link StateDictError} where the model's nodes from `start` on read what isn't in the extractor's state */
+  #checkState(graph: Graph, start: number, features: Iterable<unknown>): void {
+    const { states, shapes } = this.#needed();
+    const { nodes, ...program } = prune(graph.program([...features].flatMap((feature) => valuesOf(feature))));
+    const read = new Set(parametersOf({ ...program, nodes: nodes.filter(({ position }) => position >= start) }));
+    const others = [...this.#model.namedState()].filter(([, state]) => read.has(state) && !states.has(state));
+    if (others.length === 0) return;
+    throw new StateDictError(
+      `FeatureExtractor: expected features to need the state that they need for ${formatInputs(shapes)}, ` +
+        `got features that need ${listed(others.map(([path]) => path))} besides; ${WAY_OUT}`,
+    );
   }
 
   /** Records the model's own forward; features and their nodes in order of execution. */
   #trace([x, ...others]: readonly Value[], layers: ReadonlyMap<string, Name>): Traced<Name> {
-    const count = 1 + others.length;
-    if (count < this.#inputCount) {
-      throw new ValueError(
-        `FeatureExtractor: expected ${this.#inputCount} inputs, as the model was traced with, got ${count}; ` +
-          'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several',
-      );
-    }
     const { graph } = x!;
+    const start = graph.nodes.length;
     const outer = graph.watch;
-    const names = new NodeNames(this.#model, [x!, ...others], outer);
+    const inputs = [x!, ...others];
+    const names = new NodeNames(this.#model, inputs, outer);
     graph.watch = names;
+    let isWhole = true;
     try {
       this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
       // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
       // model as it is.
-      if (!(error instanceof ShapeError)) throw error;
-      const { nodeNames } = this.#needed();
+      isWhole = false;
+      const { nodes, shapes } = this.#needed();
+      if (!(error instanceof ShapeError)) throw inputs.length < shapes.length ? tooFew(shapes, inputs) : error;
       const isDone = [...layers.keys()].every((query) => {
         const node = nodeOf(names, query);
-        return node && node.name === nodeNames.get(query);
+        return node && node.name === nodes.get(query)?.name;
       });
       if (!isDone) throw error;
     } finally {
@@ -293,6 +329,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       const queries = listed(lost.map(({ query }) => query));
       throw new ValueError(`FeatureExtractor: expected every requested node to run, got no output of ${queries}`);
     }
+    this.#checkNames(names, layers.keys(), isWhole);
     const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
     // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.
     const ordered = [...found].sort((a, b) => places.get(b.node)! - places.get(a.node)!);
@@ -303,18 +340,56 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       outputs.set(name, node!.output as Value);
       paths.set(name, query);
     }
+    this.#checkState(graph, start, outputs.values());
     const partsOf = (feature: unknown) => namesOfParts(feature, [...names.modules.values(), ...names.nodes]);
     return { features: new Map([...outputs].reverse()), paths, partsOf };
   }
 }
 
-/** What the features need of a model as it was. */
-interface Kept {
+/** What the features need of a model as it was, for inputs of some shapes. */
+interface Needs {
   readonly snapshot: Snapshot;
-  /** For each node asked for, the name of the one that it stands for. */
-  readonly nodeNames: ReadonlyMap<string, string>;
+  readonly shapes: readonly Shape[];
+  /** For each node asked for, the one that it stands for, and how many have its name but for their numbers. */
+  readonly nodes: ReadonlyMap<string, { readonly name: string; readonly count: number }>;
   readonly states: ReadonlySet<Parameter>;
   readonly children: ReadonlySet<unknown>;
+}
+
+function needsOf(model: AnyModule, { graph, names }: TracedModel, layers: ReadonlyMap<string, FeatureName>): Needs {
+  const nodes = new Map<string, NamedNode>();
+  for (const query of layers.keys()) {
+    const node = nodeOf(names, query);
+    if (node) nodes.set(query, node);
+  }
+  const program = prune(graph.program([...nodes.values()].flatMap(({ output }) => valuesOf(output))));
+  const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
+  const read = new Set(parametersOf(program));
+  const states = new Set<Parameter>();
+  for (const module of model.modules()) {
+    const own = [...module.members()].flatMap(([, member]) => (member instanceof Parameter ? member : []));
+    if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
+  }
+  const children = new Set<unknown>();
+  for (const child of model.children()) {
+    const output = graph.outputOf(child);
+    const isNeeded = output !== undefined && valuesOf(output).some((value) => values.has(value));
+    if (isNeeded || [...child.parameters(), ...child.buffers()].some((state) => states.has(state))) children.add(child);
+  }
+  return {
+    // Parameters' values have no part in it, and change while they are loaded.
+    snapshot: new Snapshot(model.dependencies().filter((part) => !(part instanceof Parameter))),
+    shapes: graph.inputs.map(({ shape }) => shape),
+    nodes: new Map(Array.from(nodes, ([query, { name }]) => [query, { name, count: countOf(names, name) }])),
+    states,
+    children,
+  };
+}
+
+const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputShape';
+
+function formatInputs(shapes: readonly Shape[]): string {
+  return `${shapes.length === 1 ? 'an input' : 'inputs'} of ${shapes.map(formatShape).join(' and ')}`;
 }
 
 /** @throws {@link ValueError} where it is no module */
@@ -324,6 +399,12 @@ function checkModel(name: string, model: unknown): void {
 
 function isInput(part: unknown): boolean {
   return part instanceof Tensor || graphOf(part) !== undefined;
+}
+
+/** True for what can be options, or their lack. */
+function isOptions(part: unknown): boolean {
+  const isList = Array.isArray(part) || ArrayBuffer.isView(part) || part instanceof Map;
+  return part === undefined || (typeof part === 'object' && !isList && !isInput(part));
 }
 
 /** @throws {@link ValueError} where others aren't of the first one's kind */
@@ -340,6 +421,20 @@ function checkKinds([first, ...others]: readonly unknown[]): void {
  */
 function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
   return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
+}
+
+/** How many nodes have a name but for the numbers at its end. */
+function countOf({ nodes }: NodeNames, name: string): number {
+  const base = (one: string) => one.replace(/(_\d+)+$/, '');
+  return nodes.filter((node) => base(node.name) === base(name)).length;
+}
+
+/** The error for a model that can't do with fewer inputs than it was traced with. */
+function tooFew(traced: readonly Shape[], inputs: readonly Value[]): ValueError {
+  return new ValueError(
+    `FeatureExtractor: expected ${traced.length} inputs, as the model was traced with, got ${inputs.length}; ` +
+      'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several',
+  );
 }
 
 /** What to ask for in the place of a feature of several tensors. */

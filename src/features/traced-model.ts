@@ -31,7 +31,7 @@ export function usualShape(model: AnyModule): Shape {
 }
 
 /** What is known of a model before there is an input. */
-interface TracedModel {
+export interface TracedModel {
   readonly graph: Graph;
   readonly names: NodeNames;
 }
@@ -39,43 +39,50 @@ interface TracedModel {
 /**
  * A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes.
  *
- * @param inputShapes unless given, one input of the usual shape, or as many as the forward names where it can't run on
- *   one
+ * @param inputShapes unless given, inputs of the usual shape: as many as the forward names, or as it can run on
  */
 export function tracedModel(name: string, model: AnyModule, inputShapes: readonly Shape[] | undefined): TracedModel {
-  const shapes = inputShapes ?? [usualShape(model)];
-  for (const shape of shapes) checkShape(`${name}: inputShape`, shape);
-  const graph = new Graph(shapes);
-  const names = new NodeNames(model, graph.inputs, null);
-  graph.watch = names;
-  try {
-    model.call(...graph.inputs);
-    return { graph, names };
-  } catch (error) {
-    const count = model.forward.length;
-    const given = shapes.map((shape) => describe(shape));
-    if (error instanceof ShapeError) {
-      throw new ShapeError(
-        given.length === 1
-          ? `${name}: expected a model that takes an input of ${given[0]}, got "${error.message}"; ` +
-              'give the shape of an input that it takes as inputShape'
-          : `${name}: expected a model that takes inputs of ${given.join(' and ')}, got "${error.message}"; ` +
-              'give the shapes of inputs that it takes as inputShape, in an array',
-      );
+  for (const shape of inputShapes ?? []) checkShape(`${name}: inputShape`, shape);
+  const usual = usualShape(model);
+  let failure: unknown = null;
+  for (let count = inputShapes?.length ?? Math.max(1, model.forward.length); count > 0; count--) {
+    const shapes = inputShapes ?? Array.from({ length: count }, () => usual);
+    const graph = new Graph(shapes);
+    const names = new NodeNames(model, graph.inputs, null);
+    graph.watch = names;
+    try {
+      model.call(...graph.inputs);
+      return { graph, names };
+    } catch (error) {
+      failure ??= failedTrace(name, model, shapes, error);
+      if (inputShapes) break;
     }
-    if (!inputShapes && count > 1) {
-      const usual = Array.from({ length: count }, () => shapes[0]!);
-      return tracedModel(name, model, usual);
-    }
-    if (count <= 1 || !(error instanceof ValueError || error instanceof TypeError)) throw error;
-    const got = given.join(' and ');
-    throw new ValueError(
-      given.length < count
-        ? `${name}: expected a shape for each input of a model whose forward takes ${count}, got ${got} for ` +
-            `${describe(model)}; ${name === 'featuresOnly' ? 'createFeatureExtractor takes' : 'give'} an array of ` +
-            'them as inputShape'
-        : `${name}: expected a model that takes values of ${got}, got "${error.message}" from ${describe(model)}; ` +
-            'return what you need from its forward, and call it',
+  }
+  throw failure;
+}
+
+/** The error for a model that can't be traced with inputs of these shapes. */
+function failedTrace(name: string, model: AnyModule, shapes: readonly Shape[], error: unknown): unknown {
+  const count = model.forward.length;
+  const given = shapes.map((shape) => describe(shape));
+  if (error instanceof ShapeError) {
+    return new ShapeError(
+      given.length === 1
+        ? `${name}: expected a model that takes an input of ${given[0]}, got "${error.message}"; ` +
+            'give the shape of an input that it takes as inputShape'
+        : `${name}: expected a model that takes inputs of ${given.join(' and ')}, got "${error.message}"; ` +
+            'give the shapes of inputs that it takes as inputShape, in an array',
     );
   }
+  const isOfInputs = Math.max(count, given.length) > 1 && (error instanceof ValueError || error instanceof TypeError);
+  if (!isOfInputs) return error;
+  const got = given.join(' and ');
+  return new ValueError(
+    given.length < count
+      ? `${name}: expected a shape for each input of a model whose forward takes ${count}, got ${got} for ` +
+          `${describe(model)}; ${name === 'featuresOnly' ? 'createFeatureExtractor takes' : 'give'} an array of ` +
+          'them as inputShape'
+      : `${name}: expected a model that takes values of ${got}, got "${error.message}" from ${describe(model)}; ` +
+          'return what you need from its forward, and call it',
+  );
 }

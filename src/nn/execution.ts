@@ -190,13 +190,14 @@ export class Execution<Out> {
    * @throws {@link MemoryError} where they don't fit, before anything is allocated
    * @throws {@link ShapeError} for an empty batch, which no weight is packed for
    */
-  packing(inputShapes: readonly Shape[]): Packing {
-    const empty = inputShapes.find(([images]) => images === 0);
+  packing(inputShapes: readonly (Shape | readonly Shape[])[]): Packing {
+    const calls = inputShapes.map((shape) => (Array.isArray(shape[0]) ? shape : [shape]) as readonly Shape[]);
+    this.#packedFor = calls.flat();
+    const empty = this.#packedFor.find(([images]) => images === 0);
     if (empty) {
       throw new ShapeError(`loadStateDictAsync: expected inputShapes of at least one image, got ${formatShape(empty)}`);
     }
-    this.#packedFor = inputShapes;
-    const plans = inputShapes.map((shape) => this.#entry([shape], this.#whole).plan);
+    const plans = calls.map((shapes) => this.#entry(shapes, this.#whole).plan);
     const constants = plans.flatMap(({ constants }) => constants);
     const weights = new Set(constants.flatMap(({ weight }) => weight ?? []));
     // Another op reads it as it is.

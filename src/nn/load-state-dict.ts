@@ -23,9 +23,9 @@ export interface LoadStateDictAsyncOptions extends Omit<ReadTensorsOptions, 'mem
   readonly strict?: boolean | undefined;
   /**
    * Shapes of the input that the module will get, `[N, C, H, W]` each: weights are packed for them as they arrive, and
-   * not kept.
+   * not kept. Of a module whose `forward` takes several inputs, each is an array with a shape for each of them.
    */
-  readonly inputShapes?: readonly Shape[] | null | undefined;
+  readonly inputShapes?: readonly (Shape | readonly Shape[])[] | null | undefined;
 }
 
 /** A module as a state dict sees it. */

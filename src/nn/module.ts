@@ -478,9 +478,8 @@ export abstract class Module<Out = Value> extends Registered {
    * module has none; it has none either where loading fails.
    *
    * @returns the keys that were missing and those that weren't used
-   * @throws {@link StateDictError} with all problems at once, in PyTorch's words, before anything is read; or where the
-   *   module
-   * changes while it is loading
+   * @throws {@link StateDictError} with all problems at once, in PyTorch's words, before anything is read; or, with
+   *   `inputShapes`, where the module changes while it is loading: without them it is loaded as it was at the call
    * @throws {@link MemoryError} where the module doesn't fit, before anything is read
    * @throws {@link FormatError} where the file gives other tensors than it said
    * @throws the signal's reason where it is aborted; what reading throws
@@ -544,11 +543,10 @@ export abstract class Module<Out = Value> extends Registered {
   /** Sets the training flag of this module and all below it. */
   train(mode = true): this {
     flag('train: mode', mode);
-    for (const module of this.modules()) {
-      // Not by way of the setter, which counts as a change whether anything reads the flag or not.
-      if (module.#isTrainingRead && module.#training !== mode) module.#members.changed();
-      module.#training = mode;
-    }
+    // Not by way of the setter, which counts as a change whether anything reads the flag or not.
+    if (this.#isTrainingRead && this.#training !== mode) this.#members.changed();
+    this.#training = mode;
+    for (const child of this.children()) child.train(mode);
     return this;
   }
 

@@ -655,13 +655,31 @@ describe('a model of several inputs', () => {
     }
     const optional = new Optional();
     const two = [a.shape, b.shape];
-    expect(getGraphNodeNames(optional)).toEqual(['x', 'act']);
+    expect(getGraphNodeNames(optional, { inputShape: a.shape })).toEqual(['x', 'act']);
     expect(getGraphNodeNames(optional, { inputShape: two })).toEqual(['x', 'x_1', 'act', 'add']);
+    expect(getGraphNodeNames(optional)).toEqual(['x', 'x_1', 'act', 'add']);
     expect(createFeatureExtractor(optional, { returnNodes: ['act'] }).forward(a)).toEqual(
       new Map([['act', optional.call(a)]]),
     );
     const sum = createFeatureExtractor(optional, { returnNodes: ['add'], inputShape: two });
     expect(sum.forward(a, b).get('add')).toEqual(optional.call(a, b));
+  });
+
+  it('is traced with all inputs that forward names, or with as many as it can run on', () => {
+    class Third extends Module {
+      readonly act = new ReLU();
+      forward(image: Value, other: Value, options: { readonly scale: number }): Value {
+        return mul(add(this.act.call(image), other), options === undefined ? 2 : options.scale);
+      }
+    }
+    const third = new Third();
+    expect(getGraphNodeNames(third)).toEqual(['x', 'x_1', 'act', 'add', 'mul']);
+    const [x, y] = [tensor([1], [1, 1, 1, 1]), tensor([3], [1, 1, 1, 1])];
+    expect([
+      ...createFeatureExtractor(third, { returnNodes: ['mul'] })
+        .call(x, y)
+        .get('mul')!.data,
+    ]).toEqual([8]);
   });
 
   it('works inside of another module', () => {
@@ -675,12 +693,36 @@ describe('a model of several inputs', () => {
     expect(twice.call(a)).toEqual(pair.call(a, a));
   });
 
+  it("can be packed for several inputs' shapes", async () => {
+    const keys = [...pair.stateDict()];
+    const file = {
+      tensors: new Map(keys),
+      async *stream(names: readonly string[]): AsyncGenerator<[string, Tensor]> {
+        for (const name of names) yield [name, this.tensors.get(name)!];
+      },
+    };
+    const features = createFeatureExtractor(new Pair(), { returnNodes: ['add'] });
+    await features.loadStateDictAsync(file as never, { inputShapes: [[a.shape, b.shape]] });
+    expect(features.call(a, b).get('add')).toEqual(pair.call(a, b));
+    const [small] = [noise('small', [1, 3, 2, 2])];
+    const two = new Pair();
+    await two.loadStateDictAsync(file as never, {
+      inputShapes: [
+        [a.shape, b.shape],
+        [small.shape, small.shape],
+      ],
+    });
+    expect(two.call(small, small)).toEqual(pair.call(small, small));
+  });
+
   it('refuses inputs that are no tensors, or tensors and values together', async () => {
     const features = made();
     const [value] = new Graph([a.shape]).inputs;
     const message = 'FeatureExtractor: expected all inputs as Tensors or as Values, got [';
     expect(thrown(() => features.forward(a, value as never))).toContain(`ValueError: ${message}`);
     expect(thrown(() => features.forward(a, 7 as never, { only: ['sum'] }))).toContain(`ValueError: ${message}`);
+    expect(thrown(() => features.forward(a, new Float32Array(3) as never))).toContain(`ValueError: ${message}`);
+    expect(thrown(() => features.forward(a, [b] as never))).toContain(`ValueError: ${message}`);
     await expect(features.forwardAsync([a, 7 as never])).rejects.toThrow(message);
     await expect(features.forwardAsync([])).rejects.toThrow('FeatureExtractor: expected a Tensor, got []');
   });
@@ -774,6 +816,144 @@ describe('a model that changes', () => {
       };
       expect(outcome(extractor)).toEqual(outcome(extractorOf(made(layer()))));
     }
+  });
+});
+
+describe('a call that differs from the trace', () => {
+  const one = (value: number) => tensor([value], [1, 1, 1, 1]);
+  const bare = () => new Conv2d(1, 1, 1, { bias: false });
+
+  /** `d` runs where there is a second input. */
+  class Gated extends Module {
+    readonly c = bare();
+    readonly d = bare();
+    forward(x: Value, y: Value | null = null): Value {
+      let s: Value = this.c.call(x);
+      if (y) s = add(s, this.d.call(y));
+      return relu(s);
+    }
+  }
+
+  /** `deep` runs where the image is wide. */
+  class Wide extends Module {
+    readonly stem = bare();
+    readonly deep = bare();
+    forward(x: Value): Value {
+      const y = relu(this.stem.call(x));
+      return x.shape[3]! > 2 ? relu(this.deep.call(y)) : y;
+    }
+  }
+  const values = (first: string, second: string, by = 1) => ({
+    [`${first}.weight`]: one(by),
+    [`${second}.weight`]: one(10 * by),
+  });
+  const row = tensor([1, 2, 3], [1, 1, 1, 3]);
+  const pixel = one(1);
+
+  it('in what its features need is refused, with the way out', async () => {
+    const gated = new Gated();
+    gated.loadStateDict(values('c', 'd'));
+    const extractor = createFeatureExtractor(gated, { returnNodes: { relu: 'y' } });
+    extractor.loadStateDict(values('c', 'd', 2));
+    const message = (shapes: string, keys: string) =>
+      `StateDictError: FeatureExtractor: expected features to need the state that they need for ${shapes}, got ` +
+      `features that need ${keys} besides; give createFeatureExtractor the shapes of such inputs as inputShape`;
+    const expected = message('an input of [1, 1, 224, 224]', '"d.weight"');
+    expect(thrown(() => extractor.call(pixel, pixel))).toBe(expected);
+    expect(thrown(() => extractor.featureInfo(pixel.shape, pixel.shape))).toBe(expected);
+    class Outer extends Module<Map<'y', Value>> {
+      readonly inner = extractor;
+      forward(x: Value): Map<'y', Value> {
+        return this.inner.forward(x, x);
+      }
+    }
+    expect(thrown(() => new Outer().call(pixel))).toBe(expected);
+    await expect(extractor.callAsync([pixel, pixel])).rejects.toThrow('"d.weight"');
+    expect([...extractor.call(pixel).get('y')!.data]).toEqual([2]);
+    // Where no feature needs the other branch, the call is right.
+    const stem = createFeatureExtractor(gated, { returnNodes: ['c'] });
+    expect([...stem.call(pixel, pixel).get('c')!.data]).toEqual([2]);
+
+    const both = createFeatureExtractor(gated, {
+      returnNodes: { relu: 'y' },
+      inputShape: [pixel.shape, pixel.shape],
+    });
+    both.loadStateDict(values('c', 'd', 5));
+    expect([...both.call(pixel, pixel).get('y')!.data]).toEqual([55]);
+    expect([...both.call(pixel).get('y')!.data]).toEqual([5]);
+
+    const narrow = createFeatureExtractor(new Wide(), { returnNodes: ['stem', 'relu'], inputShape: pixel.shape });
+    narrow.loadStateDict({ 'stem.weight': one(3) });
+    expect([...narrow.call(pixel).get('relu')!.data]).toEqual([3]);
+  });
+
+  it('in how often a name comes is refused, for the name may be of another node', () => {
+    const wide = new Wide();
+    wide.loadStateDict(values('stem', 'deep'));
+    const message = (node: string, shape: string, [traced, got]: readonly number[]) =>
+      `ValueError: FeatureExtractor: expected as many nodes named "${node}" but for their numbers as for an input of ` +
+      `${shape}, ${traced}, got ${got}, of which another one may have the name; ` +
+      'give createFeatureExtractor the shapes of such inputs as inputShape';
+    const narrow = createFeatureExtractor(wide, { returnNodes: ['relu'], inputShape: pixel.shape });
+    expect(thrown(() => narrow.call(row))).toBe(message('relu', '[1, 1, 1, 1]', [1, 2]));
+    const usual = createFeatureExtractor(wide, { returnNodes: ['relu', 'deep'] });
+    expect(thrown(() => usual.call(pixel))).toBe(
+      'ValueError: FeatureExtractor: expected every requested node to run, got no output of "deep"',
+    );
+    const first = createFeatureExtractor(wide, { returnNodes: ['relu'] });
+    expect(thrown(() => first.call(pixel))).toBe(message('relu', '[1, 1, 224, 224]', [2, 1]));
+    // A path stands for the last node below it, and names of which there are as many stay.
+    const path = createFeatureExtractor(new Sequential([['w', wide]]), { returnNodes: ['w', 'x'] });
+    expect([...path.call(pixel).get('w')!.data]).toEqual([1]);
+    expect([...path.call(row).get('w')!.data]).toEqual([10, 20, 30]);
+  });
+
+  it('reaches the first input and its own name whatever follows', () => {
+    const gated = new Gated();
+    gated.loadStateDict(values('c', 'd'));
+    const extractor = createFeatureExtractor(gated, { returnNodes: ['x', 'c'] });
+    expect([...extractor.call(pixel, row).get('x')!.data]).toEqual([1]);
+  });
+});
+
+describe('what is done to an extractor', () => {
+  const made = () => {
+    const model = fillParameters(
+      new Sequential([
+        ['a', new Conv2d(1, 1, 1)],
+        ['b', new Conv2d(1, 1, 1)],
+      ]),
+    );
+    return { model, extractor: createFeatureExtractor(model, { returnNodes: ['a'], inputShape: [1, 1, 2, 2] }) };
+  };
+
+  it('as train and eval, reaches the whole model', () => {
+    const { model, extractor } = made();
+    const flags = () => [extractor, model, ...model.children()].map(({ training }) => training);
+    expect(flags()).toEqual([true, true, true, true]);
+    extractor.eval();
+    expect(flags()).toEqual([false, false, false, false]);
+    new Sequential(extractor as never).train();
+    expect(flags()).toEqual([true, true, true, true]);
+  });
+
+  it('as surgery, is done to the model', () => {
+    const { model, extractor } = made();
+    const [a, b, c] = [new Conv2d(1, 2, 1), new Conv2d(2, 1, 1), new ReLU()];
+    extractor.setSubmodule('a', a).addModule('b', b).addModule('c', c);
+    expect([...model.children()]).toEqual([a, b, c]);
+    expect(extractor.stateShapes().get('a.weight')).toEqual([2, 1, 1, 1]);
+    expect(extractor.getSubmodule('c')).toBe(c);
+  });
+
+  it('as an assignment, is refused', () => {
+    const { extractor } = made();
+    (extractor as unknown as Record<string, unknown>).c2 = new ReLU();
+    const message =
+      'ValueError: FeatureExtractor: expected modules and parameters on the model, got "c2" on the extractor; ' +
+      'addModule adds a module to the model';
+    expect(thrown(() => extractor.stateShapes())).toBe(message);
+    expect(thrown(() => extractor.call(tensor([1, 2, 3, 4], [1, 1, 2, 2])))).toBe(message);
   });
 });
 
