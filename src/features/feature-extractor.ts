@@ -3,19 +3,18 @@
  * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
  */
 
-import { byNearness, describe, listed, ShapeError, StateDictError, ValueError } from '../errors.ts';
-import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
-import { prune } from '../graph/passes/prune.ts';
+import { byNearness, describe, listed, ShapeError, ValueError } from '../errors.ts';
+import type { Graph, Value } from '../graph/graph.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf, valuesOf } from '../nn/output.ts';
-import { Snapshot } from '../nn/snapshot.ts';
 import { withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
+import { Needs } from './needs.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
 import {
   type ChildName,
@@ -27,7 +26,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
+import { shapesOf, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
@@ -123,9 +122,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     this.#inputShapes = shapesOf(inputShape);
     this.#taps = new Taps('FeatureExtractor', this, layers, (inputs, some) => this.#trace(inputs, some));
     const trace = tracedModel('createFeatureExtractor', model, this.#inputShapes);
-    const missing = [...layers.keys()].filter((query) => !nodeOf(trace.names, query));
+    const missing = [...layers.keys()].filter((query) => !trace.names.find(query));
     if (missing.length > 0) throw missingNodes(model, trace.names, missing);
-    this.#needs = needsOf(model, trace, layers);
+    this.#needs = new Needs(model, trace, layers.keys());
   }
 
   /** The requested nodes and their features' names, as given. */
@@ -256,54 +255,19 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
           'addModule adds a module to the model',
       );
     }
-    if (!this.#needs.snapshot.isCurrent) {
-      this.#needs = needsOf(
-        this.#model,
-        tracedModel('FeatureExtractor', this.#model, this.#inputShapes),
-        this.returnNodes,
-      );
+    if (!this.#needs.isCurrent) {
+      const trace = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
+      this.#needs = new Needs(this.#model, trace, this.returnNodes.keys());
     }
     return this.#needs;
   }
 
-  /**
-   * @throws {@link ValueError} where a node that is named by its number may be another one than in the model as it was
-   *   traced
-   */
-  #checkNames(names: NodeNames, queries: Iterable<string>, isWhole: boolean): void {
-    const { nodes, shapes } = this.#needed();
-    for (const query of queries) {
-      const traced = nodes.get(query);
-      const count = countOf(names, query);
-      // The first input is the first one whatever follows.
-      if (traced?.name !== query || query === names.nodes[0]!.name) continue;
-      if (count === traced.count || (!isWhole && count < traced.count)) continue;
-      throw new ValueError(
-        `FeatureExtractor: expected as many nodes named ${describe(query)} but for their numbers as for ` +
-          `${formatInputs(shapes)}, ${traced.count}, got ${count}, of which another one may have the name; ${WAY_OUT}`,
-      );
-    }
-  }
-
-  /** @throws {@link StateDictError} where the model's nodes from `start` on read what isn't in the extractor's state */
-  #checkState(graph: Graph, start: number, features: Iterable<unknown>): void {
-    const { states, shapes } = this.#needed();
-    const { nodes, ...program } = prune(graph.program([...features].flatMap((feature) => valuesOf(feature))));
-    const read = new Set(parametersOf({ ...program, nodes: nodes.filter(({ position }) => position >= start) }));
-    const others = [...this.#model.namedState()].filter(([, state]) => read.has(state) && !states.has(state));
-    if (others.length === 0) return;
-    throw new StateDictError(
-      `FeatureExtractor: expected features to need the state that they need for ${formatInputs(shapes)}, ` +
-        `got features that need ${listed(others.map(([path]) => path))} besides; ${WAY_OUT}`,
-    );
-  }
-
   /** Records the model's own forward; features and their nodes in order of execution. */
-  #trace([x, ...others]: readonly Value[], layers: ReadonlyMap<string, Name>): Traced<Name> {
+  #trace(inputs: readonly Value[], layers: ReadonlyMap<string, Name>): Traced<Name> {
+    const [x, ...others] = inputs;
     const { graph } = x!;
     const start = graph.nodes.length;
     const outer = graph.watch;
-    const inputs = [x!, ...others];
     const names = new NodeNames(this.#model, inputs, outer);
     graph.watch = names;
     let isWhole = true;
@@ -313,23 +277,18 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
       // model as it is.
       isWhole = false;
-      const { nodes, shapes } = this.#needed();
-      if (!(error instanceof ShapeError)) throw inputs.length < shapes.length ? tooFew(shapes, inputs) : error;
-      const isDone = [...layers.keys()].every((query) => {
-        const node = nodeOf(names, query);
-        return node && node.name === nodes.get(query)?.name;
-      });
-      if (!isDone) throw error;
+      if (!(error instanceof ShapeError)) throw this.#needed().failure(inputs, error);
+      if (!this.#needed().areReached(layers.keys(), names)) throw error;
     } finally {
       graph.watch = outer;
     }
-    const found = [...layers.keys()].map((query) => ({ query, node: nodeOf(names, query) }));
+    const found = [...layers.keys()].map((query) => ({ query, node: names.find(query) }));
     const lost = found.filter(({ node }) => !node);
     if (lost.length > 0) {
       const queries = listed(lost.map(({ query }) => query));
       throw new ValueError(`FeatureExtractor: expected every requested node to run, got no output of ${queries}`);
     }
-    this.#checkNames(names, layers.keys(), isWhole);
+    this.#needed().checkNames(layers.keys(), names, isWhole);
     const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
     // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.
     const ordered = [...found].sort((a, b) => places.get(b.node)! - places.get(a.node)!);
@@ -340,56 +299,10 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       outputs.set(name, node!.output as Value);
       paths.set(name, query);
     }
-    this.#checkState(graph, start, outputs.values());
+    this.#needed().checkState(outputs.values(), graph, start);
     const partsOf = (feature: unknown) => namesOfParts(feature, [...names.modules.values(), ...names.nodes]);
     return { features: new Map([...outputs].reverse()), paths, partsOf };
   }
-}
-
-/** What the features need of a model as it was, for inputs of some shapes. */
-interface Needs {
-  readonly snapshot: Snapshot;
-  readonly shapes: readonly Shape[];
-  /** For each node asked for, the one that it stands for, and how many have its name but for their numbers. */
-  readonly nodes: ReadonlyMap<string, { readonly name: string; readonly count: number }>;
-  readonly states: ReadonlySet<Parameter>;
-  readonly children: ReadonlySet<unknown>;
-}
-
-function needsOf(model: AnyModule, { graph, names }: TracedModel, layers: ReadonlyMap<string, FeatureName>): Needs {
-  const nodes = new Map<string, NamedNode>();
-  for (const query of layers.keys()) {
-    const node = nodeOf(names, query);
-    if (node) nodes.set(query, node);
-  }
-  const program = prune(graph.program([...nodes.values()].flatMap(({ output }) => valuesOf(output))));
-  const values = new Set<Value>([...program.taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
-  const read = new Set(parametersOf(program));
-  const states = new Set<Parameter>();
-  for (const module of model.modules()) {
-    const own = [...module.members()].flatMap(([, member]) => (member instanceof Parameter ? member : []));
-    if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
-  }
-  const children = new Set<unknown>();
-  for (const child of model.children()) {
-    const output = graph.outputOf(child);
-    const isNeeded = output !== undefined && valuesOf(output).some((value) => values.has(value));
-    if (isNeeded || [...child.parameters(), ...child.buffers()].some((state) => states.has(state))) children.add(child);
-  }
-  return {
-    // Parameters' values have no part in it, and change while they are loaded.
-    snapshot: new Snapshot(model.dependencies().filter((part) => !(part instanceof Parameter))),
-    shapes: graph.inputs.map(({ shape }) => shape),
-    nodes: new Map(Array.from(nodes, ([query, { name }]) => [query, { name, count: countOf(names, name) }])),
-    states,
-    children,
-  };
-}
-
-const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputShape';
-
-function formatInputs(shapes: readonly Shape[]): string {
-  return `${shapes.length === 1 ? 'an input' : 'inputs'} of ${shapes.map(formatShape).join(' and ')}`;
 }
 
 /** @throws {@link ValueError} where it is no module */
@@ -413,27 +326,6 @@ function checkKinds([first, ...others]: readonly unknown[]): void {
   if (others.every((x) => isInput(x) && x instanceof Tensor === isTensor)) return;
   throw new ValueError(
     `FeatureExtractor: expected all inputs as Tensors or as Values, got ${describe([first, ...others])}`,
-  );
-}
-
-/**
- * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
- */
-function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
-  return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
-}
-
-/** How many nodes have a name but for the numbers at its end. */
-function countOf({ nodes }: NodeNames, name: string): number {
-  const base = (one: string) => one.replace(/(_\d+)+$/, '');
-  return nodes.filter((node) => base(node.name) === base(name)).length;
-}
-
-/** The error for a model that can't do with fewer inputs than it was traced with. */
-function tooFew(traced: readonly Shape[], inputs: readonly Value[]): ValueError {
-  return new ValueError(
-    `FeatureExtractor: expected ${traced.length} inputs, as the model was traced with, got ${inputs.length}; ` +
-      'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several',
   );
 }
 

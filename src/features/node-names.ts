@@ -44,6 +44,20 @@ export class NodeNames implements Watch {
     for (const input of inputs) this.#add('x', input);
   }
 
+  /**
+   * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
+   */
+  find(query: string): NamedNode | undefined {
+    const isMeant = ({ name }: NamedNode) => name === query || name.startsWith(`${query}.`);
+    return [...this.nodes].reverse().find(isMeant) ?? this.modules.get(query);
+  }
+
+  /** How many nodes have a name but for the numbers at its end. */
+  count(name: string): number {
+    const base = (one: string) => one.replace(/(_\d+)+$/, '');
+    return this.nodes.filter((node) => base(node.name) === base(name)).length;
+  }
+
   get isQuiet(): boolean {
     return this.#outer?.isQuiet ?? false;
   }

@@ -1,0 +1,117 @@
+/**
+ * What an extractor's features need of its model: nodes, state and children, as one trace of the model tells. A call
+ * with other inputs must need the same, since the extractor's state dict holds no more.
+ */
+
+import { describe, listed, StateDictError, ValueError } from '../errors.ts';
+import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
+import { prune } from '../graph/passes/prune.ts';
+import type { AnyModule } from '../nn/module.ts';
+import { valuesOf } from '../nn/output.ts';
+import { Snapshot } from '../nn/snapshot.ts';
+import { Parameter } from '../tensor/parameter.ts';
+import { formatShape, type Shape } from '../tensor/shape.ts';
+import type { NodeNames } from './node-names.ts';
+import type { TracedModel } from './traced-model.ts';
+
+const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputShape';
+
+/** What some nodes of a model need of it, for inputs of some shapes. */
+export class Needs {
+  /** All parameters and buffers of each module that reads some. */
+  readonly states: ReadonlySet<Parameter>;
+  /** The model's direct children that run, or whose state is read. */
+  readonly children: ReadonlySet<unknown>;
+  readonly #model: AnyModule;
+  readonly #shapes: readonly Shape[];
+  /** For each node asked for, the one that it stands for, and how many have that one's name but for their numbers. */
+  readonly #nodes = new Map<string, { readonly name: string; readonly count: number }>();
+  readonly #snapshot: Snapshot;
+
+  /** @param queries the nodes asked for; those that aren't there need nothing */
+  constructor(model: AnyModule, { graph, names }: TracedModel, queries: Iterable<string>) {
+    this.#model = model;
+    this.#shapes = graph.inputs.map(({ shape }) => shape);
+    // Parameters' values have no part in it, and change while they are loaded.
+    this.#snapshot = new Snapshot(model.dependencies().filter((part) => !(part instanceof Parameter)));
+    const taps = [...queries].flatMap((query) => {
+      const node = names.find(query);
+      if (!node) return [];
+      this.#nodes.set(query, { name: node.name, count: names.count(node.name) });
+      return valuesOf(node.output);
+    });
+    const program = prune(graph.program(taps));
+    const values = new Set<Value>([...taps, ...program.nodes.flatMap((node) => [...node.inputs, node.output])]);
+    const read = new Set(parametersOf(program));
+    const states = new Set<Parameter>();
+    for (const module of model.modules()) {
+      const own = [...module.members()].flatMap(([, member]) => (member instanceof Parameter ? member : []));
+      if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
+    }
+    this.states = states;
+    const isNeeded = (child: AnyModule) =>
+      valuesOf(graph.outputOf(child) ?? []).some((value) => values.has(value)) ||
+      [...child.parameters(), ...child.buffers()].some((state) => states.has(state));
+    this.children = new Set([...model.children()].filter(isNeeded));
+  }
+
+  /** True as long as the model is what it was. */
+  get isCurrent(): boolean {
+    return this.#snapshot.isCurrent;
+  }
+
+  /** Whether a trace that ended early came to what these stand for. */
+  areReached(queries: Iterable<string>, names: NodeNames): boolean {
+    return [...queries].every((query) => {
+      const node = names.find(query);
+      return node && node.name === this.#nodes.get(query)?.name;
+    });
+  }
+
+  /** The error for a model that ended early: it can't do with fewer inputs. */
+  failure(inputs: readonly Value[], error: unknown): unknown {
+    if (inputs.length >= this.#shapes.length) return error;
+    return new ValueError(
+      `FeatureExtractor: expected ${this.#shapes.length} inputs, as the model was traced with, got ${inputs.length}; ` +
+        'call(x, y), callAsync([x, y]) and featureInfo(shapeOfX, shapeOfY) take several',
+    );
+  }
+
+  /**
+   * @param isWhole false for a trace that ended early
+   * @throws {@link ValueError} where another number of nodes has a name, so that it may be another one's
+   */
+  checkNames(queries: Iterable<string>, names: NodeNames, isWhole: boolean): void {
+    for (const query of queries) {
+      const traced = this.#nodes.get(query);
+      const count = names.count(query);
+      // The first input is the first one whatever follows.
+      if (traced?.name !== query || query === names.nodes[0]!.name) continue;
+      if (count === traced.count || (!isWhole && count < traced.count)) continue;
+      throw new ValueError(
+        `FeatureExtractor: expected as many nodes named ${describe(query)} but for their numbers as for ` +
+          `${this.#inputs}, ${traced.count}, got ${count}, of which another one may have the name; ${WAY_OUT}`,
+      );
+    }
+  }
+
+  /**
+   * @param start how many nodes the graph had before the model ran
+   * @throws {@link StateDictError} where features read what of the model isn't among {@link states}
+   */
+  checkState(features: Iterable<unknown>, graph: Graph, start: number): void {
+    const { nodes, ...program } = prune(graph.program([...features].flatMap((feature) => valuesOf(feature))));
+    const read = new Set(parametersOf({ ...program, nodes: nodes.filter(({ position }) => position >= start) }));
+    const others = [...this.#model.namedState()].filter(([, state]) => read.has(state) && !this.states.has(state));
+    if (others.length === 0) return;
+    throw new StateDictError(
+      `FeatureExtractor: expected features to need the state that they need for ${this.#inputs}, ` +
+        `got features that need ${listed(others.map(([path]) => path))} besides; ${WAY_OUT}`,
+    );
+  }
+
+  get #inputs(): string {
+    const shapes = this.#shapes.map(formatShape);
+    return shapes.length === 1 ? `an input of ${shapes[0]}` : `inputs of ${shapes.join(' and ')}`;
+  }
+}
