@@ -37,14 +37,6 @@ const DICT_VALUES = 8;
 
 const STOP = 0x2e;
 
-/** Bytes of the number that follows each of these opcodes: a value, an index, or how many bytes come behind it. */
-const NUMBER_BYTES: Readonly<Record<number, number>> = {
-  ...{ 67: 1, 75: 1, 85: 1, 104: 1, 113: 1, 128: 1, 138: 1, 140: 1 },
-  77: 2,
-  ...{ 66: 4, 74: 4, 84: 4, 88: 4, 106: 4, 114: 4, 139: 4 },
-  ...{ 71: 8, 141: 8, 142: 8, 149: 8, 150: 8 },
-};
-
 /** What MARK, the opcode `(`, leaves for the opcode that takes up what comes behind it. */
 const MARK = new Opaque('(');
 
@@ -66,126 +58,119 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   const memo = new Map<number, unknown>();
   /** Values that were put on the stack so far. */
   let made = 0;
-  let opcode = 0;
   let opcodeAt = 0;
   /** The end of what is read; beyond the bytes where they end before the pickle does. */
   let end = begin;
 
-  // Each opcode takes at least one byte and pushes at most one value: so work is bounded by the bytes.
-  for (;;) {
-    opcodeAt = end;
-    opcode = bytes[end++]!;
-    const operand = unsigned(NUMBER_BYTES[opcode] ?? 0);
-    if (end > bytes.length) return null;
-    if (opcode === STOP) return { value: pop(), end };
-    const value = done(operand);
-    if (value !== undefined) {
-      stack.push(value);
-      made += value instanceof Map ? DICT_VALUES : 1;
+  /**
+   * What opcodes put on the stack, if they put anything there. Opcodes are characters, each with the bytes of the
+   * number behind it, if there is one: a value, an index, or how many bytes come behind that. A switch would be one
+   * large function, which engines compile once it has run often: that takes longer than to read a pickle.
+   */
+  const acts: Readonly<Record<string, (operand: number) => unknown>> = {
+    // BINPUT, LONG_BINPUT
+    'q\x01r\x04': (index) => void memo.set(index, top()),
+    // BINGET, LONG_BINGET
+    'h\x01j\x04'(index) {
+      demand(memo.has(index));
+      return memo.get(index);
+    },
+    // BININT, which has a sign, BININT1, BININT2
+    'J\x04K\x01M\x02': (number) => number | 0,
+    // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
+    // SHORT_BINSTRING, BINSTRING: Python 2's, ASCII where a state dict has it
+    'X\x04\x8c\x01\x8d\x08U\x01T\x04': text,
+    // MARK
+    '(': () => MARK,
+    // TUPLE, FROZENSET
+    't\x91': popMark,
+    // TUPLE1, TUPLE2, TUPLE3
+    '\x85\x86\x87': () => pops(bytes[opcodeAt]! - 0x84),
+    // REDUCE, NEWOBJ
+    'R\x81': () => called(pops(2)),
+    // NEWOBJ_EX, whose named arguments no name in the list takes
+    '\x92': () => called(pops(3)),
+    // BINPERSID
+    Q: () => names.persistent(pop()),
+    // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
+    ')]\x8f': () => [],
+    // EMPTY_DICT
+    '}': () => new Map(),
+    // NEWTRUE, NEWFALSE
+    '\x88\x89': () => bytes[opcodeAt] === 0x88,
+    // NONE; BINFLOAT, on which no tensor depends
+    'NG\x08': () => null,
+    // LONG1, LONG4: what takes more than 32 bits; its last byte has the sign
+    '\x8a\x01\x8b\x04': (count) => unsigned(count) - (bytes[end - 1]! >> 7) * 256 ** count,
+    // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8: bytes, on which no tensor depends
+    'C\x01B\x04\x8e\x08\x96\x08'(length) {
+      end += length;
+      return null;
+    },
+    // GLOBAL
+    c: () => new Global(`${line()}.${line()}`),
+    // STACK_GLOBAL
+    '\x93'() {
+      const name = pops(2);
+      // Of texts alone: what lists of lists are as text takes forever.
+      demand(name.every((part) => typeof part === 'string'));
+      return new Global(name.join('.'));
+    },
+    // PROTO
+    '\x80\x01': (protocol) => demand(protocol <= 5),
+    // FRAME
+    '\x95\x08'() {},
+    // POP; BUILD: what sets an object's attributes
+    '0b': () => void pop(),
+    // POP_MARK
+    '1': () => void popMark(),
+    // APPEND
+    a: () => append(pops(1)),
+    // APPENDS, ADDITEMS
+    'e\x90': () => append(popMark()),
+    // SETITEM
+    s: () => setItems(pops(2)),
+    // SETITEMS
+    u: () => setItems(popMark()),
+    // MEMOIZE
+    '\x94': () => void memo.set(memo.size, top()),
+    // STOP
+    '.': pop,
+  };
+  const table: ((operand: number) => unknown)[] = [];
+  let opcode = 0;
+  for (const [opcodes, act] of Object.entries(acts)) {
+    for (const one of opcodes) {
+      const code = one.charCodeAt(0);
+      if (code > 8) opcode = code;
+      table[opcode] = code > 8 ? act : () => act(unsigned(code));
     }
-    if (made + memo.size > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
   }
 
-  /** Does what the opcode says; what it puts on the stack, if it puts anything there. */
-  function done(operand: number): unknown {
-    switch (opcode) {
-      case 0x28: // MARK
-        return MARK;
-      case 0x88: // NEWTRUE
-      case 0x89: // NEWFALSE
-        return opcode === 0x88;
-      case 0x4e: // NONE
-      case 0x47: // BINFLOAT, on which no tensor depends
-        return null;
-      case 0x4a: // BININT, which has a sign
-      case 0x4b: // BININT1
-      case 0x4d: // BININT2
-        return operand | 0;
-      case 0x8a: // LONG1: what takes more than 32 bits; its last byte has the sign
-      case 0x8b: // LONG4
-        return unsigned(operand) - (bytes[end - 1]! >> 7) * 256 ** operand;
-      case 0x8c: // SHORT_BINUNICODE
-      case 0x58: // BINUNICODE
-      case 0x8d: // BINUNICODE8
-      case 0x55: // SHORT_BINSTRING: Python 2's, ASCII where a state dict has it
-      case 0x54: // BINSTRING
-        return text(operand);
-      case 0x43: // SHORT_BINBYTES: bytes, on which no tensor depends
-      case 0x42: // BINBYTES
-      case 0x8e: // BINBYTES8
-      case 0x96: // BYTEARRAY8
-        end += operand;
-        return null;
-      case 0x5d: // EMPTY_LIST
-      case 0x29: // EMPTY_TUPLE
-      case 0x8f: // EMPTY_SET
-        return [];
-      case 0x7d: // EMPTY_DICT
-        return new Map();
-      case 0x74: // TUPLE
-      case 0x91: // FROZENSET
-        return popMark();
-      case 0x85: // TUPLE1
-      case 0x86: // TUPLE2
-      case 0x87: // TUPLE3
-        return pops(opcode - 0x84);
-      case 0x68: // BINGET
-      case 0x6a: // LONG_BINGET
-        demand(memo.has(operand));
-        return memo.get(operand);
-      case 0x63: // GLOBAL
-        return new Global(`${line()}.${line()}`);
-      case 0x93: {
-        // STACK_GLOBAL
-        const [module, name] = pops(2);
-        // Of texts alone: what lists of lists are as text takes forever.
-        demand(typeof module === 'string' && typeof name === 'string');
-        return new Global(`${module}.${name}`);
-      }
-      case 0x52: // REDUCE
-      case 0x81: // NEWOBJ
-        return called(pops(2));
-      case 0x92: // NEWOBJ_EX, whose named arguments no name in the list takes
-        return called(pops(3));
-      case 0x51: // BINPERSID
-        return names.persistent(pop());
+  return run();
 
-      case 0x80: // PROTO
-        return demand(operand <= 5);
-      case 0x95: // FRAME
-        return;
-      case 0x30: // POP
-      case 0x62: // BUILD: what sets an object's attributes
-        pop();
-        return;
-      case 0x31: // POP_MARK
-        popMark();
-        return;
-      case 0x61: // APPEND
-        return append(pops(1));
-      case 0x65: // APPENDS
-      case 0x90: // ADDITEMS
-        return append(popMark());
-      case 0x73: // SETITEM
-        return setItems(pops(2));
-      case 0x75: // SETITEMS
-        return setItems(popMark());
-      case 0x71: // BINPUT
-      case 0x72: // LONG_BINPUT
-        memo.set(operand, top());
-        return;
-      case 0x94: // MEMOIZE
-        memo.set(memo.size, top());
-        return;
+  // A function of its own, which engines compile without what is above. Each opcode takes at least one byte and pushes
+  // at most one value: so work is bounded by the bytes.
+  function run(): Unpickled | null {
+    for (;;) {
+      opcodeAt = end++;
+      const value = (table[bytes[opcodeAt]!] ?? demand)(0);
+      if (!(end <= bytes.length)) return null;
+      if (bytes[opcodeAt] === STOP) return { value, end };
+      if (value !== undefined) {
+        stack.push(value);
+        made += value instanceof Map ? DICT_VALUES : 1;
+      }
+      if (made + memo.size > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
     }
-    demand(false);
   }
 
   /** @throws {@link FormatError} where the opcode isn't known, or doesn't find what it takes */
   function demand(condition: unknown): asserts condition {
-    if (condition) return;
+    // What is asked of a number that isn't there is no fault.
+    if (condition || !(end <= bytes.length)) return;
     const expected = `opcodes of protocols 2 to 5 with what they take in ${where} at byte ${opcodeAt}`;
-    check(false, expected, `0x${opcode.toString(16)}`);
+    check(false, expected, `0x${bytes[opcodeAt]!.toString(16)}`);
   }
 
   function called([callee, args]: readonly unknown[]): unknown {
@@ -215,7 +200,9 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   }
 
   function pop(): unknown {
-    return pops(1)[0];
+    const value = top();
+    stack.pop();
+    return value;
   }
 
   function pops(count: number): unknown[] {
@@ -235,7 +222,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   /** A number of so many bytes. Not looked for beyond the bytes, where a stranger's may have gigabytes. */
   function unsigned(count: number): number {
     end += count;
-    return end > bytes.length ? NaN : littleEndian(bytes, end - count, count);
+    return end > bytes.length ? NaN : count === 1 ? bytes[end - 1]! : littleEndian(bytes, end - count, count);
   }
 
   function text(length: number): string {

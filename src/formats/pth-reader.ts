@@ -42,10 +42,11 @@ export function pthTensors(
     for (const name of new Set(names)) {
       const ref = refs.get(name)!;
       const { storage, elements } = ref;
-      check(elements.dtype, `a dtype of layertap for tensor ${describe(name)}`, ref.dtype);
+      if (!elements.dtype) check(false, `a dtype of layertap for tensor ${describe(name)}`, ref.dtype);
       const place = places.get(storage.key);
-      const expected = `${storage.wholeBytes} bytes of storage ${describe(storage.key)}`;
-      check(place && place.bytes >= storage.wholeBytes, expected, place?.bytes ?? 'none');
+      if (!(place && place.bytes >= storage.wholeBytes)) {
+        check(false, `${storage.wholeBytes} bytes of storage ${describe(storage.key)}`, place?.bytes ?? 'none');
+      }
       tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);
       known?.refs.push([name, ref]);

@@ -167,6 +167,21 @@ describe('zip files', () => {
       /^expected the end of "a\/data\/0" before byte \d+, got \d+ bytes from byte \d+ on$/,
     );
   });
+
+  it('deflated, with fields of zip64 that are cut', async () => {
+    const packed = deflateRawSync(new Uint8Array(8));
+    const bytes = zipOf(entries({ method: 8, packed, bytes: 8, isZip64: true }));
+    const listing = Buffer.from(bytes.buffer);
+    const entry = listing.lastIndexOf('a/data/0') - 46;
+    // One number of three; what is left of them is a comment.
+    const extraBytes = listing.readUInt16LE(entry + 30);
+    listing.writeUInt16LE(12, entry + 30);
+    listing.writeUInt16LE(extraBytes - 12, entry + 32);
+    // Without its place, the entry before ends nowhere.
+    expect(await problem(bytes)).toMatch(
+      /^expected the end of "a\/data.pkl" before byte NaN, got \d+ bytes from byte 0 on$/,
+    );
+  });
 });
 
 describe('legacy files', () => {
