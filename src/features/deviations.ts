@@ -6,18 +6,25 @@ import { valuesOf } from '../nn/output.ts';
 import { Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 
-/** Whether a model's own forward runs these children in a row, the first one on its input. It is traced no further. */
+/**
+ * Whether a model's own forward runs these children in a row, the first one on its input, and nothing else among them.
+ * It is traced no further.
+ */
 export function runsInARow(model: AnyModule, children: readonly unknown[], inputShape: Shape): boolean {
   const graph = new Graph([inputShape]);
   let value: unknown = graph.inputs[0];
   let done = 0;
+  let running: unknown = null;
   graph.watch = {
     isQuiet: true,
     enter(module, inputs) {
-      if (module === children[done] && (inputs.length > 1 || inputs[0] !== value)) value = undefined;
+      if (running) return;
+      running = module;
+      if (module !== children[done] || inputs.length > 1 || inputs[0] !== value) throw done;
     },
     complete(module, output) {
-      if (module !== children[done] || value === undefined) return;
+      if (module !== running) return;
+      running = null;
       value = output;
       done++;
       if (done === children.length) throw done;

@@ -14,7 +14,7 @@ import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
-import { Needs } from './needs.ts';
+import { formatInputs, Needs, nodeOf } from './needs.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
 import {
   type ChildName,
@@ -26,7 +26,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { shapesOf, tracedModel } from './traced-model.ts';
+import { shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
@@ -35,7 +35,7 @@ export interface NodeNamesOptions {
    * convolution takes, `[1, C, 224]` where it is one of rows, or `[1, C]` where a linear layer comes first. Of a model
    * whose `forward` takes several inputs it is an array with a shape for each: unless given that one shape for all.
    */
-  readonly inputShape?: Shape | readonly Shape[];
+  readonly inputShape?: Shape | readonly Shape[] | undefined;
 }
 
 /** Options of {@link createFeatureExtractor}. */
@@ -80,7 +80,7 @@ export function createFeatureExtractor<
     'createFeatureExtractor: expected returnNodes as an array of nodes, { node: feature }, a Map or entries',
     isList ? returnNodes.map((node) => [node, node]) : returnNodes,
   );
-  return new FeatureExtractor(model, layers, inputShape);
+  return new FeatureExtractor(model, layers, { inputShape });
 }
 
 /**
@@ -95,6 +95,16 @@ export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = 
   return tracedModel('getGraphNodeNames', model, shapesOf(inputShape)).names.nodes.map(({ name }) => name);
 }
 
+/** @internal Records what it is given on a value: a model's own forward. */
+export type Run = (forward: (x: Value) => void, x: Value) => void;
+
+/** How an extractor's model is traced. */
+interface Tracing extends NodeNamesOptions {
+  /** With how many inputs, unless shapes are given: as many as its forward names. */
+  readonly inputCount?: number;
+  readonly run?: Run | undefined;
+}
+
 /**
  * What {@link createFeatureExtractor} returns. The model's modules are shared, and `forward` runs the model's own: what
  * changes in the model, changes here. Children and state are those that the nodes need; a layer that they don't need
@@ -106,24 +116,22 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
   readonly #inputShapes: readonly Shape[] | undefined;
-  readonly #run: (forward: (x: Value) => void, x: Value) => void;
-  #needs: Needs;
+  readonly #inputCount: number | undefined;
+  readonly #run: Run;
+  /** Null where nothing tells whether the model is what it was. */
+  #needs: Needs | null;
 
-  /** @internal @param run records what it is given on a value: the model's own forward */
-  constructor(
-    model: AnyModule,
-    layers: ReadonlyMap<string, Name>,
-    inputShape: Shape | readonly Shape[] | undefined,
-    run = (forward: (x: Value) => void, x: Value): void => forward(x),
-  ) {
+  /** @internal */
+  constructor(model: AnyModule, layers: ReadonlyMap<string, Name>, { inputShape, inputCount, run }: Tracing) {
     super();
     this.#model = model;
-    this.#run = run;
+    this.#run = run ?? ((forward, x) => forward(x));
     this.#inputShapes = shapesOf(inputShape);
+    this.#inputCount = inputCount;
     this.#taps = new Taps('FeatureExtractor', this, layers, (inputs, some) => this.#trace(inputs, some));
-    const trace = tracedModel('createFeatureExtractor', model, this.#inputShapes);
-    const missing = [...layers.keys()].filter((query) => !trace.names.find(query));
-    if (missing.length > 0) throw missingNodes(model, trace.names, missing);
+    const trace = tracedModel('createFeatureExtractor', model, this.#inputShapes, inputCount);
+    const missing = [...layers.keys()].filter((query) => !nodeOf(trace.names, query));
+    if (missing.length > 0) throw missingNodes(model, trace, missing);
     this.#needs = new Needs(model, trace, layers.keys());
   }
 
@@ -155,8 +163,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     ...inputsAndOptions: readonly [...inputs: Value[], options: ForwardOptions<Only>]
   ): Map<Only, Value>;
   override forward(...given: readonly any[]): Map<Name, any> {
-    const count = given.length > 1 && isOptions(given.at(-1)) ? given.length - 1 : given.length;
-    const [inputs, [options = {}]] = [given.slice(0, count), given.slice(count)];
+    const inputs = [...given];
+    const options = inputs.length > 1 && isOptions(inputs.at(-1)) ? inputs.pop() : {};
+    while (inputs.length > 1 && (inputs.at(-1) ?? null) === null) inputs.pop();
     checkKinds(inputs);
     return this.#taps.forward(inputs, options);
   }
@@ -186,9 +195,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
    * @throws {@link ValueError} where a feature is a Map or an array, with the nodes that are its tensors
    */
   featureInfo(inputShape: Shape, ...others: readonly Shape[]): FeatureInfo<Name>[] {
-    const shapes = [inputShape, ...others];
-    for (const shape of shapes) this.#taps.checkShape(shape);
-    return this.#taps.info(shapes, []);
+    return this.#taps.info([inputShape, ...others], []);
   }
 
   /** @internal Those of the model that a feature needs. */
@@ -212,6 +219,12 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   override setSubmodule(path: string, module: AnyModule | null): this {
     this.#model.setSubmodule(path, module);
     return this;
+  }
+
+  /** Asks again what the features need of the model, besides. */
+  override compile(...options: Parameters<AnyModule['compile']>): this {
+    this.#needs = null;
+    return super.compile(...options);
   }
 
   /** Sets the training flag of the whole model. */
@@ -248,15 +261,15 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
 
   /** What the features need of the model as it is. */
   #needed(): Needs {
-    const own = [...super.members().keys()];
+    const own = [...super.members()].flatMap(([name, member]) => (member ? name : []));
     if (own.length > 0) {
       throw new ValueError(
         `FeatureExtractor: expected modules and parameters on the model, got ${listed(own)} on the extractor; ` +
           'addModule adds a module to the model',
       );
     }
-    if (!this.#needs.isCurrent) {
-      const trace = tracedModel('FeatureExtractor', this.#model, this.#inputShapes);
+    if (!this.#needs?.isCurrent) {
+      const trace = tracedModel('FeatureExtractor', this.#model, this.#inputShapes, this.#inputCount);
       this.#needs = new Needs(this.#model, trace, this.returnNodes.keys());
     }
     return this.#needs;
@@ -268,7 +281,8 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     const { graph } = x!;
     const start = graph.nodes.length;
     const outer = graph.watch;
-    const names = new NodeNames(this.#model, inputs, outer);
+    const needs = this.#needed();
+    const names = new NodeNames(this.#model, inputs, outer, (name) => needs.has(name));
     graph.watch = names;
     let isWhole = true;
     try {
@@ -277,18 +291,18 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
       // model as it is.
       isWhole = false;
-      if (!(error instanceof ShapeError)) throw this.#needed().failure(inputs, error);
-      if (!this.#needed().areReached(layers.keys(), names)) throw error;
+      if (!(error instanceof ShapeError)) throw needs.failure(inputs, error);
+      if (!needs.areReached(layers.keys(), names)) throw error;
     } finally {
       graph.watch = outer;
     }
-    const found = [...layers.keys()].map((query) => ({ query, node: names.find(query) }));
+    const found = [...layers.keys()].map((query) => ({ query, node: nodeOf(names, query) }));
     const lost = found.filter(({ node }) => !node);
     if (lost.length > 0) {
       const queries = listed(lost.map(({ query }) => query));
       throw new ValueError(`FeatureExtractor: expected every requested node to run, got no output of ${queries}`);
     }
-    this.#needed().checkNames(layers.keys(), names, isWhole);
+    if (isWhole) needs.checkNames(layers.keys(), names);
     const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
     // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.
     const ordered = [...found].sort((a, b) => places.get(b.node)! - places.get(a.node)!);
@@ -299,7 +313,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       outputs.set(name, node!.output as Value);
       paths.set(name, query);
     }
-    this.#needed().checkState(outputs.values(), graph, start);
+    needs.checkState(outputs.values(), graph, start);
     const partsOf = (feature: unknown) => namesOfParts(feature, [...names.modules.values(), ...names.nodes]);
     return { features: new Map([...outputs].reverse()), paths, partsOf };
   }
@@ -314,10 +328,10 @@ function isInput(part: unknown): boolean {
   return part instanceof Tensor || graphOf(part) !== undefined;
 }
 
-/** True for what can be options, or their lack. */
+/** True for what can't be meant as an input. */
 function isOptions(part: unknown): boolean {
   const isList = Array.isArray(part) || ArrayBuffer.isView(part) || part instanceof Map;
-  return part === undefined || (typeof part === 'object' && !isList && !isInput(part));
+  return typeof part === 'object' && part !== null && !isList && !isInput(part);
 }
 
 /** @throws {@link ValueError} where others aren't of the first one's kind */
@@ -345,7 +359,7 @@ function namesOfParts(feature: unknown, nodes: readonly NamedNode[]): string {
 /**
  * The error for nodes that aren't there: in torchvision's words first, then with those of the deepest level that is.
  */
-function missingNodes(model: AnyModule, names: NodeNames, missing: readonly string[]): ValueError {
+function missingNodes(model: AnyModule, { graph, names }: TracedModel, missing: readonly string[]): ValueError {
   const all = [...names.nodes.map(({ name }) => name), ...names.modules.keys()];
   const below = (level: string) => {
     const prefix = level === '' ? '' : `${level}.`;
@@ -366,8 +380,15 @@ function missingNodes(model: AnyModule, names: NodeNames, missing: readonly stri
   // A number at the end of a layer's own name is taken for a node's number.
   const renamed = missing.flatMap((query) => names.nodes.find(({ path }) => path === query) ?? []);
   const hint = renamed.map(({ path, name }) => `; the node of ${describe(path)} is ${describe(name)}`).join('');
+  const paths = new Set([...model.namedModules()].map(([path]) => path));
+  const idle = missing.filter((path) => paths.has(path) && !renamed.some((node) => node.path === path));
+  const inputs = formatInputs(graph.inputs.map(({ shape }) => shape));
+  const wayOut =
+    idle.length > 0
+      ? `; ${listed(idle)} doesn't run for ${inputs}: give the shapes of inputs for which it does as inputShape`
+      : '';
   return new ValueError(
     `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +
-      `${there.join('; ')}${hint}${model.pathHint(missing)}`,
+      `${there.join('; ')}${hint}${wayOut}${model.pathHint(missing)}`,
   );
 }

@@ -2,11 +2,10 @@
 
 import { describe, listed, ValueError } from '../errors.ts';
 import { dilated } from '../graph/dilated.ts';
-import type { Value } from '../graph/graph.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { withDefaults } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
-import { FeatureExtractor } from './feature-extractor.ts';
+import { FeatureExtractor, type Run } from './feature-extractor.ts';
 import { timmStagesOf } from './stages.ts';
 import type { FeatureInfo } from './taps.ts';
 import { tracedModel, usualShape } from './traced-model.ts';
@@ -83,7 +82,8 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     throw new ValueError(`featuresOnly: outputStride: expected 8, 16 or 32, got ${describe(outputStride)}`);
   }
   const shape = inputShape ?? usualShape(model);
-  const stages = timmStagesOf(model, tracedModel('featuresOnly', model, [shape]).graph);
+  const { graph, names: nodeNames } = tracedModel('featuresOnly', model, [shape]);
+  const stages = timmStagesOf(model, graph);
   if (stages.length === 0) {
     throw new ValueError(`featuresOnly: expected a model with layers of [N, C, H, W], got ${describe(model)}`);
   }
@@ -103,9 +103,14 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
   const infos = stages.map(({ layer, channels, reduction }, index) => {
     return { index, numChs: channels, reduction: Math.min(reduction, outputStride), module: layer };
   });
-  const layers = new Map(names.map((name, i) => [stages[indices[i]!]!.layer, name] as const));
+  // A layer whose name ends in a number is a node of another name.
+  const nodeOf = (layer: string) => nodeNames.nodes.find(({ path }) => path === layer)?.name ?? layer;
+  const layers = new Map(names.map((name, i) => [nodeOf(stages[indices[i]!]!.layer), name] as const));
   const isDilated = sizes.some((size) => size > outputStride);
-  const net = new FeatureListNet<any>(model, layers, inputShape, isDilated ? dilated(outputStride) : undefined, infos);
+  const run = isDilated ? dilated(outputStride) : undefined;
+  // Stages are in order of execution.
+  const own = infos.filter(({ index }) => indices.includes(index));
+  const net = new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
   // Where it can't be dilated, it is said here.
   if (isDilated) net.featureInfo(shape);
   return net;
@@ -135,17 +140,15 @@ function namesOf(outIndices: unknown, reductions: unknown, count: number): reado
 export class FeatureListNet<Name extends number = number> extends FeatureExtractor<Name> {
   override readonly featureInfo: StagesInfo<Name>;
 
-  /** @internal */
+  /** @internal @param own those of the stages that were asked for */
   constructor(
     model: AnyModule,
     layers: ReadonlyMap<string, Name>,
-    inputShape: Shape | undefined,
-    run: ((forward: (x: Value) => void, x: Value) => void) | undefined,
+    tracing: { readonly inputShape: Shape | undefined; readonly run: Run | undefined },
     stages: readonly StageInfo[],
+    own: readonly StageInfo[],
   ) {
-    super(model, layers, inputShape, run);
-    // Stages are in order of execution.
-    const own = stages.filter(({ module }) => layers.has(module));
+    super(model, layers, { ...tracing, inputCount: 1 });
     const accessor = (key: keyof StageInfo) => (index?: number) => {
       if (index === undefined) return own.map((stage) => stage[key]);
       const stage = stages.at(index);

@@ -11,7 +11,7 @@ import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { callable, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { checkInputShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { numbered, problemOf, runsInARow } from './deviations.ts';
 import {
@@ -94,11 +94,16 @@ export class IntermediateLayerGetter<
     const kept = [...upTo(layers, children)];
     super(kept);
     this.#taps = new Taps('IntermediateLayerGetter', this, layers, ([x], some, isReport) => {
-      if (!isReport) this.#warn(x!.shape);
+      if (!isReport && !x!.graph.watch?.isQuiet) this.#warn(x!.shape);
       return this.#trace(x!, some);
     });
-    const before = model instanceof IntermediateLayerGetter ? model.droppedKeys() : [];
-    this.#dropped = [...droppedOf(model, new Map(kept)), ...before];
+    const others = [...model.members()].filter(([name]) => !this.has(name));
+    this.#dropped = [
+      ...others.map(([name, member]) => (member instanceof Parameter ? name : `${name}.`)),
+      ...absentIn(model),
+      // `protected` is for this class alone.
+      ...(model as unknown as IntermediateLayerGetter).droppedKeys(),
+    ];
     this.#model = model;
     this.#onWarning = onWarning;
   }
@@ -170,7 +175,7 @@ export class IntermediateLayerGetter<
    * @param inputShape `[N, C, H, W]`, or what else the model takes
    */
   deviations(inputShape: Shape): readonly Deviation<Name>[] {
-    this.#taps.checkShape(inputShape);
+    checkInputShape('IntermediateLayerGetter', inputShape);
     return this.#compared(inputShape);
   }
 
@@ -194,9 +199,9 @@ export class IntermediateLayerGetter<
         : !value
           ? `can't take what runs before it: ${problem?.message}`
           : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
-      // What a forward that failed didn't come to isn't known. Another input may tell.
+      // What a forward that failed didn't come to isn't known. Another input may tell; a second one never comes.
       if (!modelsValue && failure instanceof ShapeError) this.#model = model;
-      return reason && (modelsValue || !failure) ? { name, module, reason } : [];
+      return reason && (modelsValue || !failure || model.forward.length > 1) ? { name, module, reason } : [];
     });
     return this.#deviations;
   }
@@ -227,17 +232,18 @@ export class IntermediateLayerGetter<
 
   /** Records the children up to the last of `layers`; features and their paths in order of execution. */
   #trace(x: Value, layers: ReadonlyMap<string, Name>): Traced<Name> {
+    const graph = graphOf(x)!;
+    const start = graph.completed.length;
     this.#run(x, layers);
     const modules = new Map<object | null, string>([...layers.keys()].map((path) => [this.#layerOf(path), path]));
     modules.delete(null);
     const features = new Map<Name, Value>();
     const paths = new Map<Name, string>();
-    const graph = graphOf(x)!;
-    for (const module of graph.completed) {
+    for (const { module, output } of graph.completed.slice(start)) {
       const path = modules.get(module);
       if (path === undefined) continue;
       const name = layers.get(path)!;
-      features.set(name, graph.outputOf(module) as Value);
+      features.set(name, output as Value);
       paths.set(name, path);
       modules.delete(module);
     }
@@ -261,13 +267,6 @@ function* upTo<Child>(
     names.delete(item[0]);
     if (names.size === 0) return;
   }
-}
-
-/** A model's keys that aren't those of the kept children; those of a child end in a dot. */
-function droppedOf(model: AnyModule, kept: ReadonlyMap<string, AnyModule>): string[] {
-  const members = [...model.members()].filter(([name]) => !kept.has(name));
-  const own = members.map(([name, member]) => (member instanceof Parameter ? name : `${name}.`));
-  return [...own, ...absentIn(model)];
 }
 
 /** What the keys of children begin with that the model was built without, such as an auxiliary head. */

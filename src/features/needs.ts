@@ -4,14 +4,14 @@
  */
 
 import { describe, listed, StateDictError, ValueError } from '../errors.ts';
-import { type Graph, parametersOf, type Value } from '../graph/graph.ts';
+import { type Graph, parametersOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { AnyModule } from '../nn/module.ts';
-import { valuesOf } from '../nn/output.ts';
+import { itemsOf, valuesOf } from '../nn/output.ts';
 import { Snapshot } from '../nn/snapshot.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
-import type { NodeNames } from './node-names.ts';
+import type { NamedNode, NodeNames } from './node-names.ts';
 import type { TracedModel } from './traced-model.ts';
 
 const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputShape';
@@ -26,18 +26,24 @@ export class Needs {
   readonly #shapes: readonly Shape[];
   /** For each node asked for, the one that it stands for, and how many have that one's name but for their numbers. */
   readonly #nodes = new Map<string, { readonly name: string; readonly count: number }>();
+  /** The names of all nodes, in the order in which they ran. */
+  readonly #order: readonly string[];
+  /** The names of those that the nodes asked for need, these included. */
+  readonly #needed: ReadonlySet<string>;
   readonly #snapshot: Snapshot;
 
   /** @param queries the nodes asked for; those that aren't there need nothing */
   constructor(model: AnyModule, { graph, names }: TracedModel, queries: Iterable<string>) {
     this.#model = model;
     this.#shapes = graph.inputs.map(({ shape }) => shape);
+    this.#order = names.nodes.map(({ name }) => name);
     // Parameters' values have no part in it, and change while they are loaded.
-    this.#snapshot = new Snapshot(model.dependencies().filter((part) => !(part instanceof Parameter)));
+    const dependencies = [model, ...model.strangersIn(graph, [])].flatMap((module) => module.dependencies());
+    this.#snapshot = new Snapshot(dependencies.filter((part) => !(part instanceof Parameter)));
     const taps = [...queries].flatMap((query) => {
-      const node = names.find(query);
+      const node = nodeOf(names, query);
       if (!node) return [];
-      this.#nodes.set(query, { name: node.name, count: names.count(node.name) });
+      this.#nodes.set(query, { name: node.name, count: countOf(names, node.name) });
       return valuesOf(node.output);
     });
     const program = prune(graph.program(taps));
@@ -49,10 +55,10 @@ export class Needs {
       if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
     }
     this.states = states;
-    const isNeeded = (child: AnyModule) =>
-      valuesOf(graph.outputOf(child) ?? []).some((value) => values.has(value)) ||
-      [...child.parameters(), ...child.buffers()].some((state) => states.has(state));
-    this.children = new Set([...model.children()].filter(isNeeded));
+    const isNeeded = (output: unknown) => valuesIn(output).some((value) => values.has(value));
+    this.#needed = new Set(names.nodes.flatMap(({ name, output }) => (isNeeded(output) ? name : [])));
+    const isRead = (child: AnyModule) => [...child.parameters(), ...child.buffers()].some((state) => states.has(state));
+    this.children = new Set([...model.children()].filter((child) => isNeeded(graph.outputOf(child)) || isRead(child)));
   }
 
   /** True as long as the model is what it was. */
@@ -60,12 +66,18 @@ export class Needs {
     return this.#snapshot.isCurrent;
   }
 
-  /** Whether a trace that ended early came to what these stand for. */
+  /** Whether the node of that name is needed, where inputs are as they were. */
+  has(name: string): boolean {
+    return this.#needed.has(name);
+  }
+
+  /** Whether a trace that ended early began as this one, and came to what these nodes stand for. */
   areReached(queries: Iterable<string>, names: NodeNames): boolean {
-    return [...queries].every((query) => {
-      const node = names.find(query);
+    const isDone = (query: string) => {
+      const node = nodeOf(names, query);
       return node && node.name === this.#nodes.get(query)?.name;
-    });
+    };
+    return names.nodes.every(({ name }, i) => name === this.#order[i]) && [...queries].every(isDone);
   }
 
   /** The error for a model that ended early: it can't do with fewer inputs. */
@@ -77,20 +89,16 @@ export class Needs {
     );
   }
 
-  /**
-   * @param isWhole false for a trace that ended early
-   * @throws {@link ValueError} where another number of nodes has a name, so that it may be another one's
-   */
-  checkNames(queries: Iterable<string>, names: NodeNames, isWhole: boolean): void {
+  /** @throws {@link ValueError} where another number of nodes has a name, so that it may be another one's */
+  checkNames(queries: Iterable<string>, names: NodeNames): void {
     for (const query of queries) {
       const traced = this.#nodes.get(query);
-      const count = names.count(query);
+      const count = countOf(names, query);
       // The first input is the first one whatever follows.
-      if (traced?.name !== query || query === names.nodes[0]!.name) continue;
-      if (count === traced.count || (!isWhole && count < traced.count)) continue;
+      if (traced?.name !== query || query === names.nodes[0]!.name || count === traced.count) continue;
       throw new ValueError(
         `FeatureExtractor: expected as many nodes named ${describe(query)} but for their numbers as for ` +
-          `${this.#inputs}, ${traced.count}, got ${count}, of which another one may have the name; ${WAY_OUT}`,
+          `${formatInputs(this.#shapes)}, ${traced.count}, got ${count}, of which another one may have the name; ${WAY_OUT}`,
       );
     }
   }
@@ -105,13 +113,32 @@ export class Needs {
     const others = [...this.#model.namedState()].filter(([, state]) => read.has(state) && !this.states.has(state));
     if (others.length === 0) return;
     throw new StateDictError(
-      `FeatureExtractor: expected features to need the state that they need for ${this.#inputs}, ` +
+      `FeatureExtractor: expected features to need the state that they need for ${formatInputs(this.#shapes)}, ` +
         `got features that need ${listed(others.map(([path]) => path))} besides; ${WAY_OUT}`,
     );
   }
+}
 
-  get #inputs(): string {
-    const shapes = this.#shapes.map(formatShape);
-    return shapes.length === 1 ? `an input of ${shapes[0]}` : `inputs of ${shapes.join(' and ')}`;
-  }
+/**
+ * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
+ */
+export function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode | undefined {
+  return [...nodes].reverse().find(({ name }) => name === query || name.startsWith(`${query}.`)) ?? modules.get(query);
+}
+
+/** How many nodes have a name but for the numbers at its end. */
+function countOf({ nodes }: NodeNames, name: string): number {
+  const base = (one: string) => one.replace(/(_\d+)+$/, '');
+  return nodes.filter((node) => base(node.name) === base(name)).length;
+}
+
+/** `an input of [1, 3, 224, 224]`, or `inputs of … and …`. */
+export function formatInputs(shapes: readonly Shape[]): string {
+  const all = shapes.map(formatShape);
+  return all.length === 1 ? `an input of ${all[0]}` : `inputs of ${all.join(' and ')}`;
+}
+
+/** All values that an output holds, whatever else it holds. */
+function valuesIn(output: unknown): Value[] {
+  return output instanceof Value ? [output] : itemsOf(output).flatMap(valuesIn);
 }

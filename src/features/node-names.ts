@@ -32,30 +32,26 @@ export class NodeNames implements Watch {
   readonly modules = new Map<string, NamedNode>();
   readonly #paths: ReadonlyMap<object, string>;
   readonly #outer: Watch | null;
+  readonly #isShown: (name: string) => boolean;
   /** The modules that run now, the outermost first. */
   readonly #running: NamedModule[] = [];
   /** The last suffix of each name. */
   readonly #suffixes = new Map<string, number>();
 
-  /** @param outer who watches the same trace from further out */
-  constructor(model: NamedModule, inputs: readonly Value[], outer: Watch | null) {
+  /**
+   * @param outer who watches the same trace from further out
+   * @param isShown whether a node of that name is one of the outer model's nodes, too
+   */
+  constructor(
+    model: NamedModule,
+    inputs: readonly Value[],
+    outer: Watch | null,
+    isShown: (name: string) => boolean = () => true,
+  ) {
     this.#paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
     this.#outer = outer;
+    this.#isShown = isShown;
     for (const input of inputs) this.#add('x', input);
-  }
-
-  /**
-   * The node that a name stands for: the last one that it names or that lies below it; or else a module inside of one.
-   */
-  find(query: string): NamedNode | undefined {
-    const isMeant = ({ name }: NamedNode) => name === query || name.startsWith(`${query}.`);
-    return [...this.nodes].reverse().find(isMeant) ?? this.modules.get(query);
-  }
-
-  /** How many nodes have a name but for the numbers at its end. */
-  count(name: string): number {
-    const base = (one: string) => one.replace(/(_\d+)+$/, '');
-    return this.nodes.filter((node) => base(node.name) === base(name)).length;
   }
 
   get isQuiet(): boolean {
@@ -70,9 +66,9 @@ export class NodeNames implements Watch {
   complete(module: NamedModule, output: unknown): void {
     const path = this.#paths.get(module);
     const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
-    if (path && isNode) this.#add(path, output);
-    else if (path && !this.modules.has(path)) this.modules.set(path, { name: path, output, path });
-    this.#outer?.complete?.(module, output);
+    const name = path && isNode ? this.#add(path, output) : null;
+    if (path && !isNode && !this.modules.has(path)) this.modules.set(path, { name: path, output, path });
+    if (!this.#isHidden(name)) this.#outer?.complete?.(module, output);
   }
 
   exit(module: NamedModule): void {
@@ -83,8 +79,16 @@ export class NodeNames implements Watch {
   apply(name: string, output: unknown): void {
     const inner = [...this.#running].reverse().find((module) => this.#paths.has(module));
     const path = inner && this.#paths.get(inner);
-    if (!this.#running.some((module) => this.#isLeaf(module))) this.#add(path ? `${path}.${name}` : name, output);
-    this.#outer?.apply?.(name, output);
+    const isInside = this.#running.some((module) => this.#isLeaf(module));
+    const node = isInside ? null : this.#add(path ? `${path}.${name}` : name, output);
+    // What runs inside of a leaf is no node of an outer model either, even where the leaf is hidden from it.
+    const isHidden = isInside ? this.#outer instanceof NodeNames : this.#isHidden(node);
+    if (!isHidden) this.#outer?.apply?.(name, output);
+  }
+
+  /** Whether a node isn't told to who names those of an outer model. Others watch all that runs. */
+  #isHidden(name: string | null): boolean {
+    return name !== null && this.#outer instanceof NodeNames && !this.#isShown(name);
   }
 
   /** The model itself is none, nor a module that isn't below it and so has no path to be named by. */
@@ -92,7 +96,8 @@ export class NodeNames implements Watch {
     return Boolean(this.#paths.get(module) && module.isLeaf?.());
   }
 
-  #add(qualifiedName: string, output: unknown): void {
+  /** Adds a node, and returns its name. */
+  #add(qualifiedName: string, output: unknown): string {
     // torchvision takes a number at a name's end for a suffix, so a leaf `conv_2` is `conv`.
     const base = /^(.+)_\d+$/.exec(qualifiedName)?.[1] ?? qualifiedName;
     const last = this.#suffixes.get(base);
@@ -102,5 +107,6 @@ export class NodeNames implements Watch {
     const [, shorter, suffix] = /^(.+)_(\d+)$/.exec(name) ?? [];
     if (shorter) this.#suffixes.set(shorter, Math.max(this.#suffixes.get(shorter) ?? 0, Number(suffix)));
     this.nodes.push({ name, output, path: qualifiedName });
+    return name;
   }
 }

@@ -3,15 +3,15 @@
  * model is run up to its features is each one's own.
  */
 
-import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { describe, listed, ValueError } from '../errors.ts';
 import { macsOf, parametersOf, reductionsOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/execution.ts';
 import type { AnyModule } from '../nn/module.ts';
-import { graphOf } from '../nn/output.ts';
+import { graphOf, valuesOf } from '../nn/output.ts';
 import { traced } from '../nn/traced.ts';
 import { withDefaults } from '../options.ts';
-import { numel, type Shape } from '../tensor/shape.ts';
+import { checkInputShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
 /** What a feature is returned as. */
@@ -102,16 +102,17 @@ export class Taps<Name extends FeatureName> {
   }
 
   /**
-   * What each feature will be for inputs of these shapes, which were checked.
+   * What each feature will be for inputs of these shapes.
    *
    * @param deviating the names of those that aren't the model's own
    */
   info(inputShapes: readonly Shape[], deviating: readonly Name[]): FeatureInfo<Name>[] {
+    for (const shape of inputShapes) checkInputShape(this.#owner, shape);
     const { graph, output } = traced(this.#root, inputShapes, (values) => this.#trace(values, this.layers, true));
     const { features, paths, partsOf } = output;
-    const whole = graph.program([]);
-    this.#root.strangersIn(graph, parametersOf(whole));
-    const reductions = reductionsOf(whole);
+    const reductions = reductionsOf(graph.program([]));
+    const all = [...features.values()].flatMap(valuesOf);
+    this.#root.strangersIn(graph, parametersOf(prune(graph.program(all))));
     return [...features].map(([name, value]) => {
       if (!(value instanceof Value)) {
         throw new ValueError(
@@ -132,17 +133,6 @@ export class Taps<Name extends FeatureName> {
         deviates: deviating.includes(name),
       };
     });
-  }
-
-  /** @throws {@link ShapeError} where no input has that shape */
-  checkShape(inputShape: Shape): void {
-    const isSize = (size: number, axis: number) => Number.isSafeInteger(size) && size >= Math.min(axis, 1);
-    if (!Array.isArray(inputShape) || inputShape.length === 0 || ![...inputShape].every(isSize)) {
-      throw new ShapeError(
-        `${this.#owner}: expected an input of shape [N, C, …] in which no axis but N is empty, ` +
-          `got ${describe(inputShape)}`,
-      );
-    }
   }
 
   /** The layers of the features that `only` names: all unless given. */

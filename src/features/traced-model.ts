@@ -39,13 +39,19 @@ export interface TracedModel {
 /**
  * A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes.
  *
- * @param inputShapes unless given, inputs of the usual shape: as many as the forward names, or as it can run on
+ * @param inputShapes unless given, inputs of the usual shape
+ * @param inputCount how many of these, or with how many fewer it can run: as many as the forward names, unless given
  */
-export function tracedModel(name: string, model: AnyModule, inputShapes: readonly Shape[] | undefined): TracedModel {
+export function tracedModel(
+  name: string,
+  model: AnyModule,
+  inputShapes: readonly Shape[] | undefined,
+  inputCount = Math.max(1, model.forward.length),
+): TracedModel {
   for (const shape of inputShapes ?? []) checkShape(`${name}: inputShape`, shape);
   const usual = usualShape(model);
   let failure: unknown = null;
-  for (let count = inputShapes?.length ?? Math.max(1, model.forward.length); count > 0; count--) {
+  for (let count = inputShapes?.length ?? inputCount; count > 0; count--) {
     const shapes = inputShapes ?? Array.from({ length: count }, () => usual);
     const graph = new Graph(shapes);
     const names = new NodeNames(model, graph.inputs, null);

@@ -67,23 +67,28 @@ export interface Watch {
   apply?(name: string, output: unknown): void;
 }
 
+/** What a module returned. */
+export interface Completion {
+  readonly module: object;
+  readonly output: unknown;
+  /** How many nodes had been recorded. */
+  readonly position: number;
+}
+
 /** What a trace records into. */
 export class Graph {
   /** @internal */
   watch: Watch | null = null;
   readonly inputs: readonly Value[];
-  readonly #nodes: Node[] = [];
+  /** All nodes recorded so far, in order. */
+  readonly nodes: Node[] = [];
   /** What lays a value out along another axis; none as long as all values have the usual one. */
   #relay: Op<RelayAttrs> | null = null;
-  readonly #completed = new Map<object, { readonly output: unknown; readonly position: number }>();
+  /** What modules returned, in order; a module that ran again comes again. */
+  readonly completed: Completion[] = [];
 
   constructor(inputShapes: readonly Shape[]) {
     this.inputs = inputShapes.map((shape) => new Value(this, shape));
-  }
-
-  /** All nodes recorded so far, in order. */
-  get nodes(): readonly Node[] {
-    return this.#nodes;
   }
 
   /** Records an op and returns its output. @throws ShapeError as the op's shape rule does */
@@ -97,36 +102,25 @@ export class Graph {
     const isLaid = (x: Value) => x.axis === axis || op.axis === 'each';
     const laid = inputs.map((x) => (isLaid(x) ? x : this.record(this.#relay!, [x], { axis }, null)));
     const output = new Value(this, Object.freeze([...shape]), op.view?.(laid[0]!, shape, attrs).axis ?? axis);
-    this.#nodes.push({ op, attrs, inputs: laid, epilogue: NO_EPILOGUE, output, position: this.#nodes.length });
+    this.nodes.push({ op, attrs, inputs: laid, epilogue: NO_EPILOGUE, output, position: this.nodes.length });
     if (name !== null) this.watch?.apply?.(name, output);
     return output;
   }
 
-  /** Remembers what a module returned first, and where it ended last. */
+  /** Remembers what a module returned. */
   complete(module: object, output: unknown): void {
-    const first = this.#completed.get(module) ?? { output };
-    this.#completed.set(module, { output: first.output, position: this.#nodes.length });
+    this.completed.push({ module, output, position: this.nodes.length });
     this.watch?.complete?.(module, output);
   }
 
   /** What a module returned first while tracing, or undefined where it wasn't called. */
   outputOf(module: object): unknown {
-    return this.#completed.get(module)?.output;
-  }
-
-  /** How many nodes had been recorded when a module returned for the last time, or undefined where it wasn't called. */
-  positionOf(module: object): number | undefined {
-    return this.#completed.get(module)?.position;
-  }
-
-  /** Modules in the order in which they completed first. */
-  get completed(): Iterable<object> {
-    return this.#completed.keys();
+    return this.completed.find((one) => one.module === module)?.output;
   }
 
   /** The program that computes `taps`, before any pass. */
   program(taps: readonly Value[]): Program {
-    return { inputs: this.inputs, nodes: this.#nodes, taps };
+    return { inputs: this.inputs, nodes: this.nodes, taps };
   }
 }
 

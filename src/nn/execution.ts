@@ -8,7 +8,7 @@ import { CompiledModel } from '../plan/compiled-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Holding } from '../plan/weight-memory.ts';
 import type { Parameter } from '../tensor/parameter.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import { checkInputShape, formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Materialized, materialize, valuesOf } from './output.ts';
 import { type Dependency, Snapshot } from './snapshot.ts';
@@ -177,8 +177,10 @@ export class Execution<Out> {
   #segmentsOf(graph: Graph, { nodes }: Program): Segment[] {
     // A node may run earlier than it was traced.
     const until = (position: number) => nodes.reduce((last, node, i) => (node.position < position ? i + 1 : last), 0);
+    // Where it ended last.
+    const positions = new Map(graph.completed.map(({ module, position }) => [module, position]));
     return [...this.#root.namedChildren()]
-      .map(([child, module]) => ({ child, position: graph.positionOf(module) }))
+      .map(([child, module]) => ({ child, position: positions.get(module) }))
       .filter(({ position }) => position !== undefined)
       .sort((a, b) => a.position! - b.position!)
       .map(({ child, position }) => ({ child, nodes: until(position!) }));
@@ -192,12 +194,12 @@ export class Execution<Out> {
    */
   packing(inputShapes: readonly (Shape | readonly Shape[])[]): Packing {
     const calls = inputShapes.map((shape) => (Array.isArray(shape[0]) ? shape : [shape]) as readonly Shape[]);
+    const plans = calls.map((shapes) => this.#entry(shapes, this.#whole).plan);
     this.#packedFor = calls.flat();
     const empty = this.#packedFor.find(([images]) => images === 0);
     if (empty) {
       throw new ShapeError(`loadStateDictAsync: expected inputShapes of at least one image, got ${formatShape(empty)}`);
     }
-    const plans = calls.map((shapes) => this.#entry(shapes, this.#whole).plan);
     const constants = plans.flatMap(({ constants }) => constants);
     const weights = new Set(constants.flatMap(({ weight }) => weight ?? []));
     // Another op reads it as it is.
@@ -218,14 +220,7 @@ export class Execution<Out> {
 
   /** The entry kept for these shapes, or a new one. */
   #entry(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
-    for (const shape of shapes) {
-      if (shape.length === 0 || shape.includes(0, 1)) {
-        throw new ShapeError(
-          `${this.#root.constructor.name}: expected an input of one axis or more, of which none but the first ` +
-            `is empty, got ${formatShape(shape)}`,
-        );
-      }
-    }
+    for (const shape of shapes) checkInputShape(this.#root.constructor.name, shape);
     const key = `${recording.name} ${shapes.join(' ')} ${this.#generation}`;
     const entry = this.#entries.get(key) ?? this.#compiled(shapes, recording);
     this.#entries.delete(key);
@@ -238,9 +233,14 @@ export class Execution<Out> {
   #compiled(shapes: readonly Shape[], recording: Recording<unknown>): Entry {
     const { graph, output } = traced(this.#root, shapes, (values) => recording.record(values));
     const program = graph.program(valuesOf(output));
-    const isWhole = recording === this.#whole;
+    let whole = program;
+    try {
+      if (this.model.isBudgeted) whole = programOf(shapes, this.#whole);
+    } catch {
+      // The whole doesn't take inputs of these shapes, though what is recorded of it does.
+    }
     const plan = this.model.plan(program, {
-      whole: isWhole || !this.model.isBudgeted ? program : programOf(shapes, this.#whole),
+      whole,
       resized: (others) => programOf(others, recording),
     });
     const strangers = this.#root.strangersIn(graph, plan.parameters).flatMap((module) => module.dependencies());

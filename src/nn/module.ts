@@ -193,7 +193,8 @@ export abstract class Module<Out = Value> extends Registered {
   strangersIn(graph: Graph, parameters: Iterable<Parameter>): readonly AnyModule[] {
     const known = new Set<unknown>(this.modules());
     for (const [, state] of this.namedState()) known.add(state);
-    const strangers = ([...graph.completed] as AnyModule[]).filter((module) => !known.has(module));
+    const ran = new Set(graph.completed.map(({ module }) => module as AnyModule));
+    const strangers = [...ran].filter((module) => !known.has(module));
     const lost = [...parameters].filter((parameter) => !known.has(parameter) && !(parameter instanceof Constant));
     if (lost.length === 0) return strangers;
     // The outermost module completes last.
@@ -238,8 +239,7 @@ export abstract class Module<Out = Value> extends Registered {
     checkName(name);
     if (this.hasItems) this.#members.register(name, module);
     else {
-      const isMember = this.#members.registered.has(name) || Reflect.get(this, name) === null;
-      if (name in this && !isMember) throw new KeyError(`attribute '${name}' already exists`);
+      if (name in this && !this.#holds(name)) throw new KeyError(`attribute '${name}' already exists`);
       Reflect.set(this, name, module);
     }
     return this;
@@ -259,11 +259,16 @@ export abstract class Module<Out = Value> extends Registered {
     }
     const [parents, name] = splitPath(path);
     const parent = this.#follow('setSubmodule', parents, path);
-    const isThere = parent.#members.registered.has(name) || (!parent.hasItems && Reflect.get(parent, name) === null);
-    if (!isThere || parent.#members.registered.get(name) instanceof Parameter)
+    if (!parent.#holds(name) || parent.members().get(name) instanceof Parameter) {
       throw parent.#noChild('setSubmodule', name, path, this);
+    }
     parent.addModule(name, module);
     return this;
+  }
+
+  /** Whether a member has that name, or had it until it was set to null. */
+  #holds(name: string): boolean {
+    return this.members().has(name) || (!this.hasItems && Reflect.get(this, name) === null);
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
@@ -398,7 +403,7 @@ export abstract class Module<Out = Value> extends Registered {
     if (typeof path !== 'string') throw new KeyError(`${method}: expected a dotted path, got ${describe(path)}`);
     let module: AnyModule = this;
     for (const name of to === '' ? [] : to.split('.')) {
-      const member = module.#members.registered.get(name);
+      const member = module.members().get(name);
       if (!(member instanceof Module)) throw module.#noChild(method, name, path, this);
       module = member;
     }

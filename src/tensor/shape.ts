@@ -11,6 +11,15 @@ export function checkShape(name: string, shape: unknown): void {
   throw new ShapeError(`${name}: expected sizes that are whole numbers >= 0, got ${describe(shape)}`);
 }
 
+/** @throws {@link ShapeError} where no module's input has that shape */
+export function checkInputShape(name: string, shape: Shape): void {
+  checkShape(name, shape);
+  if (shape.length > 0 && !shape.includes(0, 1)) return;
+  throw new ShapeError(
+    `${name}: expected an input of shape [N, C, …] in which no axis but N is empty, got ${formatShape(shape)}`,
+  );
+}
+
 /** The product of all sizes: 1 for a scalar's `[]`. */
 export function numel(shape: Shape): number {
   let n = 1;

@@ -797,16 +797,17 @@ describe('beyond torchvision: featureInfo', () => {
 
   it('refuses a shape that no image has', () => {
     const features = getter({ layer1: 'x' });
-    for (const [shape, printed] of [
-      [[], '[]'],
-      [[1, 3, NaN, 32], '[1, 3, NaN, 32]'],
-      [[1, 3, 32.5, 32], '[1, 3, 32.5, 32]'],
-      [[0, 3, 0, 32], '[0, 3, 0, 32]'],
-      [[1, 3, -32, 32], '[1, 3, -32, 32]'],
+    const sizes = 'sizes that are whole numbers >= 0';
+    const axes = 'an input of shape [N, C, …] in which no axis but N is empty';
+    for (const [shape, expected, printed] of [
+      [[], axes, '[]'],
+      [[1, 3, NaN, 32], sizes, '[1, 3, NaN, 32]'],
+      [[1, 3, 32.5, 32], sizes, '[1, 3, 32.5, 32]'],
+      [[0, 3, 0, 32], axes, '[0, 3, 0, 32]'],
+      [[1, 3, -32, 32], sizes, '[1, 3, -32, 32]'],
     ] as const) {
       expect(thrown(() => features.featureInfo(shape))).toBe(
-        'ShapeError: IntermediateLayerGetter: expected an input of shape [N, C, …] in which no axis but N ' +
-          `is empty, got ${printed}`,
+        `ShapeError: IntermediateLayerGetter: expected ${expected}, got ${printed}`,
       );
     }
   });

@@ -1,0 +1,389 @@
+/**
+ * Features of models that don't run once, in a row, on one image: several runs in one trace, modules that run before
+ * their place, other inputs, extractors of extractors. Each convolution multiplies by one number, so that values tell
+ * which layers ran.
+ */
+
+import { describe, expect, it } from 'vitest';
+import { createFeatureExtractor, getGraphNodeNames } from '../../src/features/feature-extractor.ts';
+import { featuresOnly } from '../../src/features/features-only.ts';
+import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import type { Value } from '../../src/graph/graph.ts';
+import { Sequential } from '../../src/nn/container.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
+import { add, mul, relu, sub } from '../../src/nn/functional.ts';
+import { type AnyModule, Module } from '../../src/nn/module.ts';
+import { MaxPool2d } from '../../src/nn/pooling.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { thrown } from '../support/thrown.ts';
+
+/** Multiplies by a number, and sums up windows of `side` × `side`. */
+function times(factor: number, side = 1, stride = 1): Conv2d {
+  const conv = new Conv2d(1, 1, side, { bias: false, stride });
+  conv.weight.tensor = tensor(new Float32Array(side ** 2).fill(factor), conv.weight.shape);
+  return conv;
+}
+
+/** A square image of one value. */
+function square(value: number, side = 1): Tensor {
+  return tensor(new Float32Array(side ** 2).fill(value), [1, 1, side, side]);
+}
+
+/** The features' first values by name. */
+function firsts(features: ReadonlyMap<string | number, unknown>): Record<string, number> {
+  return Object.fromEntries(Array.from(features, ([name, feature]) => [name, (feature as Tensor).data[0] as number]));
+}
+
+/** A getter, and what it warned of. */
+function watched(model: AnyModule, ...layers: readonly string[]) {
+  const warnings: string[] = [];
+  const onWarning = (message: string) => void warnings.push(message);
+  const returnLayers = new Map(layers.map((layer) => [layer, layer]));
+  return { getter: new IntermediateLayerGetter(model, returnLayers, { onWarning }), warnings };
+}
+
+describe('a getter', () => {
+  const pair = () =>
+    new Sequential([
+      ['a', times(2)],
+      ['b', times(3)],
+    ]);
+
+  it('that runs twice in one forward gives the values of each run', () => {
+    class Siamese extends Module {
+      readonly getter = new IntermediateLayerGetter(pair(), { b: 'f' });
+      forward(x: Value, y: Value): Value {
+        return sub(this.getter.call(x).get('f')!, this.getter.call(y).get('f')!);
+      }
+    }
+    expect([...new Siamese().call(square(1), square(5)).data]).toEqual([-24]);
+    class Beside extends Module {
+      readonly model = pair();
+      readonly getter = new IntermediateLayerGetter(this.model, { b: 'f' });
+      forward(x: Value): Value {
+        return sub(this.model.call(mul(x, 100)), this.getter.call(x).get('f')!);
+      }
+    }
+    expect([...new Beside().call(square(1)).data]).toEqual([594]);
+  });
+
+  it('warns where a layer ran before its place in the row', () => {
+    class Hinted extends Module {
+      readonly a = times(2);
+      readonly b = new Sequential(times(3));
+      constructor(readonly isInner: boolean) {
+        super();
+      }
+      forward(x: Value): Value {
+        const early = this.isInner ? (this.b.at(0) as Conv2d) : this.b;
+        const hint = early.call(mul(x, 10));
+        return add(this.b.call(this.a.call(x)), hint);
+      }
+    }
+    for (const [isInner, layer] of [
+      [false, 'b'],
+      [true, 'b.0'],
+    ] as const) {
+      const model = new Hinted(isInner);
+      const { getter, warnings } = watched(model, layer);
+      expect(firsts(getter.forward(square(1)))).toEqual({ [layer]: 6 });
+      expect(warnings).toHaveLength(1);
+    }
+    // A layer's first run is a node of the layer's name; a path stands for the last node below it.
+    const extractor = createFeatureExtractor(new Hinted(true), { returnNodes: ['b.0', 'b'] });
+    expect(firsts(extractor.call(square(1)))).toEqual({ 'b.0': 30, b: 6 });
+  });
+
+  it('compares with the model at a call, not at what is tried for an error message', () => {
+    class Large extends Module {
+      readonly c = times(1, 3);
+      forward(x: Value): Value {
+        return this.c.call(x.shape[2]! > 8 ? mul(x, 100) : x);
+      }
+    }
+    const { getter, warnings } = watched(new Large(), 'c');
+    expect(thrown(() => getter.forward(square(1)))).toContain('the smallest input that works is [1, 1, 3, 3]');
+    expect(firsts(getter.forward(square(1, 16)))).toEqual({ c: 9 });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('warns of a model of several inputs', () => {
+    class Two extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      forward(x: Value, y: Value): Value {
+        return this.b.call(add(this.a.call(x), y));
+      }
+    }
+    const { getter, warnings } = watched(new Two(), 'a', 'b');
+    getter.forward(square(1));
+    expect(warnings).toEqual([
+      'IntermediateLayerGetter: expected the values of the model\'s forward, got others for "b" ' +
+        "(it isn't run by the model's forward); createFeatureExtractor gives its own",
+    ]);
+    expect(getter.featureInfo([1, 1, 1, 1]).map(({ deviates }) => deviates)).toEqual([false, true]);
+  });
+
+  it("of an extractor takes the whole model's state", () => {
+    const extractor = createFeatureExtractor(pair(), { returnNodes: ['a'] });
+    const getter = new IntermediateLayerGetter(extractor, { a: 'f' });
+    getter.loadStateDict({ 'a.weight': square(7), 'b.weight': square(1) });
+    expect(firsts(getter.forward(square(1)))).toEqual({ f: 7 });
+  });
+});
+
+describe('an extractor', () => {
+  class Block extends Module {
+    readonly c = times(5);
+    forward(x: Value): Value {
+      return relu(this.c.call(x));
+    }
+  }
+  class Sided extends Module {
+    readonly block = new Block();
+    readonly a = times(2);
+    forward(x: Value): Value {
+      const side = this.block.call(x);
+      return add(side, relu(this.a.call(x)));
+    }
+  }
+  const sided = () => createFeatureExtractor(new Sided(), { returnNodes: ['relu'] });
+
+  it('has the nodes that its features need, as a model of another one', () => {
+    expect(getGraphNodeNames(sided())).toEqual(['x', 'a', 'relu']);
+    expect(firsts(createFeatureExtractor(sided(), { returnNodes: ['relu'] }).call(square(1)))).toEqual({ relu: 2 });
+    class Detector extends Module {
+      readonly backbone = sided();
+      readonly head = times(11);
+      forward(x: Value): Value {
+        return this.head.call(this.backbone.call(x).get('relu')!);
+      }
+    }
+    expect(getGraphNodeNames(new Detector())).toEqual(['x', 'backbone.a', 'backbone.relu', 'head']);
+    const outer = createFeatureExtractor(new Detector(), { returnNodes: ['backbone', 'head'] });
+    expect(firsts(outer.call(square(1)))).toEqual({ backbone: 2, head: 22 });
+  });
+
+  it('is a place on the way to its modules', () => {
+    const parent = new Sequential([['net', createFeatureExtractor(new Sided(), { returnNodes: ['relu'] })]] as never);
+    expect([...parent.namedModules()].map(([path]) => path)).toEqual(['', 'net', 'net.a']);
+    parent.setSubmodule('net.a', times(7));
+    expect((parent.getSubmodule('net.a') as Conv2d).weight.values()).toEqual(new Float32Array([7]));
+    expect(firsts(parent.call(square(1)) as never)).toEqual({ relu: 7 });
+    expect(thrown(() => parent.getSubmodule('net.block'))).toContain('the children of FeatureExtractor are "a"');
+  });
+
+  it('names what runs in a module that is called with an object of values', () => {
+    class Fuse extends Module {
+      readonly c = times(5);
+      forward({ high, low }: { readonly high: Value; readonly low: Value }): Value {
+        return relu(add(this.c.call(high), low));
+      }
+    }
+    class Fusing extends Module {
+      readonly a = times(2);
+      readonly fuse = new Fuse();
+      forward(x: Value): Value {
+        return relu(mul(this.fuse.call({ high: this.a.call(x), low: x }), -1));
+      }
+    }
+    const model = new Fusing();
+    expect(getGraphNodeNames(model)).toEqual(['x', 'a', 'fuse.c', 'fuse.add', 'fuse.relu', 'mul', 'relu']);
+    const extractor = createFeatureExtractor(model, { returnNodes: ['fuse', 'relu'] });
+    expect(firsts(extractor.call(square(1)))).toEqual({ fuse: 11, relu: 0 });
+  });
+
+  it('takes children that return anything, as long as no feature is of them', () => {
+    class Head extends Module<unknown> {
+      readonly c = times(2);
+      constructor(readonly wrap: (y: Value) => unknown) {
+        super();
+      }
+      forward(x: Value): unknown {
+        return this.wrap(this.c.call(x));
+      }
+    }
+    class Model extends Module {
+      readonly d = times(3);
+      constructor(
+        readonly head: Head,
+        readonly unwrap: (part: any) => Value,
+      ) {
+        super();
+      }
+      forward(x: Value): Value {
+        return this.d.call(this.unwrap(this.head.call(x)));
+      }
+    }
+    const models = [
+      new Model(new Head((y) => [y, null]), ([y]) => y),
+      new Model(new Head((y) => ({ y, shape: y.shape })), ({ y }) => y),
+      new Model(new Head((y) => new Set([y])), ([y]) => y),
+    ];
+    for (const model of models) {
+      const extractor = createFeatureExtractor(model, { returnNodes: ['d'] });
+      expect([...extractor.stateShapes().keys()]).toEqual(['d.weight', 'head.c.weight']);
+      expect(firsts(extractor.call(square(1)))).toEqual({ d: 6 });
+    }
+  });
+
+  it('refuses an input that is too small where what it came to is not what the trace began with', () => {
+    class Wide extends Module {
+      readonly stem = times(2);
+      readonly deep = times(10);
+      readonly head = times(1, 9);
+      forward(x: Value): Value {
+        const y = x.shape[3]! > 2 ? relu(this.stem.call(x)) : x;
+        return this.head.call(relu(this.deep.call(y)));
+      }
+    }
+    const extractor = createFeatureExtractor(new Wide(), { returnNodes: ['relu', 'deep'], inputShape: [1, 1, 16, 16] });
+    expect(thrown(() => extractor.call(square(1)))).toContain('ShapeError: conv2d: expected an input of at least 9x9');
+    // The head isn't needed, and what ran before it is the same.
+    expect(firsts(extractor.call(square(1, 4)))).toEqual({ relu: 2, deep: 20 });
+  });
+
+  it('asks again what it needs where compile tells of a change, or a module of an array changes', () => {
+    class Config {
+      isDeep = false;
+    }
+    class Configured extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      readonly config = new Config();
+      forward(x: Value): Value {
+        const y = this.a.call(x);
+        return relu(this.config.isDeep ? this.b.call(y) : y);
+      }
+    }
+    const configured = new Configured();
+    const extractor = createFeatureExtractor(configured, { returnNodes: ['relu'] });
+    configured.config.isDeep = true;
+    expect([...extractor.compile().stateShapes().keys()]).toEqual(['a.weight', 'b.weight']);
+    expect(firsts(extractor.call(square(1)))).toEqual({ relu: 6 });
+
+    class Helper extends Module<boolean> {
+      isDeep = false;
+      forward(_: Value): boolean {
+        return this.isDeep;
+      }
+    }
+    class Helped extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      readonly helpers = [new Helper()];
+      forward(x: Value): Value {
+        const y = this.a.call(x);
+        return relu(this.helpers[0]!.call(x) ? this.b.call(y) : y);
+      }
+    }
+    const helped = new Helped();
+    const helping = createFeatureExtractor(helped, { returnNodes: ['relu'] });
+    expect(firsts(helping.call(square(1)))).toEqual({ relu: 2 });
+    helped.helpers[0]!.isDeep = true;
+    expect(firsts(helping.call(square(1)))).toEqual({ relu: 6 });
+  });
+
+  /** `b` runs where there is a second input. */
+  class Gated extends Module {
+    readonly a = times(2);
+    readonly b = times(3);
+    forward(x: Value, y: Value | null = null): Value {
+      const s = this.a.call(x);
+      return y ? add(s, this.b.call(y)) : s;
+    }
+  }
+
+  it('gives some features of inputs that the others do not run for, within a budget of memory, too', () => {
+    const inputShape = [square(1).shape, square(1).shape];
+    const extractor = createFeatureExtractor(new Gated(), { returnNodes: ['a', 'b'], inputShape });
+    expect(firsts(extractor.forward(square(1), { only: ['a'] }))).toEqual({ a: 2 });
+    extractor.compile({ memoryBudgetBytes: 1 << 20 });
+    expect(firsts(extractor.forward(square(1), { only: ['a'] }))).toEqual({ a: 2 });
+    const shallow = new IntermediateLayerGetter(new Sequential(times(2), times(1, 9)), { 0: 'a', 1: 'b' });
+    shallow.compile({ memoryBudgetBytes: 1 << 20 });
+    expect(firsts(shallow.forward(square(1), { only: ['a'] }))).toEqual({ a: 2 });
+  });
+
+  it('takes null and undefined for inputs that are left out', () => {
+    const extractor = createFeatureExtractor(new Gated(), { returnNodes: ['a'] });
+    expect(firsts(extractor.forward(square(1), null as never))).toEqual({ a: 2 });
+    expect(firsts(extractor.forward(square(1), undefined as never, { only: ['a'] }))).toEqual({ a: 2 });
+  });
+
+  it('says of a layer that is there and does not run, which inputs it was traced with', () => {
+    const message = (inputs: string) =>
+      'ValueError: createFeatureExtractor: node: "b" is not present in model; its nodes are "x", "a"; "b" doesn\'t run ' +
+      `for ${inputs}: give the shapes of inputs for which it does as inputShape`;
+    expect(thrown(() => createFeatureExtractor(new Gated(), { returnNodes: ['b'] }))).toBe(
+      message('an input of [1, 1, 224, 224]'),
+    );
+  });
+
+  it('has reports where a branch that no feature needs has modules of its own', () => {
+    class Tailed extends Module {
+      readonly a = times(2);
+      readonly tail = [times(3)];
+      forward(x: Value): Value {
+        return this.tail[0]!.call(this.a.call(x));
+      }
+    }
+    const extractor = createFeatureExtractor(new Tailed(), { returnNodes: ['a'] });
+    expect(extractor.featureInfo([1, 1, 4, 4]).map(({ name }) => name)).toEqual(['a']);
+    expect(firsts(extractor.call(square(1)))).toEqual({ a: 2 });
+  });
+
+  it('takes an assignment back', () => {
+    const extractor = sided() as ReturnType<typeof sided> & Record<'more', unknown>;
+    extractor.more = times(1);
+    expect(thrown(() => extractor.stateShapes())).toContain('got "more" on the extractor');
+    extractor.more = null;
+    expect([...extractor.stateShapes().keys()]).toEqual(['a.weight']);
+  });
+});
+
+describe('featuresOnly', () => {
+  it('gives the layers themselves where their names end in numbers', () => {
+    class Numbered extends Module {
+      readonly conv_1 = times(2, 1, 2);
+      readonly conv_2 = times(3, 1, 2);
+      readonly conv_3 = times(5, 1, 2);
+      forward(x: Value): Value {
+        return this.conv_3.call(this.conv_2.call(this.conv_1.call(x)));
+      }
+    }
+    const some = featuresOnly(new Numbered(), { outIndices: [0, 1] });
+    expect(firsts(some.call(square(1, 16)))).toEqual({ 0: 2, 1: 6 });
+    expect(some.featureInfo.reduction()).toEqual([2, 4]);
+    expect(some.featureInfo.moduleName()).toEqual(['conv_1', 'conv_2']);
+    expect(some.featureInfo([1, 1, 16, 16]).map(({ reduction }) => reduction)).toEqual([2, 4]);
+    expect(firsts(featuresOnly(new Numbered()).call(square(1, 16)))).toEqual({ 0: 2, 1: 6, 2: 30 });
+  });
+
+  it('traces a model with one input, as it is called', () => {
+    class Optional extends Module {
+      readonly conv = times(2);
+      readonly pool = new MaxPool2d(2);
+      readonly last = times(3);
+      forward(x: Value, y?: Value): Value {
+        const a = this.conv.call(x);
+        return this.last.call(this.pool.call(y ? add(a, this.conv.call(y)) : a));
+      }
+    }
+    expect(firsts(featuresOnly(new Optional()).call(square(1, 4)))).toEqual({ 0: 2, 1: 6 });
+  });
+});
+
+describe('loadStateDictAsync with inputShapes', () => {
+  it('refuses what is no shape', async () => {
+    const file = { tensors: new Map([['0.weight', square(2)]]), async *stream() {} };
+    const load = (inputShapes: unknown) =>
+      new Sequential(times(1)).loadStateDictAsync(file as never, { inputShapes } as never);
+    const sizes = 'Sequential: expected sizes that are whole numbers >= 0, got ';
+    await expect(load([[[1, 1, 1, 2], 1]])).rejects.toThrow(`${sizes}1`);
+    await expect(load([[1, 1, 1, 'x']])).rejects.toThrow(`${sizes}[1, 1, 1, "x"]`);
+    const axes = 'Sequential: expected an input of shape [N, C, …] in which no axis but N is empty, got ';
+    await expect(load([[1, 1, 0, 4]])).rejects.toThrow(`${axes}[1, 1, 0, 4]`);
+    await expect(load([[]])).rejects.toThrow(`${axes}[]`);
+  });
+});
