@@ -95,7 +95,7 @@ export function getGraphNodeNames(model: AnyModule, options: NodeNamesOptions = 
   return tracedModel('getGraphNodeNames', model, shapesOf(inputShape)).names.nodes.map(({ name }) => name);
 }
 
-/** @internal Records what it is given on a value: a model's own forward. */
+/** @internal Records a model's own forward on a value: featuresOnly takes strides away meanwhile. */
 export type Run = (forward: (x: Value) => void, x: Value) => void;
 
 /** How an extractor's model is traced. */
@@ -113,13 +113,14 @@ interface Tracing extends NodeNamesOptions {
  * @typeParam Name the features' names
  */
 export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Module<Map<Name, Value>> {
+  /** @internal Functions of the model have the extractor's path in a model around it, as torchvision's have. */
+  readonly isFlat = true;
   readonly #model: AnyModule;
   readonly #taps: Taps<any>;
   readonly #inputShapes: readonly Shape[] | undefined;
   readonly #inputCount: number | undefined;
   readonly #run: Run;
-  /** Null where nothing tells whether the model is what it was. */
-  #needs: Needs | null;
+  #needs: Needs;
 
   /** @internal */
   constructor(model: AnyModule, layers: ReadonlyMap<string, Name>, { inputShape, inputCount, run }: Tracing) {
@@ -165,6 +166,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   override forward(...given: readonly any[]): Map<Name, any> {
     const inputs = [...given];
     const options = inputs.length > 1 && isOptions(inputs.at(-1)) ? inputs.pop() : {};
+    // Inputs with a default may be left out so.
     while (inputs.length > 1 && (inputs.at(-1) ?? null) === null) inputs.pop();
     checkKinds(inputs);
     return this.#taps.forward(inputs, options);
@@ -205,6 +207,11 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     return new Map([...this.#model.members()].filter(([, member]) => isNeeded(member)));
   }
 
+  /** @internal The model's, whether a feature needs it or not: the model may change in steps. */
+  override member(name: string): Member | undefined {
+    return this.#model.member(name);
+  }
+
   override getSubmodule(path: string): AnyModule {
     return path === '' ? this : this.#model.getSubmodule(path);
   }
@@ -219,12 +226,6 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   override setSubmodule(path: string, module: AnyModule | null): this {
     this.#model.setSubmodule(path, module);
     return this;
-  }
-
-  /** Asks again what the features need of the model, besides. */
-  override compile(...options: Parameters<AnyModule['compile']>): this {
-    this.#needs = null;
-    return super.compile(...options);
   }
 
   /** Sets the training flag of the whole model. */
@@ -268,7 +269,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
           'addModule adds a module to the model',
       );
     }
-    if (!this.#needs?.isCurrent) {
+    if (!this.#needs.isCurrent) {
       const trace = tracedModel('FeatureExtractor', this.#model, this.#inputShapes, this.#inputCount);
       this.#needs = new Needs(this.#model, trace, this.returnNodes.keys());
     }
@@ -278,7 +279,7 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
   /** Records the model's own forward; features and their nodes in order of execution. */
   #trace(inputs: readonly Value[], layers: ReadonlyMap<string, Name>): Traced<Name> {
     const [x, ...others] = inputs;
-    const { graph } = x!;
+    const graph = graphOf(x)!;
     const start = graph.nodes.length;
     const outer = graph.watch;
     const needs = this.#needed();
@@ -288,10 +289,9 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     try {
       this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
-      // What follows the last node may need a larger input, and isn't computed. Which one is the last is told by the
-      // model as it is.
+      // What follows the last node may need a larger input, and isn't computed. `needs` knows which one is the last.
       isWhole = false;
-      if (!(error instanceof ShapeError)) throw needs.failure(inputs, error);
+      if (!(error instanceof ShapeError)) throw needs.inputCountError(inputs, error);
       if (!needs.areReached(layers.keys(), names)) throw error;
     } finally {
       graph.watch = outer;
@@ -302,10 +302,10 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
       const queries = listed(lost.map(({ query }) => query));
       throw new ValueError(`FeatureExtractor: expected every requested node to run, got no output of ${queries}`);
     }
+    // A trace that ended early has fewer nodes of each name.
     if (isWhole) needs.checkNames(layers.keys(), names);
-    const places = new Map<unknown, number>([...names.nodes, ...names.modules.values()].map((node, i) => [node, i]));
     // From the last to the first, as torchvision does: of two nodes with one name the earlier one stays.
-    const ordered = [...found].sort((a, b) => places.get(b.node)! - places.get(a.node)!);
+    const ordered = [...found].sort((a, b) => b.node!.at - a.node!.at);
     const outputs = new Map<Name, Value>();
     const paths = new Map<Name, string>();
     for (const { query, node } of ordered) {

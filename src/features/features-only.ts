@@ -6,6 +6,7 @@ import { type AnyModule, Module } from '../nn/module.ts';
 import { withDefaults } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { FeatureExtractor, type Run } from './feature-extractor.ts';
+import { nodeOf } from './needs.ts';
 import { timmStagesOf } from './stages.ts';
 import type { FeatureInfo } from './taps.ts';
 import { tracedModel, usualShape } from './traced-model.ts';
@@ -103,13 +104,18 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
   const infos = stages.map(({ layer, channels, reduction }, index) => {
     return { index, numChs: channels, reduction: Math.min(reduction, outputStride), module: layer };
   });
-  // A layer whose name ends in a number is a node of another name.
-  const nodeOf = (layer: string) => nodeNames.nodes.find(({ path }) => path === layer)?.name ?? layer;
-  const layers = new Map(names.map((name, i) => [nodeOf(stages[indices[i]!]!.layer), name] as const));
+  const modules = new Map(model.namedModules());
+  /** What to ask for to get a layer's output: the layer, unless that means another node. */
+  const queryFor = (layer: string) => {
+    const module = modules.get(layer);
+    const output = module && graph.outputOf(module);
+    if (!output || nodeOf(nodeNames, layer)?.output === output) return layer;
+    return [...nodeNames.nodes].reverse().find((node) => node.output === output)?.name ?? layer;
+  };
+  const layers = new Map(names.map((name, i) => [queryFor(stages[indices[i]!]!.layer), name] as const));
   const isDilated = sizes.some((size) => size > outputStride);
   const run = isDilated ? dilated(outputStride) : undefined;
-  // Stages are in order of execution.
-  const own = infos.filter(({ index }) => indices.includes(index));
+  const own = new Map(names.map((name, i) => [name, infos[indices[i]!]!] as const));
   const net = new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
   // Where it can't be dilated, it is said here.
   if (isDilated) net.featureInfo(shape);
@@ -140,29 +146,36 @@ function namesOf(outIndices: unknown, reductions: unknown, count: number): reado
 export class FeatureListNet<Name extends number = number> extends FeatureExtractor<Name> {
   override readonly featureInfo: StagesInfo<Name>;
 
-  /** @internal @param own those of the stages that were asked for */
+  /** @internal @param own those of the stages that were asked for, by their features' names */
   constructor(
     model: AnyModule,
     layers: ReadonlyMap<string, Name>,
     tracing: { readonly inputShape: Shape | undefined; readonly run: Run | undefined },
     stages: readonly StageInfo[],
-    own: readonly StageInfo[],
+    own: ReadonlyMap<Name, StageInfo>,
   ) {
     super(model, layers, { ...tracing, inputCount: 1 });
+    const infoOf = (shape: Shape): FeatureInfo<Name>[] =>
+      FeatureExtractor.prototype.featureInfo.call(this, shape) as never;
+    // The model may have changed. Features come in order of execution.
+    const current = (): StageInfo[] =>
+      infoOf(tracing.inputShape ?? usualShape(model)).map(({ name, channels, reduction }) => {
+        return { ...own.get(name)!, numChs: channels, reduction };
+      });
     const accessor = (key: keyof StageInfo) => (index?: number) => {
-      if (index === undefined) return own.map((stage) => stage[key]);
-      const stage = stages.at(index);
+      if (index === undefined) return current().map((stage) => stage[key]);
+      const found = stages.at(index);
+      const stage = current().find((one) => one.index === found?.index) ?? found;
       if (stage && Number.isInteger(index)) return stage[key];
       throw new ValueError(
         `featureInfo: expected an index from ${-stages.length} to ${stages.length - 1}, got ${describe(index)}`,
       );
     };
-    const infoOf = (shape: Shape) => FeatureExtractor.prototype.featureInfo.call(this, shape);
     this.featureInfo = Object.assign(infoOf, {
       channels: accessor('numChs'),
       reduction: accessor('reduction'),
       moduleName: accessor('module'),
-      getDicts: () => own.map((stage) => ({ ...stage })),
+      getDicts: current,
     }) as unknown as StagesInfo<Name>;
   }
 }

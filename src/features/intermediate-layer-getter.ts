@@ -3,7 +3,7 @@
  * takes dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { describe, listed, ValueError } from '../errors.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
@@ -184,6 +184,7 @@ export class IntermediateLayerGetter<
     if (!model) return this.#deviations;
     this.#model = null;
     const children = [...upTo(this.returnLayers, this.items())].map(([, child]) => child);
+    this.#deviations = [];
     // This is so for most, and soon found.
     if (runsInARow(model, children, inputShape)) return this.#deviations;
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
@@ -199,19 +200,21 @@ export class IntermediateLayerGetter<
         : !value
           ? `can't take what runs before it: ${problem?.message}`
           : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
-      // What a forward that failed didn't come to isn't known. Another input may tell; a second one never comes.
-      if (!modelsValue && failure instanceof ShapeError) this.#model = model;
-      return reason && (modelsValue || !failure || model.forward.length > 1) ? { name, module, reason } : [];
+      // What a forward that failed didn't come to isn't known, and another input may tell; but what a forward misses
+      // that takes several inputs, or others than values, never comes.
+      const isKnown = modelsValue || !failure || failure instanceof TypeError || failure instanceof ValueError;
+      if (!isKnown) this.#model = model;
+      return reason && isKnown ? { name, module, reason } : [];
     });
     return this.#deviations;
   }
 
-  /** At the first run, warns of what deviates. */
+  /** Warns of what deviates, once. */
   #warn(inputShape: Shape): void {
     const onWarning = this.#onWarning;
     const deviations = onWarning ? this.#compared(inputShape) : [];
-    if (!this.#model) this.#onWarning = null;
     if (deviations.length === 0) return;
+    this.#onWarning = null;
     const layers = deviations.map(({ module, reason }) => `"${module}" (it ${reason})`).join(', ');
     onWarning!(
       `IntermediateLayerGetter: expected the values of the model's forward, got others for ${layers}; ` +

@@ -7,9 +7,9 @@ import { describe, listed, StateDictError, ValueError } from '../errors.ts';
 import { type Graph, parametersOf, Value } from '../graph/graph.ts';
 import { prune } from '../graph/passes/prune.ts';
 import type { AnyModule } from '../nn/module.ts';
-import { itemsOf, valuesOf } from '../nn/output.ts';
+import { valuesOf } from '../nn/output.ts';
 import { Snapshot } from '../nn/snapshot.ts';
-import { Parameter } from '../tensor/parameter.ts';
+import { changes, Parameter } from '../tensor/parameter.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { NamedNode, NodeNames } from './node-names.ts';
 import type { TracedModel } from './traced-model.ts';
@@ -18,26 +18,28 @@ const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputS
 
 /** What some nodes of a model need of it, for inputs of some shapes. */
 export class Needs {
-  /** All parameters and buffers of each module that reads some. */
+  /** All parameters and buffers of each module that owns one that is read: a state dict has a layer's all or none. */
   readonly states: ReadonlySet<Parameter>;
-  /** The model's direct children that run, or whose state is read. */
+  /** The model's direct children that hold a needed node, or state that is read. */
   readonly children: ReadonlySet<unknown>;
   readonly #model: AnyModule;
   readonly #shapes: readonly Shape[];
-  /** For each node asked for, the one that it stands for, and how many have that one's name but for their numbers. */
+  /** By each query: the node that it stands for, and how many have its name when numbers at the ends are left out. */
   readonly #nodes = new Map<string, { readonly name: string; readonly count: number }>();
   /** The names of all nodes, in the order in which they ran. */
   readonly #order: readonly string[];
-  /** The names of those that the nodes asked for need, these included. */
-  readonly #needed: ReadonlySet<string>;
+  /** The names of the nodes that those asked for need, these included. */
+  readonly #names: ReadonlySet<string>;
   readonly #snapshot: Snapshot;
+  readonly #told = changes.told;
 
   /** @param queries the nodes asked for; those that aren't there need nothing */
   constructor(model: AnyModule, { graph, names }: TracedModel, queries: Iterable<string>) {
     this.#model = model;
     this.#shapes = graph.inputs.map(({ shape }) => shape);
     this.#order = names.nodes.map(({ name }) => name);
-    // Parameters' values have no part in it, and change while they are loaded.
+    // No parameters are given, so that nothing is refused here. Parameters' values have no part in what is needed, and
+    // change while they are loaded.
     const dependencies = [model, ...model.strangersIn(graph, [])].flatMap((module) => module.dependencies());
     this.#snapshot = new Snapshot(dependencies.filter((part) => !(part instanceof Parameter)));
     const taps = [...queries].flatMap((query) => {
@@ -55,20 +57,24 @@ export class Needs {
       if (own.some((state) => read.has(state))) for (const state of own) states.add(state);
     }
     this.states = states;
-    const isNeeded = (output: unknown) => valuesIn(output).some((value) => values.has(value));
-    this.#needed = new Set(names.nodes.flatMap(({ name, output }) => (isNeeded(output) ? name : [])));
-    const isRead = (child: AnyModule) => [...child.parameters(), ...child.buffers()].some((state) => states.has(state));
-    this.children = new Set([...model.children()].filter((child) => isNeeded(graph.outputOf(child)) || isRead(child)));
+    const isNeeded = ({ output }: NamedNode) => valuesIn(output).some((value) => values.has(value));
+    const nodes = names.nodes.filter(isNeeded);
+    this.#names = new Set(nodes.map(({ name }) => name));
+    const paths = [...nodes, ...[...names.modules.values()].filter(isNeeded)].map(({ path }) => path);
+    const isChildNeeded = ([name, child]: readonly [string, AnyModule]) =>
+      paths.some((path) => path === name || path.startsWith(`${name}.`)) ||
+      [...child.parameters(), ...child.buffers()].some((state) => states.has(state));
+    this.children = new Set([...model.namedChildren()].filter(isChildNeeded).map(([, child]) => child));
   }
 
-  /** True as long as the model is what it was. */
+  /** True as long as the model is what it was. Users call compile after changes that no snapshot sees. */
   get isCurrent(): boolean {
-    return this.#snapshot.isCurrent;
+    return this.#told === changes.told && this.#snapshot.isCurrent;
   }
 
   /** Whether the node of that name is needed, where inputs are as they were. */
   has(name: string): boolean {
-    return this.#needed.has(name);
+    return this.#names.has(name);
   }
 
   /** Whether a trace that ended early began as this one, and came to what these nodes stand for. */
@@ -80,8 +86,8 @@ export class Needs {
     return names.nodes.every(({ name }, i) => name === this.#order[i]) && [...queries].every(isDone);
   }
 
-  /** The error for a model that ended early: it can't do with fewer inputs. */
-  failure(inputs: readonly Value[], error: unknown): unknown {
+  /** With fewer inputs than the model was traced with, an error that says so in the place of the model's own. */
+  inputCountError(inputs: readonly Value[], error: unknown): unknown {
     if (inputs.length >= this.#shapes.length) return error;
     return new ValueError(
       `FeatureExtractor: expected ${this.#shapes.length} inputs, as the model was traced with, got ${inputs.length}; ` +
@@ -89,7 +95,10 @@ export class Needs {
     );
   }
 
-  /** @throws {@link ValueError} where another number of nodes has a name, so that it may be another one's */
+  /**
+   * @throws {@link ValueError} where a node was asked for by its name, of which there is another number: it may be
+   *   another one's. A path above nodes stands for the last one of them, whatever these are.
+   */
   checkNames(queries: Iterable<string>, names: NodeNames): void {
     for (const query of queries) {
       const traced = this.#nodes.get(query);
@@ -138,7 +147,8 @@ export function formatInputs(shapes: readonly Shape[]): string {
   return all.length === 1 ? `an input of ${all[0]}` : `inputs of ${all.join(' and ')}`;
 }
 
-/** All values that an output holds, whatever else it holds. */
+/** All values of an output that may hold other things, too. */
 function valuesIn(output: unknown): Value[] {
-  return output instanceof Value ? [output] : itemsOf(output).flatMap(valuesIn);
+  if (output instanceof Map || Array.isArray(output)) return [...output.values()].flatMap(valuesIn);
+  return output instanceof Value ? [output] : [];
 }

@@ -13,6 +13,8 @@ import type { Value, Watch } from '../graph/graph.ts';
  */
 export interface NamedModule {
   isLeaf?(): boolean;
+  /** True where functions below have no other path than this module's: an extractor is one graph, as in torchvision. */
+  readonly isFlat?: boolean;
   namedModules(): Iterable<readonly [path: string, module: object]>;
 }
 
@@ -22,6 +24,8 @@ export interface NamedNode {
   readonly output: unknown;
   /** The path of the module, or of the function, that gave it: the name without a number that tells it from others. */
   readonly path: string;
+  /** Its place in the order in which nodes and modules returned. */
+  readonly at: number;
 }
 
 /** Names the nodes of a model while it is traced. */
@@ -33,6 +37,8 @@ export class NodeNames implements Watch {
   readonly #paths: ReadonlyMap<object, string>;
   readonly #outer: Watch | null;
   readonly #isShown: (name: string) => boolean;
+  /** How many nodes and modules have returned. */
+  #returned = 0;
   /** The modules that run now, the outermost first. */
   readonly #running: NamedModule[] = [];
   /** The last suffix of each name. */
@@ -40,7 +46,8 @@ export class NodeNames implements Watch {
 
   /**
    * @param outer who watches the same trace from further out
-   * @param isShown whether a node of that name is one of the outer model's nodes, too
+   * @param isShown whether a node of that name is one of the outer model's nodes, too: an extractor inside of it has
+   *   only the nodes that its features need
    */
   constructor(
     model: NamedModule,
@@ -67,7 +74,9 @@ export class NodeNames implements Watch {
     const path = this.#paths.get(module);
     const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
     const name = path && isNode ? this.#add(path, output) : null;
-    if (path && !isNode && !this.modules.has(path)) this.modules.set(path, { name: path, output, path });
+    if (path && !isNode && !this.modules.has(path)) {
+      this.modules.set(path, { name: path, output, path, at: this.#returned++ });
+    }
     if (!this.#isHidden(name)) this.#outer?.complete?.(module, output);
   }
 
@@ -77,7 +86,8 @@ export class NodeNames implements Watch {
   }
 
   apply(name: string, output: unknown): void {
-    const inner = [...this.#running].reverse().find((module) => this.#paths.has(module));
+    const named = this.#running.filter((module) => this.#paths.has(module));
+    const inner = named.find(({ isFlat }) => isFlat) ?? named.at(-1);
     const path = inner && this.#paths.get(inner);
     const isInside = this.#running.some((module) => this.#isLeaf(module));
     const node = isInside ? null : this.#add(path ? `${path}.${name}` : name, output);
@@ -106,7 +116,7 @@ export class NodeNames implements Watch {
     // A leaf `conv_1_1` is the node `conv_1`, and so takes a name from `conv`'s.
     const [, shorter, suffix] = /^(.+)_(\d+)$/.exec(name) ?? [];
     if (shorter) this.#suffixes.set(shorter, Math.max(this.#suffixes.get(shorter) ?? 0, Number(suffix)));
-    this.nodes.push({ name, output, path: qualifiedName });
+    this.nodes.push({ name, output, path: qualifiedName, at: this.#returned++ });
     return name;
   }
 }

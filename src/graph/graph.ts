@@ -188,8 +188,10 @@ export function reductionsOf({ inputs, nodes }: Program): ReadonlyMap<Value, num
   const reductions = new Map(inputs.map((value) => [value, 1]));
   const rowsOf = ({ shape }: Value) => shape[2] ?? 1;
   for (const { op, attrs, inputs, output } of nodes) {
-    const [x] = inputs as [Value];
-    reductions.set(output, reductions.get(x)! * (op.reduction?.(attrs) ?? rowsOf(x) / rowsOf(output)));
+    // A parameter is at no reduction, so what is added to it counts.
+    const by = (most: number, x: Value) =>
+      Math.max(most, reductions.get(x)! * (op.reduction?.(attrs) ?? rowsOf(x) / rowsOf(output)));
+    reductions.set(output, inputs.reduce(by, 0));
   }
   return reductions;
 }

@@ -71,7 +71,7 @@ export function checkedLoadOptions(file: TensorStream, options: LoadStateDictAsy
   flag('loadStateDictAsync: strict', strict);
   checkedAsyncOptions(reading, 'loadStateDictAsync');
   checkStream(file);
-  if (inputShapes && !(Array.isArray(inputShapes) && [...inputShapes].every(isShape))) {
+  if (inputShapes && !(Array.isArray(inputShapes) && [...inputShapes].every(Array.isArray))) {
     throw new ValueError(
       `loadStateDictAsync: expected inputShapes as an array of shapes, got ${describe(inputShapes)}`,
     );
@@ -91,7 +91,7 @@ function checkStream(file: TensorStream): void {
 
 /** True where a file says a shape of its entry. */
 export function hasShape(entry: unknown): boolean {
-  return isShape((entry as { readonly shape?: unknown } | null | undefined)?.shape);
+  return Array.isArray((entry as { readonly shape?: unknown } | null | undefined)?.shape);
 }
 
 /**
@@ -222,10 +222,6 @@ function isOldScalar(shape: Shape, state: Parameter): boolean {
 /** The tensor in its parameter's shape. */
 function shaped(tensor: Tensor, state: Parameter): Tensor {
   return isOldScalar(tensor.shape, state) ? new Tensor(tensor.data, [], tensor.dtype) : tensor;
-}
-
-function isShape(shape: unknown): boolean {
-  return Array.isArray(shape);
 }
 
 /**

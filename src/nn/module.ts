@@ -8,7 +8,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
 import { type CompileOptions, checkedOptions } from '../plan/compile-options.ts';
 import type { Compiled } from '../plan/compiled.ts';
-import { Buffer, Constant, Parameter } from '../tensor/parameter.ts';
+import { Buffer, Constant, changes, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
@@ -97,7 +97,9 @@ export abstract class Module<Out = Value> extends Registered {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
       return this.execution().run(inputs);
     }
-    const graph = graphOf(inputs);
+    const outer = recording;
+    const graph = graphOf(inputs) ?? outer;
+    recording = graph;
     graph?.watch?.enter?.(this, inputs);
     try {
       let output = this.forward(...inputs);
@@ -107,6 +109,7 @@ export abstract class Module<Out = Value> extends Registered {
       graph?.complete(this, output);
       return output;
     } finally {
+      recording = outer;
       graph?.watch?.exit?.(this);
     }
   }
@@ -140,6 +143,7 @@ export abstract class Module<Out = Value> extends Registered {
     checkedOptions(options);
     this.#options = { ...options };
     this.#execution = null;
+    changes.told++;
     return this;
   }
 
@@ -227,6 +231,11 @@ export abstract class Module<Out = Value> extends Registered {
     return this.#members.registered;
   }
 
+  /** @internal The member of that name: null where a child was taken away, undefined where there never was one. */
+  member(name: string): Member | undefined {
+    return this.#members.registered.get(name);
+  }
+
   /**
    * Adds a child under a name, or replaces it; on a container, an item.
    *
@@ -254,12 +263,9 @@ export abstract class Module<Out = Value> extends Registered {
    */
   setSubmodule(path: string, module: AnyModule | null): this {
     checkModule(module);
-    if (typeof path !== 'string' || path === '') {
-      throw new KeyError(`setSubmodule: expected the dotted path of a module below this one, got ${describe(path)}`);
-    }
-    const [parents, name] = splitPath(path);
+    const [parents, name] = splitPath(String(path));
     const parent = this.#follow('setSubmodule', parents, path);
-    if (!parent.#holds(name) || parent.members().get(name) instanceof Parameter) {
+    if (!parent.#holds(name) || parent.member(name) instanceof Parameter) {
       throw parent.#noChild('setSubmodule', name, path, this);
     }
     parent.addModule(name, module);
@@ -268,7 +274,7 @@ export abstract class Module<Out = Value> extends Registered {
 
   /** Whether a member has that name, or had it until it was set to null. */
   #holds(name: string): boolean {
-    return this.members().has(name) || (!this.hasItems && Reflect.get(this, name) === null);
+    return this.member(name) !== undefined || (!this.hasItems && Reflect.get(this, name) === null);
   }
 
   /** Direct children with their names, each module once, nulls skipped. @see torch.nn.Module.named_children */
@@ -403,7 +409,7 @@ export abstract class Module<Out = Value> extends Registered {
     if (typeof path !== 'string') throw new KeyError(`${method}: expected a dotted path, got ${describe(path)}`);
     let module: AnyModule = this;
     for (const name of to === '' ? [] : to.split('.')) {
-      const member = module.members().get(name);
+      const member = module.member(name);
       if (!(member instanceof Module)) throw module.#noChild(method, name, path, this);
       module = member;
     }
@@ -413,7 +419,7 @@ export abstract class Module<Out = Value> extends Registered {
   #noChild(method: string, name: string, path: string, root: AnyModule): KeyError {
     const names = [...this.namedChildren()].map(([child]) => child);
     const type = this.constructor.name;
-    const isState = this.#members.registered.get(name) instanceof Parameter;
+    const isState = this.member(name) instanceof Parameter;
     const problem = isState ? `\`${cut(name)}\` is not a Module` : `${type} has no attribute \`${cut(name)}\``;
     return new KeyError(
       `${method}: ${problem} (in ${describe(path)}); the children of ${type} are ${listed(names, 24)}` +
@@ -589,6 +595,9 @@ export abstract class Module<Out = Value> extends Registered {
     return names.length === 0 ? this.toString() : this.constructor.name + tuple(names);
   }
 }
+
+/** What the module records into that runs now: a module that it calls may be given values where none are looked for. */
+let recording: Graph | undefined;
 
 /** @throws {@link ValueError} where it is neither a module nor null, in PyTorch's words */
 export function checkModule(item: unknown): void {

@@ -20,16 +20,10 @@ export function valuesOf(output: unknown): Value[] {
   throw new ValueError(`forward: expected to return a value, or a Map or array of values, got ${describe(output)}`);
 }
 
-/** What a Map, an array or a plain object holds, in order; nothing of others. */
-export function itemsOf(part: unknown): readonly unknown[] {
-  if (part instanceof Map) return [...part.values()];
-  return Array.isArray(part) || part?.constructor === Object ? Object.values(part) : [];
-}
-
-/** The graph that a value, or the values of a Map, an array or a plain object, belong to; undefined without any. */
+/** The graph that a value, or the values of a Map or array, belong to; undefined where there are none. */
 export function graphOf(part: unknown): Graph | undefined {
   if (part instanceof Value) return part.graph;
-  return itemsOf(part).map(graphOf).find(Boolean);
+  return part instanceof Map || Array.isArray(part) ? [...part.values()].map(graphOf).find(Boolean) : undefined;
 }
 
 /** The output with `of(value)` in each value's place. */

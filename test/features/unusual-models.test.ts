@@ -9,11 +9,13 @@ import { createFeatureExtractor, getGraphNodeNames } from '../../src/features/fe
 import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
+import { ReLU } from '../../src/nn/activation.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { add, mul, relu, sub } from '../../src/nn/functional.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { MaxPool2d } from '../../src/nn/pooling.ts';
+import { Parameter } from '../../src/tensor/parameter.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { thrown } from '../support/thrown.ts';
 
@@ -42,13 +44,15 @@ function watched(model: AnyModule, ...layers: readonly string[]) {
   return { getter: new IntermediateLayerGetter(model, returnLayers, { onWarning }), warnings };
 }
 
-describe('a getter', () => {
-  const pair = () =>
-    new Sequential([
-      ['a', times(2)],
-      ['b', times(3)],
-    ]);
+/** Multiplies by 2, then by 3. */
+function pair(): Sequential {
+  return new Sequential([
+    ['a', times(2)],
+    ['b', times(3)],
+  ]);
+}
 
+describe('a getter', () => {
   it('that runs twice in one forward gives the values of each run', () => {
     class Siamese extends Module {
       readonly getter = new IntermediateLayerGetter(pair(), { b: 'f' });
@@ -124,6 +128,53 @@ describe('a getter', () => {
     expect(getter.featureInfo([1, 1, 1, 1]).map(({ deviates }) => deviates)).toEqual([false, true]);
   });
 
+  it('warns once, of what is known, and compares again after an input that the model refuses', () => {
+    class Single extends Module {
+      readonly a = times(2);
+      readonly d = times(3);
+      forward(x: Value): Value {
+        if (x.shape[0]! > 1) throw new RangeError('one image');
+        return this.d.call(mul(this.a.call(x), 5));
+      }
+    }
+    const single = watched(new Single(), 'd');
+    single.getter.forward(tensor([1, 1], [2, 1, 1, 1]));
+    expect(single.warnings).toEqual([]);
+    for (let i = 0; i < 2; i++) single.getter.forward(square(1));
+    expect(single.warnings).toHaveLength(1);
+
+    class Pooled extends Module {
+      readonly a = times(2);
+      readonly p = times(1, 9);
+      readonly d = times(3);
+      forward(x: Value, _options?: unknown): Value {
+        return this.d.call(this.p.call(this.a.call(x)));
+      }
+    }
+    const pooled = watched(new Pooled(), 'a', 'd');
+    pooled.getter.forward(square(1), { only: ['a'] });
+    expect(pooled.getter.deviations([1, 1, 16, 16])).toEqual([]);
+    expect(pooled.warnings).toEqual([]);
+
+    const models: readonly ((x: any, y?: any) => Value)[] = [
+      ([x, y]) => add(x, y),
+      ({ image, mask }) => add(image, mask),
+      (x, y) => add(x, y),
+    ];
+    for (const join of models) {
+      class Joined extends Module {
+        readonly a = times(2);
+        readonly b = times(3);
+        forward(...inputs: [any, any?]): Value {
+          return this.b.call(this.a.call(join(...inputs)));
+        }
+      }
+      const { getter, warnings } = watched(new Joined(), 'b');
+      expect(firsts(getter.forward(square(1)))).toEqual({ b: 6 });
+      expect(warnings).toHaveLength(1);
+    }
+  });
+
   it("of an extractor takes the whole model's state", () => {
     const extractor = createFeatureExtractor(pair(), { returnNodes: ['a'] });
     const getter = new IntermediateLayerGetter(extractor, { a: 'f' });
@@ -170,7 +221,13 @@ describe('an extractor', () => {
     parent.setSubmodule('net.a', times(7));
     expect((parent.getSubmodule('net.a') as Conv2d).weight.values()).toEqual(new Float32Array([7]));
     expect(firsts(parent.call(square(1)) as never)).toEqual({ relu: 7 });
-    expect(thrown(() => parent.getSubmodule('net.block'))).toContain('the children of FeatureExtractor are "a"');
+    // A model may change in steps between which it can't run.
+    const [wide, narrow] = [new Conv2d(1, 4, 1, { bias: false }), new Conv2d(4, 1, 1, { bias: false })];
+    const chain = new Sequential([['net', createFeatureExtractor(pair(), { returnNodes: ['b'] })]] as never);
+    chain.setSubmodule('net.a', wide).setSubmodule('net.b', narrow);
+    expect([...chain.stateShapes().values()]).toEqual([wide.weight.shape, narrow.weight.shape]);
+    chain.setSubmodule('net.a', null).setSubmodule('net.a', times(2)).setSubmodule('net.b', times(3));
+    expect(firsts(chain.call(square(1)) as never)).toEqual({ b: 6 });
   });
 
   it('names what runs in a module that is called with an object of values', () => {
@@ -191,6 +248,96 @@ describe('an extractor', () => {
     expect(getGraphNodeNames(model)).toEqual(['x', 'a', 'fuse.c', 'fuse.add', 'fuse.relu', 'mul', 'relu']);
     const extractor = createFeatureExtractor(model, { returnNodes: ['fuse', 'relu'] });
     expect(firsts(extractor.call(square(1)))).toEqual({ fuse: 11, relu: 0 });
+  });
+
+  it('names what runs in a module that is called with what hides its values', () => {
+    class Parts {
+      constructor(
+        readonly high: Value,
+        readonly low: Value,
+      ) {}
+    }
+    class Apart extends Module<Parts> {
+      readonly c = times(2);
+      forward(x: Value): Parts {
+        return new Parts(this.c.call(x), x);
+      }
+    }
+    class Together extends Module {
+      readonly c = times(3);
+      forward({ high, low }: Parts): Value {
+        return relu(add(this.c.call(high), low));
+      }
+    }
+    const model = new Sequential(new Apart(), new Together());
+    expect(getGraphNodeNames(model)).toEqual(['x', '0.c', '1.c', '1.add', '1.relu']);
+    expect(firsts(createFeatureExtractor(model, { returnNodes: ['1'] }).call(square(1)))).toEqual({ 1: 7 });
+  });
+
+  it('is one graph in a model around it, as in torchvision', () => {
+    class Inner extends Module {
+      readonly c1 = times(2);
+      readonly c2 = times(3);
+      readonly block = new Block();
+      forward(x: Value): Value {
+        return relu(add(this.block.call(this.c2.call(relu(this.c1.call(x)))), x));
+      }
+    }
+    class Beside extends Module {
+      readonly m = new Inner();
+      readonly e = createFeatureExtractor(this.m, { returnNodes: ['c1', 'add', 'block'] });
+      forward(x: Value): Value {
+        const whole: Value = this.m.call(mul(x, 10));
+        return sub(whole, this.e.call(x).get('add')!);
+      }
+    }
+    const names = getGraphNodeNames(new Beside());
+    expect(names.slice(2, 9)).toEqual(['m.c1', 'm.relu', 'm.c2', 'm.block.c', 'm.block.relu', 'm.add', 'm.relu_1']);
+    expect(names.slice(9)).toEqual(['m.c1_1', 'e.relu', 'm.c2_1', 'm.block.c_1', 'e.relu_1', 'e.add', 'sub']);
+    const features = createFeatureExtractor(new Beside(), { returnNodes: { 'm.relu_1': 'm', e: 'e' } });
+    expect(firsts(features.call(square(1)))).toEqual({ m: 310, e: 31 });
+  });
+
+  it('keeps the children that hold what it needs, and orders modules inside of leaves with the nodes', () => {
+    class Leaf extends Module {
+      readonly inner = new ReLU();
+      readonly pool = new MaxPool2d(2);
+      override isLeaf(): boolean {
+        return true;
+      }
+      forward(x: Value): Value {
+        return relu(this.pool.call(this.inner.call(x)));
+      }
+    }
+    class Holder extends Module {
+      readonly act = new ReLU();
+      readonly leaf = new Leaf();
+      readonly c = times(2);
+      forward(x: Value): Value {
+        return this.c.call(this.act.call(this.leaf.call(this.act.call(x))));
+      }
+    }
+    const inner = createFeatureExtractor(new Holder(), { returnNodes: ['leaf.pool'] });
+    expect(String(inner)).toContain('(leaf): Leaf');
+    const again = createFeatureExtractor(new Holder(), { returnNodes: ['c', 'act_1', 'leaf.pool', 'leaf.inner'] });
+    expect([...again.children()].map((child) => child.constructor.name)).toEqual(['ReLU', 'Leaf', 'Conv2d']);
+    const features = again.call(square(1, 2));
+    expect([...features.keys()]).toEqual(['leaf.inner', 'leaf.pool', 'act_1', 'c']);
+    const act = createFeatureExtractor(new Holder(), { returnNodes: ['act_1'] });
+    expect([...act.children()].map((child) => child.constructor.name)).toEqual(['ReLU', 'Leaf']);
+  });
+
+  it('reports reductions where a parameter is added', () => {
+    class Positional extends Module {
+      readonly a = times(2, 1, 2);
+      readonly pos = new Parameter([1, 1, 4, 4], { fill: 1 });
+      forward(x: Value): Value {
+        return add(this.pos as never, this.a.call(x)) as Value;
+      }
+    }
+    const extractor = createFeatureExtractor(new Positional(), { returnNodes: ['add'], inputShape: [1, 1, 8, 8] });
+    expect(extractor.featureInfo([1, 1, 8, 8]).map(({ reduction }) => reduction)).toEqual([2]);
+    expect(firsts(extractor.call(square(1, 8)))).toEqual({ add: 3 });
   });
 
   it('takes children that return anything, as long as no feature is of them', () => {
@@ -256,6 +403,11 @@ describe('an extractor', () => {
         return relu(this.config.isDeep ? this.b.call(y) : y);
       }
     }
+    const around = new Configured();
+    const parent = new Sequential(createFeatureExtractor(around, { returnNodes: ['relu'] }) as never);
+    expect(firsts(parent.call(square(1)) as never)).toEqual({ relu: 2 });
+    around.config.isDeep = true;
+    expect(firsts(parent.compile().call(square(1)) as never)).toEqual({ relu: 6 });
     const configured = new Configured();
     const extractor = createFeatureExtractor(configured, { returnNodes: ['relu'] });
     configured.config.isDeep = true;
@@ -358,6 +510,59 @@ describe('featuresOnly', () => {
     expect(some.featureInfo.moduleName()).toEqual(['conv_1', 'conv_2']);
     expect(some.featureInfo([1, 1, 16, 16]).map(({ reduction }) => reduction)).toEqual([2, 4]);
     expect(firsts(featuresOnly(new Numbered()).call(square(1, 16)))).toEqual({ 0: 2, 1: 6, 2: 30 });
+  });
+
+  it('gives what a layer returns, whatever has its name or runs last in it', () => {
+    class Named extends Module {
+      readonly conv1 = times(2, 1, 2);
+      readonly conv2 = times(3, 1, 2);
+      readonly relu = new ReLU();
+      forward(x: Value): Value {
+        return this.relu.call(this.conv2.call(relu(this.conv1.call(x))));
+      }
+    }
+    const named = featuresOnly(new Named()).call(square(1, 8));
+    expect([...named.values()].map((feature) => (feature as Tensor).shape)).toEqual([
+      [1, 1, 4, 4],
+      [1, 1, 2, 2],
+    ]);
+    expect(firsts(named)).toEqual({ 0: 2, 1: 6 });
+
+    class Aside extends Module {
+      readonly c = times(2, 1, 2);
+      readonly aux = new Conv2d(1, 3, 1, { stride: 2, bias: false });
+      forward(x: Value): Value {
+        const y = relu(this.c.call(x));
+        this.aux.call(y);
+        return y;
+      }
+    }
+    const aside = featuresOnly(new Sequential([['block', new Aside()]]));
+    expect(aside.featureInfo.channels()).toEqual([1]);
+    expect(firsts(aside.call(square(1, 8)))).toEqual({ 0: 2 });
+  });
+
+  it('tells of the model as it is, in order of execution', () => {
+    class Turned extends Module {
+      readonly b = times(2, 1, 2);
+      readonly a = times(3, 1, 2);
+      forward(x: Value): Value {
+        return this.b.call(this.a.call(x));
+      }
+    }
+    const turned = featuresOnly(new Turned());
+    expect(turned.featureInfo.moduleName()).toEqual(['a', 'b']);
+    expect(turned.featureInfo.reduction()).toEqual([2, 4]);
+    const model = new Sequential([
+      ['a', times(1)],
+      ['p', new MaxPool2d(2)],
+      ['b', times(1)],
+    ]);
+    const net = featuresOnly(model);
+    net.setSubmodule('b', new Conv2d(1, 7, 1));
+    expect(net.featureInfo.channels()).toEqual([1, 7]);
+    expect(net.featureInfo.channels(-1)).toBe(7);
+    expect(net.featureInfo.getDicts().map(({ numChs }) => numChs)).toEqual([1, 7]);
   });
 
   it('traces a model with one input, as it is called', () => {

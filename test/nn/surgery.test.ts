@@ -187,11 +187,10 @@ describe('setSubmodule', () => {
       'KeyError: setSubmodule: `weight` is not a Module (in "conv1.weight"); the children of Conv2d are none',
     );
     expect(thrown(() => net.setSubmodule('', a))).toBe(
-      'KeyError: setSubmodule: expected the dotted path of a module below this one, got ""',
+      'KeyError: setSubmodule: ResNet has no attribute `` (in ""); the children of ResNet are ' +
+        '"conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"',
     );
-    expect(thrown(() => net.setSubmodule(5 as never, a))).toBe(
-      'KeyError: setSubmodule: expected the dotted path of a module below this one, got 5',
-    );
+    expect(thrown(() => net.setSubmodule(5 as never, a))).toBe('KeyError: setSubmodule: expected a dotted path, got 5');
     expect(thrown(() => net.setSubmodule('fc', 5 as never))).toBe(
       'ValueError: 5 is not a Module subclass; expected an instance of one',
     );
