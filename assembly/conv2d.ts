@@ -53,7 +53,7 @@ const PREFETCH_BYTES: usize = 32768;
  * @param run products that are added up one after the other, at most
  * @param adds 1 to add to what `out` holds
  * @param table from {@link f32_conv2d_table}: [tile][tap][tileRows] addresses; a tile whose first is 0 is left as it
- *   is. Such a table is for calls without an epilogue, since an activation passes over all tiles
+ *   is, and gets no epilogue. Such a table is for calls without one whose `out` holds sums already
  * @param weights from f32_pack_conv2d: [group][panel][tap][channelsIn][8], `panelBytes` from panel to panel
  * @param wide 0; or, where weights are binary16s in the same order, taps · channelsIn · 8 floats that each panel is
  *   widened into before a block of tiles reads it
@@ -78,6 +78,7 @@ export function f32_conv2d(
   const isOneRun = Runs.into(taps, channelsIn, run);
   Runs.partial = partial;
   assert(isOneRun || partial != 0, "runs before the last have a place");
+  // Sums of several runs lie in `partial`, which has room for CALL_TILES.
   const callTiles = isOneRun ? max(CALL_TILES, CALL_CHANNELS / channelsIn) : CALL_TILES;
   const panelStep = <usize>channelsIn << 5;
   const tileBytes = (<usize>tileRows << 2) * <usize>taps;

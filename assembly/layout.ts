@@ -12,7 +12,10 @@ export const PANEL: i32 = 8;
 /** Bytes that say where a Winograd tile is: its image, row and column, as integers of 4 bytes. */
 export const TILE_PLACE_BYTES: i32 = 12;
 
-/** What an epilogue's activation is known by: clamping, which is ReLU and ReLU6 too. */
+/**
+ * What an epilogue's activation is known by: clamping, which is ReLU and ReLU6 too. Those above {@link HARDSWISH} are
+ * applied after the stores, in a pass of their own.
+ */
 export const CLAMP: i32 = 0;
 
 /** x·min(max(x + 3, 0), 6) / 6. */

@@ -1,8 +1,8 @@
 /** How a convolution's work is cut: rows into tiles, and sums into runs. See ../conv2d.ts for what these are. */
 
 /**
- * The cut of rows into tiles: as few as there can be, whose sizes differ by at most one. The larger ones come first, so
- * that tiles of one size are neighbours.
+ * The cut of rows into tiles, in globals, since a function returns one number: as few as there can be, whose sizes
+ * differ by at most one. The larger ones come first, so that tiles of one size are neighbours.
  */
 export class Cut {
   /** Rows of a tile; the first `larger` tiles have one more. */

@@ -44,8 +44,9 @@ export class Tiles {
  * epilogue.
  *
  * Where `Tiles.size` is 1, `rows` are two, and the pixel is there twice: both are computed from the same input, and
- * stored in the same place. That takes no longer, since so few sums wait for the multiply-add's latency. Three as four
- * took a thirtieth of ResNet-18's time on V8 11, whose code for four got worse by it.
+ * stored in the same place. That takes no longer, since so few sums wait for the multiply-add's latency. Three pixels
+ * have a function of their own: as four with one twice they cost a thirtieth of ResNet-18's time on V8 11, whose code
+ * for four got worse by it.
  *
  * The loop over channels is unrolled twice, with an exit between the halves. Without unrolling, decoding instructions
  * takes longer than the products. Rows go from last to first. In another order, V8 before 13 hoists the loads and

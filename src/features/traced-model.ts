@@ -37,10 +37,12 @@ export interface TracedModel {
 }
 
 /**
- * A trace of the model's own forward, without its hooks' effects elsewhere, and the names of its nodes.
+ * A trace of the model's own forward, and the names of its nodes. Hooks run, since what they record are nodes.
  *
+ * @param name what was called, for messages
  * @param inputShapes unless given, inputs of the usual shape
- * @param inputCount how many of these, or with how many fewer it can run: as many as the forward names, unless given
+ * @param inputCount at most so many of these, as many as the forward names unless given: fewer are tried one by one,
+ *   since a forward's count has optional inputs, too
  */
 export function tracedModel(
   name: string,

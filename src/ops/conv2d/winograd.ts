@@ -71,7 +71,7 @@ const MAX_CHUNK = 512;
 
 /**
  * Output and input channels from which on minimal filtering is considered. With 12 of both, F(4×4) costs what plain
- * products do, by the cost model's numbers.
+ * products do, by the cost model's numbers; with 16 it is cheaper.
  */
 const LEAST_CHANNELS = 16;
 
@@ -191,7 +191,7 @@ interface Places {
   readonly channelsOut: number;
   /** Tiles of a block. The GEMM has a row for each, so all blocks but the last are a multiple of its `tileRows`. */
   readonly blockSize: number;
-  /** Input channels of a chunk. With groups there is one. */
+  /** Input channels of a chunk. A convolution with groups has one chunk, of all its channels. */
   readonly chunk: number;
   /** The offset of the products' own scratch memory. */
   readonly gemm: number;
@@ -319,7 +319,7 @@ function writeTables({ site, places, schedule, binding }: Bound, tiling: Tiling)
   const { kernels, scratch, table } = binding;
   writeTiles(tiling, kernels.memory, table);
   for (const { tile, tiles, tableOffset } of schedule.products) {
-    // A row of tiles is an image of one row, which a window of one pixel passes over.
+    // The table is that of a 1×1 window over an image of one row, whose pixels are the tiles, `inputBytes` apart.
     const rows = f32_conv2d_table({
       images: 1,
       height: 1,
@@ -413,14 +413,14 @@ function productPhase(bound: Bound, products: readonly PlacedProducts[], channel
   return gemmPhase(gemms, bound.site.engine);
 }
 
-/** Products of a block, a group for each point. They add to the products of the channels before. */
+/** Products of a block: each point has the convolution's groups. They add to the products of the channels before. */
 function productGemm({ site, places, binding, weights }: Bound, products: PlacedProducts, channels: Range): Gemm {
   const { inGroup, channelsOut, productBytes } = places;
   const { scratch, table } = binding;
   const { groups } = site.attrs;
   const first = places.weights === null ? weights : scratch + places.weights;
-  // f32_conv2d finds the weights of group g at g times a group's bytes, and a group is a point. Points may share a
-  // weight, whose number is then smaller than the point's. So the address moves back by the difference.
+  // f32_conv2d finds the weights of group g at g times a group's bytes, and a point is `groups` groups. Points may
+  // share a weight, whose number is then smaller than the point's. So the address moves back by the difference.
   const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
   return {
     rows: products.tiles,
