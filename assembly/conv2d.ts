@@ -190,21 +190,20 @@ function noEpilogue(): void {
  *
  * @param ofFour which of the four panels it is
  */
-function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofFour: i32): void {
+function onePixel(table: usize, weights: usize, panelBytes: usize, out: usize, ofFour: i32): void {
   const channels = Runs.channels, runChannels = Runs.channelsOfRun, partial = Runs.partial;
   const lastRunStart = (channels - 1) / runChannels * runChannels;
   if (ofFour == 0) {
     const x = load<usize>(table);
     Tiles.sums = 0;
     for (let c = 0; c < lastRunStart; c += runChannels) {
-      fourPanels(runChannels, x + (<usize>c << 2), panel + (<usize>c << 5), panelBytes, partial);
+      fourPanels(runChannels, x + (<usize>c << 2), weights + (<usize>c << 5), panelBytes, partial);
       Tiles.sums = partial;
       Tiles.bias = 0;
     }
     Tiles.sums = 0;
-    fourPanels(
-      channels - 1 - lastRunStart, x + (<usize>lastRunStart << 2), panel + (<usize>lastRunStart << 5), panelBytes, out,
-    );
+    const start = <usize>lastRunStart;
+    fourPanels(channels - 1 - lastRunStart, x + (start << 2), weights + (start << 5), panelBytes, out);
   }
   // The last channel goes on from the sums in `out` as from a bias.
   Tiles.bias = out;
@@ -213,7 +212,7 @@ function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofF
   Tiles.residual = 0;
   Tiles.inOffset = <usize>(channels - 1) << 2;
   Tiles.panelStep = 32;
-  tilesOf(1, 1, table, panel + (<usize>(channels - 1) << 5), out);
+  tilesOf(1, 1, table, weights + (<usize>(channels - 1) << 5), out);
   activateTiles(1, out);
 }
 
@@ -221,7 +220,7 @@ function onePixel(table: usize, panel: usize, panelBytes: usize, out: usize, ofF
  * Tiles whose sums have several runs. `Runs.partial` holds the sums, densely, until the last run takes them to the
  * epilogue.
  */
-function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize): void {
+function manyRuns(size: i32, count: i32, table: usize, weights: usize, out: usize): void {
   const taps = Runs.taps, channels = Runs.channels, partial = Runs.partial;
   const tapsOfRun = Runs.tapsOfRun, channelsOfRun = Runs.channelsOfRun;
   const firstOffset = Tiles.inOffset, outBytes = Tiles.outBytes, stored = Tiles.stored, bias = Tiles.bias;
@@ -235,7 +234,7 @@ function manyRuns(size: i32, count: i32, table: usize, panel: usize, out: usize)
     for (let c = 0; c < channels; c += channelsOfRun) {
       Tiles.inOffset = firstOffset + (<usize>c << 2);
       Tiles.panelStep = <usize>min(channelsOfRun, channels - c) << 5;
-      const w = panel + (<usize>(tap * channels + c) << 5);
+      const w = weights + (<usize>(tap * channels + c) << 5);
       if (tap + tapsOfRun >= taps && c + channelsOfRun >= channels) {
         Tiles.outBytes = outBytes;
         Tiles.stored = stored;

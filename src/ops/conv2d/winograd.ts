@@ -173,12 +173,12 @@ function isPretransformed({ weightStorage }: Conv2dSite, { isSurrounded }: Trans
 function workOf({ attrs }: Conv2dSite, transform: Transform, { count, ends }: Tiling, pretransformed: boolean) {
   const { inGroup, out } = weightSizes(attrs);
   const points = transform.side ** 2;
-  let products = 0;
-  for (let point = 0; point < points; point++) products += tilesOfPoint(transform, ends, point).count;
-  const weights = pretransformed ? 0 : weightCount(transform) * inGroup * out;
+  let rows = 0;
+  for (let point = 0; point < points; point++) rows += tilesOfPoint(transform, ends, point).count;
+  const transformedWeights = pretransformed ? 0 : weightCount(transform) * inGroup * out;
   return {
-    macs: products * inGroup * out,
-    transformed: count * points * (inGroup * attrs.groups + out) + weights,
+    macs: rows * inGroup * out,
+    transformed: count * points * (inGroup * attrs.groups + out) + transformedWeights,
   };
 }
 
@@ -194,15 +194,15 @@ interface Places {
   /** Input channels of a chunk. A convolution with groups has one chunk, of all its channels. */
   readonly chunk: number;
   /** The offset of the products' own scratch memory. */
-  readonly gemm: number;
+  readonly gemmOffset: number;
   /** The offset of a block's transformed input, `inputBytes` from tile to tile: [tile][point][channel]. */
-  readonly input: number;
+  readonly inputOffset: number;
   readonly inputBytes: number;
   /** The offset of a block's products, `productBytes` from tile to tile: [tile][point][channel]. */
-  readonly products: number;
+  readonly productsOffset: number;
   readonly productBytes: number;
   /** The offset of the transformed weight; null where the constant is transformed. */
-  readonly weights: number | null;
+  readonly weightsOffset: number | null;
   /** Bytes of it all. Each thread's own scratch memory comes first. */
   readonly bytes: number;
 }
@@ -228,10 +228,11 @@ function placesOf(
   const blockSize = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
   const inputBytes = skewed(points * chunk * 4);
   const productBytes = skewed(points * channelsOut * 4);
-  const gemm = threads * THREAD_BYTES;
-  const input = gemm + gemmScratchBytes({ channelsIn: chunk / groups, taps: 1, weightStorage: 'f32' }, engine);
-  const products = input + blockSize * inputBytes;
-  const weights = products + blockSize * productBytes;
+  const gemmOffset = threads * THREAD_BYTES;
+  const gemmBytes = gemmScratchBytes({ channelsIn: chunk / groups, taps: 1, weightStorage: 'f32' }, engine);
+  const inputOffset = gemmOffset + gemmBytes;
+  const productsOffset = inputOffset + blockSize * inputBytes;
+  const weightsOffset = productsOffset + blockSize * productBytes;
   const weightBytes = weightCount(transform) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
   return {
     channelsIn,
@@ -239,13 +240,13 @@ function placesOf(
     channelsOut,
     blockSize,
     chunk,
-    gemm,
-    input,
+    gemmOffset,
+    inputOffset,
     inputBytes,
-    products,
+    productsOffset,
     productBytes,
-    weights: pretransformed ? null : weights,
-    bytes: pretransformed ? weights : weights + weightBytes,
+    weightsOffset: pretransformed ? null : weightsOffset,
+    bytes: pretransformed ? weightsOffset : weightsOffset + weightBytes,
   };
 }
 
@@ -289,10 +290,10 @@ function scheduleOf(
     const key = String(ends);
     let products = known.get(key);
     if (!products) {
-      products = productsOf(transform, ends).map((neighbours) => {
+      products = productsOf(transform, ends).map((one) => {
         const tableOffset = end;
-        end += tableBytes(neighbours.tiles, 1, tileRows);
-        return { ...neighbours, tableOffset };
+        end += tableBytes(one.tiles, 1, tileRows);
+        return { ...one, tableOffset };
       });
       known.set(key, products);
     }
@@ -329,7 +330,7 @@ function writeTables({ site, places, schedule, binding }: Bound, tiling: Tiling)
       ...windowArguments(ONE_PIXEL),
       tileRows: site.engine.tileRows,
       skipsPadding: 0,
-      x: scratch + places.input + tile * places.inputBytes,
+      x: scratch + places.inputOffset + tile * places.inputBytes,
       pixelBytes: places.inputBytes,
       zeros: 0,
       table: table + tableOffset,
@@ -340,8 +341,8 @@ function writeTables({ site, places, schedule, binding }: Bound, tiling: Tiling)
 
 /** The transform of the weight, where the constant isn't transformed: the threads share its panels. */
 function weightPhases({ site, transform, places, binding, weights }: Bound): readonly Phase[] {
-  const { inGroup, weights: to } = places;
-  if (to === null) return [];
+  const { inGroup, weightsOffset } = places;
+  if (weightsOffset === null) return [];
   const panels = panelsOf(places.channelsOut);
   const phase = ranges(panels, site.engine.threads).map(({ first, count }, thread) =>
     f32_winograd_weights({
@@ -351,7 +352,7 @@ function weightPhases({ site, transform, places, binding, weights }: Bound): rea
       count,
       weight: weights + first * panelBytes(inGroup, 9),
       scratch: binding.scratch + thread * THREAD_BYTES,
-      out: binding.scratch + to + first * panelBytes(inGroup, 1),
+      out: binding.scratch + weightsOffset + first * panelBytes(inGroup, 1),
     }),
   );
   return [phase];
@@ -367,14 +368,14 @@ function blockPhases(bound: Bound, { tiles, products }: Block): readonly Phase[]
 }
 
 /** A block's tiles, cut for the threads: what each thread's transform takes. */
-function sharesOf({ site, binding }: Bound, tiles: Range) {
-  return ranges(tiles.count, site.engine.threads).map(({ first, count }, thread) => ({
+function sharesOf({ site, binding }: Bound, block: Range) {
+  return ranges(block.count, site.engine.threads).map(({ first, count }, thread) => ({
     /** The share's first tile, counted from the block's first tile. */
     first,
     /** Tiles of the share. */
     count,
     /** The address at which the places of the share's tiles begin: TILE_PLACE_BYTES for each. */
-    tiles: binding.table + (tiles.first + first) * TILE_PLACE_BYTES,
+    tiles: binding.table + (block.first + first) * TILE_PLACE_BYTES,
     /** The thread's own scratch memory. */
     scratch: binding.scratch + thread * THREAD_BYTES,
   }));
@@ -401,7 +402,7 @@ function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
       x: x.address + channels.first * 4,
       pixelBytes: x.pixelBytes,
       zeros: binding.zeros,
-      out: binding.scratch + places.input + first * places.inputBytes,
+      out: binding.scratch + places.inputOffset + first * places.inputBytes,
       tileBytes: places.inputBytes,
     }),
   );
@@ -409,7 +410,7 @@ function inputPhase(bound: Bound, tiles: Range, channels: Range): Phase {
 
 /** The products of a block over some channels. None reads what another one writes, so one phase has all of them. */
 function productPhase(bound: Bound, products: readonly PlacedProducts[], channels: Range): Phase {
-  const gemms = products.map((neighbours) => productGemm(bound, neighbours, channels));
+  const gemms = products.map((one) => productGemm(bound, one, channels));
   return gemmPhase(gemms, bound.site.engine);
 }
 
@@ -418,7 +419,7 @@ function productGemm({ site, places, binding, weights }: Bound, products: Placed
   const { inGroup, channelsOut, productBytes } = places;
   const { scratch, table } = binding;
   const { groups } = site.attrs;
-  const first = places.weights === null ? weights : scratch + places.weights;
+  const weightsAt = places.weightsOffset === null ? weights : scratch + places.weightsOffset;
   // f32_conv2d finds the weights of group g at g times a group's bytes, and a point is `groups` groups. Points may
   // share a weight, whose number is then smaller than the point's. So the address moves back by the difference.
   const shift = (products.weight - products.point) * panelsOf(channelsOut) * panelBytes(inGroup, 1);
@@ -433,11 +434,11 @@ function productGemm({ site, places, binding, weights }: Bound, products: Placed
     // As many as rows, so at least as many as the GEMM has tiles: all of them are one block.
     blockTiles: products.tiles,
     table: table + products.tableOffset,
-    weights: first + channels.first * panelBytes(1, 1) + shift,
+    weights: weightsAt + channels.first * panelBytes(1, 1) + shift,
     panelBytes: panelBytes(inGroup, 1),
     weightStorage: 'f32',
-    scratch: scratch + places.gemm,
-    out: scratch + places.products + products.tile * productBytes,
+    scratch: scratch + places.gemmOffset,
+    out: scratch + places.productsOffset + products.tile * productBytes,
     outBytes: productBytes,
     bias: 0,
     record: 0,
@@ -459,7 +460,7 @@ function outputPhase(bound: Bound, tiles: Range): Phase {
       outWidth: width,
       dilation: site.attrs.dilation[0],
       ...share,
-      m: binding.scratch + places.products + first * places.productBytes,
+      m: binding.scratch + places.productsOffset + first * places.productBytes,
       tileBytes: places.productBytes,
       out: output.address,
       outBytes: output.pixelBytes,
@@ -472,11 +473,11 @@ function outputPhase(bound: Bound, tiles: Range): Phase {
 /** A weight in the transform's points, packed for the products. */
 function pointsConstant(weight: Parameter, transform: Transform): Constant {
   const [channelsOut, channelsIn] = weight.shape as [number, number];
-  const row = channelsIn * 9;
-  const most = stagedChannels(row);
-  const staged = stagedBytes(Math.min(most, channelsOut) * row);
+  const filterFloats = channelsIn * 9;
+  const atATime = stagedChannels(filterFloats);
+  const staged = stagedBytes(Math.min(atATime, channelsOut) * filterFloats);
   const panels = panelsOf(channelsOut);
-  const packedBytes = panelsOf(Math.min(most, channelsOut)) * panelBytes(channelsIn, 9);
+  const packedBytes = panelsOf(Math.min(atATime, channelsOut)) * panelBytes(channelsIn, 9);
   return {
     owner: weight,
     form: transform.name,
@@ -486,8 +487,8 @@ function pointsConstant(weight: Parameter, transform: Transform): Constant {
     write({ kernels, address, scratch, valuesOf }) {
       const values = valuesOf(weight);
       const packed = scratch + staged;
-      for (const { first, count } of pieces(channelsOut, most)) {
-        stage(kernels, values, { first: first * row, count: count * row }, scratch);
+      for (const { first, count } of pieces(channelsOut, atATime)) {
+        stage(kernels, values, { first: first * filterFloats, count: count * filterFloats }, scratch);
         runStep(kernels, f32_pack_conv2d({ channelsOut: count, channelsIn, taps: 9, weight: scratch, out: packed }));
         const points = f32_winograd_weights({
           side: transform.side,
