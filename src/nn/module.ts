@@ -263,7 +263,7 @@ export abstract class Module<Out = Value> extends Registered {
    */
   setSubmodule(path: string, module: AnyModule | null): this {
     checkModule(module);
-    const [parents, name] = splitPath(String(path));
+    const [parents, name] = splitPath(typeof path === 'string' ? path : '');
     const parent = this.#follow('setSubmodule', parents, path);
     if (!parent.#holds(name) || parent.member(name) instanceof Parameter) {
       throw parent.#noChild('setSubmodule', name, path, this);
