@@ -60,7 +60,7 @@ const PREFETCH_BYTES: usize = 32768;
  * @param partial 0; or, where a sum has more than one run, PARTIAL_BYTES for the runs before the last
  * @param out the first pixel's first channel; `outBytes` from pixel to pixel; exactly groups·channelsOut floats are
  *   written in each, and with `adds` 28 bytes beyond a pixel's last channel may be read
- * @param bias groups × ceil8(channelsOut) floats, each group's in its own panels; 0 for none
+ * @param bias ceil8(channelsOut) floats for each group, in the group's own panels; 0 for none
  * @param epilogue an {@link Epilogue} whose vectors are laid out as `bias`; its residual may be read 28 bytes beyond a
  *   pixel's last channel; 0 for none
  */
@@ -114,7 +114,7 @@ export function f32_conv2d(
         for (let at = w; at < prefetched; at += 64) load<u32>(at);
       }
       setPanel(min(PANEL, channelsOut - panelOfGroup * PANEL), panel, bias, epilogue);
-      // What onePixel or manyRuns changes is told for each panel anew.
+      // onePixel and manyRuns change these. manyRuns restores the rest of what it changes.
       Tiles.inOffset = <usize>(group * channelsIn) << 2;
       Tiles.panelStep = panelStep;
       Tiles.runBytes = tileBytes;
@@ -191,13 +191,13 @@ function noEpilogue(): void {
  * @param ofFour which of the four panels it is
  */
 function onePixel(table: usize, weights: usize, panelBytes: usize, out: usize, ofFour: i32): void {
-  const channels = Runs.channels, runChannels = Runs.channelsOfRun, partial = Runs.partial;
-  const lastRunStart = (channels - 1) / runChannels * runChannels;
+  const channels = Runs.channels, channelsOfRun = Runs.channelsOfRun, partial = Runs.partial;
+  const lastRunStart = (channels - 1) / channelsOfRun * channelsOfRun;
   if (ofFour == 0) {
     const x = load<usize>(table);
     Tiles.sums = 0;
-    for (let c = 0; c < lastRunStart; c += runChannels) {
-      fourPanels(runChannels, x + (<usize>c << 2), weights + (<usize>c << 5), panelBytes, partial);
+    for (let c = 0; c < lastRunStart; c += channelsOfRun) {
+      fourPanels(channelsOfRun, x + (<usize>c << 2), weights + (<usize>c << 5), panelBytes, partial);
       Tiles.sums = partial;
       Tiles.bias = 0;
     }

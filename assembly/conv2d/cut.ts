@@ -43,12 +43,12 @@ export class Runs {
   /** Where sums lie before the last run. */
   static partial: usize = 0;
 
-  /** Cuts sums of `taps` · `channels` products into runs of at most `most`, and returns whether a sum is one run. */
+  /** Cuts sums of `taps` · `channels` products into runs of at most `run`, and returns whether a sum is one run. */
   // @ts-ignore: decorator
   @inline
-  static into(taps: i32, channels: i32, most: i32): bool {
-    const runsOfTap = (channels + most - 1) / most;
-    const tapsOfRun = runsOfTap > 1 ? 1 : min(taps, most / channels);
+  static into(taps: i32, channels: i32, run: i32): bool {
+    const runsOfTap = (channels + run - 1) / run;
+    const tapsOfRun = runsOfTap > 1 ? 1 : min(taps, run / channels);
     Runs.taps = taps;
     Runs.channels = channels;
     Runs.channelsOfRun = (channels + runsOfTap - 1) / runsOfTap;

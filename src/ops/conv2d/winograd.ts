@@ -222,7 +222,8 @@ function placesOf(
   const inGroup = channelsIn / groups;
   const chunk = groups > 1 ? channelsIn : Math.min(channelsIn, MAX_CHUNK);
   // A block has enough tiles to pay for fetching each point's weights from memory, and more where a row has more
-  // channels. It has more for more threads, since a thread multiplies only some of the points.
+  // channels: 192 for a chunk of 512, which are MAX_CHUNK's 384 KiB, and 24 at least. It has more for more threads,
+  // since a thread multiplies only some of the points.
   const mostTiles = threads * Math.max(24, Math.ceil((chunk * 3) / 8));
   const blocks = Math.ceil(count / mostTiles);
   const blockSize = Math.min(count, Math.ceil(count / blocks / tileRows) * tileRows);
