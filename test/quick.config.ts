@@ -16,6 +16,7 @@ const SLOW = [
   'test/plan/{budget,layout}.test.ts',
   // Processes and globals of their own, and files of whole networks.
   'test/{node,wasm}/**',
+  'test/hub/open-hub.test.ts',
   'test/models/{older-files,segmentation}.test.ts',
 ];
 
