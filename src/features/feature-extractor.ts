@@ -14,7 +14,7 @@ import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
-import { formatInputs, Needs, nodeOf } from './needs.ts';
+import { Needs, nodeOf } from './needs.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
 import {
   type ChildName,
@@ -26,7 +26,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
+import { formatInputs, shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {

@@ -10,9 +10,9 @@ import type { AnyModule } from '../nn/module.ts';
 import { valuesOf } from '../nn/output.ts';
 import { Snapshot } from '../nn/snapshot.ts';
 import { changes, Parameter } from '../tensor/parameter.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { NamedNode, NodeNames } from './node-names.ts';
-import type { TracedModel } from './traced-model.ts';
+import { formatInputs, type TracedModel } from './traced-model.ts';
 
 const WAY_OUT = 'give createFeatureExtractor the shapes of such inputs as inputShape';
 
@@ -139,12 +139,6 @@ export function nodeOf({ nodes, modules }: NodeNames, query: string): NamedNode 
 function countOf({ nodes }: NodeNames, name: string): number {
   const base = (one: string) => one.replace(/(_\d+)+$/, '');
   return nodes.filter((node) => base(node.name) === base(name)).length;
-}
-
-/** `an input of [1, 3, 224, 224]`, or `inputs of … and …`. */
-export function formatInputs(shapes: readonly Shape[]): string {
-  const all = shapes.map(formatShape);
-  return all.length === 1 ? `an input of ${all[0]}` : `inputs of ${all.join(' and ')}`;
 }
 
 /** All values of an output that may hold other things, too. */

@@ -4,7 +4,7 @@ import { describe, ShapeError, ValueError } from '../errors.ts';
 import { Graph } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { checkShape, type Shape } from '../tensor/shape.ts';
+import { checkShape, formatShape, type Shape } from '../tensor/shape.ts';
 import { NodeNames } from './node-names.ts';
 
 /** The shape of an input, or those of several, in an array; undefined where none are given. */
@@ -28,6 +28,12 @@ export function usualShape(model: AnyModule): Shape {
   }
   const first = [...model.parameters()].find(({ shape }) => shape.length > 1)?.shape;
   return first?.length === 2 ? [1, first[1]!] : [1, first?.[1] ?? 3, 224, 224];
+}
+
+/** `an input of [1, 3, 224, 224]`, or `inputs of … and …`. */
+export function formatInputs(shapes: readonly Shape[]): string {
+  const all = shapes.map(formatShape);
+  return all.length === 1 ? `an input of ${all[0]}` : `inputs of ${all.join(' and ')}`;
 }
 
 /** What is known of a model before there is an input. */
@@ -74,12 +80,12 @@ function failedTrace(name: string, model: AnyModule, shapes: readonly Shape[], e
   const count = model.forward.length;
   const given = shapes.map((shape) => describe(shape));
   if (error instanceof ShapeError) {
-    return new ShapeError(
+    const wayOut =
       given.length === 1
-        ? `${name}: expected a model that takes an input of ${given[0]}, got "${error.message}"; ` +
-            'give the shape of an input that it takes as inputShape'
-        : `${name}: expected a model that takes inputs of ${given.join(' and ')}, got "${error.message}"; ` +
-            'give the shapes of inputs that it takes as inputShape, in an array',
+        ? 'the shape of an input that it takes as inputShape'
+        : 'the shapes of inputs that it takes as inputShape, in an array';
+    return new ShapeError(
+      `${name}: expected a model that takes ${formatInputs(shapes)}, got "${error.message}"; give ${wayOut}`,
     );
   }
   const isOfInputs = Math.max(count, given.length) > 1 && (error instanceof ValueError || error instanceof TypeError);
