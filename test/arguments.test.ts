@@ -195,7 +195,7 @@ describe('typical mistakes', () => {
     expect(getter().forward(x, { only: [] }).size).toBe(0);
     expect(thrown(() => new IntermediateLayerGetter(new Sequential(new ReLU()), { '0': undefined as never }))).toBe(
       'ValueError: IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries, ' +
-        'with strings or numbers as features, got undefined for "0"',
+        'with strings for layers and strings or numbers for features, got undefined for "0"',
     );
   });
 

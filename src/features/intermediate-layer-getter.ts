@@ -4,7 +4,7 @@
  */
 
 import { describe, listed, ValueError } from '../errors.ts';
-import { Graph, type Value } from '../graph/graph.ts';
+import { Graph, Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
@@ -94,7 +94,7 @@ export class IntermediateLayerGetter<
     const kept = [...upTo(layers, children)];
     super(kept);
     this.#taps = new Taps('IntermediateLayerGetter', this, layers, ([x], some, isReport) => {
-      if (!isReport && !x!.graph.watch?.isQuiet) this.#warn(x!.shape);
+      if (!isReport && x instanceof Value && !x.graph.watch?.isQuiet) this.#warn(x.shape);
       return this.#trace(x!, some);
     });
     const others = [...model.members()].filter(([name]) => !this.has(name));
@@ -279,42 +279,31 @@ export function absentIn(model: AnyModule): string[] {
 
 /**
  * @throws {@link ValueError} where a path is neither a child nor a module below one, a shared one counting once, with
- *   the children
- * of the level that is wrong
+ *   the children of the level that is wrong
  */
 function checkLayers(
   model: AnyModule,
   children: readonly (readonly [string, AnyModule])[],
   layers: ReadonlyMap<string, FeatureName>,
 ): void {
-  const names = children.map(([name]) => name);
-  const below = [...model.namedModules()].filter(([path]) => path.includes('.'));
-  const present = new Map<unknown, AnyModule>([...children, ...below]);
-  const missing = [...layers.keys()].filter((path) => !present.has(path));
+  const present = new Map([...model.namedModules(), ...children]);
+  const missing = [...layers.keys()].filter((path) => path === '' || !present.has(path));
   if (missing.length === 0) return;
-  const problems = missing.map((path) =>
-    typeof path === 'string' ? describe(path) : `${describe(path)} (a ${typeof path}, not a string)`,
-  );
   // The longest part of each path that is there: what is below it is what could have been meant.
-  const levels = new Set(missing.map((path) => (typeof path === 'string' ? parentOf(path, present) : '')));
-  const there = [...levels].map((level) =>
-    level === ''
-      ? `its children are ${listed(names, 24)}`
-      : `the children of ${describe(level)} are ${listed(
-          [...present.get(level)!.namedChildren()].map(([name]) => name),
-          24,
-        )}`,
-  );
+  const levels = new Set(missing.map((path) => parentOf(path, present)));
+  const there = [...levels].map((level) => {
+    const names = [...present.get(level)!.namedChildren()].map(([name]) => name);
+    return `${level === '' ? 'its children' : `the children of ${describe(level)}`} are ${listed(names, 24)}`;
+  });
   throw new ValueError(
-    `return_layers are not present in model: ${problems.slice(0, 8).join(', ')}; ${there.join('; ')}` +
-      model.pathHint(missing),
+    `return_layers are not present in model: ${listed(missing)}; ${there.join('; ')}${model.pathHint(missing)}`,
   );
 }
 
 /** The longest path above one that is there; '' for the model's own. */
-function parentOf(path: string, present: ReadonlyMap<unknown, unknown>): string {
+function parentOf(path: string, present: ReadonlyMap<string, unknown>): string {
   let parent = path;
   do parent = parent.slice(0, Math.max(0, parent.lastIndexOf('.')));
-  while (parent !== '' && !present.has(parent));
+  while (!present.has(parent));
   return parent;
 }

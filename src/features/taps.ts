@@ -176,9 +176,10 @@ export function layersOf<Name extends FeatureName>(expected: string, given: unkn
   }
   const layers = new Map(entries as [string, Name][]);
   for (const [layer, name] of layers) {
-    if (typeof name === 'string' || typeof name === 'number') continue;
+    if (typeof layer === 'string' && (typeof name === 'string' || typeof name === 'number')) continue;
     throw new ValueError(
-      `${expected}, with strings or numbers as features, got ${describe(name)} for ${describe(layer)}`,
+      `${expected}, with strings for layers and strings or numbers for features, got ${describe(name)} for ` +
+        describe(layer),
     );
   }
   return layers;

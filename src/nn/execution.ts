@@ -235,7 +235,7 @@ export class Execution<Out> {
     const program = graph.program(valuesOf(output));
     let whole = program;
     try {
-      if (this.model.isBudgeted) whole = programOf(shapes, this.#whole);
+      if (this.model.isBudgeted && recording !== this.#whole) whole = programOf(shapes, this.#whole);
     } catch {
       // The whole doesn't take inputs of these shapes, though what is recorded of it does.
     }

@@ -981,7 +981,10 @@ describe('bad input', () => {
     expect(attempt('layer1')).toBe(`ValueError: ${expected}, got "layer1"`);
     expect(attempt(['layer1', 3])).toBe(`ValueError: ${expected}, got ["layer1", 3]`);
     expect(attempt({ layer1: true })).toBe(
-      `ValueError: ${expected}, with strings or numbers as features, got true for "layer1"`,
+      `ValueError: ${expected}, with strings for layers and strings or numbers for features, got true for "layer1"`,
+    );
+    expect(attempt(new Map([[1, 'a']]))).toBe(
+      `ValueError: ${expected}, with strings for layers and strings or numbers for features, got "a" for 1`,
     );
     expect(attempt(['layer1'], {})).toBe('ValueError: createFeatureExtractor: expected a Module, got {}');
     expect(thrown(() => getGraphNodeNames(null as never))).toBe(

@@ -124,7 +124,8 @@ describe("torchvision's contract: construction", () => {
     expect([...features.forward(x).keys()]).toEqual([0, 1]);
     expect([...features.forward(x, { only: [1] }).keys()]).toEqual([1]);
     expect(thrown(() => getter(new Map([[1, 'a']]) as never))).toBe(
-      `ValueError: return_layers are not present in model: 1 (a number, not a string); its children are ${THERE_IS}`,
+      'ValueError: IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries, ' +
+        'with strings for layers and strings or numbers for features, got "a" for 1',
     );
   });
 

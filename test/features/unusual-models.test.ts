@@ -53,6 +53,21 @@ function pair(): Sequential {
 }
 
 describe('a getter', () => {
+  it('that takes values by name inside of a forward is compared with no model', () => {
+    class Named extends Module {
+      forward(named: ReadonlyMap<string, Value>): Value {
+        return named.get('image')!;
+      }
+    }
+    class Outer extends Module {
+      readonly getter = new IntermediateLayerGetter(new Sequential(new Named(), times(2)), { '1': 'f' });
+      forward(x: Value): Value {
+        return this.getter.forward(new Map([['image', x]]) as never).get('f') as never;
+      }
+    }
+    expect((new Outer().call(square(3)) as Tensor).data[0]).toBe(6);
+  });
+
   it('that runs twice in one forward gives the values of each run', () => {
     class Siamese extends Module {
       readonly getter = new IntermediateLayerGetter(pair(), { b: 'f' });

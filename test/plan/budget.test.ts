@@ -5,11 +5,12 @@ import { MemoryError, ShapeError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { openSafetensors } from '../../src/formats/open-safetensors.ts';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
-import { Graph } from '../../src/graph/graph.ts';
+import { Graph, type Value } from '../../src/graph/graph.ts';
 import { deeplabv3_resnet50 } from '../../src/models/deeplabv3.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { BasicBlock, ResNet, resnet18 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
+import { ReLU } from '../../src/nn/activation.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import { valuesOf } from '../../src/nn/output.ts';
@@ -143,6 +144,18 @@ describe('a memory budget', () => {
         '16, 60, 60] ' +
         '(37120 of weights, 3890688 of activations); what fits: an input of [2, 16, 60, 60] (2818048 bytes)',
     );
+  });
+
+  it('is kept by one recording where all of the module runs', () => {
+    let runs = 0;
+    class Counted extends ReLU {
+      override forward(x: Value): Value {
+        runs++;
+        return super.forward(x);
+      }
+    }
+    new Counted().compile({ memoryBudgetBytes: 2 ** 20 }).call(generatedTensor('input', [1, 1, 4, 4]));
+    expect(runs).toBe(1);
   });
 
   it('is known to be too small by shapes alone, before any algorithm is asked', () => {
