@@ -89,8 +89,9 @@ export async function embed(options) {
       }
       const row = { picture, vector: vectorOf(features, index) };
       if (format === 'jsonl') {
-        if (output === '-') process.stdout.write(`${jsonLine(row)}\n`);
-        else await written(() => appendTo(output, `${jsonLine(row)}\n`));
+        const line = `${jsonLine(row, /** @type {import('./embedding-index.js').Maker} */ (maker))}\n`;
+        if (output === '-') process.stdout.write(line);
+        else await written(() => appendTo(output, line));
       } else {
         rows.push(row);
         if (++unsaved === SAVED_EVERY) await save();

@@ -3,10 +3,10 @@
  * compared with them.
  */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { saveSafetensors, Tensor } from 'layertap';
-import { CommandError, UsageError } from './failures.js';
+import { CommandError, reasonOf, UsageError } from './failures.js';
 import { npyBytes } from './npy.js';
 import { recipeText } from './preparation.js';
 import { withTensorFile } from './tensor-file.js';
@@ -35,6 +35,9 @@ const NAME = 'embeddings';
 /** @typedef {{ picture: string, vector: Float32Array }} Row */
 
 /** @typedef {{ maker: Maker, rows: Row[] }} Index */
+
+/** How a line of JSON begins. */
+const LINE = '{"picture":';
 
 /** What a file of embeddings can be, by its name's end. */
 export const INDEX_FORMATS = ['safetensors', 'npy', 'jsonl'];
@@ -87,7 +90,8 @@ export function indexFiles(path, { maker, rows }) {
   const format = indexFormatOf(path);
   const size = rows[0]?.vector.length ?? 0;
   if (format === 'jsonl') {
-    return [{ option, path, bytes: Buffer.from(rows.map((row) => `${jsonLine(row)}\n`).join('')) }];
+    // All in one text may be longer than texts can be.
+    return [{ option, path, bytes: Buffer.concat(rows.map((row) => Buffer.from(`${jsonLine(row, maker)}\n`))) }];
   }
   const data = new Float32Array(rows.length * size);
   for (const [i, { vector }] of rows.entries()) data.set(vector, i * size);
@@ -103,9 +107,15 @@ export function indexFiles(path, { maker, rows }) {
   return [{ option, path, bytes: saveSafetensors([[NAME, matrix]], metadata) }];
 }
 
-/** @param {Row} row */
-export function jsonLine({ picture, vector }) {
-  return JSON.stringify({ picture, embedding: Array.from(vector) });
+/**
+ * A row as a line of JSON. Each line says what made it: so all lines are alike for those who read them, and files can be
+ * put together.
+ *
+ * @param {Row} row
+ * @param {Maker} maker
+ */
+export function jsonLine({ picture, vector }, maker) {
+  return JSON.stringify({ picture, layertap: maker, embedding: Array.from(vector) });
 }
 
 /**
@@ -151,19 +161,60 @@ export async function readIndex(label, path) {
  * @param {string} path
  * @param {string} format
  * @returns {Promise<{ maker: Maker | null, rows: Row[] } | null>}
+ * @throws {CommandError} where nothing tells what made the rows, or where they are of several makers
  */
 export async function readExisting(path, format) {
   if (path === '-' || !existsSync(path)) return null;
   if (format === 'safetensors') return readIndex('--output', path);
-  const rows = readFileSync(path, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const { picture, embedding } = parsed(line) ?? {};
-      // The last line may be a part of one.
-      if (typeof picture !== 'string' || !Array.isArray(embedding)) return [];
-      return [{ picture, vector: Float32Array.from(embedding) }];
-    });
-  return { maker: null, rows };
+  const label = `--output ${path}`;
+  const anew = 'another --output begins anew, and so does this one without --skip-existing';
+  /** @type {Row[]} */
+  const rows = [];
+  /** @type {Maker | null} */
+  let maker = null;
+  let number = 0;
+  for await (const { line, isWhole } of linesOf(label, path)) {
+    number++;
+    const { picture, layertap, embedding } = parsed(line) ?? {};
+    if (typeof picture !== 'string' || !Array.isArray(embedding)) {
+      if (!isWhole && LINE.startsWith(line.slice(0, LINE.length))) break;
+      throw new CommandError(
+        `${label}: expected lines that embed has written, got another one, line ${number}; ${anew}`,
+      );
+    }
+    if (!isMaker(layertap)) {
+      const got = `got one that doesn't, line ${number}`;
+      throw new CommandError(`${label}: expected lines that say what made them, ${got}; ${anew}`);
+    }
+    maker ??= layertap;
+    checkMaker(`${label}, line ${number}`, maker, layertap);
+    rows.push({ picture, vector: Float32Array.from(embedding) });
+  }
+  return { maker, rows };
+}
+
+/**
+ * A file's lines, and whether a line is whole: the last one may be a part of one. Not by node:readline, which ends lines
+ * at characters that a picture's name may have.
+ *
+ * @param {string} label
+ * @param {string} path
+ * @returns {AsyncGenerator<{ line: string, isWhole: boolean }>}
+ * @throws {CommandError}
+ */
+async function* linesOf(label, path) {
+  let rest = '';
+  try {
+    for await (const text of createReadStream(path, 'utf8')) {
+      const lines = text.split('\n');
+      lines[0] = rest + lines[0];
+      rest = /** @type {string} */ (lines.pop());
+      for (const line of lines) yield { line, isWhole: true };
+    }
+  } catch (error) {
+    throw new CommandError(`${label}: expected a readable file, got "${reasonOf(error)}"`);
+  }
+  if (rest !== '') yield { line: rest, isWhole: false };
 }
 
 /** @param {string | undefined} text @returns {any} */

@@ -333,9 +333,113 @@ describe('embed', () => {
       'layertap: --output e.safetensors: expected what the index was made with, layer features, got layer features.3\n',
     );
     expect(folder.read('e.safetensors')).toEqual(before);
-    folder.run(...EMBED, 'pics/a.png', '--output', 'lines.jsonl');
-    const lines = folder.run('embed', ...other, 'pics', '--output', 'lines.jsonl', '--skip-existing');
-    expect(lines.stderr).toBe('layertap: --output lines.jsonl: expected vectors of 128 numbers in it, got 512\n');
+  });
+
+  describe('goes on with JSON lines', () => {
+    const resumed = ['pics', '--output', 'lines.jsonl', '--skip-existing'];
+    const anew = 'another --output begins anew, and so does this one without --skip-existing';
+    let line: { picture: string; layertap: { layer: string }; embedding: number[] };
+
+    beforeAll(() => {
+      expect(folder.run(...EMBED, 'pics/a.png', '--output', 'lines.jsonl').status).toBe(0);
+      line = JSON.parse(new TextDecoder().decode(folder.read('lines.jsonl')));
+    });
+
+    it('that say what made them, as the metadata of safetensors do', () => {
+      expect(Object.keys(line)).toEqual(['picture', 'layertap', 'embedding']);
+      expect(line.layertap).toEqual(JSON.parse(metadataOf('e.safetensors').layertap!));
+    });
+
+    it.each([
+      [
+        'layer of as many channels',
+        ['--model', 'squeezenet1_1', '--weights', 'w.safetensors', '--layers', 'features.11'],
+        'layer features, got layer features.11',
+      ],
+      ['preset', [...NETWORK, '--layers', 'features', '--preset', 'none'], 'preset imagenet, got preset none'],
+      [
+        'network',
+        ['--model', 'resnet18', '--weights', 'nowhere.safetensors', '--layers', 'layer4'],
+        'model squeezenet1_1, layer features, got model resnet18, layer layer4',
+      ],
+    ])('but not of another %s', (_, args, text) => {
+      const before = folder.read('lines.jsonl');
+      expect(folder.run('embed', ...args, ...resumed)).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: `layertap: --output lines.jsonl: expected what the index was made with, ${text}\n`,
+      });
+      expect(folder.read('lines.jsonl')).toEqual(before);
+    });
+
+    it('but not of other weights', () => {
+      const halved = weightsOf(squeezenet1_1()).map(([key, { data, shape }]) => {
+        return [
+          key,
+          new Tensor(
+            Float32Array.from(data as Float32Array, (value) => value / 2),
+            shape,
+          ),
+        ] as const;
+      });
+      folder.writeTensors('halved.safetensors', halved);
+      const args = ['--model', 'squeezenet1_1', '--weights', 'halved.safetensors', '--layers', 'features'];
+      const before = folder.read('lines.jsonl');
+      expect(folder.run('embed', ...args, ...resumed).stderr).toMatch(
+        /^layertap: --output lines\.jsonl: expected what the index was made with, weights \w{64}, got weights \w{64}\n$/,
+      );
+      expect(folder.read('lines.jsonl')).toEqual(before);
+    });
+
+    it.each([
+      [
+        'lines that do not say what made them',
+        () => ({ picture: 'pics/a.png', embedding: line.embedding }),
+        `: expected lines that say what made them, got one that doesn't, line 2; ${anew}`,
+      ],
+      [
+        'lines of something else',
+        () => ({ text: 'a note' }),
+        `: expected lines that embed has written, got another one, line 2; ${anew}`,
+      ],
+      [
+        'lines of two makers',
+        () => ({ ...line, layertap: { ...line.layertap, layer: 'features.11' } }),
+        ', line 2: expected what the index was made with, layer features, got layer features.11',
+      ],
+    ])('but not %s', (_, other, text) => {
+      const lines = [line, other(), line].map((one) => `${JSON.stringify(one)}\n`).join('');
+      folder.write('lines.jsonl', lines);
+      expect(folder.run(...EMBED, ...resumed)).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: `layertap: --output lines.jsonl${text}\n`,
+      });
+      expect(new TextDecoder().decode(folder.read('lines.jsonl'))).toBe(lines);
+    });
+
+    it('but not what is no line of them', () => {
+      folder.write('lines.jsonl', 'a note');
+      expect(folder.run(...EMBED, ...resumed).stderr).toBe(
+        `layertap: --output lines.jsonl: expected lines that embed has written, got another one, line 1; ${anew}\n`,
+      );
+      expect(new TextDecoder().decode(folder.read('lines.jsonl'))).toBe('a note');
+    });
+
+    it('but not with vectors of another length', () => {
+      folder.write('lines.jsonl', JSON.stringify({ ...line, embedding: line.embedding.slice(0, 128) }));
+      expect(folder.run(...EMBED, ...resumed).stderr).toBe(
+        'layertap: --output lines.jsonl: expected vectors of 512 numbers in it, got 128\n',
+      );
+    });
+
+    it('of which the last one is cut off', () => {
+      folder.write('lines.jsonl', `${JSON.stringify(line)}\n${JSON.stringify(line).slice(0, 1000)}`);
+      const { stdout } = folder.run(...EMBED, ...resumed, '--json');
+      expect(JSON.parse(stdout)).toMatchObject({ embedded: 2, skipped: 1, failed: [] });
+      const whole = folder.run(...EMBED, 'pics', '--output', '-').stdout;
+      expect(new TextDecoder().decode(folder.read('lines.jsonl'))).toBe(whole);
+    });
   });
 
   it.each(['none.safetensors', 'none.jsonl', 'none.npy'])(
@@ -415,7 +519,7 @@ describe('similar', () => {
     expect(folder.run('similar', 'p.safetensors', 'pics/b.png', ...again)).toEqual(own);
   });
 
-  it.each(['e.npy', 'e.jsonl'])('refuses %s, which says nothing of what made it', (index) => {
+  it.each(['e.npy', 'e.jsonl'])('refuses %s, which is no index', (index) => {
     expect(folder.run(...EMBED, 'pics/a.png', '--output', index).status).toBe(0);
     const { stderr } = folder.run('similar', index, 'pics/b.png');
     const got = `expected an index, got .${index.split('.')[1]}; embed with --output FILE.safetensors writes one`;
