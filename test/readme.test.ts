@@ -105,6 +105,28 @@ describe('links', () => {
   });
 });
 
+describe('commands', () => {
+  /** The programs that pages call. */
+  const PROGRAMS = ['npm', 'npx', 'node', 'esbuild', 'curl', 'mkdir', 'export', 'python3', 'redis-server'];
+
+  /** A page's blocks of commands: indented ones, which aren't parts of other blocks, and those of shells. */
+  function commandsOf(page: string): string[] {
+    const text = readFileSync(page, 'utf8');
+    const fenced = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!);
+    const indented = text.replaceAll(/^```.*?^```$/gms, '').match(/(?<=^\n)(?: {4}.*\n)+/gm) ?? [];
+    return [...fenced, ...indented.map((block) => block.replaceAll(/^ {4}/gm, ''))];
+  }
+
+  it.each([...pages, join('demo', 'README.md')])(
+    'of %s can be pasted: each line begins with a program, unless the line before ends with a backslash',
+    (page) => {
+      const lines = commandsOf(page).flatMap((block) => block.replaceAll(/\\\n/g, ' ').trimEnd().split('\n'));
+      const programOf = (line: string) => /^(?:[A-Z_]+=\S+ )*(\S+)/.exec(line)?.[1] ?? '';
+      expect(lines.filter((line) => !PROGRAMS.includes(programOf(line)))).toEqual([]);
+    },
+  );
+});
+
 describe('the examples of the README and of docs/', () => {
   /** What they leave to their reader. */
   const GIVEN = `

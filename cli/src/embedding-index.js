@@ -108,8 +108,8 @@ export function indexFiles(path, { maker, rows }) {
 }
 
 /**
- * A row as a line of JSON. Each line says what made it: so all lines are alike for those who read them, and files can be
- * put together.
+ * A row as a line of JSON. Each line says what made it: so all lines are alike for those who read them, and files can
+ * be put together.
  *
  * @param {Row} row
  * @param {Maker} maker
@@ -194,8 +194,8 @@ export async function readExisting(path, format) {
 }
 
 /**
- * A file's lines, and whether a line is whole: the last one may be a part of one. Not by node:readline, which ends lines
- * at characters that a picture's name may have.
+ * A file's lines, and whether a line is whole: the last one may be a part of one. Not by node:readline, which ends
+ * lines at characters that a picture's name may have.
  *
  * @param {string} label
  * @param {string} path
