@@ -72,9 +72,13 @@ export async function withWeights(source, { weightsKey: key, weightsPrefix: pref
   /** @type {import('node:fs/promises').FileHandle[]} */
   const shards = [];
   const shard = async (/** @type {string} */ name) => {
-    const handle = await open(join(dirname(path ?? ''), name));
-    shards.push(handle);
-    return handle;
+    try {
+      const handle = await open(join(dirname(path ?? ''), name));
+      shards.push(handle);
+      return handle;
+    } catch (error) {
+      throw new CommandError(`${label}: expected a readable file ${name} beside it, got "${reasonOf(error)}"`);
+    }
   };
   const opened = (/** @type {Source} */ source) =>
     openWeights(source, { key, prefix, shard, maxHeaderBytes: MAX_HEADER_BYTES });
@@ -88,6 +92,7 @@ export async function withWeights(source, { weightsKey: key, weightsPrefix: pref
     throw new CommandError(
       error.message
         .replace(/pass \{ key: (".*?") \} to openWeights/, 'pass --weights-key $1')
+        .replace('or { key: "" } for', 'or --weights-key "" for')
         .replace(/pass \{ prefix: "(.*?)" \} to openWeights/, (_, text) => `pass --weights-prefix "${taken}${text}"`),
     );
   } finally {

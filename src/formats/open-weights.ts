@@ -33,8 +33,8 @@ export interface OpenWeightsOptions extends OpenOptions, KeyOptions {
   /** The most bytes of a `.pth` file's pickle, or of a safetensors header: 16 MiB unless given. */
   readonly maxHeaderBytes?: number | undefined;
   /**
-   * The file of a shard, for an index that doesn't come from a URL: `(name) => open(join(folder, name))`. By a URL,
-   * shards are its neighbours.
+   * The file of a shard, for an index that doesn't come from a URL: `(name) => open(join(folder, name))`, whose handle
+   * stays open, to be closed by who opened it. By a URL, shards are its neighbours.
    */
   readonly shard?: ((name: string) => FileSource | PromiseLike<FileSource>) | undefined;
   /**

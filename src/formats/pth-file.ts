@@ -47,7 +47,8 @@ export interface StoragePlace {
 /** A file whose pickle is read. */
 export interface PthFile extends PthReading {
   readonly object: unknown;
-  readonly isBigEndian: boolean;
+  /** Whether elements are so. */
+  readonly isBigEndian?: boolean;
   /** Where storages lie, by their keys. */
   readonly places: ReadonlyMap<string, StoragePlace>;
 }
@@ -179,12 +180,12 @@ export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
   check(magic === MAGIC, 'a file of torch.save', `a pickle of ${what}; load it in Python and torch.save() that`);
   const protocol = await pickles.next('the protocol');
   check(protocol === PROTOCOL, `protocol ${PROTOCOL}`, describe(protocol));
-  const system = await pickles.next('the system');
+  // The system's order of bytes is no matter: PyTorch writes this layout's storages little-endian on all.
+  await pickles.next('the system');
   const object = await pickles.next('the object');
   const keys = await pickles.next('the list of storages');
   check(Array.isArray(keys), 'a list of storages', describe(keys));
-  const isBigEndian = system instanceof Map && system.get('little_endian') === false;
-  return { ...reading, object, isBigEndian, places: legacyPlaces(keys, pickles, reading.origin.byteLength) };
+  return { ...reading, object, places: legacyPlaces(keys, pickles, reading.origin.byteLength) };
 }
 
 /** Where storages lie one behind the other, each behind its number of elements. */

@@ -17,18 +17,16 @@ export interface PthDtype {
   readonly bytes: number;
 }
 
-/** The dtype of each storage class, which is named after one of C's types: `FloatStorage`. */
+/** The dtypes of storage classes that are named after one of C's types, as `FloatStorage` is. */
 const STORAGE_DTYPES: Readonly<Record<string, string>> = {
   Float: 'float32',
   Half: 'float16',
-  BFloat16: 'bfloat16',
   Double: 'float64',
   Long: 'int64',
   Int: 'int32',
   Short: 'int16',
   Char: 'int8',
   Byte: 'uint8',
-  Bool: 'bool',
   ComplexFloat: 'complex64',
   ComplexDouble: 'complex128',
   Untyped: 'uint8',
@@ -75,7 +73,10 @@ export const TensorRef = class Tensor {
   /** @throws {@link FormatError} where it isn't within its storage */
   constructor(storage: StorageRef, offset: unknown, shape: unknown, stride: unknown, dtype: PthDtype) {
     const isLaidOut = isWhole(offset) && areWhole(shape) && areWhole(stride) && stride.length === shape.length;
-    check(isLaidOut, "a tensor's offset, size and stride as whole numbers >= 0");
+    if (!isLaidOut) {
+      const got = [offset, shape, stride].map(describe).join(', ');
+      check(false, "a tensor's offset, size and stride as whole numbers >= 0", got);
+    }
     this.storage = storage;
     this.elements = dtype;
     this.dtype = dtype.name;
@@ -112,8 +113,10 @@ export class TorchNames implements Names {
     const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
     const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
     check(isNamed && isWithin, 'persistent ids of storages, each with a type, a key and elements');
-    // What an object inherits under other names is no dtype's name.
-    const dtype = dtypeNamed(STORAGE_DTYPES[/(\w+)Storage$/.exec(type.name)?.[1] ?? '']!);
+    const [, ctype = ''] = /(\w+)Storage$/.exec(type.name) ?? [];
+    // Others are named after their dtype: Bool, BFloat16, and QInt8, whose size tells where the storages behind it are.
+    // What an object inherits under a name is no dtype's name.
+    const dtype = dtypeNamed(STORAGE_DTYPES[ctype] ?? ctype.toLowerCase());
     if (!dtype) return new Opaque(type.name);
     const storage = new StorageRef({
       key,
@@ -156,12 +159,14 @@ export class TorchNames implements Names {
   }
 }
 
-/** A tensor; opaque where its storage is, as that of a quantized tensor, or its dtype. */
+/** A tensor; opaque where its storage or its dtype is, or where its elements aren't those that are stored. */
 function tensorOf([storage, offset, shape, stride, , , given]: readonly unknown[]): unknown {
   if (!(storage instanceof StorageRef)) return null;
-  // The third version names a dtype where the second one may have a dict.
+  // The third version names a dtype where the second one may have a dict: of bits that say that the elements are the
+  // negative ones, or conjugate.
   const dtype = given instanceof Global ? dtypeNamed(given.name.slice('torch.'.length)) : storage.dtype;
-  return dtype ? new TensorRef(storage, offset, shape, stride, dtype) : null;
+  const bits = given instanceof Map && given.size;
+  return dtype && !bits ? new TensorRef(storage, offset, shape, stride, dtype) : null;
 }
 
 function isWhole(value: unknown): value is number {

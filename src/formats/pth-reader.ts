@@ -1,7 +1,7 @@
 /** Reads the tensors of a `.pth` file: each storage once, in the order of bytes, and the tensors that view it. */
 
 import { describe } from '../errors.ts';
-import { arrayOf, itemBytes } from '../tensor/dtype.ts';
+import { arrayOf } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
@@ -86,7 +86,7 @@ export function pthTensors(
 }
 
 /** A tensor of a storage's content: a view where its elements lie in order and aligned, else a copy. */
-function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean): Tensor {
+function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean | undefined): Tensor {
   const { shape, begin, end } = ref;
   const { dtype, bytes } = ref.elements;
   let data = content.subarray(begin, end);
@@ -94,7 +94,7 @@ function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean): Te
   else if (data.byteOffset % bytes !== 0 || isBigEndian) data = data.slice();
   if (isBigEndian) for (let at = 0; at < data.length; at += bytes) data.subarray(at, at + bytes).reverse();
   const Elements = arrayOf(dtype!);
-  return new Tensor(new Elements(data.buffer, data.byteOffset, data.length / itemBytes(dtype!)), shape, dtype!);
+  return new Tensor(new Elements(data.buffer, data.byteOffset, data.length / bytes), shape, dtype!);
 }
 
 /** The elements in order, of bytes that begin with the first one. */

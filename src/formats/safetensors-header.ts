@@ -100,7 +100,8 @@ export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number): n
     throw malformed(`expected at least 8 bytes, got ${Math.min(first.length, fileBytes)}`);
   }
   if (length > MAX_SAFETENSORS_HEADER_BYTES) {
-    throw malformed(`expected a header of at most ${MAX_SAFETENSORS_HEADER_BYTES} bytes, got ${length}`);
+    const most = `a header of at most ${MAX_SAFETENSORS_HEADER_BYTES} bytes`;
+    throw malformed(`expected ${most}, got ${length}; is it a safetensors file?`);
   }
   if (end > fileBytes) throw malformed(`header ends at byte ${end} of ${fileBytes}`);
   return Number(length);

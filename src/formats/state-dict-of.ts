@@ -39,28 +39,22 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
         'in Python, save model.state_dict()',
     );
   }
-  const got = object instanceof TensorRef ? 'a tensor' : describe(object);
-  check(object instanceof Map, 'a state dict', got);
-  const path = key === undefined || key === '' ? [] : key.split('.');
-  let dict: Dict = object;
-  for (const [i, part] of path.entries()) {
-    const inner = dict.get(path.slice(i).join('.')) ?? dict.get(part);
-    if (!(inner instanceof Map)) {
-      throw malformed(`expected a dict under key ${describe(key!)}, got a checkpoint of ${listed(dict.keys())}`);
-    }
-    dict = inner;
-    if (dict === object.get(path.slice(i).join('.'))) break;
-  }
+  check(object instanceof Map, 'a state dict', object instanceof TensorRef ? 'a tensor' : describe(object));
+  const dict = key ? under(object, key) : object;
+  check(dict instanceof Map, `a dict under key ${describe(key)}`, `a checkpoint of ${listed(object.keys())}`);
   const tensors = new Map<string, TensorRef>();
   for (const [name, value] of dict)
     if (typeof name === 'string' && value instanceof TensorRef) tensors.set(name, value);
   const inner = stateDictsIn(dict);
   // A state dict holds no dicts of tensors. A checkpoint may hold tensors beside its state dicts.
-  if (key !== undefined || (inner.length === 0 && (tensors.size > 0 || dict.size === 0))) return tensors;
+  if (dict.size === 0 || (tensors.size > 0 && (key !== undefined || inner.length === 0))) return tensors;
+  const expected = key ? `a state dict under key ${describe(key)}` : 'a state dict';
   const wayOut = WRAPPERS.find((name) => inner.includes(name)) ?? inner[0];
   if (wayOut !== undefined) {
-    const found = `state dicts under ${listed(inner)}; pass { key: ${describe(wayOut)} } to ${caller}`;
-    throw malformed(`expected a state dict, got a checkpoint with ${found}`);
+    const path = key ? `${key}.${wayOut}` : wayOut;
+    const own = tensors.size > 0 ? ', or { key: "" } for the tensors beside them' : '';
+    const found = `state dicts under ${listed(inner)}; pass { key: ${describe(path)} } to ${caller}${own}`;
+    throw malformed(`expected ${expected}, got a checkpoint with ${found}`);
   }
   const whole = WRAPPERS.find((name) => dict.get(name) instanceof Opaque) ?? '';
   const held = dict.get(whole);
@@ -68,7 +62,19 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
     held instanceof Opaque
       ? `; ${describe(whole)} is a whole ${describe(held.name)}: in Python, save its state_dict()`
       : '';
-  throw malformed(`expected a state dict, got a checkpoint with no tensors under ${listed(dict.keys())}${why}`);
+  const keys = listed(dict.keys());
+  const got = hasTensors(dict) ? `tensors without names, under ${keys}` : `a checkpoint with no tensors under ${keys}`;
+  throw malformed(`expected ${expected}, got ${got}${why}`);
+}
+
+/** What a dict holds under a path, with dots between levels. Names may have dots, too. */
+function under(dict: unknown, path: string): unknown {
+  if (!(dict instanceof Map)) return undefined;
+  let found = dict.get(path);
+  for (let dot = path.indexOf('.'); found === undefined && dot >= 0; dot = path.indexOf('.', dot + 1)) {
+    found = under(dict.get(path.slice(0, dot)), path.slice(dot + 1));
+  }
+  return found;
 }
 
 /** What training scripts call the model's state dict. */

@@ -18,6 +18,7 @@ const GOLDENS = 'test/goldens/pth';
 for (const name of ['state-dict.zip', 'checkpoint.legacy', 'module.zip']) {
   copyFileSync(`${GOLDENS}/${name}.pth`, join(folder.path, `${name}.pth`));
 }
+writeFileSync(join(folder.path, 'cut.index.json'), '{ "weight_map": { "w": "cut-1.safetensors" } }');
 
 it('writes all tensors of a file as they are', async () => {
   const { status, stdout } = folder.run('convert', 'state-dict.zip.pth', 'all.safetensors');
@@ -64,7 +65,8 @@ it('refuses values that f16 has no room for', () => {
 it.each([
   [
     ['checkpoint.legacy.pth'],
-    'expected a state dict, got a checkpoint with state dicts under "model", "ema"; pass --weights-key "model"',
+    'got a checkpoint with state dicts under "model", "ema"; pass --weights-key "model", or --weights-key "" for the ' +
+      'tensors beside them',
   ],
   [['module.zip.pth'], 'got a whole "torch.nn.modules.container.Sequential"'],
   [
@@ -72,6 +74,10 @@ it.each([
     'expected the tensors that the layers need, got none named "conv1.weight", but "f32", …',
   ],
   [['missing.pth'], 'missing.pth: expected a readable file, got "no such file or directory"'],
+  [
+    ['cut.index.json'],
+    'cut.index.json: expected a readable file cut-1.safetensors beside it, got "no such file or directory"',
+  ],
 ])('%j ends in an error that says the way out', (args, message) => {
   const [input, ...rest] = args as [string, ...string[]];
   const { status, stderr } = folder.run('convert', input, 'out.safetensors', ...rest);

@@ -257,7 +257,9 @@ describe.each([
 
   it('with a tensor of an unknown class of storages', async () => {
     const bytes = fileWith(dict({ w: pickledTensor({ type: 'torch.QInt8Storage' }) }), { 0: [1, 2] });
-    expect(await problem(bytes)).toBe('expected a state dict, got a checkpoint with no tensors under "w"');
+    expect(await problem(bytes)).toBe('expected a dtype of layertap for tensor "w", got qint8');
+    const strange = fileWith(dict({ w: pickledTensor({ type: 'torch.StrangeStorage' }) }), { 0: [1, 2] });
+    expect(await problem(strange)).toBe('expected a state dict, got a checkpoint with no tensors under "w"');
     const complex = fileWith(dict({ w: pickledTensor({ type: 'torch.ComplexFloatStorage' }) }), { 0: [1, 2, 3, 4] });
     expect(await problem(complex)).toBe('expected a dtype of layertap for tensor "w", got complex64');
   });
@@ -301,10 +303,10 @@ describe.each([
   });
 
   it.each([
-    [{ stride: [-1] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
-    [{ shape: [-2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
-    [{ offset: -1 }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
-    [{ shape: [2, 2] }, "expected a tensor's offset, size and stride as whole numbers >= 0"],
+    [{ stride: [-1] }, "expected a tensor's offset, size and stride as whole numbers >= 0, got 0, [2], [-1]"],
+    [{ shape: [-2] }, "expected a tensor's offset, size and stride as whole numbers >= 0, got 0, [-2], [1]"],
+    [{ offset: -1 }, "expected a tensor's offset, size and stride as whole numbers >= 0, got -1, [2], [1]"],
+    [{ shape: [2, 2] }, "expected a tensor's offset, size and stride as whole numbers >= 0, got 0, [2, 2], [1]"],
     [{ shape: [3] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
     [{ offset: 1 }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
     [{ stride: [2] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],

@@ -22,6 +22,9 @@ describe.each([
     [{ mine: state }, '"mine"', 'mine'],
     [{ ema: dict({ state_dict: state }), epoch: int(1) }, '"ema.state_dict"', 'ema.state_dict'],
     [{ a: dict({ b: dict({ c: state }) }) }, '"a.b.c"', 'a.b.c'],
+    [{ a: dict({ 'b.c': state }) }, '"a.b.c"', 'a.b.c'],
+    [{ 'a.b': dict({ c: state }) }, '"a.b.c"', 'a.b.c'],
+    [{ 'a.b': dict({ 'c.d': dict({ e: state }) }), a: int(1) }, '"a.b.c.d.e"', 'a.b.c.d.e'],
   ])('is told with the key that gives the state dict: %j', async (entries, found, key) => {
     const bytes = fileWith(dict(entries as Record<string, string>), storages);
     expect(await rejection(() => openWeights(bytes))).toBe(
@@ -29,6 +32,40 @@ describe.each([
         `pass { key: "${key}" } to openWeights`,
     );
     expect([...(await loadWeights(bytes, { key }))]).toEqual([['w', new Tensor(Float32Array.of(1, 2), [2])]]);
+  });
+
+  it('with tensors beside its state dicts says how to get at either', async () => {
+    const bytes = fileWith(dict({ w: pickledTensor(), ema: dict({ v: pickledTensor() }) }), storages);
+    expect(await rejection(() => openWeights(bytes))).toBe(
+      'FormatError: pth: expected a state dict, got a checkpoint with state dicts under "ema"; ' +
+        'pass { key: "ema" } to openWeights, or { key: "" } for the tensors beside them',
+    );
+    expect([...(await openWeights(bytes, { key: '' })).tensors.keys()]).toEqual(['w']);
+    expect([...(await openWeights(bytes, { key: 'ema' })).tensors.keys()]).toEqual(['v']);
+  });
+
+  it('under whose key are no tensors is refused, with the way on where there is one', async () => {
+    const inner = dict({ b: dict({ c: state }), lr: int(1), none: dict({}) });
+    const bytes = fileWith(dict({ a: inner, model: state }), storages);
+    expect(await rejection(() => openWeights(bytes, { key: 'a' }))).toBe(
+      'FormatError: pth: expected a state dict under key "a", got a checkpoint with state dicts under "b.c"; ' +
+        'pass { key: "a.b.c" } to openWeights',
+    );
+    expect(await rejection(() => openWeights(bytes, { key: 'a.lr' }))).toBe(
+      'FormatError: pth: expected a dict under key "a.lr", got a checkpoint of "a", "model"',
+    );
+    const optimizer = fileWith(dict({ optimizer: dict({ lr: int(1) }), model: state }), storages);
+    expect(await rejection(() => openWeights(optimizer, { key: 'optimizer' }))).toBe(
+      'FormatError: pth: expected a state dict under key "optimizer", got a checkpoint with no tensors under "lr"',
+    );
+    expect((await openWeights(bytes, { key: 'a.none' })).tensors.size).toBe(0);
+  });
+
+  it('whose tensors have numbers for names says so', async () => {
+    const bytes = fileWith(`}(${int(0)}${pickledTensor()}${int(1)}${pickledTensor()}u`, storages);
+    expect(await rejection(() => openWeights(bytes))).toBe(
+      'FormatError: pth: expected a state dict, got tensors without names, under 0, 1',
+    );
   });
 
   it('of a hundred dicts names eight', async () => {

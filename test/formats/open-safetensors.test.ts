@@ -577,7 +577,7 @@ describe('headers of strangers', () => {
     [
       'a header of 2⁶⁴ − 1 bytes',
       new Uint8Array(8).fill(255),
-      'safetensors: expected a header of at most 100000000 bytes, got 18446744073709551615',
+      'safetensors: expected a header of at most 100000000 bytes, got 18446744073709551615; is it a safetensors file?',
     ],
     [
       'a header beyond its end',

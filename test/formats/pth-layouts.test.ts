@@ -49,6 +49,29 @@ describe('legacy files', () => {
     ]);
   });
 
+  it('have their storages little-endian, whatever they say of the machine that wrote them', async () => {
+    const bytes = legacyWith(dict({ w: pickledTensor() }), storages, false);
+    expect([...(await loadWeights(bytes))]).toEqual([['w', floats(1, 2)]]);
+  });
+
+  it.each([
+    ['QInt8', 4],
+    ['QUInt8', 4],
+    ['QInt32', 1],
+  ])('may have a quantized tensor first, of a %s storage', async (type, count) => {
+    const storage = `${tuple(text('storage'), global(`torch.${type}Storage`), text('q'), text('cpu'), int(count))}Q`;
+    const scheme = tuple(global('torch.per_tensor_affine'), `G${'\0'.repeat(8)}`, int(0));
+    const shape = [tuple(int(count)), tuple(int(1))];
+    const none = call('collections.OrderedDict');
+    const quantized = call('torch._utils._rebuild_qtensor', storage, int(0), ...shape, scheme, '\x89', none);
+    const object = dict({ q: quantized, w: pickledTensor() });
+    const bytes = legacyWith(object, { q: [9], 0: [1, 2] });
+    // The storage of one float is one of as many elements of the other dtype.
+    const [begin] = [...bytes.keys()].filter((at) => i64(1) === String.fromCharCode(...bytes.subarray(at, at + 8)));
+    bytes[begin!] = count;
+    expect([...(await loadWeights(bytes))]).toEqual([['w', floats(1, 2)]]);
+  });
+
   it('have pairs in a list as the items of an ordered dict', async () => {
     const pair = `](${text('w')}${pickledTensor()}e`;
     const object = call('collections.OrderedDict', `](${pair}e`);
@@ -90,6 +113,12 @@ describe('zip files of newer PyTorch', () => {
       ['w', floats(1, 2)],
       ['b', new Tensor(Uint16Array.of(0, 0x3f80, 0, 0x4000), [4], 'bfloat16')],
     ]);
+  });
+
+  it.each(['neg', 'conj'])('give no tensor whose elements are not those that are stored: %s', async (bit) => {
+    const with_ = (bits: string) => pickledTensor({ rest: ['\x89', call('collections.OrderedDict'), bits] });
+    const object = dict({ w: with_(dict({})), changed: with_(dict({ [bit]: '\x88' })) });
+    expect([...(await loadWeights(zipWith(object, storages)))]).toEqual([['w', floats(1, 2)]]);
   });
 
   it('have parameters with a state, and subclasses of tensors', async () => {

@@ -96,7 +96,7 @@ describe.each(LAYOUTS)('a checkpoint in the %s layout', (layout) => {
   it('says which dicts in it are state dicts', async () => {
     expect(await rejection(() => openWeights(bytes))).toBe(
       'FormatError: pth: expected a state dict, got a checkpoint with state dicts under "model", "ema"; ' +
-        'pass { key: "model" } to openWeights',
+        'pass { key: "model" } to openWeights, or { key: "" } for the tensors beside them',
     );
     expect(await rejection(() => openWeights(bytes, { key: 'net' }))).toBe(
       'FormatError: pth: expected a dict under key "net", got a checkpoint of "epoch", "model", "ema", "args", ' +

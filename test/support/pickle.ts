@@ -65,10 +65,14 @@ export function zipWith(object: string, storages: Readonly<Record<string, readon
   return zipOf([{ name: 'archive/data.pkl', content: bytesOf(pickle(object)) }, ...contents]);
 }
 
-/** A legacy file of a pickled object and storages of floats, in their order. */
-export function legacyWith(object: string, storages: Readonly<Record<string, readonly number[]>> = {}): Uint8Array {
+/** A legacy file of a pickled object and storages of floats, in their order, and what it says of its machine. */
+export function legacyWith(
+  object: string,
+  storages: Readonly<Record<string, readonly number[]>> = {},
+  isLittleEndian = true,
+): Uint8Array {
   const magic = pickle('\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19');
-  const system = pickle(dict({ protocol_version: 'M\xe9\x03', little_endian: '\x88' }));
+  const system = pickle(dict({ protocol_version: 'M\xe9\x03', little_endian: isLittleEndian ? '\x88' : '\x89' }));
   const keys = pickle(list(...Object.keys(storages).map(text)));
   const contents = Object.values(storages).map(
     (values) => i64(values.length) + Buffer.from(Float32Array.from(values).buffer).toString('latin1'),
