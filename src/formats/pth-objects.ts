@@ -87,10 +87,10 @@ export const TensorRef = class Tensor {
     const span = count && shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);
     this.begin = storage.begin + offset * dtype.bytes;
     this.end = this.begin + span * dtype.bytes;
-    const isWithin = !count || this.end <= storage.begin + storage.bytes;
-    if (isWithin) return;
-    const expected = `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`;
-    check(false, expected, `one up to byte ${this.end - storage.begin}`);
+    if (count && this.end > storage.begin + storage.bytes) {
+      const expected = `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`;
+      check(false, expected, `one up to byte ${this.end - storage.begin}`);
+    }
   }
 
   /** True where its elements lie one behind the other, in order. */

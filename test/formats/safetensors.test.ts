@@ -56,7 +56,8 @@ describe('the length before the header', () => {
   it('is at most 100,000,000', () => {
     const bytes = Uint8Array.of(1, 0xe1, 0xf5, 5, 0, 0, 0, 0, 0x7b, 0x7d);
     expect(thrown(() => readSafetensors(bytes))).toBe(
-      'FormatError: safetensors: expected a header of at most 100000000 bytes, got 100000001; is it a safetensors file?',
+      'FormatError: safetensors: expected a header of at most 100000000 bytes, got 100000001; is it a safetensors ' +
+        'file?',
     );
   });
 
