@@ -298,14 +298,19 @@ describe("the README's numbers", () => {
   });
 });
 
-it("the README's decoder gives a file's pixels, whatever its colour profile says", async () => {
+/** The README's lines that decode a photo, as a function of a file. */
+function decoderOf(page: string) {
   const lines = /^const photo = sharp\('photo\.jpg', .*;\nconst \{ data, info \} = .*;$/m.exec(
-    readFileSync('README.md', 'utf8'),
+    readFileSync(page, 'utf8'),
   )!;
   const AsyncFunction = (async () => {}).constructor as new (
     ...code: string[]
   ) => (...values: unknown[]) => Promise<Buffer>;
-  const decode = new AsyncFunction('sharp', 'file', `${lines[0].replace("'photo.jpg'", 'file')}\nreturn data;`);
+  return new AsyncFunction('sharp', 'file', `${lines[0].replace("'photo.jpg'", 'file')}\nreturn data;`);
+}
+
+it("the README's decoder gives a file's pixels, whatever its colour profile says", async () => {
+  const decode = decoderOf('README.md');
   const red = sharp({ create: { width: 16, height: 16, channels: 3, background: { r: 200, g: 30, b: 40 } } });
   const jpeg = await red.jpeg().toBuffer();
   const { icc } = await sharp(await sharp(jpeg).withIccProfile('p3').jpeg().toBuffer()).metadata();
@@ -316,3 +321,19 @@ it("the README's decoder gives a file's pixels, whatever its colour profile says
   expect(await decode(sharp, profiled)).toEqual(await decode(sharp, jpeg));
   expect((await sharp(profiled).raw().toBuffer()).equals(await decode(sharp, jpeg))).toBe(false);
 });
+
+it.each(['README.md', 'docs/first-tap.md'])(
+  "the decoder of %s gives Pillow's pixels, but of CMYK JPEGs",
+  async (page) => {
+    const { equal } = JSON.parse(readFileSync('test/goldens/pictures/pictures.json', 'utf8')) as {
+      equal: Record<string, { mode: string; file: string; rgb: string }>;
+    };
+    const decode = decoderOf(page);
+    const differing = new Set<string>();
+    for (const { mode, file, rgb } of Object.values(equal)) {
+      const pixels = await decode(sharp, Buffer.from(file, 'base64'));
+      if (pixels.toString('base64') !== rgb) differing.add(mode);
+    }
+    expect([...differing]).toEqual(['CMYK']);
+  },
+);
