@@ -367,6 +367,17 @@ function createProgram(isCompleting, onOutcome) {
     command.hook('preAction', checkNeeded);
   }
   const completed = completion(program);
+  const { setup } = completed;
+  completed.setup = (name, executable, shell) => {
+    const { log } = console;
+    // The library has no other way to give the script away.
+    console.log = (script) => log(shell === 'bash' ? withOwnVariables(script) : script);
+    try {
+      setup.call(completed, name, executable, shell);
+    } finally {
+      console.log = log;
+    }
+  };
   for (const command of completed.commands.values()) {
     const complete = (/** @type {string} */ name, /** @type {() => readonly string[]} */ values) => {
       const option = command.options.get(name);
@@ -379,6 +390,16 @@ function createProgram(isCompleting, onOutcome) {
     complete('weights', () => listWeights().map(String));
   }
   return program;
+}
+
+/**
+ * A script for bash whose variables are its own and may be set again. The library's are readonly, and named alike for
+ * all commands: a shell that reads the script twice, as by `source ~/.bashrc`, would tell of each.
+ *
+ * @param {string} script
+ */
+function withOwnVariables(script) {
+  return script.replace(/^readonly (?=ShellCompDirective)/gm, '').replaceAll('ShellCompDirective', `__${COMMAND}_$&`);
 }
 
 /**

@@ -680,4 +680,22 @@ describe('complete', () => {
     const { stdout } = folder.run('complete', '--', 'classify', '--model', 'squeezenet1');
     expect(stdout.split('\n').map((line) => line.trim())).toEqual(['squeezenet1_0', 'squeezenet1_1', ':4', '']);
   });
+
+  it('gives bash a script that it takes twice without a word, beside another one of its kind', () => {
+    folder.write('complete.sh', folder.run('complete', 'bash').stdout);
+    const lines = [
+      'readonly ShellCompDirectiveError=1',
+      'source complete.sh',
+      'source complete.sh',
+      'complete -p layertap',
+      'declare -F __layertap_complete',
+    ];
+    const options = { cwd: folder.path, encoding: 'utf8' } as const;
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', lines.join('\n')], options);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: 'complete -F __layertap_complete layertap\n__layertap_complete\n',
+      stderr: '',
+    });
+  });
 });
