@@ -5,6 +5,7 @@ import { openHub } from 'layertap/hub';
 import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { warn } from './print.js';
+import { checkPublicServer } from './server.js';
 
 /** What names a repository begins with. */
 export const HUB = 'hub:';
@@ -16,7 +17,7 @@ export const HUB = 'hub:';
  * @param {string} text
  * @param {import('./weight-source.js').SourceOptions & { option: string }} options
  * @returns {Promise<import('./weight-source.js').WeightSource>}
- * @throws {UsageError} where options of the model are given, which the config tells
+ * @throws {UsageError} where options of the model are given, which the config tells, or `--hub-endpoint` is no server
  * @throws {CommandError} where there is no such repository, or its model isn't one of torchvision's
  */
 export async function hubSource(text, { option, model, modelOptions = {}, hubEndpoint, cache }) {
@@ -26,6 +27,8 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
   const label = `${option} ${text}`.trimStart();
   const [repo = '', revision] = text.slice(HUB.length).split('@');
   const { HF_ENDPOINT, HF_TOKEN } = process.env;
+  if (hubEndpoint !== undefined) checkPublicServer('--hub-endpoint', hubEndpoint);
+  else if (HF_ENDPOINT) checkPublicServer('HF_ENDPOINT', HF_ENDPOINT);
   const caches = cachesOf(cache).hub;
   let hub;
   try {

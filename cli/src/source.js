@@ -18,6 +18,7 @@ import { CommandError, UsageError } from './failures.js';
 import { HUB, hubSource } from './hub.js';
 import { attempted } from './models.js';
 import { warn } from './print.js';
+import { checkServer, withoutSecrets } from './server.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
@@ -80,8 +81,7 @@ function namesLike(text, model) {
  * @returns {WeightSource}
  */
 function urlSource(url, option, cache) {
-  // What stands before the host and behind the path may be a secret.
-  const label = `${option} ${url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//')}`.trimStart();
+  const label = `${option} ${withoutSecrets(url)}`.trimStart();
   if (!URL.canParse(url)) throw new CommandError(`${label}: expected a URL, got one that can't be parsed`);
   return {
     ...{ label, modelOptions: {}, categories: null },
@@ -129,6 +129,7 @@ function namedSource(text, option, { model, cache }) {
         throw new UsageError('expected --weights-key and --weights-prefix with a file or a URL, got them with a name');
       }
       const mirror = process.env[MIRROR] || undefined;
+      if (mirror !== undefined) checkServer(MIRROR, mirror);
       return openPretrained(weights, { mirror, checkHash: whole, ...cachesOf(cache).torch });
     },
   };

@@ -185,6 +185,32 @@ it('presets of the command line are those of torchvision’s weights', () => {
 });
 
 describe('what is wrong with weights of the hub', () => {
+  describe.each([
+    ['--hub-endpoint', 2],
+    ['HF_ENDPOINT', 1],
+  ] as const)('%s that is no server', (name, code) => {
+    const url = `expected ${name} as an http:// or https:// URL, such as`;
+    it.each([
+      ['localhost', `${url} http://localhost, got localhost`],
+      ['127.0.0.1:8080/hub', `${url} http://127.0.0.1:8080/hub, got 127.0.0.1:8080/hub`],
+      ['hf-mirror.com', `${url} https://hf-mirror.com, got hf-mirror.com`],
+      ['ftp://mirror', `${url} https://mirror, got ftp://mirror`],
+      ['me:sesame@mirror?token=sesame', `${url} https://mirror, got mirror`],
+      ['http://', `${url} https://huggingface.co, got http://`],
+      ...(code === 2 ? [['', `${url} https://huggingface.co, got none`]] : []),
+      [
+        'https://me:sesame@mirror/hub?token=sesame',
+        `expected ${name} without user, password and query, got https://mirror/hub with one of them; ` +
+          'HF_TOKEN is the token',
+      ],
+    ])('%j', async (text, message) => {
+      const args = [...EXTRACT, ...OUTPUT];
+      const { status, stderr } = await (code === 2 ? run([...args, name, text!]) : run(args, { [name]: text! }));
+      const help = code === 2 ? '; see npx layertap-cli --help' : '';
+      expect({ status, stderr }).toEqual({ status: code, stderr: `layertap: ${message}${help}\n` });
+    });
+  });
+
   it('a private repository says which variable has the token', async () => {
     const { endpoint } = await serve({ token: 'hf_sesame' });
     const { status, stderr } = await run([...EXTRACT, ...OUTPUT, '--hub-endpoint', endpoint]);

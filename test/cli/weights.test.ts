@@ -132,6 +132,16 @@ describe('weights by name', () => {
     ]);
   });
 
+  it.each([
+    ['localhost:8080', 'http://localhost:8080, got localhost:8080'],
+    ['ftp://mirror', 'https://mirror, got ftp://mirror'],
+  ])('say of a mirror that is no server what one is: %s', async (mirror, text) => {
+    const args = ['classify', '--weights', 'SqueezeNet1_1_Weights.DEFAULT', 'photo.png'];
+    const { status, stderr } = await folder.runBeside(args, { LAYERTAP_MIRROR: mirror });
+    const expected = `layertap: expected LAYERTAP_MIRROR as an http:// or https:// URL, such as ${text}\n`;
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expected });
+  });
+
   it('leave the preset to --preset, where it is given', async () => {
     await using server = await serveFile(servedBytes(pthOf('zip', fillParameters(shufflenet_v2_x1_5()).stateDict())));
     const args = ['--model', 'shufflenet_v2_x1_5', '--weights', 'IMAGENET1K_V1', '--layers', 'conv1', '--preset'];
