@@ -4,7 +4,7 @@ import { numberToFloat16, saveSafetensors, Tensor } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { checkLayers, featuresOf } from './features.js';
 import { buildModel } from './models.js';
-import { checkOutputs, writeFiles } from './output.js';
+import { checkEnd, checkOutputs, writeFiles } from './output.js';
 import { STANDARD } from './pictures.js';
 import { bytesText, loading } from './print.js';
 import { sourceOf } from './source.js';
@@ -12,9 +12,6 @@ import { withWeights } from './tensor-file.js';
 
 /** What numbers with a fraction can be written as. */
 export const DTYPES = ['f32', 'f16', 'bf16'];
-
-/** Names of files of tensors that are none of safetensors. */
-const OTHERS = /\.(npy|npz|pth|pt|ckpt|bin)$/i;
 
 /**
  * @typedef {object} ConvertOptions
@@ -40,8 +37,7 @@ const OTHERS = /\.(npy|npz|pth|pt|ckpt|bin)$/i;
 export async function convert({ input, output, dtype, modelOptions, layers, ...options }) {
   const isPrinted = output === STANDARD;
   if (isPrinted && options.json) throw new UsageError('expected - as the output or --json, got both');
-  const other = OTHERS.exec(output);
-  if (other) throw new UsageError(`expected the output as .safetensors, which convert writes, got ${other[0]}`);
+  checkEnd({ option: 'the output', path: output }, ['.safetensors', STANDARD]);
   const source = await sourceOf(input, { ...options, modelOptions, option: '' });
   const model = options.model ?? (layers && source.model);
   if (layers && model === undefined) throw new UsageError('expected --model with --layers, got none');

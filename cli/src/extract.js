@@ -3,12 +3,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, UsageError } from './failures.js';
-import { checkFormat, featureBytes, formatOf } from './feature-file.js';
+import { checkFormat, FORMATS, featureBytes, formatOf } from './feature-file.js';
 import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
 import { oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
-import { checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { checkEnd, checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
 import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { shownPicture } from './preparation.js';
 import { bytesText, msText, shapeText, status, table, warn } from './print.js';
@@ -60,6 +60,10 @@ export async function extract(given) {
  */
 async function extractOne(given) {
   const { output, quiet = false } = given;
+  if (given.format === undefined) {
+    const known = [...FORMATS.map((format) => `.${format}`), STANDARD];
+    checkEnd({ option: '--output', path: output }, known, '; --format says the format of other names');
+  }
   const network = await Network.of(given);
   const { layers, heatmaps: folder } = given;
   const format = given.format ?? formatOf(output);

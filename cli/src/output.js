@@ -22,7 +22,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 
@@ -43,6 +43,21 @@ const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 /** Another machine's processes can't be asked for. A file is written in seconds, so one of a day ago is left over. */
 const LEFT_OVER_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Fails the name of a file whose end stands for what isn't written. A name without an end stands for nothing.
+ *
+ * @param {Named} file
+ * @param {readonly string[]} known `-` among them, where that is stdout
+ * @param {string} [wayOut]
+ * @throws {UsageError}
+ */
+export function checkEnd({ option, path }, known, wayOut = '') {
+  const end = extname(path);
+  if (end === '' || known.includes(end.toLowerCase())) return;
+  const all = known.join(', ').replace(/, (?=[^,]*$)/, ' or ');
+  throw new UsageError(`expected ${option} as ${all}, got ${path}${wayOut}`);
+}
 
 /**
  * Fails, before anything long is computed, where an output would replace an input or another output, or couldn't be

@@ -8,7 +8,7 @@ import { oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { Network } from './network.js';
-import { checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { checkEnd, checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
 import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { bytesText, msText, shapeText, status } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
@@ -48,6 +48,7 @@ export async function segment(given) {
 async function segmentOne(given) {
   const { output, scores: scoresPath, quiet = false } = given;
   if (output === STANDARD && given.json) throw new UsageError('expected --output - or --json, got both');
+  checkEnd({ option: '--output', path: output }, ['.png', STANDARD]);
   const network = await Network.of(given, 'segmentation');
   checkOutputs({
     inputs: {
@@ -60,6 +61,7 @@ async function segmentOne(given) {
       ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
     ],
   });
+  if (scoresPath !== undefined) checkEnd({ option: '--scores', path: scoresPath }, ['.safetensors']);
   checkModel(network);
   if (!quiet) status('reading …');
   const { input, image, preset } = await readInput(given, network.preparation);

@@ -67,7 +67,22 @@ const usage: readonly Case[] = [
   [
     'a conversion into what convert does not write',
     ['convert', 'a.pth', 'b.npz'],
-    'expected the output as .safetensors, which convert writes, got .npz',
+    'expected the output as .safetensors or -, got b.npz',
+  ],
+  [
+    'features of another format',
+    extract({ output: ['--output', 'o.txt'] }),
+    'expected --output as .safetensors, .npy, .npz or -, got o.txt; --format says the format of other names',
+  ],
+  [
+    'a mask of another format',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.JPG'],
+    'expected --output as .png or -, got m.JPG',
+  ],
+  [
+    'scores of another format',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 's.npz'],
+    'expected --scores as .safetensors, got s.npz',
   ],
   ['a missing option', extract({ weights: [] }), "required option '--weights <weights>' not specified"],
   [
@@ -228,12 +243,15 @@ const usage: readonly Case[] = [
   ],
   [
     'a heat map in the place of the output',
-    extract({ output: ['--output', 'a.png', '--heatmaps', '.'] }),
+    extract({ output: ['--output', 'a.png', '--format', 'npy', '--heatmaps', '.'] }),
     'expected different places as --output and --heatmaps, got a.png twice',
   ],
   [
     'a heat map of a batch in the place of the output',
-    extract({ input: ['--input', 'two.safetensors'], output: ['--output', 'A-1.png', '--heatmaps', '.'] }),
+    extract({
+      input: ['--input', 'two.safetensors'],
+      output: ['--output', 'A-1.png', '--format', 'npy', '--heatmaps', '.'],
+    }),
     'expected different places as --output and --heatmaps, got A-1.png and a-1.png, which are one place',
   ],
   [

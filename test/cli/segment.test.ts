@@ -212,12 +212,8 @@ describe('segment of pictures', () => {
     }
     folder.write('pics/c.png', 'no picture');
     for (const name of Object.keys(SIZES)) {
-      const outputs = [
-        '--output',
-        `${name.replaceAll('/', '-')}.mask`,
-        '--scores',
-        `${name.replaceAll('/', '-')}.scores`,
-      ];
+      const single = name.replaceAll('/', '-');
+      const outputs = ['--output', `${single}.mask.png`, '--scores', `${single}.safetensors`];
       expect(folder.run(...MANY, '--image', name, ...outputs).status).toBe(0);
     }
   });
@@ -246,8 +242,8 @@ describe('segment of pictures', () => {
     for (const path of Object.keys(SIZES)) {
       const single = path.replaceAll('/', '-');
       const below = path.replace('pics/', '');
-      expect(folder.read(`${masks}/${below}.png`)).toEqual(folder.read(`${single}.mask`));
-      expect(folder.read(`${scores}/${below}.safetensors`)).toEqual(folder.read(`${single}.scores`));
+      expect(folder.read(`${masks}/${below}.png`)).toEqual(folder.read(`${single}.mask.png`));
+      expect(folder.read(`${scores}/${below}.safetensors`)).toEqual(folder.read(`${single}.safetensors`));
     }
   });
 
@@ -268,8 +264,8 @@ describe('segment of pictures', () => {
   it('takes one picture by name, and writes its mask to stdout', () => {
     const { status } = folder.run(...MANY, 'pics/a.png', '--output', 'one-mask.png');
     expect(status).toBe(0);
-    expect(folder.read('one-mask.png')).toEqual(folder.read('pics-a.png.mask'));
-    expect(folder.runBytes(...MANY, 'pics/a.png', '--output', '-')).toEqual(folder.read('pics-a.png.mask'));
+    expect(folder.read('one-mask.png')).toEqual(folder.read('pics-a.png.mask.png'));
+    expect(folder.runBytes(...MANY, 'pics/a.png', '--output', '-')).toEqual(folder.read('pics-a.png.mask.png'));
   });
 
   it('refuses what does not fit together', () => {
