@@ -8,30 +8,30 @@ import type { Shape } from '../tensor/shape.ts';
 
 /**
  * Whether a model's own forward runs these children in a row, the first one on its input, and nothing else among them.
- * It is traced no further.
+ * All of the forward runs: what it changes for a while, it has to change back.
  */
 export function runsInARow(model: AnyModule, children: readonly unknown[], inputShape: Shape): boolean {
   const graph = new Graph([inputShape]);
   let value: unknown = graph.inputs[0];
   let done = 0;
+  let isInARow = true;
   let running: unknown = null;
   graph.watch = {
     isQuiet: true,
     enter(module, inputs) {
-      if (running) return;
+      if (running || done === children.length) return;
       running = module;
-      if (module !== children[done] || inputs.length > 1 || inputs[0] !== value) throw done;
+      isInARow &&= module === children[done] && inputs.length === 1 && inputs[0] === value;
     },
     complete(module, output) {
       if (module !== running) return;
       running = null;
       value = output;
       done++;
-      if (done === children.length) throw done;
     },
   };
   problemOf(() => model.forward(graph.inputs[0]));
-  return done === children.length;
+  return isInARow && done === children.length;
 }
 
 /** What `run` throws; null where it throws nothing. */

@@ -53,6 +53,41 @@ function pair(): Sequential {
 }
 
 describe('a getter', () => {
+  it('lets the forward of its model run to its end where it compares', () => {
+    class Counted extends Module {
+      readonly a = times(2);
+      depth = 0;
+      failures = 0;
+      forward(x: Value): Value {
+        this.depth++;
+        try {
+          return mul(this.a.call(x), this.depth);
+        } catch (error) {
+          this.failures++;
+          throw error;
+        } finally {
+          this.depth--;
+        }
+      }
+    }
+    class Hooked extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      forward(x: Value): Value {
+        const remove = this.a.registerForwardHook((_module, _inputs, output) => mul(output as Value, 10));
+        const y = this.b.call(this.a.call(x));
+        remove();
+        return y;
+      }
+    }
+    const [counted, hooked] = [new Counted(), new Hooked()];
+    expect(firsts(watched(counted, 'a').getter.forward(square(1)))).toEqual({ a: 2 });
+    expect([counted.depth, counted.failures]).toEqual([0, 0]);
+    watched(hooked, 'b').getter.forward(square(1));
+    expect(firsts(new Map([['', hooked.call(square(1))]]))).toEqual({ '': 60 });
+    expect((hooked.a.call(square(1)) as Tensor).data[0]).toBe(2);
+  });
+
   it('that takes values by name inside of a forward is compared with no model', () => {
     class Named extends Module {
       forward(named: ReadonlyMap<string, Value>): Value {
