@@ -1,6 +1,6 @@
 /** What computes features of layers: a getter where it gives the model's own values, otherwise an extractor. */
 
-import { createFeatureExtractor, IntermediateLayerGetter, ValueError } from 'layertap';
+import { createFeatureExtractor, Graph, IntermediateLayerGetter, Value, ValueError } from 'layertap';
 import { CommandError } from './failures.js';
 
 /** @typedef {import('layertap').Module<any>} Module */
@@ -18,13 +18,28 @@ import { CommandError } from './failures.js';
 export function featuresOf(model, layers, input) {
   const getter = getterOf(model, layers);
   const deviations = getter?.deviations(input) ?? [];
-  if (getter && deviations.length === 0) return { tapped: getter, warnings: [] };
+  const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : [];
+  if (getter && deviations.length === 0 && several.length === 0) return { tapped: getter, warnings: [] };
   const warnings = deviations.map(
     ({ module, reason }) =>
       `"${module}": the value is the model's own; with children in a row, as torchvision's IntermediateLayerGetter runs ` +
       `them, it ${reason}`,
   );
-  return { tapped: extractorOf(model, layers), warnings };
+  const lasts = several.map(
+    (module) => `"${module}": it gives several tensors; the value is the last one computed in it`,
+  );
+  return { tapped: extractorOf(model, layers), warnings: [...warnings, ...lasts] };
+}
+
+/**
+ * The layers of a getter that give several tensors each.
+ *
+ * @param {IntermediateLayerGetter<string>} getter
+ * @param {readonly number[]} input shape of the input
+ */
+function layersOfSeveral(getter, input) {
+  const features = getter.call(new Graph([input]).inputs[0]);
+  return [...getter.returnLayers].flatMap(([module, name]) => (features.get(name) instanceof Value ? [] : module));
 }
 
 /**

@@ -385,7 +385,8 @@ function missingNodes(model: AnyModule, { graph, names }: TracedModel, missing: 
   const inputs = formatInputs(graph.inputs.map(({ shape }) => shape));
   const wayOut =
     idle.length > 0
-      ? `; ${listed(idle)} doesn't run for ${inputs}: give the shapes of inputs for which it does as inputShape`
+      ? `; ${listed(idle)} doesn't run in eval mode for ${inputs}: where it does for others, give their shapes as ` +
+        'inputShape'
       : '';
   return new ValueError(
     `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +

@@ -184,19 +184,23 @@ export class IntermediateLayerGetter<
     if (!model) return this.#deviations;
     this.#model = null;
     const children = [...upTo(this.returnLayers, this.items())].map(([, child]) => child);
-    this.#deviations = [];
-    // This is so for most, and soon found.
-    if (runsInARow(model, children, inputShape)) return this.#deviations;
+    const isInARow = runsInARow(model, children, inputShape);
+    this.#deviations = isInARow ? [] : this.#deviationsFrom(model, inputShape);
+    return this.#deviations;
+  }
+
+  /** How the features deviate from those of a model whose forward does more than run the children in a row. */
+  #deviationsFrom(model: AnyModule, inputShape: Shape): readonly Deviation<Name>[] {
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
     own.watch = models.watch = { isQuiet: true };
     const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
     const failure = problemOf(() => model.forward(models.inputs[0]));
     const numbersOf = numbered([own, models]);
-    this.#deviations = [...this.returnLayers].flatMap(([module, name]) => {
+    return [...this.returnLayers].flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
       const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];
       const reason = !modelsValue
-        ? "isn't run by the model's forward"
+        ? `isn't run by the model's forward${failure ? `: ${failure.message}` : ''}`
         : !value
           ? `can't take what runs before it: ${problem?.message}`
           : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
@@ -206,7 +210,6 @@ export class IntermediateLayerGetter<
       if (!isKnown) this.#model = model;
       return reason && isKnown ? { name, module, reason } : [];
     });
-    return this.#deviations;
   }
 
   /** Warns of what deviates, once. */

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import type { Parameter } from '../tensor/parameter.ts';
 import { formatShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { hostPhase, rawConstant } from './lowering/host.ts';
+import { hostPhase, hostWork, rawConstant } from './lowering/host.ts';
 import { relay } from './lowering/relay.ts';
 import { channelsOf, pixelsOf } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
@@ -91,9 +91,10 @@ export const layerNorm: Op<LayerNormAttrs> = {
   algorithms: [
     {
       name: 'host',
-      prepare({ attrs: { weight, bias, eps } }) {
+      prepare({ attrs: { weight, bias, eps }, output: shape }) {
         const constants = [rawConstant(weight), rawConstant(bias)] as const;
         return {
+          work: hostWork(shape),
           constants,
           phases({ kernels, inputs, output, addressOf }) {
             const x = inputs[0]!;

@@ -39,15 +39,15 @@ interface Success {
   readonly outputs: Tensor<Float32Array>[];
 }
 
-/** An asynchronous run whose values are in the memory. */
+/** A run whose values are in the memory. */
 interface Run {
   readonly plan: Plan;
   readonly signal: AbortSignal | undefined;
   readonly stretchMs: number | undefined;
   /** How many of the plan's nodes are computed. */
   nodes: number;
-  /** True while threads compute a stretch: nobody else may touch the memory then. */
-  isOnThreads: boolean;
+  /** True while a stretch is computed: nobody else may touch the memory then. */
+  isComputing: boolean;
   /** How the run ended. Once there is an outcome, the memory isn't this run's any more. */
   outcome: Outcome | null;
 }
@@ -66,16 +66,14 @@ export class Runs {
   /**
    * Runs a plan at once. A run that is under way is finished before.
    *
-   * @throws {@link ThreadError} while threads compute a stretch of an asynchronous run. A call comes in between only
-   *   where a thread keeps the others waiting over a turn of the event loop
+   * @throws {@link ThreadError} while a stretch of another run is computed: from a host step of a user's own, or where
+   *   a thread keeps the others waiting over a turn of the event loop
    */
   run(plan: Plan, inputs: readonly Tensor<Float32Array>[]): Tensor<Float32Array>[] {
     this.#finishUnderWay();
-    const { kernels } = this.#machine.instance;
-    this.#machine.bind(plan, (state) => state.tensor);
-    plan.write(kernels, inputs);
-    plan.compute();
-    return plan.read(kernels);
+    const run = this.#begin(plan, inputs, (state) => state.tensor);
+    this.#compute(run);
+    return outputsOf(run);
   }
 
   /**
@@ -103,14 +101,12 @@ export class Runs {
     plan: Plan,
     inputs: readonly Tensor<Float32Array>[],
     valuesOf: ValuesOf,
-    { onProgress, signal, stretchMs }: RunOptions,
+    options: RunOptions,
   ): Promise<Tensor<Float32Array>[]> {
+    const { onProgress, signal } = options;
     await unlessAborted(before, signal);
     throwIfAborted(signal);
-    this.#machine.bind(plan, valuesOf);
-    plan.write(this.#machine.instance.kernels, inputs);
-    const run: Run = { plan, signal, stretchMs, nodes: 0, isOnThreads: false, outcome: null };
-    this.#underWay = run;
+    const run = this.#begin(plan, inputs, valuesOf, options);
     try {
       // A stretch each time, and a report of it. A synchronous call may finish the run in between: that is reported
       // too.
@@ -119,15 +115,29 @@ export class Runs {
         throwIfAborted(signal);
         await this.#advance(run);
         throwIfAborted(signal);
-        throwIfFailed(run.outcome);
+        if (run.outcome) outputsOf(run);
         told = run.nodes;
         onProgress?.(told);
         throwIfAborted(signal);
       }
-      return (run.outcome as Success).outputs;
+      return outputsOf(run);
     } finally {
       if (this.#underWay === run) this.#underWay = null;
     }
+  }
+
+  /** Puts a run's values in the memory. */
+  #begin(
+    plan: Plan,
+    inputs: readonly Tensor<Float32Array>[],
+    valuesOf: ValuesOf,
+    { signal, stretchMs }: RunOptions = {},
+  ): Run {
+    this.#machine.bind(plan, valuesOf);
+    plan.write(this.#machine.instance.kernels, inputs);
+    const run: Run = { plan, signal, stretchMs, nodes: 0, isComputing: false, outcome: null };
+    this.#underWay = run;
+    return run;
   }
 
   /** Computes a run's next stretch, on all threads there are; nothing where a synchronous run has finished it. */
@@ -140,13 +150,13 @@ export class Runs {
     await pool.run(instance, {
       begin: () => {
         if (run.outcome || run.signal?.aborted) return null;
-        run.isOnThreads = true;
+        run.isComputing = true;
         stop = plan.stopAfter(run.nodes, run.stretchMs);
         return { phases: plan.phases, first: plan.phasesUntil(run.nodes), last: plan.phasesUntil(stop) };
       },
       end: (isComplete) => {
-        run.isOnThreads = false;
-        if (isComplete) this.#note(run, stop);
+        run.isComputing = false;
+        if (isComplete) this.#compute(run, stop, true);
         // A failed stretch leaves the memory undefined, so no synchronous call may finish this run.
         else this.#underWay = null;
       },
@@ -156,36 +166,29 @@ export class Runs {
   #finishUnderWay(): void {
     const run = this.#underWay;
     if (!run) return;
-    if (run.isOnThreads) {
+    if (run.isComputing) {
       throw new ThreadError(
-        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous one; ' +
-          'await that, or use the asynchronous form',
+        'layertap: expected no run under way, got a synchronous call in the midst of one; await that, or use the ' +
+          'asynchronous form',
       );
     }
     if (run.signal?.aborted) this.#underWay = null;
-    else this.#compute(run, run.plan.program.nodes.length);
+    else this.#compute(run);
   }
 
   /**
-   * Computes a run's nodes up to the first `nodes` on this thread. What goes wrong is that run's failure, not its
-   * caller's.
+   * Takes a run's nodes up to the first `nodes`, all unless given, computed on this thread unless threads have computed them. Once all
+   * are, its outputs are taken out. What goes wrong is that run's failure, not its caller's.
    */
-  #compute(run: Run, nodes: number): void {
+  #compute(run: Run, nodes = run.plan.program.nodes.length, isComputed = false): void {
+    const { plan } = run;
     try {
-      run.plan.compute(run.nodes, nodes);
-    } catch (error) {
-      this.#end(run, { error });
-      return;
-    }
-    this.#note(run, nodes);
-  }
-
-  /** Notes how many nodes of a run are computed; once all are, its outputs are taken out. */
-  #note(run: Run, nodes: number): void {
-    run.nodes = nodes;
-    if (nodes < run.plan.program.nodes.length) return;
-    try {
-      this.#end(run, { outputs: run.plan.read(this.#machine.instance.kernels) });
+      run.isComputing = true;
+      if (!isComputed) plan.compute(run.nodes, nodes);
+      run.isComputing = false;
+      run.nodes = nodes;
+      if (nodes < plan.program.nodes.length) return;
+      this.#end(run, { outputs: plan.read(this.#machine.instance.kernels) });
     } catch (error) {
       this.#end(run, { error });
     }
@@ -197,8 +200,10 @@ export class Runs {
   }
 }
 
-function throwIfFailed(outcome: Outcome | null): void {
-  if (outcome && 'error' in outcome) throw outcome.error;
+/** What a run has come to. @throws what went wrong in it */
+function outputsOf({ outcome }: Run): Tensor<Float32Array>[] {
+  if ('error' in outcome!) throw outcome.error;
+  return outcome!.outputs;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

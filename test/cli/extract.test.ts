@@ -6,6 +6,7 @@ import { createFeatureExtractor } from '../../src/features/feature-extractor.ts'
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { imageFromRgb } from '../../src/image/image.ts';
 import { imageClassification } from '../../src/image/presets.ts';
+import { lraspp_mobilenet_v3_large } from '../../src/models/lraspp.ts';
 import { resnet18 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { numberToFloat16 } from '../../src/tensor/dtype.ts';
@@ -77,6 +78,18 @@ describe('extract', () => {
     expect([...written.keys()]).toEqual(['c5', 'logits']);
     expect(written.get('logits')).toEqual(expected.get('logits'));
     expect(written.get('c5')).toEqual(features(resnet, { layer4: 'c5' }).get('c5'));
+  });
+
+  it('takes the last tensor of a layer that gives several, which it says', () => {
+    folder.writeTensors('lraspp.safetensors', weightsOf(lraspp_mobilenet_v3_large()));
+    const args = ['--layers', 'backbone=b', '--input', 'x.safetensors', '--output', 'b.safetensors'];
+    const model = ['--model', 'lraspp_mobilenet_v3_large', '--weights', 'lraspp.safetensors'];
+    const { status, stderr } = folder.run('extract', ...model, ...args);
+    expect([status, stderr]).toEqual([
+      0,
+      'layertap: warning: "backbone": it gives several tensors; the value is the last one computed in it\n',
+    ]);
+    expect(folder.readTensors('b.safetensors').get('b')!.shape).toEqual([1, 960, 3, 3]);
   });
 
   it('shares one input among threads, with the same bits', () => {

@@ -53,6 +53,19 @@ function pair(): Sequential {
 }
 
 describe('a getter', () => {
+  it('says why the forward of its model did not come to a layer', () => {
+    class Optional extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      forward(x: Value, options: { readonly factor: number }): Value {
+        return this.b.call(mul(this.a.call(x), options.factor));
+      }
+    }
+    const { getter, warnings } = watched(new Optional(), 'b');
+    expect(firsts(getter.forward(square(1)))).toEqual({ b: 6 });
+    expect(warnings).toEqual([expect.stringMatching(/"b" \(it isn't run by the model's forward: .*factor.*\)/)]);
+  });
+
   it('lets the forward of its model run to its end where it compares', () => {
     class Counted extends Module {
       readonly a = times(2);
@@ -173,7 +186,8 @@ describe('a getter', () => {
     getter.forward(square(1));
     expect(warnings).toEqual([
       'IntermediateLayerGetter: expected the values of the model\'s forward, got others for "b" ' +
-        "(it isn't run by the model's forward); createFeatureExtractor gives its own",
+        "(it isn't run by the model's forward: add: expected a value, a Parameter, a Tensor or a number, got " +
+        'undefined); createFeatureExtractor gives its own',
     ]);
     expect(getter.featureInfo([1, 1, 1, 1]).map(({ deviates }) => deviates)).toEqual([false, true]);
   });
@@ -516,7 +530,7 @@ describe('an extractor', () => {
   it('says of a layer that is there and does not run, which inputs it was traced with', () => {
     const message = (inputs: string) =>
       'ValueError: createFeatureExtractor: node: "b" is not present in model; its nodes are "x", "a"; "b" doesn\'t run ' +
-      `for ${inputs}: give the shapes of inputs for which it does as inputShape`;
+      `in eval mode for ${inputs}: where it does for others, give their shapes as inputShape`;
     expect(thrown(() => createFeatureExtractor(new Gated(), { returnNodes: ['b'] }))).toBe(
       message('an input of [1, 1, 224, 224]'),
     );

@@ -8,10 +8,11 @@ import { ReLU } from '../../src/nn/activation.ts';
 import { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { customOp } from '../../src/nn/custom-op.ts';
 import type { Progress } from '../../src/nn/execution.ts';
-import { add, relu } from '../../src/nn/functional.ts';
+import { add, relu, tanh } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, zeros } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
 import { fillParameters } from '../support/generator.ts';
 import { expectBits } from '../support/kernels.ts';
@@ -99,6 +100,21 @@ describe('progress', () => {
     const [one, two, three, four] = STRETCHES.map(({ done }) => done);
     expect(between.slice(between.indexOf(one!))).toEqual([one, 'turn', two, 'turn', three, 'turn', four]);
     happened.length = 100;
+  });
+
+  it('comes after each op of a user’s own, and after each large host step', async () => {
+    const own = customOp({ name: 'own', inferShape: ([shape]) => shape!, compute: ([t]) => t!.data.slice() });
+    class Steps extends Module {
+      forward(value: Value): Value {
+        return own(tanh(tanh(own(own(value)))));
+      }
+    }
+    const told = async (side: number) => {
+      let count = 0;
+      await new Steps().callAsync(zeros([1, 1, side, side]), { onProgress: () => void count++ });
+      return count;
+    };
+    expect([await told(2), await told(1024)]).toEqual([3, 5]);
   });
 
   it('is 0 of 0 where nothing multiplies, and of no child where there is none', async () => {

@@ -6,7 +6,7 @@ import type { Value } from '../../src/graph/graph.ts';
 import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { customOp } from '../../src/nn/custom-op.ts';
-import { channelShuffle } from '../../src/nn/functional.ts';
+import { channelShuffle, relu } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -132,6 +132,46 @@ describe('customOp', () => {
     expect(thrown(() => new Shapeless().call(x))).toBe(
       'ShapeError: shapeless: inferShape: expected sizes that are whole numbers >= 0, got 3',
     );
+  });
+
+  it('is refused to call the module that is running, and may go on without', async () => {
+    let nested: (() => unknown) | null = null;
+    let refused = '';
+    const curious = customOp({
+      name: 'curious',
+      inferShape: ([x]) => x!,
+      compute: ([x]) => {
+        const call = nested;
+        nested = null;
+        if (call) refused = thrown(call);
+        return x!.data.slice();
+      },
+    });
+    class Curious extends Module {
+      forward(x: Value): Value {
+        return curious(relu(x));
+      }
+    }
+    const module = new Curious();
+    const [one, other] = [tensor([1, 2], [1, 1, 1, 2]), tensor([3, 4, 5], [1, 1, 1, 3])];
+    const expected =
+      'ThreadError: layertap: expected no run under way, got a synchronous call in the midst of one; await that, or ' +
+      'use the asynchronous form';
+    for (const input of [one, other]) {
+      for (const call of [() => module.call(one), () => module.callAsync(one)]) {
+        nested = () => module.call(input);
+        expect(await call()).toEqual(one);
+        expect(refused).toBe(expected);
+        refused = '';
+      }
+    }
+    let later: Promise<unknown> | undefined;
+    nested = () => {
+      later = module.callAsync(other);
+      return later;
+    };
+    expect(module.call(one)).toEqual(one);
+    expect(await later).toEqual(other);
   });
 
   it('leaves a module usable after an error of its own', () => {

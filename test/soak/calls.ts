@@ -138,7 +138,7 @@ export class Calls {
       expectRight(subject.module.call(inputs[input]!).data, 'a synchronous call');
       this.#count('synchronous');
     } catch (error) {
-      const isRefused = error instanceof ThreadError && /expected no threads to be running/.test(error.message);
+      const isRefused = error instanceof ThreadError && /expected no run under way/.test(error.message);
       if (isRefused && subject.pool >= 0) this.#count('synchronous refused');
       else if (error instanceof StateDictError && loading !== null) this.#count('without values');
       else this.#problems.push(error);

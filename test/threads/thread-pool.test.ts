@@ -372,9 +372,8 @@ describe('a worker that dies', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await expect(refused).rejects.toThrow(
       new ThreadError(
-        'layertap: expected no threads to be running, got a synchronous call in the midst of an asynchronous ' +
-          'one; await that, or ' +
-          'use the asynchronous form',
+        'layertap: expected no run under way, got a synchronous call in the midst of one; await that, or use the ' +
+          'asynchronous form',
       ),
     );
     expectFeatures(getter.forward(x), expected);

@@ -8,7 +8,7 @@ import { numel, type Shape } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Kernels } from '../../wasm/kernels.gen.ts';
 import type { Phase } from '../../wasm/step.ts';
-import type { Algorithm } from './algorithm.ts';
+import type { Algorithm, Work } from './algorithm.ts';
 import { type Constant, vectorConstant } from './constant.ts';
 import { fromPlanes, toPlanes } from './planes.ts';
 import { channelsOf, pixelsOf } from './slot.ts';
@@ -21,9 +21,17 @@ export function hostPhase({ memory }: Kernels, compute: (floats: Float32Array) =
   return [{ host: () => compute(new Float32Array(memory.buffer)) }];
 }
 
-/** The op's reference as an algorithm: on planes, which kernels copy out of the inputs and into the output. */
+/** A host step's work on an output: a float takes as long as some tens through a transform of a kernel. */
+export const hostWork = (output: Shape): Work => ({ macs: 0, transformed: 32 * numel(output) });
+
+/**
+ * The op's reference as an algorithm: on planes, which kernels copy out of the inputs and into the output.
+ *
+ * @param workOf how long it takes, where that isn't as for other references
+ */
 export function byReference<A>(
   reference: (inputs: readonly Tensor<Float32Array>[], attrs: A) => Tensor<Float32Array>,
+  workOf = hostWork,
 ): readonly Algorithm<A>[] {
   return [
     {
@@ -32,6 +40,7 @@ export function byReference<A>(
         const sizes = inputs.map(numel);
         const total = sizes.reduce((sum, size) => sum + size, 0);
         return {
+          work: workOf(output),
           workspace: { tableBytes: 0, scratchBytes: (total + numel(output)) * 4, zeroBytes: 0 },
           phases(binding) {
             let end = binding.scratch;
@@ -61,7 +70,8 @@ export function elementwise<A>(name: string, of: (v: number, attrs: A) => number
     );
   const direct: Algorithm<A> = {
     name: 'host',
-    prepare: ({ attrs }) => ({
+    prepare: ({ attrs, output: shape }) => ({
+      work: hostWork(shape),
       phases({ kernels, inputs, output }) {
         const x = inputs[0]!;
         const [pixels, channels] = [pixelsOf(output.shape), channelsOf(output.shape)];
