@@ -1,12 +1,12 @@
 /** Ops of a user's own: the way out for what no op of layertap does. */
 
-import { describe, ShapeError } from '../errors.ts';
+import { describe, ShapeError, ValueError } from '../errors.ts';
 import { checkValue, record, type Value } from '../graph/graph.ts';
 import { byReference } from '../ops/lowering/host.ts';
 import type { Op, Reference } from '../ops/op.ts';
 import { callable, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
-import { checkShape, formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { checkShape, formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { asValue } from './arithmetic.ts';
 
@@ -37,9 +37,12 @@ export interface CustomOp {
  * @throws {@link ValueError} where a part is missing or of a wrong type
  */
 export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Parameter | Tensor)[]) => Value {
-  const parts = { name: '', inferShape: undefined, compute: undefined };
+  const parts = { name: undefined, inferShape: undefined, compute: undefined };
   const given = withDefaults<CustomOp, Record<keyof CustomOp, unknown>>('customOp', custom, parts);
-  const name = String(given.name) || 'custom';
+  const { name } = given;
+  if (typeof name !== 'string' || name === '') {
+    throw new ValueError(`customOp: expected name as a string that isn't empty, got ${describe(name)}`);
+  }
   const inferShape = callable(`customOp ${name}: inferShape`, given.inferShape) as CustomOp['inferShape'];
   const compute = callable(`customOp ${name}: compute`, given.compute) as CustomOp['compute'];
   const checkedShape = (shapes: readonly Shape[]) => {
@@ -51,7 +54,8 @@ export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Paramet
     const shape = checkedShape(inputs.map((x) => x.shape));
     const result = compute(inputs);
     const data = result instanceof Tensor ? result.data : result;
-    if (!(data instanceof Float32Array) || data.length !== numel(shape)) {
+    const given = result instanceof Tensor ? result.shape : shape;
+    if (!(data instanceof Float32Array) || data.length !== numel(shape) || !sameShape(given, shape)) {
       throw new ShapeError(
         `${name}: expected compute to give a Float32Array of ${numel(shape)} for ${formatShape(shape)}, ` +
           `got ${describe(result)}`,

@@ -108,6 +108,24 @@ describe('customOp', () => {
   });
 
   it('refuses parts that are missing, and results of another size', () => {
+    for (const name of [undefined, '', 7]) {
+      expect(thrown(() => customOp({ name, inferShape: () => [1], compute: () => [] } as never))).toBe(
+        `ValueError: customOp: expected name as a string that isn't empty, got ${JSON.stringify(name)}`,
+      );
+    }
+    const turned = customOp({
+      name: 'f',
+      inferShape: ([s]) => s!,
+      compute: ([t]) => new Tensor(t!.data.slice(), [210]),
+    });
+    class Turned extends Module {
+      forward(value: Value): Value {
+        return turned(value);
+      }
+    }
+    expect(thrown(() => new Turned().call(x))).toBe(
+      'ShapeError: f: expected compute to give a Float32Array of 210 for [2, 3, 7, 5], got a Tensor (float32, [210])',
+    );
     expect(thrown(() => customOp({ name: 'f', inferShape: () => [1] } as never))).toBe(
       'ValueError: customOp f: compute: expected a function, got undefined',
     );
