@@ -3,7 +3,7 @@
  * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
  */
 
-import { byNearness, describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { describe, listed, ShapeError, ValueError } from '../errors.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
@@ -14,6 +14,7 @@ import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { absentIn } from './intermediate-layer-getter.ts';
+import { missingNodes } from './missing-nodes.ts';
 import { Needs, nodeOf } from './needs.ts';
 import { type NamedNode, NodeNames } from './node-names.ts';
 import {
@@ -26,7 +27,7 @@ import {
   Taps,
   type Traced,
 } from './taps.ts';
-import { formatInputs, shapesOf, type TracedModel, tracedModel } from './traced-model.ts';
+import { shapesOf, tracedModel } from './traced-model.ts';
 
 /** Options of {@link getGraphNodeNames}. */
 export interface NodeNamesOptions {
@@ -354,42 +355,4 @@ function namesOfParts(feature: unknown, nodes: readonly NamedNode[]): string {
   if (names.length === 0) return 'none of its tensors is a node: forward gives them together';
   const some = names.length === values.length ? '' : `${names.length} of its ${values.length} tensors by `;
   return `ask for ${some}${listed(names, 24)}`;
-}
-
-/**
- * The error for nodes that aren't there: in torchvision's words first, then with those of the deepest level that is.
- */
-function missingNodes(model: AnyModule, { graph, names }: TracedModel, missing: readonly string[]): ValueError {
-  const all = [...names.nodes.map(({ name }) => name), ...names.modules.keys()];
-  const below = (level: string) => {
-    const prefix = level === '' ? '' : `${level}.`;
-    return new Set(all.flatMap((name) => (name.startsWith(prefix) ? name.slice(prefix.length).split('.')[0]! : [])));
-  };
-  const levels = new Map<string, string[]>();
-  for (const query of missing) {
-    let level = query;
-    do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
-    while (level !== '' && below(level).size === 0);
-    const wrong = query.slice(level === '' ? 0 : level.length + 1).split('.')[0]!;
-    levels.set(level, [...(levels.get(level) ?? []), wrong]);
-  }
-  const there = [...levels].map(([level, wrong]) => {
-    const near = listed(byNearness(wrong, below(level)), 24);
-    return level === '' ? `its nodes are ${near}` : `the nodes of ${describe(level)} are ${near}`;
-  });
-  // A number at the end of a layer's own name is taken for a node's number.
-  const renamed = missing.flatMap((query) => names.nodes.find(({ path }) => path === query) ?? []);
-  const hint = renamed.map(({ path, name }) => `; the node of ${describe(path)} is ${describe(name)}`).join('');
-  const paths = new Set([...model.namedModules()].map(([path]) => path));
-  const idle = missing.filter((path) => paths.has(path) && !renamed.some((node) => node.path === path));
-  const inputs = formatInputs(graph.inputs.map(({ shape }) => shape));
-  const wayOut =
-    idle.length > 0
-      ? `; ${listed(idle)} doesn't run in eval mode for ${inputs}: where it does for others, give their shapes as ` +
-        'inputShape'
-      : '';
-  return new ValueError(
-    `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +
-      `${there.join('; ')}${hint}${wayOut}${model.pathHint(missing)}`,
-  );
 }

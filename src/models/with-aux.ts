@@ -1,6 +1,6 @@
 /** Models with auxiliary heads: a state dict with heads that the model lacks, or without its own, says why. */
 
-import { StateDictError } from '../errors.ts';
+import { listed, StateDictError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { IncompatibleKeys, LoadStateDictAsyncOptions } from '../nn/load-state-dict.ts';
 import { Module } from '../nn/module.ts';
@@ -11,6 +11,14 @@ import type { TensorStream } from '../tensor/tensor-stream.ts';
 export abstract class WithAux<Out = Value> extends Module<Out> {
   /** The first head's name, and the option. */
   protected abstract auxiliary(): readonly [head: string, option: string];
+
+  /** @internal The option that makes heads which the model was built without, too. */
+  override pathHint(paths: readonly string[]): string {
+    const heads = new Set(paths.map((path) => path.split('.')[0]!));
+    const absent = [...heads].filter((name) => Reflect.get(this, name) === null);
+    const way = absent.length > 0 ? `; the option ${this.auxiliary()[1]} decides about ${listed(absent)}` : '';
+    return super.pathHint(paths) + way;
+  }
 
   override loadStateDict(stateDict: StateDictLike, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
     try {

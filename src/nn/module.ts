@@ -428,10 +428,9 @@ export abstract class Module<Out = Value> extends Registered {
   }
 
   /** @internal `; write "layer4.0"` for paths with brackets that are right with dots; '' for others. */
-  pathHint(paths: readonly unknown[]): string {
+  pathHint(paths: readonly string[]): string {
     const all = new Set([...this.namedModules()].map(([path]) => path));
     const right = paths.flatMap((path) => {
-      if (typeof path !== 'string') return [];
       const dotted = path.replace(/\[['"]?([^\]'"]*)['"]?\]/g, '.$1');
       return dotted !== path && all.has(dotted) ? dotted : [];
     });

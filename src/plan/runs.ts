@@ -177,8 +177,8 @@ export class Runs {
   }
 
   /**
-   * Takes a run's nodes up to the first `nodes`, all unless given, computed on this thread unless threads have computed them. Once all
-   * are, its outputs are taken out. What goes wrong is that run's failure, not its caller's.
+   * Takes a run's nodes up to the first `nodes`, all unless given, computed on this thread unless threads have computed
+   * them. Once all are, its outputs are taken out. What goes wrong is that run's failure, not its caller's.
    */
   #compute(run: Run, nodes = run.plan.program.nodes.length, isComputed = false): void {
     const { plan } = run;

@@ -16,6 +16,7 @@ import { Conv2dNormActivation } from '../../src/models/blocks.ts';
 import { resnetFpnBackbone } from '../../src/models/fpn-backbones.ts';
 import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
+import { createModel } from '../../src/models/registry.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { ModuleList, Sequential } from '../../src/nn/container.ts';
@@ -998,6 +999,23 @@ describe('bad input', () => {
     }
     expect(thrown(() => createFeatureExtractor(model, { return_nodes: [] } as never))).toBe(
       'ValueError: createFeatureExtractor: expected options of returnNodes, inputShape, got "return_nodes"',
+    );
+  });
+
+  it.each([
+    ['googlenet', { auxLogits: false }, 'aux2.fc1', 'the option auxLogits decides about "aux2"'],
+    ['inception_v3', { auxLogits: false }, 'AuxLogits', 'the option auxLogits decides about "AuxLogits"'],
+    ['fcn_resnet50', {}, 'aux_classifier', 'the option auxLoss decides about "aux_classifier"'],
+  ])('names the option that decides about a head that %s lacks', (name, options, node, hint) => {
+    const model = createModel(name, options);
+    expect(thrown(() => createFeatureExtractor(model, { returnNodes: [node] }))).toMatch(new RegExp(`; ${hint}$`));
+    expect(thrown(() => new IntermediateLayerGetter(model, { [node]: 'x' }))).toMatch(new RegExp(`; ${hint}$`));
+  });
+
+  it('says that a head runs in train mode alone', () => {
+    const model = createModel('googlenet', { auxLogits: true });
+    expect(thrown(() => createFeatureExtractor(model, { returnNodes: ['aux1'] }))).toContain(
+      '"aux1" doesn\'t run in eval mode for an input of [1, 3, 224, 224]',
     );
   });
 
