@@ -11,8 +11,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL);
 `;
 
-/** The file is read as memory: by pages of 4 KiB, copying takes longer than comparing. */
-const MAPPED_BYTES = 2 ** 32;
+/** The most that SQLite takes: a query reads all vectors, and reading many small pages takes longer than comparing. */
+const PAGE_BYTES = 2 ** 16;
 
 /**
  * @typedef {object} Picture
@@ -44,7 +44,8 @@ export class VectorIndex {
       this.#db.enableLoadExtension(true);
       sqliteVec.load(this.#db);
       this.#db.enableLoadExtension(false);
-      this.#db.exec(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
+      // Of a file that is there already, pages stay as they are.
+      this.#db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
       this.#db.exec(SCHEMA);
       this.#check(file, { ...fingerprint, size: String(size) });
       this.#db.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS vectors USING vec0(id INTEGER PRIMARY KEY, v FLOAT[${size}])`);
