@@ -388,7 +388,9 @@ function parsedEndpoint(caller: string, endpoint: unknown): URL {
   } catch {}
   if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.search === '')
     return url;
+  // Without what may be secret: a user and password, or a query.
+  const got = typeof endpoint === 'string' ? endpoint.replace(/.*@/s, '…@').replace(/\?.*/s, '?…') : endpoint;
   throw new ValueError(
-    `${caller}: expected endpoint as an address such as ${ENDPOINT}, got ${url ? shown(url) : 'none'}`,
+    `${caller}: expected endpoint as an http:// or https:// address such as ${ENDPOINT}, got ${describe(got)}`,
   );
 }

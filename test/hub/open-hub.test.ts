@@ -438,20 +438,25 @@ describe('configs that aren’t as they should be', () => {
 
 describe('arguments', () => {
   it.each([
+    ['ftp://me:hunter2@host/x', '"…@host/x"'],
+    ['me:hunter2@host', '"…@host"'],
+    ['https://host/?token=hunter2', '"https://host/?…"'],
+    ['huggingface.co', '"huggingface.co"'],
+    ['', '""'],
+    [5, '5'],
+  ])('endpoint %s is refused, without what is secret of it', async (endpoint, got) => {
+    const error = await thrown(fromHub(REPO, { endpoint: endpoint as string }));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toBe(
+      `fromHub: expected endpoint as an http:// or https:// address such as https://huggingface.co, got ${got}`,
+    );
+  });
+
+  it.each([
     ['resnet50', {}, 'fromHub: expected a repository such as "timm/resnet50.a1_in1k", got "resnet50"'],
     ['timm/../x', {}, 'fromHub: expected a repository such as "timm/resnet50.a1_in1k", got "timm/../x"'],
     [REPO, { revision: '../main' }, 'fromHub: expected revision as a branch, tag or commit, got "../main"'],
     [REPO, { token: 'a b' }, 'fromHub: expected token as a text without spaces, got another'],
-    [
-      REPO,
-      { endpoint: 'ftp://me:hunter2@host/x' },
-      'fromHub: expected endpoint as an address such as https://huggingface.co, got ftp:/x',
-    ],
-    [
-      REPO,
-      { endpoint: 'huggingface.co' },
-      'fromHub: expected endpoint as an address such as https://huggingface.co, got none',
-    ],
     [REPO, { cache: {} }, 'fromHub: expected cache as { match, put }, got {}'],
     [REPO, { local: {} }, 'fromHub: expected local as { open }, got {}'],
   ])('%s with %j', async (repo, options, message) => {
