@@ -1,38 +1,8 @@
 /** Whether two ways to run a model's modules give the same values: by their graphs, nothing is computed. */
 
-import { Graph } from '../graph/graph.ts';
-import type { AnyModule } from '../nn/module.ts';
+import type { Graph } from '../graph/graph.ts';
 import { valuesOf } from '../nn/output.ts';
 import { Constant, Parameter } from '../tensor/parameter.ts';
-import type { Shape } from '../tensor/shape.ts';
-
-/**
- * Whether a model's own forward runs these children in a row, the first one on its input, and nothing else among them.
- * All of the forward runs: what it changes for a while, it has to change back.
- */
-export function runsInARow(model: AnyModule, children: readonly unknown[], inputShape: Shape): boolean {
-  const graph = new Graph([inputShape]);
-  let value: unknown = graph.inputs[0];
-  let done = 0;
-  let isInARow = true;
-  let running: unknown = null;
-  graph.watch = {
-    isQuiet: true,
-    enter(module, inputs) {
-      if (running || done === children.length) return;
-      running = module;
-      isInARow &&= module === children[done] && inputs.length === 1 && inputs[0] === value;
-    },
-    complete(module, output) {
-      if (module !== running) return;
-      running = null;
-      value = output;
-      done++;
-    },
-  };
-  problemOf(() => model.forward(graph.inputs[0]));
-  return isInARow && done === children.length;
-}
 
 /** What `run` throws; null where it throws nothing. */
 export function problemOf(run: () => void): Error | null {

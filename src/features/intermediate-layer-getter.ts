@@ -3,7 +3,7 @@
  * takes dotted paths and subsets besides; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ValueError } from '../errors.ts';
+import { describe, listed, UnsupportedError, ValueError } from '../errors.ts';
 import { Graph, Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
@@ -13,7 +13,7 @@ import { callable, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { checkInputShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { numbered, problemOf, runsInARow } from './deviations.ts';
+import { numbered, problemOf } from './deviations.ts';
 import {
   type FeatureInfo,
   type FeatureName,
@@ -88,7 +88,7 @@ export class IntermediateLayerGetter<
     const expected = 'IntermediateLayerGetter: expected returnLayers as { layer: feature }, a Map or entries';
     const layers = layersOf<Name>(expected, returnLayers);
     const { onWarning } = withDefaults('IntermediateLayerGetter', options, { onWarning: console.warn });
-    if (onWarning) callable('IntermediateLayerGetter: onWarning', onWarning);
+    if (onWarning !== null) callable('IntermediateLayerGetter: onWarning', onWarning);
     const children = [...model.namedChildren()];
     checkLayers(model, children, layers);
     const kept = [...upTo(layers, children)];
@@ -169,47 +169,45 @@ export class IntermediateLayerGetter<
   /**
    * The features that aren't what the model's own forward gives, as ResNet's `fc` without the flattening before it. The
    * model is traced once, at the first call of this function, of {@link featureInfo} or of {@link forward} with an
-   * input that the model takes. What is found then stays: the getter lets go of the model, and so of the dropped
+   * input that the model takes, and its forward runs to its end. What is found then stays: the getter lets go of the model, and so of the dropped
    * children's weights. Nothing is computed.
    *
    * @param inputShape `[N, C, H, W]`, or what else the model takes
    */
   deviations(inputShape: Shape): readonly Deviation<Name>[] {
     checkInputShape('IntermediateLayerGetter', inputShape);
-    return this.#compared(inputShape);
+    return [...this.#compared(inputShape)];
   }
 
   #compared(inputShape: Shape): readonly Deviation<Name>[] {
     const model = this.#model;
     if (!model) return this.#deviations;
     this.#model = null;
-    const children = [...upTo(this.returnLayers, this.items())].map(([, child]) => child);
-    const isInARow = runsInARow(model, children, inputShape);
-    this.#deviations = isInARow ? [] : this.#deviationsFrom(model, inputShape);
-    return this.#deviations;
-  }
-
-  /** How the features deviate from those of a model whose forward does more than run the children in a row. */
-  #deviationsFrom(model: AnyModule, inputShape: Shape): readonly Deviation<Name>[] {
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
     own.watch = models.watch = { isQuiet: true };
+    // First without the model's forward, which may leave something changed.
     const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
     const failure = problemOf(() => model.forward(models.inputs[0]));
     const numbersOf = numbered([own, models]);
-    return [...this.returnLayers].flatMap(([module, name]) => {
+    const reasonOf = (value: unknown, modelsValue: unknown): string | false => {
+      if (value && modelsValue) {
+        return numbersOf(value) !== numbersOf(modelsValue) && "has another value in the model's forward";
+      }
+      if (modelsValue) return `can't take what runs before it: ${problem?.message}`;
+      // Of what neither came to, nothing is known.
+      return (value || !failure) && `isn't run by the model's forward${failure ? `: ${failure.message}` : ''}`;
+    };
+    // A container that has no forward has no other values.
+    const compared = failure instanceof UnsupportedError ? [] : [...this.returnLayers];
+    this.#deviations = compared.flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
       const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];
-      const reason = !modelsValue
-        ? `isn't run by the model's forward${failure ? `: ${failure.message}` : ''}`
-        : !value
-          ? `can't take what runs before it: ${problem?.message}`
-          : numbersOf(value) !== numbersOf(modelsValue) && "gets another input from the model's forward";
-      // What a forward that failed didn't come to isn't known, and another input may tell; but what a forward misses
-      // that takes several inputs, or others than values, never comes.
-      const isKnown = modelsValue || !failure || failure instanceof TypeError || failure instanceof ValueError;
-      if (!isKnown) this.#model = model;
-      return reason && isKnown ? { name, module, reason } : [];
+      // Another input may come further in a forward that failed.
+      if (!modelsValue && failure) this.#model = model;
+      const reason = reasonOf(value, modelsValue);
+      return reason ? { name, module, reason } : [];
     });
+    return this.#deviations;
   }
 
   /** Warns of what deviates, once. */

@@ -746,7 +746,7 @@ describe('models that take no images', () => {
       { name: 'mean', module: 'mean', shape: [], channels: 1, macs: 90, bytes: 4, ...shared },
     ]);
     expect(new IntermediateLayerGetter(new Rows(), { fc2: 'y' }).deviations([5, 4])).toEqual([
-      { name: 'y', module: 'fc2', reason: "gets another input from the model's forward" },
+      { name: 'y', module: 'fc2', reason: "has another value in the model's forward" },
     ]);
   });
 

@@ -616,8 +616,8 @@ describe("where the model's own forward does more than run its children in a row
     const { features } = warned(new Odd(), { conv: 0, unused: 1, next: 2, last: 3 });
     expect(features.deviations([1, 3, 8, 8])).toEqual([
       { name: 1, module: 'unused', reason: "isn't run by the model's forward" },
-      { name: 2, module: 'next', reason: "gets another input from the model's forward" },
-      { name: 3, module: 'last', reason: "gets another input from the model's forward" },
+      { name: 2, module: 'next', reason: "has another value in the model's forward" },
+      { name: 3, module: 'last', reason: "has another value in the model's forward" },
     ]);
     expect(features.featureInfo([1, 3, 8, 8]).map(({ deviates }) => deviates)).toEqual([false, true, true, true]);
   });
@@ -644,7 +644,7 @@ describe("where the model's own forward does more than run its children in a row
     await features.forwardAsync(image);
     expect(warnings).toEqual([
       'IntermediateLayerGetter: expected the values of the model\'s forward, got others for "next" ' +
-        "(it gets another input from the model's forward); createFeatureExtractor gives its own",
+        "(it has another value in the model's forward); createFeatureExtractor gives its own",
     ]);
     const nested = warned(new Odd(), { next: 'y' });
     features.call(new Graph([image.shape]).inputs[0]!);
@@ -679,7 +679,7 @@ describe("where the model's own forward does more than run its children in a row
     expect(warned(new Same(), { relu: 'y' }).features.deviations(image.shape)).toHaveLength(1);
   });
 
-  it('tells apart two layers of the same options, and knows nothing of what a failing forward did not come to', () => {
+  it('tells apart two layers of the same options, and what a failing forward did not come to', () => {
     class Twice extends Module {
       readonly a = fillParameters(new Conv2d(3, 3, 1));
       readonly b = fillParameters(new Conv2d(3, 3, 1));
@@ -695,7 +695,9 @@ describe("where the model's own forward does more than run its children in a row
         throw new Error('too small');
       }
     }
-    expect(warned(new Failing(), { a: 'x', c: 'y' }).features.deviations(image.shape)).toEqual([]);
+    expect(warned(new Failing(), { a: 'x', c: 'y' }).features.deviations(image.shape)).toEqual([
+      { name: 'y', module: 'c', reason: "isn't run by the model's forward: too small" },
+    ]);
     expect(warned(new ModuleDict({ a: new ReLU() }), { a: 'x' }).features.deviations(image.shape)).toEqual([]);
   });
 
@@ -728,10 +730,12 @@ describe("where the model's own forward does more than run its children in a row
     }
     const { features, warnings } = warned(new Pooling(), { b: 'y' });
     expect(thrown(() => features.forward(noise('x', [1, 4, 16, 16])))).toContain('expected x with 3 channels');
-    expect(features.deviations([1, 3, 1, 1])).toEqual([]);
+    expect(features.deviations([1, 3, 1, 1])).toEqual([
+      { name: 'y', module: 'b', reason: expect.stringMatching(/^isn't run by the model's forward: max_pool2d: /) },
+    ]);
     expect(warnings).toEqual([]);
     features.forward(image);
-    expect(warnings).toHaveLength(1);
+    expect(warnings).toEqual([expect.stringContaining("it has another value in the model's forward")]);
     expect(features.deviations([1, 3, 1, 1])).toHaveLength(1);
   });
 

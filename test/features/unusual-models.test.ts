@@ -5,6 +5,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
+import { ValueError } from '../../src/errors.ts';
 import { createFeatureExtractor, getGraphNodeNames } from '../../src/features/feature-extractor.ts';
 import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
@@ -15,6 +16,7 @@ import { Conv2d } from '../../src/nn/conv.ts';
 import { add, mul, relu, sub } from '../../src/nn/functional.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { MaxPool2d } from '../../src/nn/pooling.ts';
+import { Upsample } from '../../src/nn/upsampling.ts';
 import { Parameter } from '../../src/tensor/parameter.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { thrown } from '../support/thrown.ts';
@@ -53,6 +55,36 @@ function pair(): Sequential {
 }
 
 describe('a getter', () => {
+  it('tells of a child that computes something else in the forward of its model', () => {
+    class Striding extends Module {
+      readonly a = times(2);
+      readonly pool = new MaxPool2d(1);
+      forward(x: Value): Value {
+        const y = this.a.call(x);
+        this.pool.stride = 2;
+        const pooled = this.pool.call(y);
+        this.pool.stride = 1;
+        return pooled;
+      }
+    }
+    class Sized extends Module {
+      readonly a = times(2);
+      readonly up = new Upsample({ size: 2 });
+      forward(x: Value): Value {
+        this.up.size = 2 * x.shape[2]!;
+        return this.up.call(this.a.call(x));
+      }
+    }
+    for (const [model, layer] of [
+      [new Striding(), 'pool'],
+      [new Sized(), 'up'],
+    ] as const) {
+      const { getter, warnings } = watched(model, layer);
+      getter.forward(square(1, 4));
+      expect(warnings).toEqual([expect.stringContaining(`"${layer}" (it has another value in the model's forward)`)]);
+    }
+  });
+
   it('says why the forward of its model did not come to a layer', () => {
     class Optional extends Module {
       readonly a = times(2);
@@ -192,7 +224,7 @@ describe('a getter', () => {
     expect(getter.featureInfo([1, 1, 1, 1]).map(({ deviates }) => deviates)).toEqual([false, true]);
   });
 
-  it('warns once, of what is known, and compares again after an input that the model refuses', () => {
+  it('warns once, and compares again after an input that the model refuses', () => {
     class Single extends Module {
       readonly a = times(2);
       readonly d = times(3);
@@ -203,9 +235,24 @@ describe('a getter', () => {
     }
     const single = watched(new Single(), 'd');
     single.getter.forward(tensor([1, 1], [2, 1, 1, 1]));
-    expect(single.warnings).toEqual([]);
+    expect(single.warnings).toEqual([expect.stringContaining("it isn't run by the model's forward: one image")]);
     for (let i = 0; i < 2; i++) single.getter.forward(square(1));
     expect(single.warnings).toHaveLength(1);
+    expect(single.getter.deviations([1, 1, 1, 1])).toEqual([
+      { name: 'd', module: 'd', reason: "has another value in the model's forward" },
+    ]);
+
+    class Checked extends Module {
+      readonly a = times(2);
+      readonly d = times(3);
+      forward(x: Value): Value {
+        if (x.shape[2]! % 2 > 0) throw new ValueError('height must be even');
+        return this.d.call(this.a.call(x));
+      }
+    }
+    const checked = watched(new Checked(), 'd').getter;
+    expect(checked.deviations([1, 1, 1, 1])).toHaveLength(1);
+    expect(checked.deviations([1, 1, 2, 2])).toEqual([]);
 
     class Pooled extends Module {
       readonly a = times(2);
