@@ -17,7 +17,7 @@ import { CommandError } from './failures.js';
  */
 export function featuresOf(model, layers, input) {
   const getter = getterOf(model, layers);
-  const deviations = getter?.deviations(input) ?? [];
+  const deviations = (getter ?? getterOf(model, modulesOf(model, layers)))?.deviations(input) ?? [];
   const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : [];
   if (getter && deviations.length === 0 && several.length === 0) return { tapped: getter, warnings: [] };
   const warnings = deviations.map(
@@ -29,6 +29,17 @@ export function featuresOf(model, layers, input) {
     (module) => `"${module}": it gives several tensors; the value is the last one computed in it`,
   );
   return { tapped: extractorOf(model, layers), warnings: [...warnings, ...lasts] };
+}
+
+/**
+ * Those of some layers and nodes that are modules.
+ *
+ * @param {Module} model
+ * @param {ReadonlyMap<string, string>} layers
+ */
+function modulesOf(model, layers) {
+  const paths = new Set([...model.namedModules()].map(([path]) => path));
+  return new Map([...layers].filter(([path]) => paths.has(path)));
 }
 
 /**

@@ -169,8 +169,8 @@ export class IntermediateLayerGetter<
   /**
    * The features that aren't what the model's own forward gives, as ResNet's `fc` without the flattening before it. The
    * model is traced once, at the first call of this function, of {@link featureInfo} or of {@link forward} with an
-   * input that the model takes, and its forward runs to its end. What is found then stays: the getter lets go of the model, and so of the dropped
-   * children's weights. Nothing is computed.
+   * input that the model takes, and its forward runs to its end. What is found then stays: the getter lets go of the
+   * model, and so of the dropped children's weights. Nothing is computed.
    *
    * @param inputShape `[N, C, H, W]`, or what else the model takes
    */

@@ -94,7 +94,7 @@ export const layerNorm: Op<LayerNormAttrs> = {
       prepare({ attrs: { weight, bias, eps }, output: shape }) {
         const constants = [rawConstant(weight), rawConstant(bias)] as const;
         return {
-          work: hostWork(shape),
+          work: hostWork([shape]),
           constants,
           phases({ kernels, inputs, output, addressOf }) {
             const x = inputs[0]!;

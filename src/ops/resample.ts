@@ -31,7 +31,10 @@ const polynomial = (d: number, ...coefficients: readonly number[]) =>
 const near = (d: number) => polynomial(d, A + 2, -(A + 3), 0, 1);
 const far = (d: number) => polynomial(d, A, -5 * A, 8 * A, -4 * A);
 
-/** The sources of an axis' output indices; their weights are in float32, of places in float64, as in PyTorch. */
+/**
+ * The sources of an axis' output indices. Weights are in float32. A place is rounded to float32 to find the first
+ * source, but not for its distance from that, as in PyTorch, whose compilers fuse the multiplication.
+ */
 function sourcesOf(x: Shape, outSize: number, axis: 0 | 1, attrs: ResampleAttrs): readonly Source[] {
   const { mode, alignCorners, scaleFactor } = attrs;
   const size = x[axis + 2]!;
@@ -43,7 +46,7 @@ function sourcesOf(x: Shape, outSize: number, axis: 0 | 1, attrs: ResampleAttrs)
       return { at: [inside(Math.floor(Math.fround(Math.fround(i + 0.5) * scale)))], weights: [1] };
     }
     const source = alignCorners ? i * scale : (i + 0.5) * scale - 0.5;
-    const first = Math.floor(source);
+    const first = Math.floor(f(source));
     const d = f(source - first);
     return {
       at: [inside(first - 1), inside(first), inside(first + 1), inside(first + 2)],

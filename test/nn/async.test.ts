@@ -10,7 +10,7 @@ import { Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { customOp } from '../../src/nn/custom-op.ts';
 import type { Progress } from '../../src/nn/execution.ts';
-import { add, relu, tanh } from '../../src/nn/functional.ts';
+import { add, mean, relu, tanh } from '../../src/nn/functional.ts';
 import { Module } from '../../src/nn/module.ts';
 import { type Tensor, zeros } from '../../src/tensor/tensor.ts';
 import type { TensorStream } from '../../src/tensor/tensor-stream.ts';
@@ -115,6 +115,14 @@ describe('progress', () => {
       return count;
     };
     expect([await told(2), await told(1024)]).toEqual([3, 5]);
+    class Means extends Module {
+      forward(value: Value): Value {
+        return add(mean(value, [1, 2]), mean(value, [1, 2]));
+      }
+    }
+    let count = 0;
+    await new Means().callAsync(zeros([1, 1, 1024, 1024]), { onProgress: () => void count++ });
+    expect(count).toBe(3);
   });
 
   it('is 0 of 0 where nothing multiplies, and of no child where there is none', async () => {

@@ -327,6 +327,14 @@ describe('functional forms', () => {
     );
   });
 
+  it('take bicubic sources from the pixel that a place is rounded to, as PyTorch does', () => {
+    const x = Float32Array.from({ length: 14 }, (_, i) => (i === 11 ? -Infinity : i));
+    const options = { size: [1, 29], mode: 'bicubic', alignCorners: true } as const;
+    // The last place is 13 - 4e-7: from pixel 12 on, -Infinity would have a weight of 0.
+    const y = new Upsample(options).call(tensor(x, [1, 1, 1, 14])) as Tensor;
+    expect(y.data[28]).toBeCloseTo(13, 4);
+  });
+
   it('interpolate refuses other modes, and options that the mode has not', () => {
     expect(thrown(() => functional.interpolate(x, { size: 2, mode: 'linear' as never }))).toBe(
       'ValueError: interpolate: expected mode "nearest" or "bilinear" or "bicubic" or "area" or "nearest-exact", got "linear"',

@@ -21,8 +21,10 @@ export function hostPhase({ memory }: Kernels, compute: (floats: Float32Array) =
   return [{ host: () => compute(new Float32Array(memory.buffer)) }];
 }
 
-/** A host step's work on an output: a float takes as long as some tens through a transform of a kernel. */
-export const hostWork = (output: Shape): Work => ({ macs: 0, transformed: 32 * numel(output) });
+/** A host step's work on values: a float takes as long as some tens through a transform of a kernel. */
+export function hostWork(shapes: readonly Shape[]): Work {
+  return { macs: 0, transformed: 32 * shapes.reduce((most, shape) => Math.max(most, numel(shape)), 0) };
+}
 
 /**
  * The op's reference as an algorithm: on planes, which kernels copy out of the inputs and into the output.
@@ -40,7 +42,7 @@ export function byReference<A>(
         const sizes = inputs.map(numel);
         const total = sizes.reduce((sum, size) => sum + size, 0);
         return {
-          work: workOf(output),
+          work: workOf([...inputs, output]),
           workspace: { tableBytes: 0, scratchBytes: (total + numel(output)) * 4, zeroBytes: 0 },
           phases(binding) {
             let end = binding.scratch;
@@ -71,7 +73,7 @@ export function elementwise<A>(name: string, of: (v: number, attrs: A) => number
   const direct: Algorithm<A> = {
     name: 'host',
     prepare: ({ attrs, output: shape }) => ({
-      work: hostWork(shape),
+      work: hostWork([shape]),
       phases({ kernels, inputs, output }) {
         const x = inputs[0]!;
         const [pixels, channels] = [pixelsOf(output.shape), channelsOf(output.shape)];
