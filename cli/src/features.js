@@ -1,6 +1,6 @@
 /** What computes features of layers: a getter where it gives the model's own values, otherwise an extractor. */
 
-import { createFeatureExtractor, Graph, IntermediateLayerGetter, Value, ValueError } from 'layertap';
+import { createFeatureExtractor, Graph, IntermediateLayerGetter, LayertapError, Value, ValueError } from 'layertap';
 import { CommandError } from './failures.js';
 
 /** @typedef {import('layertap').Module<any>} Module */
@@ -43,14 +43,19 @@ function modulesOf(model, layers) {
 }
 
 /**
- * The layers of a getter that give several tensors each.
+ * The layers of a getter that give several tensors each; none for an input that doesn't fit, which the run tells of.
  *
  * @param {IntermediateLayerGetter<string>} getter
  * @param {readonly number[]} input shape of the input
  */
 function layersOfSeveral(getter, input) {
-  const features = getter.call(new Graph([input]).inputs[0]);
-  return [...getter.returnLayers].flatMap(([module, name]) => (features.get(name) instanceof Value ? [] : module));
+  try {
+    const features = getter.call(new Graph([input]).inputs[0]);
+    return [...getter.returnLayers].flatMap(([module, name]) => (features.get(name) instanceof Value ? [] : module));
+  } catch (error) {
+    if (error instanceof LayertapError) return [];
+    throw error;
+  }
 }
 
 /**
