@@ -11,7 +11,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL);
 `;
 
-/** The most that SQLite takes: a query reads all vectors, and reading many small pages takes longer than comparing. */
+/** The most that SQLite takes: a query reads all vectors, so by large pages there is less to ask the file for. */
 const PAGE_BYTES = 2 ** 16;
 
 /**
