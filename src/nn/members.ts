@@ -124,26 +124,26 @@ function isContent(value: unknown): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** How deep contents are compared, the list of all being the outermost; circles end here. */
-const MAX_DEPTH = 7;
-
-/** Whether `holds` is true of an attribute, and of what it holds where it is an array, a Map or the like, in order. */
-export function everyPart(part: unknown, holds: (part: unknown) => boolean, depth = 0): boolean {
-  if (!holds(part)) return false;
-  if (depth === MAX_DEPTH || !isContent(part)) return true;
-  if (Array.isArray(part) || ArrayBuffer.isView(part)) {
-    const items = part as ArrayLike<unknown>;
-    if (!holds(items.length)) return false;
-    for (let i = 0; i < items.length; i++) if (!everyPart(items[i], holds, depth + 1)) return false;
-    return true;
-  }
-  if (part instanceof Map || part instanceof Set) {
-    if (!holds(part.size)) return false;
-    for (const [key, item] of part.entries()) if (!(holds(key) && everyPart(item, holds, depth + 1))) return false;
-    return true;
-  }
-  for (const key in part as object) {
-    if (!(holds(key) && everyPart((part as Record<string, unknown>)[key], holds, depth + 1))) return false;
+/**
+ * Whether `holds` is true of all that an array, a Map or the like holds, and of what these hold in turn. The order is
+ * the same as long as the contents are. Each array, Map or object is looked into once, however many others hold it.
+ */
+export function everyPart(whole: object, holds: (part: unknown) => boolean): boolean {
+  const wholes = new Set([whole]);
+  for (const one of wholes) {
+    const parts = partsOf(one);
+    if (!holds(parts.length)) return false;
+    for (let i = 0; i < parts.length; i++) {
+      if (!holds(parts[i])) return false;
+      if (isContent(parts[i])) wholes.add(parts[i] as object);
+    }
   }
   return true;
+}
+
+/** The items of an array or Set; keys and values, one after the other, of a Map or another object. */
+function partsOf(whole: object): ArrayLike<unknown> {
+  if (Array.isArray(whole) || ArrayBuffer.isView(whole)) return whole as ArrayLike<unknown>;
+  if (whole instanceof Set) return [...whole];
+  return (whole instanceof Map ? [...whole] : Object.entries(whole)).flat();
 }

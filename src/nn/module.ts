@@ -25,7 +25,7 @@ import {
   readValues,
   setValues,
 } from './load-state-dict.ts';
-import { type Member, Members, Registered } from './members.ts';
+import { everyPart, type Member, Members, Registered } from './members.ts';
 import { graphOf, type Materialized } from './output.ts';
 import { hierarchy, tuple } from './repr.ts';
 import type { Dependency } from './snapshot.ts';
@@ -626,20 +626,12 @@ function splitPath(path: string): [parents: string, name: string] {
 function placeOf(part: object, root: AnyModule): string {
   for (const module of root.modules()) {
     for (const [name, content] of Object.entries(module)) {
-      if (content instanceof Registered || !isHeldIn(part, content)) continue;
+      if (content instanceof Registered || everyPart(Object(content), (one) => one !== part)) continue;
       const kind = Array.isArray(content) ? 'array' : content.constructor?.name;
       return `in the ${kind} "${name}" of ${module.constructor.name}`;
     }
   }
   return 'in no property of a module';
-}
-
-/** True where an array, Map, Set or plain object holds the part, at most four levels deep. */
-function isHeldIn(part: object, content: unknown, depth = 0): boolean {
-  if (content === part) return true;
-  if (typeof content !== 'object' || content === null || content instanceof Registered || depth === 4) return false;
-  const items = content instanceof Map || content instanceof Set ? [...content.values()] : Object.values(content);
-  return items.some((item) => isHeldIn(part, item, depth + 1));
 }
 
 /** Each state once, under its first name. */

@@ -330,6 +330,21 @@ describe("a module's own attributes", () => {
     expect(own.compiled).not.toBe(compiled);
   });
 
+  it('contents are looked into once, however many hold them, and however deep they are', () => {
+    const own = new Own();
+    const last = [0];
+    let shared: unknown[] = [last];
+    for (let depth = 0; depth < 100; depth++) shared = Array<unknown>(30).fill(shared);
+    own.settings.shared = shared;
+    own.call(one);
+    const { compiled } = own;
+    own.call(one);
+    expect(own.compiled).toBe(compiled);
+    last[0] = 1;
+    own.call(one);
+    expect(own.compiled).not.toBe(compiled);
+  });
+
   it("another module's changes compile nothing anew, and hide no change of one's own", () => {
     const own = new Own();
     const other = new Own();
