@@ -19,6 +19,7 @@ import {
   type FeatureName,
   type ForwardOptions,
   layersOf,
+  levelAbove,
   type ReturnLayers,
   Taps,
   type Traced,
@@ -291,7 +292,7 @@ function checkLayers(
   const missing = [...layers.keys()].filter((path) => path === '' || !present.has(path));
   if (missing.length === 0) return;
   // The longest part of each path that is there: what is below it is what could have been meant.
-  const levels = new Set(missing.map((path) => parentOf(path, present)));
+  const levels = new Set(missing.map((path) => levelAbove(path, (level) => present.has(level))));
   const there = [...levels].map((level) => {
     const names = [...present.get(level)!.namedChildren()].map(([name]) => name);
     return `${level === '' ? 'its children' : `the children of ${describe(level)}`} are ${listed(names, 24)}`;
@@ -299,12 +300,4 @@ function checkLayers(
   throw new ValueError(
     `return_layers are not present in model: ${listed(missing)}; ${there.join('; ')}${model.pathHint(missing)}`,
   );
-}
-
-/** The longest path above one that is there; '' for the model's own. */
-function parentOf(path: string, present: ReadonlyMap<string, unknown>): string {
-  let parent = path;
-  do parent = parent.slice(0, Math.max(0, parent.lastIndexOf('.')));
-  while (!present.has(parent));
-  return parent;
 }

@@ -2,6 +2,7 @@
 
 import { byNearness, describe, listed, ValueError } from '../errors.ts';
 import type { AnyModule } from '../nn/module.ts';
+import { levelAbove } from './taps.ts';
 import { formatInputs, type TracedModel } from './traced-model.ts';
 
 /**
@@ -35,9 +36,7 @@ function nearestNodes(names: readonly string[], queries: readonly string[]): str
   };
   const wrong = new Map<string, string[]>();
   for (const query of queries) {
-    let level = query;
-    do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
-    while (level !== '' && below(level).size === 0);
+    const level = levelAbove(query, (above) => below(above).size > 0);
     const part = query.slice(level === '' ? 0 : level.length + 1).split('.')[0]!;
     wrong.set(level, [...(wrong.get(level) ?? []), part]);
   }
