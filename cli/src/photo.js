@@ -25,6 +25,15 @@ const MAX_FILE_BYTES = 2 ** 30;
  */
 const MAX_PIXELS = 178_956_970;
 
+/** Pixels that a photo of any size in bytes may have. */
+const FREE_PIXELS = 4096 * 4096;
+
+/**
+ * The most pixels for each byte of a photo with more. A PNG of one bit a pixel holds up to 8,256, a JPEG or a GIF
+ * fewer. Without this bound, a header in a file of 400 bytes could cost seconds and gigabytes.
+ */
+const PIXELS_PER_BYTE = 10_000;
+
 /**
  * How a photo is decoded.
  *
@@ -74,6 +83,10 @@ export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels 
   const { width, height } = metadata;
   if (width * height > maxPixels) {
     throw new CommandError(`${label}: expected a photo of at most ${maxPixels} pixels, got ${width}x${height}`);
+  }
+  if (width * height > Math.max(FREE_PIXELS, PIXELS_PER_BYTE * bytes.length)) {
+    const most = `${PIXELS_PER_BYTE} pixels for each of its ${bytes.length} bytes`;
+    throw new CommandError(`${label}: expected a photo of at most ${most}, got ${width}x${height}`);
   }
   // A PNG begins with its header, whose 17th and 18th byte of 25 are bits and colour type: 0 for grey alone.
   if (metadata.format === 'png' && bytes[24] === 16 && bytes[25] === 0) {

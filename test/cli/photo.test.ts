@@ -77,17 +77,36 @@ describe('a photo is refused:', () => {
     expect(await refusal(Buffer.from(bytes, 'latin1'))).toBe(`--image photo: ${kinds} ${kind}`);
   });
 
-  it('more pixels than Pillow decodes, before any is decoded', async () => {
-    const png = Buffer.from(equal['a PNG']!.file, 'base64');
-    png.writeUInt32BE(20_000, 16);
-    png.writeUInt32BE(10_000, 20);
-    png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
-    expect(await refusal(png)).toBe('--image photo: expected a photo of at most 178956970 pixels, got 20000x10000');
-    const jpeg = Buffer.from(equal['a JPEG, 4:2:0']!.file, 'base64');
-    const frame = jpeg.indexOf(Uint8Array.of(0xff, 0xc0));
-    jpeg.writeUInt16BE(60_000, frame + 5);
-    jpeg.writeUInt16BE(50_000, frame + 7);
-    expect(await refusal(jpeg)).toBe('--image photo: expected a photo of at most 178956970 pixels, got 50000x60000');
+  /** A picture of a few pixels whose header says others. */
+  function claiming(name: string, width: number, height: number) {
+    const bytes = Buffer.from(equal[name]!.file, 'base64');
+    if (name.startsWith('a JPEG')) {
+      const frame = bytes.indexOf(Uint8Array.of(0xff, 0xc0));
+      bytes.writeUInt16BE(height, frame + 5);
+      bytes.writeUInt16BE(width, frame + 7);
+    } else {
+      bytes.writeUInt32BE(width, 16);
+      bytes.writeUInt32BE(height, 20);
+      bytes.writeUInt32BE(crc32(bytes.subarray(12, 29)), 29);
+    }
+    return bytes;
+  }
+
+  it.each([
+    ['a PNG', 20_000, 10_000],
+    ['a JPEG, 4:2:0', 50_000, 60_000],
+  ])('%s of more pixels than Pillow decodes, before any is decoded', async (name, width, height) => {
+    const message = `--image photo: expected a photo of at most 178956970 pixels, got ${width}x${height}`;
+    expect(await refusal(claiming(name, width, height))).toBe(message);
+  });
+
+  it.each([
+    ['a PNG', 10_747_923, 13],
+    ['a JPEG, 4:2:0', 13_000, 13_000],
+  ])('%s of more pixels than its bytes can hold, before any is decoded', async (name, width, height) => {
+    const bytes = claiming(name, width, height);
+    const message = `at most 10000 pixels for each of its ${bytes.length} bytes, got ${width}x${height}`;
+    expect(await refusal(bytes)).toBe(`--image photo: expected a photo of ${message}`);
   });
 
   it('a folder, a device, and a file without bytes', async () => {
