@@ -1,13 +1,12 @@
 /** Whether two ways to run a model's modules give the same values: by their graphs, nothing is computed. */
 
-import type { Graph } from '../graph/graph.ts';
-import { valuesOf } from '../nn/output.ts';
+import { type Graph, recordingInto, Value } from '../graph/graph.ts';
 import { Constant, Parameter } from '../tensor/parameter.ts';
 
-/** What `run` throws; null where it throws nothing. */
-export function problemOf(run: () => void): Error | null {
+/** What `run` throws, which records into the graph; null where it throws nothing. */
+export function problemOf(graph: Graph, run: () => void): Error | null {
   try {
-    run();
+    recordingInto(graph, run);
     return null;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
@@ -18,7 +17,8 @@ export function problemOf(run: () => void): Error | null {
  * Numbers the values of some graphs: two have one number where the same ops make them of the same inputs, parameters
  * and attributes.
  *
- * @returns the numbers of an output's values
+ * @returns the numbers of an output's values, in its form; all that is neither a value nor a Map or array of these is
+ *   the same
  */
 export function numbered(graphs: readonly Graph[]): (output: unknown) => string {
   const numbers = new Map<unknown, number>();
@@ -45,5 +45,10 @@ export function numbered(graphs: readonly Graph[]): (output: unknown) => string 
       numbers.set(output, known.get(key)!);
     }
   }
-  return (output) => String(valuesOf(output).map(numberOf));
+  const form = (part: unknown): unknown => {
+    if (part instanceof Value) return numberOf(part);
+    if (part instanceof Map) return [...part].map(([key, item]) => [String(key), form(item)]);
+    return Array.isArray(part) ? part.map(form) : null;
+  };
+  return (output) => JSON.stringify(form(output));
 }

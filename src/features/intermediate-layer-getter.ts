@@ -187,19 +187,20 @@ export class IntermediateLayerGetter<
     const [own, models] = [new Graph([inputShape]), new Graph([inputShape])];
     own.watch = models.watch = { isQuiet: true };
     // First without the model's forward, which may leave something changed.
-    const problem = problemOf(() => this.#run(own.inputs[0]!, this.returnLayers));
-    const failure = problemOf(() => model.forward(models.inputs[0]));
+    const problem = problemOf(own, () => this.#run(own.inputs[0]!, this.returnLayers));
+    const failure = problemOf(models, () => model.forward(models.inputs[0]));
     const numbersOf = numbered([own, models]);
     const reasonOf = (value: unknown, modelsValue: unknown): string | false => {
       if (value && modelsValue) {
         return numbersOf(value) !== numbersOf(modelsValue) && "has another value in the model's forward";
       }
-      if (modelsValue) return `can't take what runs before it: ${problem?.message}`;
+      if (modelsValue) return problem ? `can't take what runs before it: ${problem.message}` : "isn't run by its child";
       // Of what neither came to, nothing is known.
       return (value || !failure) && `isn't run by the model's forward${failure ? `: ${failure.message}` : ''}`;
     };
     // A container that has no forward has no other values.
-    const compared = failure instanceof UnsupportedError ? [] : [...this.returnLayers];
+    const isContainer = failure instanceof UnsupportedError && models.completed.length === 0;
+    const compared = isContainer ? [] : [...this.returnLayers];
     this.#deviations = compared.flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
       const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];

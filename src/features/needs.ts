@@ -9,7 +9,7 @@ import { prune } from '../graph/passes/prune.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { valuesOf } from '../nn/output.ts';
 import { Snapshot } from '../nn/snapshot.ts';
-import { changes, Parameter } from '../tensor/parameter.ts';
+import { Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { NamedNode, NodeNames } from './node-names.ts';
 import { formatInputs, type TracedModel } from './traced-model.ts';
@@ -31,7 +31,6 @@ export class Needs {
   /** The names of the nodes that those asked for need, these included. */
   readonly #names: ReadonlySet<string>;
   readonly #snapshot: Snapshot;
-  readonly #told = changes.told;
 
   /** @param queries the nodes asked for; those that aren't there need nothing */
   constructor(model: AnyModule, { graph, names }: TracedModel, queries: Iterable<string>) {
@@ -67,9 +66,9 @@ export class Needs {
     this.children = new Set([...model.namedChildren()].filter(isChildNeeded).map(([, child]) => child));
   }
 
-  /** True as long as the model is what it was. Users call compile after changes that no snapshot sees. */
+  /** True as long as the model is what it was. */
   get isCurrent(): boolean {
-    return this.#told === changes.told && this.#snapshot.isCurrent;
+    return this.#snapshot.isCurrent;
   }
 
   /** Whether the node of that name is needed, where inputs are as they were. */

@@ -124,6 +124,25 @@ export class Graph {
   }
 }
 
+/** What is recorded into now: a module may be given values in a form in which none are looked for. */
+let recording: Graph | undefined;
+
+/** The graph that is recorded into now; undefined outside of {@link recordingInto}. */
+export function graphNow(): Graph | undefined {
+  return recording;
+}
+
+/** What `run` returns, which records into the graph. */
+export function recordingInto<T>(graph: Graph | undefined, run: () => T): T {
+  const outer = recording;
+  recording = graph;
+  try {
+    return run();
+  } finally {
+    recording = outer;
+  }
+}
+
 /** The axis along which an op takes its inputs. */
 function axisOf<A>({ axis, view }: Op<A>, x: Value, attrs: A): number {
   if (typeof axis === 'function') return axis(attrs);

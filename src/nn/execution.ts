@@ -1,7 +1,7 @@
 /** Where a module meets its plans: traces it for an input shape, and runs what was compiled. */
 
 import { DtypeError, describe, listed, ShapeError, StateDictError, ValueError } from '../errors.ts';
-import { Graph, macsOf, type Program, type Value } from '../graph/graph.ts';
+import { Graph, macsOf, type Program, recordingInto, type Value } from '../graph/graph.ts';
 import { callable } from '../options.ts';
 import type { CompileOptions } from '../plan/compile-options.ts';
 import { CompiledModel } from '../plan/compiled-model.ts';
@@ -283,7 +283,7 @@ export interface Packing {
 /** The program that is recorded for inputs of these shapes. */
 function programOf(shapes: readonly Shape[], { record }: Recording<unknown>): Program {
   const graph = new Graph(shapes);
-  return graph.program(valuesOf(record(graph.inputs)));
+  return graph.program(valuesOf(recordingInto(graph, () => record(graph.inputs))));
 }
 
 /** The tensors of a plan's taps, in the form that the recording gave its values. */

@@ -4,11 +4,11 @@
  */
 
 import { cut, describe, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
-import type { Graph, Value } from '../graph/graph.ts';
+import { type Graph, graphNow, recordingInto, type Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
 import { type CompileOptions, checkedOptions } from '../plan/compile-options.ts';
 import type { Compiled } from '../plan/compiled.ts';
-import { Buffer, Constant, changes, Parameter } from '../tensor/parameter.ts';
+import { Buffer, Constant, Parameter } from '../tensor/parameter.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
@@ -97,21 +97,20 @@ export abstract class Module<Out = Value> extends Registered {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
       return this.execution().run(inputs);
     }
-    const outer = recording;
-    const graph = graphOf(inputs) ?? outer;
-    recording = graph;
-    graph?.watch?.enter?.(this, inputs);
-    try {
-      let output = this.forward(...inputs);
-      if (!graph?.watch?.isQuiet) {
-        for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
+    const graph = graphOf(inputs) ?? graphNow();
+    return recordingInto(graph, () => {
+      graph?.watch?.enter?.(this, inputs);
+      try {
+        let output = this.forward(...inputs);
+        if (!graph?.watch?.isQuiet) {
+          for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
+        }
+        graph?.complete(this, output);
+        return output;
+      } finally {
+        graph?.watch?.exit?.(this);
       }
-      graph?.complete(this, output);
-      return output;
-    } finally {
-      recording = outer;
-      graph?.watch?.exit?.(this);
-    }
+    });
   }
 
   /**
@@ -143,7 +142,7 @@ export abstract class Module<Out = Value> extends Registered {
     checkedOptions(options);
     this.#options = { ...options };
     this.#execution = null;
-    changes.told++;
+    for (const [, module] of this.everyModule()) module.#members.changed();
     return this;
   }
 
@@ -594,9 +593,6 @@ export abstract class Module<Out = Value> extends Registered {
     return names.length === 0 ? this.toString() : this.constructor.name + tuple(names);
   }
 }
-
-/** What the module records into that runs now: a module that it calls may be given values where none are looked for. */
-let recording: Graph | undefined;
 
 /** @throws {@link ValueError} where it is neither a module nor null, in PyTorch's words */
 export function checkModule(item: unknown): void {

@@ -1,7 +1,7 @@
 /** A trace whose errors say where they arose, and from which size on an input works. */
 
 import { ShapeError } from '../errors.ts';
-import { Graph, type Value, type Watch } from '../graph/graph.ts';
+import { Graph, recordingInto, type Value, type Watch } from '../graph/graph.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import { smallestSize } from './smallest-size.ts';
 
@@ -19,7 +19,7 @@ interface Named {
 export function traced<Output>(root: Named, shapes: readonly Shape[], record: (values: readonly Value[]) => Output) {
   const graph = new Graph(shapes);
   try {
-    return { graph, output: record(graph.inputs) };
+    return { graph, output: recordingInto(graph, () => record(graph.inputs)) };
   } catch (error) {
     throw error instanceof ShapeError ? located(error, root, shapes, record) : error;
   }
@@ -35,7 +35,7 @@ function located(
   const look = (tried: readonly Shape[], watch: Watch) => {
     const graph = new Graph(tried);
     graph.watch = { ...watch, isQuiet: true };
-    record(graph.inputs);
+    recordingInto(graph, () => record(graph.inputs));
   };
   let layer: object | undefined;
   const returned = new Set<object>();

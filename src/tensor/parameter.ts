@@ -6,11 +6,8 @@ import { DTYPES, type Dtype, itemBytes } from './dtype.ts';
 import { checkShape, formatShape, numel, type Shape, sameShape } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
-/**
- * @internal Changes of all modules and parameters: while there are none, no call has to look for any. `told` counts the
- *   calls of compile, which may tell of changes that nothing sees.
- */
-export const changes = { count: 0, told: 0 };
+/** @internal Changes of all modules and parameters: while there are none, no call has to look for any. */
+export const changes = { count: 0 };
 
 /**
  * A learned tensor of a module, e.g. a weight. Constructing one allocates nothing: its values are `fill` where that is

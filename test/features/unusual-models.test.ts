@@ -11,9 +11,10 @@ import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import { ReLU } from '../../src/nn/activation.ts';
-import { Sequential } from '../../src/nn/container.ts';
+import { ModuleList, Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
 import { add, mul, relu, sub } from '../../src/nn/functional.ts';
+import { Layer } from '../../src/nn/layer.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
@@ -96,6 +97,91 @@ describe('a getter', () => {
     const { getter, warnings } = watched(new Optional(), 'b');
     expect(firsts(getter.forward(square(1)))).toEqual({ b: 6 });
     expect(warnings).toEqual([expect.stringMatching(/"b" \(it isn't run by the model's forward: .*factor.*\)/)]);
+  });
+
+  it('says so where a layer is run by the forward of its model alone', () => {
+    class Reaching extends Module {
+      readonly a = pair();
+      readonly c = times(5);
+      constructor() {
+        super();
+        this.a.forward = (x) => x;
+      }
+      forward(x: Value): Value {
+        return this.c.call(this.a.getSubmodule('b').call(x) as Value);
+      }
+    }
+    const reason = "isn't run by its child";
+    expect(new IntermediateLayerGetter(new Reaching(), { 'a.b': 'b' }).deviations([1, 1, 1, 1])).toEqual([
+      { name: 'b', module: 'a.b', reason },
+    ]);
+  });
+
+  it('compares whatever a child gives to the next one, and leaves no trace of it in the model around', () => {
+    class Packing extends Module<{ readonly x: Value }> {
+      forward(x: Value): { readonly x: Value } {
+        return { x };
+      }
+    }
+    class Unpacking extends Layer {
+      readonly c = times(2);
+      forward({ x }: { readonly x: Value }): Value {
+        return this.c.call(x);
+      }
+    }
+    class Passing extends Module {
+      readonly a = new Packing();
+      readonly b = new Unpacking();
+      readonly c = times(3);
+      forward(x: Value): Value {
+        return this.c.call(relu(this.b.call(this.a.call(x))));
+      }
+    }
+    const { getter, warnings } = watched(new Passing(), 'a', 'b', 'c');
+    expect(firsts(getter.forward(square(-1), { only: ['b', 'c'] }))).toEqual({ b: -2, c: -6 });
+    expect(warnings).toEqual([expect.stringContaining('got others for "c" (it has another value in the model')]);
+
+    class Around extends Module {
+      readonly getter = watched(new Passing(), 'c').getter;
+      forward(x: Value): Value {
+        return relu(this.getter.call(x).get('c')!);
+      }
+    }
+    const around = new Around();
+    let hooks = 0;
+    around.getter.getSubmodule('b').registerForwardHook(() => void hooks++);
+    const names = ['x', 'getter.b', 'getter.c', 'relu'];
+    // One for each trace.
+    expect([getGraphNodeNames(around), getGraphNodeNames(around), hooks]).toEqual([names, names, 2]);
+  });
+
+  it("compares the names of a Map's values", () => {
+    class Naming extends Module<Map<string, Value>> {
+      readonly c = times(2);
+      forward(x: Value, name = 'usual'): Map<string, Value> {
+        return new Map([[name, this.c.call(x)]]);
+      }
+    }
+    class Renaming extends Module<Map<string, Value>> {
+      readonly a = new Naming();
+      forward(x: Value): Map<string, Value> {
+        return this.a.call(x, 'other');
+      }
+    }
+    expect(new IntermediateLayerGetter(new Renaming(), { a: 'a' }).deviations([1, 1, 1, 1])).toHaveLength(1);
+  });
+
+  it('compares with a forward that ends in the error of a container', () => {
+    class Ending extends Module {
+      readonly a = times(2);
+      readonly b = times(3);
+      readonly list = new ModuleList();
+      forward(x: Value): Value {
+        this.b.call(relu(this.a.call(x)));
+        return this.list.call(x) as never;
+      }
+    }
+    expect(new IntermediateLayerGetter(new Ending(), { b: 'b' }).deviations([1, 1, 1, 1])).toHaveLength(1);
   });
 
   it('lets the forward of its model run to its end where it compares', () => {
@@ -524,6 +610,13 @@ describe('an extractor', () => {
     configured.config.isDeep = true;
     expect([...extractor.compile().stateShapes().keys()]).toEqual(['a.weight', 'b.weight']);
     expect(firsts(extractor.call(square(1)))).toEqual({ relu: 6 });
+    // The model's compile reaches all that it is in.
+    const { getter } = watched(new Sequential(configured), '0');
+    expect(firsts(getter.call(square(1)) as never)).toEqual({ 0: 6 });
+    configured.config.isDeep = false;
+    configured.compile();
+    expect(firsts(extractor.call(square(1)))).toEqual({ relu: 2 });
+    expect(firsts(getter.call(square(1)) as never)).toEqual({ 0: 2 });
 
     class Helper extends Module<boolean> {
       isDeep = false;
