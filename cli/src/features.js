@@ -1,4 +1,7 @@
-/** What computes features of layers: a getter where it gives the model's own values, otherwise an extractor. */
+/**
+ * What computes features of layers: a getter where it gives the model's own values and needs no more weights than an
+ * extractor, otherwise an extractor.
+ */
 
 import { createFeatureExtractor, Graph, IntermediateLayerGetter, LayertapError, Value, ValueError } from 'layertap';
 import { CommandError } from './failures.js';
@@ -19,7 +22,9 @@ export function featuresOf(model, layers, input) {
   const getter = getterOf(model, layers);
   const deviations = (getter ?? getterOf(model, modulesOf(model, layers)))?.deviations(input) ?? [];
   const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : [];
-  if (getter && deviations.length === 0 && several.length === 0) return { tapped: getter, warnings: [] };
+  // A getter keeps the whole child that holds a layer.
+  const areChildren = [...layers.keys()].every((path) => !path.includes('.'));
+  if (getter && areChildren && deviations.length === 0 && several.length === 0) return { tapped: getter, warnings: [] };
   const warnings = deviations.map(
     ({ module, reason }) =>
       `"${module}": the value is the model's own; with children in a row, as torchvision's IntermediateLayerGetter runs ` +

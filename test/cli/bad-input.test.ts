@@ -321,7 +321,7 @@ const failures: readonly Case[] = [
   ],
   [
     'missing and mismatched keys',
-    weights('other.safetensors'),
+    extract({ weights: ['--weights', 'other.safetensors'], layers: ['--layers', 'features'] }),
     '--weights other.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
       'Missing key(s) in state_dict: "features.12.expand3x3.bias". ' +
       'size mismatch for features.0.weight: copying a param with shape torch.Size([64, 3, 1, 1]) from checkpoint, ' +
@@ -330,17 +330,15 @@ const failures: readonly Case[] = [
   [
     'unexpected keys',
     weights('more.safetensors'),
-    '--weights more.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
-      'Unexpected key(s) in state_dict: "head.weight", "features.13.weight".',
+    '--weights more.safetensors: Error(s) in loading state_dict for FeatureExtractor: ' +
+      'Unexpected key(s) in state_dict: "features.13.weight", "head.weight".',
   ],
   [
     'keys with a prefix, of which all kinds are told',
     weights('prefixed.safetensors'),
-    '--weights prefixed.safetensors: Error(s) in loading state_dict for IntermediateLayerGetter: ' +
+    '--weights prefixed.safetensors: Error(s) in loading state_dict for FeatureExtractor: ' +
       'the file\'s keys begin with "module."; pass --weights-prefix "module.". ' +
-      'Missing key(s) in state_dict: "features.0.weight", "features.0.bias", "features.3.squeeze.weight", ' +
-      '"features.3.squeeze.bias", "features.3.expand1x1.weight", "features.3.expand1x1.bias", ' +
-      '"features.3.expand3x3.weight", "features.3.expand3x3.bias" and 42 more. ' +
+      'Missing key(s) in state_dict: "features.0.weight", "features.0.bias". ' +
       'Unexpected key(s) in state_dict: "module.classifier.1.bias", "module.classifier.1.weight", ' +
       '"module.features.0.bias", "module.features.0.weight", "module.features.10.expand1x1.bias", ' +
       '"module.features.10.expand1x1.weight", "module.features.10.expand3x3.bias", ' +
@@ -406,15 +404,15 @@ const failures: readonly Case[] = [
   [
     'other channels',
     input('grey.safetensors'),
-    'IntermediateLayerGetter: features.0: ' +
+    'FeatureExtractor: features.0: ' +
       'conv2d: expected x with 3 channels (weight [64, 3, 3, 3], groups 1), got 1 in x [1, 1, 32, 32]',
   ],
   [
     'an input too small for the network',
     input('small.safetensors'),
-    'IntermediateLayerGetter: features.0: ' +
+    'FeatureExtractor: features.0: ' +
       'conv2d: expected an input of at least 3x3 pixels with padding (kernel 3x3, dilation 1x1), got 2x32 from ' +
-      'x [1, 3, 2, 32]; the smallest input that works is [1, 3, 17, 17]',
+      'x [1, 3, 2, 32]; the smallest input that works is [1, 3, 3, 3]',
   ],
   [
     'a size too small for the network',

@@ -9,9 +9,10 @@ import {
   numberToFloat16,
   readSafetensors,
   saveSafetensors,
+  squeezenet1_1,
   tensor,
 } from '../../src/index.ts';
-import { Folder } from './command.ts';
+import { Folder, weightsOf } from './command.ts';
 
 const folder = new Folder();
 const GOLDENS = 'test/goldens/pth';
@@ -40,6 +41,15 @@ it('casts numbers with a fraction, and no others', async () => {
   const halves = loadSafetensors(folder.read('half.safetensors'));
   expect(halves.get('f32')!.data).toEqual(Uint16Array.from(all.get('f32')!.float().data, numberToFloat16));
   expect(halves.get('int64')).toEqual(all.get('int64'));
+});
+
+it('writes no more of a child than a layer in it needs', () => {
+  folder.writeTensors('squeezenet.safetensors', weightsOf(squeezenet1_1()));
+  const layers = ['--model', 'squeezenet1_1', '--layers', 'features.1'];
+  const { status, stderr } = folder.run('convert', 'squeezenet.safetensors', 'relu.safetensors', ...layers);
+  expect([status, stderr]).toEqual([0, '']);
+  const names = ['features.0.bias', 'features.0.weight'];
+  expect([...loadSafetensors(folder.read('relu.safetensors')).keys()]).toEqual(names);
 });
 
 it('reads stdin and writes stdout', () => {

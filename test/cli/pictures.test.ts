@@ -168,7 +168,7 @@ describe('classify', () => {
     mkdirSync(join(folder.path, 'few'));
     for (const [i, name] of few.entries()) folder.write(name, await png(i + 1));
     const all = [few[0]!, 'large.jpg', ...few.slice(1)];
-    const args = ['classify', ...NETWORK, ...all, '--top', '1', '--json'];
+    const args = ['classify', ...NETWORK, ...all, '--top', '1', '--json', '--quiet'];
     const own = folder.run(...args);
     expect(JSON.parse(own.stdout).pictures.map((one: { picture: string }) => one.picture)).toEqual(all);
     expect(folder.run(...args, '--threads', '2')).toEqual(own);

@@ -190,7 +190,7 @@ describe('weights by name', () => {
     ]);
     const args = ['convert', 'DEFAULT', 'w.safetensors', '--model', 'squeezenet1_1', '--layers', 'features.0'];
     const part = await runWith(server, ...args);
-    expect([part.status, part.stdout]).toEqual([0, expect.stringMatching(/^wrote w\.safetensors: 50 tensors \(/)]);
+    expect([part.status, part.stdout]).toEqual([0, expect.stringMatching(/^wrote w\.safetensors: 2 tensors \(/)]);
   });
 
   it.each([
