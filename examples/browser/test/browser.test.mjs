@@ -102,6 +102,8 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
 
   it("draws the digits network's layer4 over a photo, and any other layer", async () => {
     const weights = loadSafetensors(await readFile(path('../digits/weights.safetensors')));
+    // This network's weights come with the folder.
+    assert.equal(await page.locator('#weights').isVisible(), false);
     await page.locator('#photo').setInputFiles(path('scene.png'));
     await said('status', /^backbone\.layer4 of digits: \[1, 64, 32, 40\] in \d+ ms$/);
     assertClose(await drawn(), await expected(digitsNetwork(), weights, 'backbone.layer4'));
@@ -113,6 +115,7 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
   it("asks for another network's weights, and reads them from a local file", async () => {
     await page.locator('#network').selectOption('squeezenet1_1');
     await said('status', /^Choose a file with weights of squeezenet1_1\.$/);
+    assert.equal(await page.locator('#weights').isVisible(), true);
     await page.locator('#weights').setInputFiles(file);
     await said('status', /^features\.12 of squeezenet1_1: \[1, 512, \d+, \d+\] in \d+ ms$/);
     assertClose(await drawn(), await expected(squeezenet1_1(), stateDict, 'features.12'));

@@ -13,13 +13,15 @@ export default function Page() {
   async function tap({ target }) {
     const [photo] = target.files;
     if (!photo) return;
+    // Nothing of another photo stays beside what is said of this one.
+    canvas.current.hidden = true;
     say('Computing …');
     try {
       const { pixels, width, height } = await decode(photo);
       const response = await fetch(`/tap?width=${width}&height=${height}`, { method: 'POST', body: pixels });
       if (!response.ok) return say(await response.text());
       const map = new Uint8ClampedArray(await response.arrayBuffer());
-      Object.assign(canvas.current, { width, height });
+      Object.assign(canvas.current, { width, height, hidden: false });
       canvas.current.getContext('2d').putImageData(new ImageData(map, width, height), 0, 0);
       say(`layer4: ${response.headers.get('x-shape')}`);
     } catch (error) {
@@ -34,7 +36,13 @@ export default function Page() {
         Photo <input type="file" accept="image/*" onChange={tap} />
       </label>
       <p role="status">{said}</p>
-      <canvas ref={canvas} role="img" aria-label="The photo under the layer's heat map" style={{ minWidth: '50%' }} />
+      <canvas
+        ref={canvas}
+        hidden
+        role="img"
+        aria-label="The photo under the layer's heat map"
+        style={{ minWidth: '50%' }}
+      />
     </main>
   );
 }
