@@ -28,13 +28,18 @@ const preloadPage = {
   },
 };
 
+const keepNames = { class: true, function: false };
+
 export default defineConfig({
   plugins: [preloadPage],
   base: './',
   // Nothing as data: in scripts, which the page's policy refuses.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  // The tree shows classes by their names.
-  worker: { format: 'es', rolldownOptions: { output: { keepNames: true } } },
+  // The tree shows classes by their names. Functions need none.
+  worker: {
+    format: 'es',
+    rolldownOptions: { output: { minify: { mangle: { keepNames }, compress: { keepNames } } } },
+  },
   preview: server,
   // The digits network lies in examples/.
   server: { ...server, fs: { allow: ['..'] } },

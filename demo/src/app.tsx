@@ -1,7 +1,9 @@
 /** The page: one network, and two ways to look through it. */
 
-import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Engine, ProblemError } from './engine.ts';
+import { droppedFiles } from './files.ts';
+import { Inbox } from './inbox.ts';
 import { LayersTab } from './layers-tab.tsx';
 import { About } from './parts/about.tsx';
 import { NetworkPanel } from './parts/network-panel.tsx';
@@ -23,10 +25,12 @@ export function App({ engine }: { readonly engine: Engine }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const opening = useRef<AbortController | null>(null);
   const isAsked = useRef(false);
+  const [isOver, setIsOver] = useState(false);
 
   const shared: Shared = useMemo<Shared>(
     () => ({
       engine,
+      inbox: new Inbox(),
       say: setStatus,
       fail(error) {
         if (error instanceof DOMException && error.name === 'AbortError') return;
@@ -54,7 +58,9 @@ export function App({ engine }: { readonly engine: Engine }) {
       shared.clearProblem();
       shared.say(`Opening ${network}`);
       try {
-        setOpened(await engine.ask('open', { network, source }, { signal: controller.signal }));
+        const next = await engine.ask('open', { network, source }, { signal: controller.signal });
+        setOpened(next);
+        if (!next.hasWeights) shared.say(`${network} has no weights yet.`);
       } catch (error) {
         shared.fail(error);
         return controller.signal.aborted;
@@ -69,6 +75,40 @@ export function App({ engine }: { readonly engine: Engine }) {
     open('digits', { kind: 'builtin' });
   }, [open]);
 
+  // Files may be dropped anywhere, and pasted: elsewhere the browser would open them in the page's place.
+  useEffect(() => {
+    const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') === true;
+    const onDragOver = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setIsOver(true);
+    };
+    const onDragLeave = ({ relatedTarget }: DragEvent) => {
+      if (relatedTarget === null) setIsOver(false);
+    };
+    const onDrop = (event: DragEvent) => {
+      setIsOver(false);
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      const isOnNetwork = event.target instanceof Element && event.target.closest('.network') !== null;
+      const give = (files: File[]) => shared.inbox.give(files, tab, isOnNetwork ? 'weights' : tab);
+      droppedFiles(event.dataTransfer!).then(give).catch(shared.fail);
+    };
+    const onPaste = ({ clipboardData }: ClipboardEvent) => {
+      if (clipboardData && clipboardData.files.length > 0) shared.inbox.give([...clipboardData.files], tab);
+    };
+    window.addEventListener('dragover', onDragOver);
+    window.addEventListener('dragleave', onDragLeave);
+    window.addEventListener('drop', onDrop);
+    document.addEventListener('paste', onPaste);
+    return () => {
+      window.removeEventListener('dragover', onDragOver);
+      window.removeEventListener('dragleave', onDragLeave);
+      window.removeEventListener('drop', onDrop);
+      document.removeEventListener('paste', onPaste);
+    };
+  }, [shared, tab]);
+
   return (
     <>
       <header class="top">
@@ -80,8 +120,8 @@ export function App({ engine }: { readonly engine: Engine }) {
           <strong>Private:</strong> everything runs in this tab. Pictures and weight files never leave this machine.
         </p>
       </header>
-      <main>
-        <NetworkPanel host={host} opened={opened} open={open} fail={shared.fail} />
+      <main class={isOver ? 'over' : ''}>
+        <NetworkPanel host={host} opened={opened} open={open} inbox={shared.inbox} />
         <div class="messages">
           <p class="status" role="status" aria-live="polite">
             {status}

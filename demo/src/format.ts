@@ -26,6 +26,6 @@ export function percent(part: number): string {
 
 /** `0.123`, `12.3`, `1.2e+5`. */
 export function value(x: number): string {
-  if (!Number.isFinite(x)) return 'none';
+  if (!Number.isFinite(x)) return 'no number';
   return Math.abs(x) >= 1e4 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(1) : x.toPrecision(3);
 }

@@ -1,13 +1,24 @@
 /** One picture through the network: its layers, and its answer. */
 
-import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { ProblemError } from './engine.ts';
 import { bytes, milliseconds } from './format.ts';
 import { AnswerCard } from './parts/answer-card.tsx';
 import { LayerCard } from './parts/layer-card.tsx';
 import { LayerTree } from './parts/layer-tree.tsx';
 import { PictureInput } from './parts/picture-input.tsx';
 import { Pixels } from './parts/pixels.tsx';
-import type { Answer, Event, LayerDetails, LayerMaps, Opened, Picture, WeightsProgress } from './protocol.ts';
+import type {
+  Answer,
+  Event,
+  LayerDetails,
+  LayerMaps,
+  Opened,
+  Picture,
+  Shapes,
+  TreeNode,
+  WeightsProgress,
+} from './protocol.ts';
 import type { Shared } from './shared.ts';
 
 /** What is asked of a network; another network has settings of its own. */
@@ -17,22 +28,54 @@ interface Settings {
   readonly size: number;
 }
 
+/** A picture that the worker has read. */
+interface Chosen {
+  readonly id: number;
+  readonly name: string;
+}
+
 /** What has come so far. */
 interface Results {
-  readonly input: Picture | null;
+  readonly input: (Picture & { readonly name: string }) | null;
+  readonly shapes: Shapes;
   readonly maps: readonly LayerMaps[];
   readonly details: ReadonlyMap<string, LayerDetails>;
   readonly times: Readonly<Record<string, number>>;
   readonly answer: Answer | null;
+  /** What is of a run before, and stays in sight until the new run has brought its own. */
+  readonly old: ReadonlySet<unknown>;
+  /** Why there is nothing, once a run has failed. */
+  readonly failure: string;
 }
 
-const NOTHING: Results = { input: null, maps: [], details: new Map(), times: {}, answer: null };
+const NOTHING: Results = {
+  ...{ input: null, shapes: {}, maps: [], details: new Map(), times: {}, answer: null, old: new Set(), failure: '' },
+};
 
-/** The results with one more event. Pictures of the run before stay until new ones are there. */
-function added(results: Results, event: Event): Results {
+/** The sizes that can be asked for. */
+const [LEAST, MOST] = [32, 8192];
+
+/** Where the page is narrow, the tree is shut at first: what is seen comes right below it. */
+const WIDE = matchMedia('(min-width: 52.01rem)');
+
+let nextPicture = 1;
+
+/** The results as they are when a run begins. */
+function begun(results: Results, layers: readonly string[], withAnswer: boolean): Results {
+  const maps = results.maps.filter(({ layer }) => layers.includes(layer));
+  const details = new Map([...results.details].filter(([layer]) => layers.includes(layer)));
+  const answer = withAnswer ? results.answer : null;
+  const old = new Set<unknown>([...maps, ...details.values(), answer]);
+  return { ...results, maps, details, answer, old, times: {}, failure: '' };
+}
+
+/** The results with one more event of a run on a picture. */
+function added(results: Results, event: Event, name: string): Results {
   switch (event.type) {
     case 'input':
-      return { ...results, input: event.picture };
+      return { ...results, input: { ...event.picture, name } };
+    case 'shapes':
+      return { ...results, shapes: event.shapes };
     case 'maps': {
       const at = results.maps.findIndex(({ layer }) => layer === event.layer);
       return { ...results, maps: at < 0 ? [...results.maps, event] : results.maps.with(at, event) };
@@ -48,30 +91,46 @@ function added(results: Results, event: Event): Results {
   }
 }
 
+/** The layers of a network in its order: what a layer is made of comes before it. */
+function pathsOf({ children, path }: TreeNode): readonly string[] {
+  return [...children.flatMap(pathsOf), path];
+}
+
 export function LayersTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
-  const { engine, say, fail, clearProblem, settled } = shared;
+  const { engine, inbox, say, fail, clearProblem, settled } = shared;
   const [settings, setSettings] = useState<Settings | null>(null);
   const [withAnswer, setWithAnswer] = useState(true);
-  const [pictureName, setPictureName] = useState('');
-  const [pictureCount, setPictureCount] = useState(0);
+  const [picture, setPicture] = useState<Chosen | null>(null);
+  const [isReading, setIsReading] = useState(false);
+  const [isOpen, setIsOpen] = useState(WIDE.matches);
   const [results, setResults] = useState(NOTHING);
   const [weights, setWeights] = useState<WeightsProgress | null>(null);
   const [progress, setProgress] = useState<number | null>(null);
   const running = useRef<AbortController | null>(null);
+  const reading = useRef<AbortController | null>(null);
 
+  // A picture that can't be read changes nothing: the run before goes on until another picture is there.
   const take = useCallback(
     async (source: Blob | ImageBitmap | null, name: string) => {
-      running.current?.abort();
+      reading.current?.abort();
+      const controller = new AbortController();
+      reading.current = controller;
+      const { signal } = controller;
+      const id = nextPicture++;
       clearProblem();
+      setIsReading(true);
+      if (source) say(`Reading ${name}`);
       try {
-        await engine.ask('picture', { source, name }, { transfer: source instanceof ImageBitmap ? [source] : [] });
-        setPictureName(name);
-        setPictureCount((count) => count + 1);
+        const transfer = source instanceof ImageBitmap ? [source] : [];
+        await engine.ask('picture', { id, source, name }, { signal, transfer });
+        if (!signal.aborted) setPicture({ id, name });
       } catch (error) {
-        fail(error);
+        if (!signal.aborted) fail(error);
+      } finally {
+        if (reading.current === controller) setIsReading(false);
       }
     },
-    [engine, fail, clearProblem],
+    [engine, say, fail, clearProblem],
   );
 
   // What asks the worker doesn't wait for a frame: each would take one.
@@ -86,83 +145,113 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
   }, [opened]);
 
   useLayoutEffect(() => {
-    if (!settings || settings.of !== opened || !opened.hasWeights || pictureCount === 0) return;
+    if (!settings || settings.of !== opened || !picture) return;
     const { layers, size } = settings;
+    const { name } = picture;
     const controller = new AbortController();
     running.current = controller;
     const onEvent = (event: Event) => {
       if (controller.signal.aborted) return;
       if (event.type === 'weights') setWeights(event);
       else if (event.type === 'progress') setProgress(event.done);
-      else setResults((before) => added(before, event));
+      else setResults((before) => added(before, event, name));
       if (event.type === 'answer') settled();
     };
-    setResults((before) => ({
-      ...before,
-      maps: before.maps.filter(({ layer }) => layers.includes(layer)),
-      answer: withAnswer ? before.answer : null,
-      times: {},
-    }));
-    say(`Running ${opened.id} on ${pictureName}`);
-    setProgress(0);
+    setResults((before) => begun(before, layers, withAnswer));
+    if (opened.hasWeights) {
+      say(`Running ${opened.id} on ${name}`);
+      setProgress(0);
+    }
+    const args = { of: opened.key, picture: picture.id, layers, size, withAnswer };
     engine
-      .ask('run', { layers, size, withAnswer }, { onEvent, signal: controller.signal })
-      .then(({ ms, memoryBytes }) => {
+      .ask('run', args, { onEvent, signal: controller.signal })
+      .then((ran) => {
+        if (controller.signal.aborted) return;
+        if (!ran) return say(`${opened.id} has no weights yet.`);
         const count = `${layers.length} ${layers.length === 1 ? 'layer' : 'layers'}`;
-        say(`${opened.id} ran on ${pictureName} in ${milliseconds(ms)}: ${count}, ${bytes(memoryBytes)} of memory.`);
+        const { ms, memoryBytes } = ran;
+        say(`${opened.id} ran on ${name} in ${milliseconds(ms)}: ${count}, ${bytes(memoryBytes)} of memory.`);
       })
       .catch((error) => {
-        if (!controller.signal.aborted) fail(error);
+        if (controller.signal.aborted || error instanceof DOMException) return;
+        fail(error);
+        // What is there is of an earlier run, or of a part of this one.
+        const failure = error instanceof ProblemError ? error.problem.title : String(error);
+        setResults((before) => ({ ...NOTHING, input: before.input?.name === name ? before.input : null, failure }));
       })
       .finally(() => {
         if (running.current === controller) setProgress(null);
         settled();
       });
     return () => controller.abort();
-  }, [engine, opened, settings, withAnswer, pictureCount]);
+  }, [engine, opened, settings, withAnswer, picture]);
+
+  useEffect(() => {
+    const onChange = () => setIsOpen(WIDE.matches);
+    WIDE.addEventListener('change', onChange);
+    return () => WIDE.removeEventListener('change', onChange);
+  }, []);
 
   const layers = settings?.layers ?? [];
   const change = (changed: Partial<Settings>) => {
     clearProblem();
     setSettings((before) => before && { ...before, ...changed });
   };
-  const toggle = (path: string) =>
-    change({ layers: layers.includes(path) ? layers.filter((other) => other !== path) : [...layers, path] });
+  const toggle = (path: string) => {
+    const next = new Set(layers);
+    if (!next.delete(path)) next.add(path);
+    change({ layers: opened ? pathsOf(opened.tree).filter((other) => next.has(other)) : [] });
+  };
   const order = (maps: readonly LayerMaps[]) =>
     [...maps].sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
+  const resize = (field: HTMLInputElement) => {
+    const size = Math.round(field.valueAsNumber);
+    if (size >= LEAST && size <= MOST) return change({ size });
+    const detail = settings ? `It is still ${settings.size}.` : '';
+    fail(new ProblemError({ title: `The input size is a number from ${LEAST} to ${MOST}.`, detail }));
+    field.value = String(settings?.size ?? '');
+  };
+  const isOld = (part: unknown) => results.old.has(part);
 
   return (
     <div class="columns">
       <div class="side">
-        <PictureInput take={take} fail={fail}>
-          <figure class="input">
-            <Pixels picture={results.input} label={`The picture as the network gets it: ${pictureName}`} />
-            <figcaption>
-              As the network gets it
-              {results.input && (
-                <small>
-                  {results.input.width} × {results.input.height}
-                </small>
-              )}
-            </figcaption>
-          </figure>
+        <PictureInput take={take} fail={fail} inbox={inbox}>
+          {(results.input || !results.failure) && (
+            <figure class="input">
+              <Pixels
+                picture={results.input}
+                label={`The picture as the network gets it: ${(results.input ?? picture)?.name ?? ''}`}
+              />
+              <figcaption>
+                As the network gets it
+                {results.input && (
+                  <small>
+                    {results.input.width} × {results.input.height}
+                  </small>
+                )}
+              </figcaption>
+            </figure>
+          )}
         </PictureInput>
-        <section class="card layers" aria-labelledby="layers-title">
-          <h2 id="layers-title">Layers</h2>
+        <details class="card layers" open={isOpen} onToggle={(event) => setIsOpen(event.currentTarget.open)}>
+          <summary>
+            <h2>Layers</h2>
+            <small>
+              {layers.length} ticked, input size {settings?.size ?? ''}
+            </small>
+          </summary>
           <div class="row">
             <label for="size">Input size</label>
             <input
               id="size"
               type="number"
-              min={32}
-              max={8192}
+              min={LEAST}
+              max={MOST}
               step={1}
               value={settings?.size ?? ''}
               aria-describedby="size-hint"
-              onChange={(event) => {
-                const next = Math.round(event.currentTarget.valueAsNumber);
-                if (next >= 1) change({ size: next });
-              }}
+              onChange={(event) => resize(event.currentTarget)}
             />
             <span class="hint" id="size-hint">
               pixels, {opened?.kind === 'classification' ? 'of the square crop' : 'shorter side'}
@@ -179,9 +268,16 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
           </label>
           <p class="hint">What comes after the last ticked layer isn’t computed, nor are its weights read.</p>
           {opened && (
-            <LayerTree key={opened.id} root={opened.tree} chosen={layers} toggle={toggle} inSight={opened.layers} />
+            <LayerTree
+              key={opened.id}
+              root={opened.tree}
+              shapes={results.shapes}
+              chosen={layers}
+              toggle={toggle}
+              inSight={opened.layers}
+            />
           )}
-        </section>
+        </details>
       </div>
       <div class="results">
         <div class="progress">
@@ -195,13 +291,25 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
             </p>
           )}
           {progress !== null && <progress max={1} value={progress} aria-label="The run" />}
+          {progress === null && isReading && <progress aria-label="The picture is read" />}
         </div>
         {opened && !opened.hasWeights && (
           <p class="empty">
             {opened.id} has no weights yet, so there is nothing to see. Open a file, or choose weights of the hub.
           </p>
         )}
-        {results.answer && <AnswerCard answer={results.answer} />}
+        {results.failure && (
+          <p class="empty" id="failure">
+            There is nothing to see: {results.failure}
+          </p>
+        )}
+        {results.answer && <AnswerCard answer={results.answer} isOld={isOld(results.answer)} />}
+        {results.maps.some(({ heat }) => heat) && (
+          <p class="hint">
+            A heat map shows how strongly a layer responds at each place: the mean of its channels without their signs.
+            Of these means, one half per cent is below what is black, and one half per cent above what is white.
+          </p>
+        )}
         {opened?.hasWeights && layers.length === 0 && <p class="empty">Tick a layer to see what it sees.</p>}
         {order(results.maps).map((maps) => (
           <LayerCard
@@ -209,6 +317,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
             maps={maps}
             details={results.details.get(maps.layer)}
             ms={results.times[maps.layer]}
+            isOld={isOld}
           />
         ))}
       </div>

@@ -39,13 +39,15 @@ export interface TreeNode {
   readonly path: string;
   readonly name: string;
   readonly type: string;
-  /** Of its output; null where it has none that can be tapped. */
+  /** Of its output for a square input; null where it has none that can be tapped. */
   readonly shape: readonly number[] | null;
   readonly children: readonly TreeNode[];
 }
 
 /** A network that was opened. */
 export interface Opened {
+  /** Which opening it was: what is asked of an earlier one is cancelled. */
+  readonly key: number;
   readonly id: string;
   readonly kind: 'classification' | 'segmentation';
   readonly hasWeights: boolean;
@@ -65,6 +67,7 @@ export interface LayerMaps {
   readonly shape: readonly number[];
   readonly heat: Picture | null;
   readonly overlay: Picture | null;
+  /** What the heat map's ends stand for; of a layer without pixels its smallest and largest value. */
   readonly low: number;
   readonly high: number;
 }
@@ -89,6 +92,8 @@ export interface ClassScore {
 
 /** What the network says of the picture. */
 export type Answer =
+  /** Scores that are no numbers: how many of how many. */
+  | { readonly kind: 'noNumbers'; readonly count: number; readonly of: number }
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | {
       readonly kind: 'mask';
@@ -106,10 +111,15 @@ export interface WeightsProgress {
   readonly fileBytes: number;
 }
 
+/** Shapes by layers' paths. */
+export type Shapes = Readonly<Record<string, readonly number[]>>;
+
 /** What comes while a request is worked on. */
 export type Event =
   | ({ readonly type: 'weights' } & WeightsProgress)
   | { readonly type: 'input'; readonly picture: Picture }
+  /** Of each layer's output for the input that runs, by path. */
+  | { readonly type: 'shapes'; readonly shapes: Shapes }
   | { readonly type: 'progress'; readonly done: number }
   | ({ readonly type: 'maps' } & LayerMaps)
   | ({ readonly type: 'details' } & LayerDetails)
@@ -131,13 +141,17 @@ export interface Neighbour {
 export interface Requests {
   host: { args: Record<never, never>; result: Host };
   open: { args: { network: string; source: WeightSource }; result: Opened };
-  /** Of a file that is a picture, or of pixels; null for the digits scene. */
-  picture: { args: { source: Blob | ImageBitmap | null; name: string }; result: { width: number; height: number } };
+  /** Of a file that is a picture, or of pixels; null for the digits scene. Read beside a run, which goes on. */
+  picture: { args: { id: number; source: Blob | ImageBitmap | null; name: string }; result: null };
+  /** The result is null where the network has no weights: then the input and shapes are told. */
   run: {
-    args: { layers: readonly string[]; size: number; withAnswer: boolean };
-    result: { ms: number; memoryBytes: number };
+    args: { of: number; picture: number; layers: readonly string[]; size: number; withAnswer: boolean };
+    result: { ms: number; memoryBytes: number } | null;
   };
-  embed: { args: { id: number; photo: Blob; name: string; layer: string; size: number }; result: Embedded };
+  embed: {
+    args: { of: number; id: number; photo: Blob; name: string; layer: string; size: number };
+    result: Embedded;
+  };
   compare: { args: { ids: readonly number[] }; result: readonly (readonly number[])[] };
   neighbours: { args: { id: number; ids: readonly number[]; count: number }; result: readonly Neighbour[] };
   forget: { args: { ids: readonly number[] }; result: null };

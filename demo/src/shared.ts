@@ -1,10 +1,12 @@
 /** What the page gives to its parts. */
 
 import type { Engine } from './engine.ts';
+import type { Inbox } from './inbox.ts';
 
 /** What the parts of the page share. */
 export interface Shared {
   readonly engine: Engine;
+  readonly inbox: Inbox;
   /** Tells everybody who listens what goes on: read aloud, and shown where it is a problem. */
   readonly say: (text: string) => void;
   readonly fail: (error: unknown) => void;

@@ -1,136 +1,52 @@
 /** Photos side by side, and the nearest in a folder. */
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
+import { Album, type Shown, SIDE_BY_SIDE } from './album.ts';
 import { ProblemError } from './engine.ts';
 import { isPicture } from './files.ts';
-import { DropSection, FileButton } from './parts/files.tsx';
+import { FileButton } from './parts/files.tsx';
 import { Pixels } from './parts/pixels.tsx';
-import type { Neighbour, Opened, Picture, TreeNode } from './protocol.ts';
+import type { Opened, TreeNode } from './protocol.ts';
 import type { Shared } from './shared.ts';
 
-/** A photo that has a vector. */
-interface Photo {
-  readonly id: number;
-  readonly name: string;
-  readonly file: File;
-  readonly thumbnail: Picture;
-}
-
-/** Photos that are compared each with each. */
-const SIDE_BY_SIDE = 6;
-
-/** Neighbours that are shown. */
-const NEAREST = 12;
-
-let nextId = 1;
+const NO_PHOTOS: Shown = { photos: [], ready: [], waiting: 0, matrix: [], query: null, nearest: [] };
 
 export function SimilarityTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
-  const { engine, say, fail, clearProblem } = shared;
+  const { engine, inbox, say, fail, clearProblem } = shared;
   const [layer, setLayer] = useState('');
-  const [photos, setPhotos] = useState<readonly Photo[]>([]);
-  const [matrix, setMatrix] = useState<readonly (readonly number[])[]>([]);
-  const [query, setQuery] = useState<number | null>(null);
-  const [nearest, setNearest] = useState<readonly Neighbour[]>([]);
-  const [done, setDone] = useState<{ readonly count: number; readonly of: number } | null>(null);
-  const adding = useRef<AbortController | null>(null);
+  const [{ photos, ready, waiting, matrix, query, nearest }, setShown] = useState(NO_PHOTOS);
+  const album = useMemo(() => new Album(engine, { shown: setShown, say, fail }), [engine, say, fail]);
   const layers = opened ? layersOf(opened) : [];
   const isUsable = opened?.hasWeights === true;
 
-  // Vectors of another layer can't be compared with these.
-  const start = (nextLayer: string, again: readonly File[]) => {
-    adding.current?.abort();
-    engine.ask('forget', { ids: photos.map(({ id }) => id) }).catch(fail);
-    setPhotos([]);
-    setMatrix([]);
-    setNearest([]);
-    setQuery(null);
-    setDone(null);
-    setLayer(nextLayer);
-    if (again.length > 0 && isUsable) add(again, nextLayer, []);
-  };
-  useEffect(() => {
-    if (opened)
-      start(
-        opened.layers.at(-1) ?? '',
-        photos.map(({ file }) => file),
-      );
+  // Before a frame is drawn: a photo that is added then is compared by this network.
+  useLayoutEffect(() => {
+    if (opened) move(opened, opened.layers.at(-1) ?? '');
   }, [opened]);
 
-  const add = async (given: readonly File[], of = layer, before = photos) => {
+  const move = (next: Opened, nextLayer: string) => {
+    setLayer(nextLayer);
+    album.move({ opened: next, layer: nextLayer });
+  };
+
+  const add = (given: readonly File[]) => {
     clearProblem();
     const pictures = given.filter(isPicture);
-    if (pictures.length === 0) {
-      const detail =
-        given.length === 0
-          ? 'The folder is empty.'
-          : `None of its ${given.length} ${given.length === 1 ? 'file is' : 'files is'} a photo: ` +
-            'JPEG, PNG, WebP, AVIF or GIF.';
-      return fail(new ProblemError({ title: 'There are no pictures here.', detail }));
-    }
-    adding.current?.abort();
-    const controller = new AbortController();
-    adding.current = controller;
-    const { signal } = controller;
-    const all = [...before];
-    const failed: string[] = [];
-    try {
-      for (const [i, file] of pictures.entries()) {
-        setDone({ count: i, of: pictures.length });
-        const id = nextId++;
-        const args = { id, photo: file, name: file.name, layer: of, size: opened!.size };
-        try {
-          const { thumbnail } = await engine.ask('embed', args, { signal });
-          all.push({ id, name: file.name, file, thumbnail });
-        } catch (error) {
-          if (!(error instanceof ProblemError) || !/isn’t a picture/.test(error.problem.title)) throw error;
-          failed.push(file.name);
-        }
-        if (i % 8 === 7) setPhotos([...all]);
-      }
-      setPhotos(all);
-      setMatrix(await engine.ask('compare', { ids: all.slice(0, SIDE_BY_SIDE).map(({ id }) => id) }));
-      if (query !== null && all.some(({ id }) => id === query)) await find(query, all);
-      const skipped =
-        failed.length > 0
-          ? ` Not readable: ${failed.slice(0, 3).join(', ')}${failed.length > 3 ? ' and others' : ''}.`
-          : '';
-      say(`${all.length} photos are compared by ${of}.${skipped}`);
-      if (failed.length === pictures.length) {
-        fail(
-          new ProblemError({ title: 'None of these pictures can be read by this browser.', detail: skipped.trim() }),
-        );
-      }
-    } catch (error) {
-      if (!signal.aborted) fail(error);
-    } finally {
-      if (adding.current === controller) setDone(null);
-    }
+    if (pictures.length > 0) return album.add(pictures);
+    const detail =
+      given.length === 0
+        ? 'The folder is empty.'
+        : `None of its ${given.length} ${given.length === 1 ? 'file is' : 'files is'} a photo: ` +
+          'JPEG, PNG, WebP, AVIF or GIF.';
+    fail(new ProblemError({ title: 'There are no pictures here.', detail }));
   };
+  useEffect(() => inbox.on('similarity', add));
 
-  const find = async (id: number, among = photos) => {
-    setQuery(id);
-    try {
-      const found = await engine.ask('neighbours', { id, ids: among.map((photo) => photo.id), count: NEAREST });
-      setNearest(found);
-      const first = among.find((photo) => photo.id === found[0]?.id);
-      if (first) say(`Nearest: ${first.name}, similarity ${found[0]!.similarity.toFixed(2)}.`);
-    } catch (error) {
-      fail(error);
-    }
-  };
-
-  const photoOf = (id: number | null) => photos.find((photo) => photo.id === id);
-  const compared = photos.slice(0, SIDE_BY_SIDE);
-  const asked = photoOf(query);
+  const compared = ready.slice(0, SIDE_BY_SIDE);
 
   return (
     <div class="similarity">
-      <DropSection
-        class="card"
-        name={{ labelledBy: 'photos-title' }}
-        take={(dropped) => isUsable && add(dropped)}
-        fail={fail}
-      >
+      <section class="card" aria-labelledby="photos-title">
         <h2 id="photos-title">Photos</h2>
         <fieldset class="row" aria-label="Add photos">
           <FileButton
@@ -139,28 +55,23 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             accept="image/*"
             multiple
             isPrimary
-            disabled={!isUsable}
+            disabled={!opened}
             take={add}
           >
             Add photos…
           </FileButton>
-          <FileButton id="similar-folder" label="Folder of photos" multiple disabled={!isUsable} take={add}>
+          <FileButton id="similar-folder" label="Folder of photos" multiple disabled={!opened} take={add}>
             Add a folder…
           </FileButton>
-          <button type="button" disabled={photos.length === 0} onClick={() => start(layer, [])}>
+          <button type="button" disabled={photos.length === 0} onClick={() => album.clear()}>
             Remove all
           </button>
           <label for="similar-layer">Layer</label>
           <select
             id="similar-layer"
             value={layer}
-            disabled={!isUsable}
-            onChange={(event) =>
-              start(
-                event.currentTarget.value,
-                photos.map(({ file }) => file),
-              )
-            }
+            disabled={!opened}
+            onChange={(event) => opened && move(opened, event.currentTarget.value)}
           >
             {layers.map((path) => (
               <option key={path} value={path}>
@@ -170,20 +81,25 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
           </select>
         </fieldset>
         <p class="hint">
-          Or drop photos or a folder here. A photo becomes the mean of the layer over its pixels, and two photos are as
-          alike as the cosine between these vectors says.
+          Or drop photos or a folder anywhere on this page. A photo becomes the mean of the layer over its pixels, and
+          two photos are as alike as the cosine between these vectors says.
         </p>
-        {done && (
+        {isUsable && waiting > 0 && (
           <p>
-            <progress max={done.of} value={done.count} aria-label="Photos" /> {done.count} of {done.of} photos
+            <progress max={photos.length} value={photos.length - waiting} aria-label="Photos" />{' '}
+            {photos.length - waiting} of {photos.length} photos
           </p>
         )}
-        {!isUsable && opened && <p class="empty">{opened.id} has no weights yet.</p>}
+        {!isUsable && opened && (
+          <p class="empty">
+            {opened.id} has no weights yet{photos.length > 0 ? ', which the photos wait for' : ''}.
+          </p>
+        )}
         {photos.length > 0 && (
           <ul class="photos" aria-label="Photos: choose one to find its nearest">
             {photos.map(({ id, name, thumbnail }) => (
               <li key={id}>
-                <button type="button" aria-pressed={id === query} title={name} onClick={() => find(id)}>
+                <button type="button" aria-pressed={id === query?.id} title={name} onClick={() => album.find(id)}>
                   <Pixels picture={thumbnail} label={name} />
                   <span aria-hidden="true">{name}</span>
                 </button>
@@ -191,7 +107,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             ))}
           </ul>
         )}
-      </DropSection>
+      </section>
       {compared.length > 1 && (
         <section class="card" aria-labelledby="matrix-title">
           <h2 id="matrix-title">Side by side</h2>
@@ -200,7 +116,7 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             <table class="matrix">
               <caption>
                 Cosine similarity of {layer}, from −1 to 1
-                {photos.length > compared.length ? `, of the first ${SIDE_BY_SIDE}` : ''}
+                {ready.length > compared.length ? `, of the first ${SIDE_BY_SIDE}` : ''}
               </caption>
               <thead>
                 <tr>
@@ -234,14 +150,14 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
           </section>
         </section>
       )}
-      {photos.length > 1 && (
+      {ready.length > 1 && (
         <section class="card" aria-labelledby="nearest-title">
-          <h2 id="nearest-title">{asked ? `Nearest to ${asked.name}` : 'Nearest neighbours'}</h2>
-          {!asked && <p class="empty">Choose a photo above.</p>}
-          {asked && (
+          <h2 id="nearest-title">{query ? `Nearest to ${query.name}` : 'Nearest neighbours'}</h2>
+          {!query && <p class="empty">Choose a photo above.</p>}
+          {query && (
             <ol class="photos nearest" aria-labelledby="nearest-title">
               {nearest.map(({ id, similarity }) => {
-                const photo = photoOf(id);
+                const photo = ready.find((other) => other.id === id);
                 return (
                   photo && (
                     <li key={id}>

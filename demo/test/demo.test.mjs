@@ -4,20 +4,29 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import axe from 'axe-core';
 import { loadSafetensors } from 'layertap';
 import { distinctPalette } from 'layertap/tools';
-import { chromium } from 'playwright-core';
 import { CLASSES, classifier, halves, likeStripes, PROBABILITY, png, SEEN, stripes } from './fixtures.mjs';
-import { file, give, PATIENCE, picture, pixels, problem, ran, taskTimes, until } from './page.mjs';
+import {
+  check,
+  drop,
+  file,
+  give,
+  paste,
+  picture,
+  pixels,
+  problem,
+  ran,
+  taskTimes,
+  until,
+  withFolder,
+} from './page.mjs';
 import { DIST, serve } from './server.mjs';
-
-const CHROMIUM = '/usr/bin/chromium';
+import { MISSING, visits } from './visits.mjs';
 
 /** What the page's code may take, as gzip has it. */
 const MOST_BYTES = 150_000;
@@ -48,60 +57,8 @@ describe('the bundle', () => {
   });
 });
 
-const isMissing = !existsSync(CHROMIUM);
-if (isMissing) console.error(`SKIPPED: the demo page's tests, since ${CHROMIUM} is not installed`);
-
-describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not installed` }, () => {
-  /** @type {import('playwright-core').Browser} */
-  let browser;
-  /** @type {{ url: string, close: () => void }} */
-  let server;
-
-  before(async () => {
-    server = await serve();
-    const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic'];
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet, '--use-fake-device-for-media-stream'],
-    });
-  });
-  after(async () => {
-    await browser?.close();
-    server?.close();
-  });
-
-  /**
-   * Opens the page, and afterwards looks for what must be so of every visit: nothing in the console, no request that
-   * leaves.
-   *
-   * @param {(page: import('playwright-core').Page) => Promise<void>} use once the digits network has run
-   * @param {{ url?: string, setup?: (context: import('playwright-core').BrowserContext) => Promise<unknown>,
-   *   may?: RegExp } & import('playwright-core').BrowserContextOptions} options `may` leave, or be in the console
-   */
-  async function visit(use, { url = server.url, setup, may = /^$/, ...options } = {}) {
-    const context = await browser.newContext(options);
-    context.setDefaultTimeout(PATIENCE);
-    await setup?.(context);
-    /** @type {string[]} */
-    const wrong = [];
-    const note = (/** @type {string} */ text) => may.test(text) || wrong.push(text);
-    const page = await context.newPage();
-    page.on('console', (message) => /error|warning/.test(message.type()) && note(message.text()));
-    page.on('pageerror', (error) => note(String(error)));
-    context.on('request', (request) => {
-      if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) note(`left for ${request.url()}`);
-    });
-    try {
-      await page.goto(url);
-      await ran(page, 'scene.png');
-      // The networks' names come last.
-      await page.locator('#network:enabled').waitFor();
-      await use(page);
-      assert.deepEqual(wrong, []);
-    } finally {
-      await context.close();
-    }
-  }
+describe('the page in Chromium', { skip: MISSING }, () => {
+  const visit = visits();
 
   it('shows the digits scene’s mask in its classes’ colours, pixel by pixel, with a legend', () =>
     visit(async (page) => {
@@ -148,20 +105,23 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
       }
       const colours = await pixels(page, 'Principal components of backbone.relu as colours');
       assert.notDeepEqual(colours.at(30, 64), colours.at(130, 64));
-      // 16 channels of 80 x 64 pixels in rows of four, a transparent pixel between two.
+      // 16 channels of 80 x 64 pixels in rows of four, two transparent pixels between two.
       const grid = await pixels(page, 'Channels of backbone.relu');
-      assert.deepEqual([grid.width, grid.height], [4 * 80 + 3, 4 * 64 + 3]);
-      assert.equal(grid.at(80, 10)[3], 0);
+      assert.deepEqual([grid.width, grid.height], [4 * 80 + 3 * 2, 4 * 64 + 3 * 2]);
+      assert.deepEqual(
+        [79, 80, 81, 82].map((x) => grid.at(x, 10)[3]),
+        [255, 0, 0, 255],
+      );
     }));
 
-  it('shows for each layer its shape, its range and the time up to it, and how many bytes were needed', () =>
+  it('shows of each layer shape, time and the heat map’s ends, and how many bytes were needed', () =>
     visit(async (page) => {
       const shapes = { 'backbone.relu': '16 × 64 × 80', 'backbone.layer4': '64 × 32 × 40' };
       for (const [layer, shape] of Object.entries(shapes)) {
         const text = (await page.getByRole('article', { name: layer, exact: true }).textContent()) ?? '';
         assert.ok(text.includes(`Shape${shape}`), text);
         assert.match(text, /Time up to here[\d.]+ m?s/);
-        assert.match(text, /Range[\d.e-]+ to [\d.e-]+/);
+        assert.match(text, /Heat map’s colours[\d.e-]+ black, [\d.e-]+ white/);
       }
       const needed = /^Weights: (\d+ kB) of \1 needed, of a file of \d+ kB$/;
       assert.match((await page.locator('#weights-progress').textContent()) ?? '', needed);
@@ -235,7 +195,7 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
 
   it('takes what is dropped and what is pasted', () =>
     visit(async (page) => {
-      await page.evaluate(drop, { selector: '.picture-input', name: 'dropped.png', bytes: [...halves] });
+      await page.evaluate(drop, { selector: '.picture-input', files: [{ name: 'dropped.png', bytes: [...halves] }] });
       await ran(page, 'dropped.png');
       await page.evaluate(paste, { name: 'pasted.png', bytes: [...stripes] });
       await ran(page, 'pasted.png');
@@ -418,27 +378,6 @@ describe('the page in Chromium', { skip: isMissing && `${CHROMIUM} is not instal
     ));
 });
 
-/** axe-core's rules, and whether something lies beside the screen. @param {import('playwright-core').Page} page */
-async function check(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
-  /** @param {{ id: string, nodes: { html: string }[] }} violation */
-  const told = ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`;
-  assert.deepEqual(violations.map(told), []);
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-}
-
-/** @param {Record<string, Buffer | string>} files @param {(folder: string) => Promise<void>} use */
-async function withFolder(files, use) {
-  const folder = mkdtempSync(join(tmpdir(), 'layertap-demo-'));
-  try {
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
-    await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 /** In the page: notes long tasks, and when a layer's first picture is there. */
 function measure() {
   const measured = { tasks: /** @type {number[]} */ ([]), first: 0 };
@@ -452,21 +391,4 @@ function measure() {
     else requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
-}
-
-/** In the page: drops a file on an element. @param {{ selector: string, name: string, bytes: number[] }} given */
-function drop({ selector, name, bytes }) {
-  const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
-  for (const type of ['dragover', 'drop']) {
-    const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
-    document.querySelector(selector)?.dispatchEvent(event);
-  }
-}
-
-/** In the page: pastes a file. @param {{ name: string, bytes: number[] }} given */
-function paste({ name, bytes }) {
-  const clipboardData = new DataTransfer();
-  clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
-  document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
 }

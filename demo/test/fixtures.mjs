@@ -1,7 +1,7 @@
 /** Pictures and weights whose results are known. */
 
 import { crc32, deflateSync } from 'node:zlib';
-import { saveSafetensors, shufflenet_v2_x0_5, Tensor } from 'layertap';
+import { lraspp_mobilenet_v3_large, saveSafetensors, shufflenet_v2_x0_5, Tensor } from 'layertap';
 
 /**
  * A picture as PNG.
@@ -51,19 +51,39 @@ export const SEEN = 2;
 /** Its probability where all other scores are 0: e³ / (e³ + 6). */
 export const PROBABILITY = Math.exp(3) / (Math.exp(3) + CLASSES - 1);
 
-/** A small network's weights: seeded noise, and a last layer that always says the same. */
-export function classifier() {
-  const model = shufflenet_v2_x0_5({ numClasses: CLASSES });
+/**
+ * A small network's weights: seeded noise, and a last layer that always says the same.
+ *
+ * @param {{ score?: number, prefix?: string }} options the score of {@link SEEN}, and what names begin with
+ */
+export function classifier({ score = 3, prefix = '' } = {}) {
+  return weightsOf(shufflenet_v2_x0_5({ numClasses: CLASSES }), { prefix, values: { 'fc.bias': { [SEEN]: score } } });
+}
+
+/** Weights of a network of one class, whose score is the same for all pixels. @param {number} score */
+export function oneClass(score) {
+  const values = { 'classifier.low_classifier.bias': { 0: score } };
+  return weightsOf(lraspp_mobilenet_v3_large({ numClasses: 1 }), { values, isZero: /^classifier\..*_classifier\./ });
+}
+
+/**
+ * A file with seeded noise for a network.
+ *
+ * @param {import('layertap').AnyModule} model
+ * @param {{ prefix?: string, values?: Record<string, Record<number, number>>, isZero?: RegExp }} options
+ */
+function weightsOf(model, { prefix = '', values = {}, isZero = /^$/ } = {}) {
   const random = mulberry32(1);
   const tensors = new Map();
   for (const [key, shape] of model.stateShapes()) {
     const count = shape.reduce((product, size) => product * size, 1);
     const bound = Math.sqrt((6 * (shape[0] ?? 1)) / count);
     const data = new Float32Array(count);
-    if (key === 'fc.bias') data[SEEN] = 3;
+    if (values[key]) Object.assign(data, values[key]);
+    else if (isZero.test(key)) data.fill(0);
     else if (shape.length === 4) for (let i = 0; i < count; i++) data[i] = (random() * 2 - 1) * bound;
     else if (shape.length === 1 && /(weight|running_var)$/.test(key)) data.fill(1);
-    tensors.set(key, new Tensor(data, shape));
+    tensors.set(`${prefix}${key}`, new Tensor(data, shape));
   }
   return Buffer.from(saveSafetensors(tensors));
 }

@@ -1,6 +1,10 @@
 /** The page as its user has it: controls by what they are called, pixels, messages. */
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import axe from 'axe-core';
 
 /** What the page says once a run has ended. */
 const RAN = /ran on .* in .*: \d+ layers?/;
@@ -97,3 +101,48 @@ export const file = (name, bytes) => ({
   mimeType: 'application/octet-stream',
   buffer: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
 });
+
+/** axe-core's rules, and whether something lies beside the screen. @param {import('playwright-core').Page} page */
+export async function check(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
+  /** @param {{ id: string, nodes: { html: string }[] }} violation */
+  const told = ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`;
+  assert.deepEqual(violations.map(told), []);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+}
+
+/** @param {Record<string, Buffer | string>} files @param {(folder: string) => Promise<void>} use */
+export async function withFolder(files, use) {
+  const folder = mkdtempSync(join(tmpdir(), 'layertap-demo-'));
+  try {
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * In the page: drops files on an element, and tells whether the page takes them.
+ *
+ * @param {{ selector: string, files: readonly { name: string, bytes: number[], type?: string }[] }} given
+ */
+export function drop({ selector, files }) {
+  const dataTransfer = new DataTransfer();
+  for (const { name, bytes, type = 'image/png' } of files) {
+    dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  }
+  const events = ['dragover', 'drop'].map(
+    (type) => new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }),
+  );
+  for (const event of events) document.querySelector(selector)?.dispatchEvent(event);
+  return events.every((event) => event.defaultPrevented);
+}
+
+/** In the page: pastes a file. @param {{ name: string, bytes: number[] }} given */
+export function paste({ name, bytes }) {
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
+  document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+}

@@ -5,22 +5,33 @@ import { percent } from '../format.ts';
 import type { Answer, ClassScore } from '../protocol.ts';
 import { Pixels } from './pixels.tsx';
 
-export function AnswerCard({ answer }: { readonly answer: Answer }) {
-  if (answer.kind === 'classes') return <TopFive top={answer.top} />;
+export function AnswerCard({ answer, isOld }: { readonly answer: Answer; readonly isOld: boolean }) {
+  if (answer.kind === 'classes') return <TopFive top={answer.top} isOld={isOld} />;
+  if (answer.kind === 'noNumbers') {
+    return (
+      <section class="card answer" aria-labelledby="answer-title">
+        <h2 id="answer-title">The network’s scores are no numbers.</h2>
+        <p>
+          {answer.count} of {answer.of} are NaN or infinite, so they say nothing of the picture. The weights are the
+          likely cause: a training that went wrong leaves NaN in them.
+        </p>
+      </section>
+    );
+  }
   return (
     <section class="card answer" aria-labelledby="answer-title">
       <h2 id="answer-title">Mask</h2>
       <div class="views">
         <figure>
-          <Pixels picture={answer.overlay} label="The mask over the picture" />
+          <Pixels picture={answer.overlay} label="The mask over the picture" isOld={isOld} />
           <figcaption>Over the picture</figcaption>
         </figure>
         <figure>
-          <Pixels picture={answer.mask} label="The mask alone" class="crisp" />
+          <Pixels picture={answer.mask} label="The mask alone" class="crisp" isOld={isOld} />
           <figcaption>Alone</figcaption>
         </figure>
       </div>
-      <ul class="legend" aria-label="Legend">
+      <ul class={`legend ${isOld ? 'old' : ''}`} aria-label="Legend">
         {answer.legend.map(({ name, color, share }) => (
           <li key={name}>
             <svg width="14" height="14" aria-hidden="true">
@@ -35,7 +46,7 @@ export function AnswerCard({ answer }: { readonly answer: Answer }) {
   );
 }
 
-function TopFive({ top }: { readonly top: readonly ClassScore[] }) {
+function TopFive({ top, isOld }: { readonly top: readonly ClassScore[]; readonly isOld: boolean }) {
   const [chosen, setChosen] = useState(0);
   const shown = top[chosen] ?? top[0];
   const canShow = shown?.where != null;
@@ -43,7 +54,7 @@ function TopFive({ top }: { readonly top: readonly ClassScore[] }) {
     <section class="card answer" aria-labelledby="answer-title">
       <h2 id="answer-title">Top {top.length === 5 ? 'five' : top.length}</h2>
       <div class={canShow ? 'where' : ''}>
-        <ol class="classes">
+        <ol class={`classes ${isOld ? 'old' : ''}`}>
           {top.map(({ name, probability, where }, i) => (
             <li key={name}>
               {where ? (
@@ -60,7 +71,7 @@ function TopFive({ top }: { readonly top: readonly ClassScore[] }) {
         </ol>
         {shown?.where && (
           <figure>
-            <Pixels picture={shown.where} label={`Where the network sees ${shown.name}`} />
+            <Pixels picture={shown.where} label={`Where the network sees ${shown.name}`} isOld={isOld} />
             <figcaption>Where it sees {shown.name}</figcaption>
           </figure>
         )}

@@ -8,8 +8,12 @@ export function LayerCard(props: {
   readonly maps: LayerMaps;
   readonly details: LayerDetails | undefined;
   readonly ms: number | undefined;
+  /** Whether pictures are of a run before. */
+  readonly isOld: (part: LayerMaps | LayerDetails) => boolean;
 }) {
-  const { maps, details, ms } = props;
+  const { maps, details, ms, isOld } = props;
+  const areMapsOld = isOld(maps);
+  const areDetailsOld = details !== undefined && isOld(details);
   const { layer } = maps;
   return (
     <article class="card layer" aria-labelledby={`layer-${layer}`}>
@@ -25,9 +29,13 @@ export function LayerCard(props: {
             <dd>{ms === undefined ? '…' : milliseconds(ms)}</dd>
           </div>
           <div>
-            <dt>Range</dt>
+            <dt>{maps.heat ? 'Heat map’s colours' : 'Values'}</dt>
             <dd>
-              {value(maps.low)} to {value(maps.high)}
+              {maps.heat && Number.isNaN(maps.low)
+                ? 'none: there are no numbers'
+                : maps.heat
+                  ? `${value(maps.low)} black, ${value(maps.high)} white`
+                  : `${value(maps.low)} to ${value(maps.high)}`}
             </dd>
           </div>
         </dl>
@@ -35,7 +43,7 @@ export function LayerCard(props: {
       <div class="views">
         {maps.heat && (
           <figure>
-            <Pixels picture={maps.heat} label={`Heat map of ${layer}`} />
+            <Pixels picture={maps.heat} label={`Heat map of ${layer}`} isOld={areMapsOld} />
             <figcaption>
               Heat map
               <span class="scale" aria-hidden="true" />
@@ -44,13 +52,17 @@ export function LayerCard(props: {
         )}
         {maps.overlay && (
           <figure>
-            <Pixels picture={maps.overlay} label={`Heat map of ${layer} over the picture`} />
+            <Pixels picture={maps.overlay} label={`Heat map of ${layer} over the picture`} isOld={areMapsOld} />
             <figcaption>Overlay</figcaption>
           </figure>
         )}
         {(!details || details.pca) && maps.heat && (
           <figure>
-            <Pixels picture={details?.pca ?? null} label={`Principal components of ${layer} as colours`} />
+            <Pixels
+              picture={details?.pca ?? null}
+              label={`Principal components of ${layer} as colours`}
+              isOld={areDetailsOld}
+            />
             <figcaption>
               PCA colours
               {details && (
@@ -60,7 +72,7 @@ export function LayerCard(props: {
           </figure>
         )}
         <figure>
-          <Pixels picture={details?.channels ?? null} label={`Channels of ${layer}`} class="crisp" />
+          <Pixels picture={details?.channels ?? null} label={`Channels of ${layer}`} isOld={areDetailsOld} isEven />
           <figcaption>
             Channels
             {details && (

@@ -2,10 +2,12 @@
 
 import { useState } from 'preact/hooks';
 import { shape } from '../format.ts';
-import type { TreeNode } from '../protocol.ts';
+import type { Shapes, TreeNode } from '../protocol.ts';
 
 export function LayerTree(props: {
   readonly root: TreeNode;
+  /** Of the input that runs. */
+  readonly shapes: Shapes;
   readonly chosen: readonly string[];
   readonly toggle: (path: string) => void;
   /** Layers that are in sight at first. */
@@ -22,11 +24,12 @@ export function LayerTree(props: {
 
 function Branch(props: {
   readonly node: TreeNode;
+  readonly shapes: Shapes;
   readonly chosen: readonly string[];
   readonly toggle: (path: string) => void;
   readonly inSight: readonly string[];
 }) {
-  const { node, chosen, toggle, inSight } = props;
+  const { node, shapes, chosen, toggle, inSight } = props;
   const [isOpen, setIsOpen] = useState(inSight.some((path) => path.startsWith(`${node.path}.`)));
   const below = `below-${node.path}`;
   const hasChildren = node.children.length > 0;
@@ -56,7 +59,7 @@ function Branch(props: {
             onChange={() => toggle(node.path)}
           />
           <span class="name">{node.name}</span> <span class="type">{node.type}</span>
-          {node.shape && <span class="shape">{shape(node.shape)}</span>}
+          {shapes[node.path] && <span class="shape">{shape(shapes[node.path]!)}</span>}
         </label>
       </div>
       {hasChildren && isOpen && (

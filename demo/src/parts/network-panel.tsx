@@ -1,8 +1,9 @@
 /** Which network, and where its weights come from. */
 
 import { useEffect, useState } from 'preact/hooks';
+import type { Inbox } from '../inbox.ts';
 import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
-import { DropSection, FileButton } from './files.tsx';
+import { FileButton } from './files.tsx';
 
 /** The network that a weight file's name begins with: `resnet18-f37072fd.pth`, the longest name that fits. */
 function networkOfFile(name: string, networks: readonly NetworkChoice[]): string | null {
@@ -15,9 +16,9 @@ export function NetworkPanel(props: {
   readonly opened: Opened | null;
   /** Whether the network is open, or another one is asked for since. */
   readonly open: (network: string, source: WeightSource) => Promise<boolean>;
-  readonly fail: (error: unknown) => void;
+  readonly inbox: Inbox;
 }) {
-  const { host, opened, open, fail } = props;
+  const { host, opened, open, inbox } = props;
   const [network, setNetwork] = useState('digits');
   const [repo, setRepo] = useState('');
   const [waiting, setWaiting] = useState<File | null>(null);
@@ -56,20 +57,10 @@ export function NetworkPanel(props: {
     if (opened && networks.some(({ id }) => id === opened.id)) setNetwork(opened.id);
   }, [opened]);
 
-  // Weight files may be dropped anywhere: they are told by their names.
-  useEffect(() => {
-    const onFile = (event: Event) => openFile((event as CustomEvent<File>).detail);
-    window.addEventListener('weights', onFile);
-    return () => window.removeEventListener('weights', onFile);
-  });
+  useEffect(() => inbox.on('weights', ([file]) => openFile(file)));
 
   return (
-    <DropSection
-      class="network card"
-      name={{ label: 'Network and weights' }}
-      take={([file]) => openFile(file)}
-      fail={fail}
-    >
+    <section class="network card" aria-label="Network and weights">
       <div class="field">
         <label for="network">Network</label>
         <select id="network" value={network} disabled={!host} onChange={(event) => choose(event.currentTarget.value)}>
@@ -138,6 +129,6 @@ export function NetworkPanel(props: {
             ? `${opened.id} has no weights yet. Open or drop a .pth or .safetensors file with torchvision’s names.`
             : ''}
       </p>
-    </DropSection>
+    </section>
   );
 }

@@ -1,50 +1,44 @@
 /** Where pictures come from: a file, the clipboard, the camera, a pen. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { isWeights } from '../files.ts';
+import type { Inbox } from '../inbox.ts';
 import { Camera } from './camera.tsx';
 import { DrawPad } from './draw-pad.tsx';
-import { DropSection, FileButton } from './files.tsx';
+import { FileButton } from './files.tsx';
 import type { TakePicture } from './take-picture.ts';
 
 export function PictureInput(props: {
   readonly take: TakePicture;
   readonly fail: (error: unknown) => void;
+  readonly inbox: Inbox;
   readonly children: preact.ComponentChildren;
 }) {
-  const { take, fail } = props;
+  const { take, fail, inbox } = props;
   const [mode, setMode] = useState<'none' | 'camera' | 'draw'>('none');
 
-  useEffect(() => {
-    const onPaste = ({ clipboardData }: ClipboardEvent) => {
-      const file = clipboardData?.files[0];
-      if (file) takeFile(file);
-    };
-    document.addEventListener('paste', onPaste);
-    return () => document.removeEventListener('paste', onPaste);
-  });
+  useEffect(() => inbox.on('layers', ([file]) => takeFile(file)));
 
   const takeFile = (file: File | undefined) => {
     if (!file) return;
     setMode('none');
-    if (isWeights(file)) window.dispatchEvent(new CustomEvent('weights', { detail: file }));
-    else take(file, file.name);
+    take(file, file.name);
   };
   const toggle = (next: 'camera' | 'draw') => setMode((now) => (now === next ? 'none' : next));
 
   return (
-    <DropSection
-      class="card picture-input"
-      name={{ labelledBy: 'picture-title' }}
-      take={([file]) => takeFile(file)}
-      fail={fail}
-    >
+    <section class="card picture-input" aria-labelledby="picture-title">
       <h2 id="picture-title">Picture</h2>
       {mode === 'none' && props.children}
       {mode === 'camera' && <Camera take={take} close={() => setMode('none')} fail={fail} />}
       {mode === 'draw' && <DrawPad take={take} />}
       <fieldset class="row" aria-label="Choose a picture">
-        <FileButton id="photo-file" label="Photo" accept="image/*" isPrimary take={([file]) => takeFile(file)}>
+        <FileButton
+          id="photo-file"
+          label="Photo"
+          accept="image/*"
+          isPrimary
+          take={(files) => inbox.give(files, 'layers')}
+        >
           Photo…
         </FileButton>
         <button type="button" aria-pressed={mode === 'camera'} onClick={() => toggle('camera')}>
@@ -63,7 +57,7 @@ export function PictureInput(props: {
           Example
         </button>
       </fieldset>
-      <p class="hint">Or drop a photo here, or paste one.</p>
-    </DropSection>
+      <p class="hint">Or drop a photo anywhere on this page, or paste one.</p>
+    </section>
   );
 }

@@ -1,6 +1,7 @@
 /**
  * The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next
- * turn. What the host offers is told beside the others, since it waits for threads.
+ * turn. Pictures are read in a row of their own, since the run before goes on until a new one is there. What the host
+ * offers is told beside the others, since it waits for threads.
  */
 
 import type { Image } from 'layertap';
@@ -17,7 +18,8 @@ import { compare, embed, forget, neighbours } from './similar.ts';
 const THUMBNAIL = 144;
 
 let session: Session | null = null;
-let picture: Image | null = null;
+/** The picture of the latest run, and those that were read since. */
+const pictures = new Map<number, Image>();
 
 interface Context {
   readonly emit: (event: Event) => void;
@@ -44,19 +46,24 @@ const handlers: Handlers = {
     return session.describe();
   },
 
-  async picture({ source, name }) {
-    picture = await decode(source ?? new Blob([await builtin('scene')]), name);
-    return { width: picture.width, height: picture.height };
+  async picture({ id, source, name }, { signal }) {
+    const picture = await decode(source ?? new Blob([await builtin('scene')]), name);
+    signal.throwIfAborted();
+    pictures.set(id, picture);
+    return null;
   },
 
-  run(options, context) {
+  run({ of, picture: id, ...options }, context) {
+    const picture = pictures.get(id);
     if (!picture) throw new Said('There is no picture yet.', 'Choose one, take one, or draw one.');
-    return run(opened(), picture, { ...options, ...context });
+    for (const other of pictures.keys()) if (other < id) pictures.delete(other);
+    return run(opened(of), picture, { ...options, ...context });
   },
 
-  async embed({ id, photo, name, layer, size }, { signal }) {
+  async embed({ of, id, photo, name, layer, size }, { signal }) {
+    const session = opened(of);
     const image = await decode(photo, name);
-    await embed(opened(), image, { id, layer, size, signal });
+    await embed(session, image, { id, layer, size, signal });
     return { thumbnail: thumbnailOf(image, THUMBNAIL) };
   },
 
@@ -68,13 +75,15 @@ const handlers: Handlers = {
   },
 };
 
-function opened(): Session {
-  if (session) return session;
-  throw new Said('No network is open yet.', 'Choose a network and its weights.');
+/** The session that is meant; another one has taken over where the page didn't know of it yet. */
+function opened(key: number): Session {
+  if (session?.key === key) return session;
+  throw new DOMException('Another network was opened.', 'AbortError');
 }
 
 const controllers = new Map<number, AbortController>();
 let queue: Promise<void> = Promise.resolve();
+let reading: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.name === 'builtin') return takeBuiltin(data);
@@ -83,6 +92,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   controllers.set(data.id, controller);
   const work = () => answer(data, controller.signal).finally(() => controllers.delete(data.id));
   if (data.name === 'host') work();
+  else if (data.name === 'picture') reading = reading.then(work);
   else queue = queue.then(work);
 };
 
@@ -96,7 +106,8 @@ async function answer(
     const result = await (handlers[name] as (args: unknown, context: Context) => unknown)(args, { emit, signal });
     self.postMessage({ id, result });
   } catch (error) {
-    self.postMessage(signal.aborted ? { id, cancelled: true } : { id, problem: problemOf(error) });
+    const isCancelled = signal.aborted || (error instanceof DOMException && error.name === 'AbortError');
+    self.postMessage(isCancelled ? { id, cancelled: true } : { id, problem: problemOf(error) });
   }
 }
 
@@ -107,7 +118,7 @@ function buffersIn(event: Event): ArrayBuffer[] {
       ? Object.values(event)
       : event.answer.kind === 'classes'
         ? event.answer.top.map(({ where }) => where)
-        : [event.answer.mask, event.answer.overlay];
+        : Object.values(event.answer);
   const pictures = parts.filter(
     (part): part is Picture => (part as Partial<Picture> | null)?.data instanceof Uint8ClampedArray,
   );

@@ -10,7 +10,7 @@ import {
   type Tensor,
   Value,
 } from 'layertap';
-import type { TreeNode } from '../protocol.ts';
+import type { Shapes, TreeNode } from '../protocol.ts';
 
 /** A network without weights, and what goes with it. */
 export interface Network {
@@ -55,12 +55,31 @@ export function treeOf(network: Network): TreeNode {
   return tree;
 }
 
-function newTreeOf({ model, size }: Network): TreeNode {
-  const graph = new Graph([[1, 3, size, size]]);
+/** The shape of each layer's output for an input. */
+export function shapesOf({ model }: Network, input: Shape): Shapes {
+  const shapeOf = traced(model, input);
+  const shapes: Record<string, readonly number[]> = {};
+  for (const [path, module] of model.namedModules()) {
+    const shape = path === '' ? null : shapeOf(module);
+    if (shape) shapes[path] = shape;
+  }
+  return shapes;
+}
+
+/** The shape of a layer's output; null where it has none that can be tapped. */
+function traced(model: AnyModule, input: Shape): (module: AnyModule) => Shape | null {
+  const graph = new Graph([input]);
   model.call(graph.inputs[0]!);
+  return (module) => {
+    const output = graph.outputOf(module);
+    return output instanceof Value && output.shape.length > 1 ? output.shape : null;
+  };
+}
+
+function newTreeOf({ model, size }: Network): TreeNode {
+  const shapeOf = traced(model, [1, 3, size, size]);
   const nodeOf = (module: AnyModule, path: string, name: string): TreeNode => {
-    const output = path === '' ? null : graph.outputOf(module);
-    const shape = output instanceof Value && output.shape.length > 1 ? output.shape : null;
+    const shape = path === '' ? null : shapeOf(module);
     const children = Array.from(module.namedChildren(), ([child, below]) =>
       nodeOf(below, path === '' ? child : `${path}.${child}`, child),
     );

@@ -13,6 +13,9 @@ import {
 import { bytes } from '../format.ts';
 import type { Problem } from '../protocol.ts';
 
+/** What is said of a file that was copied or downloaded in part. */
+const CUT = 'This weight file isn’t whole: its end is missing.';
+
 /** What is said of weights that another network was trained to. */
 export const OTHER_NETWORK = 'These weights are another network’s. Choose the network that they were trained for.';
 
@@ -33,10 +36,13 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof MemoryError) return memoryProblem(detail);
   const deeper = /state dicts? under "(.+?)"/.exec(detail);
   if (error instanceof FormatError && deeper) return checkpointProblem(deeper[1]!);
+  if (error instanceof FormatError && /the end is missing/.test(detail)) {
+    return { title: CUT, detail: `Copy it or download it once more. ${detail}` };
+  }
   if (error instanceof FormatError) return { title: 'This file isn’t a weight file.', detail };
   if (error instanceof NetworkError) return { title: 'The weights couldn’t be fetched.', detail };
   if (error instanceof StateDictError) {
-    return { title: OTHER_NETWORK, detail };
+    return { title: OTHER_NETWORK, detail: detail.replace(/^Error\(s\) in loading state_dict for \S+:\s*/, '') };
   }
   if (error instanceof ShapeError) return { title: 'This network can’t take an input of this size.', detail };
   if (error instanceof KeyError || error instanceof UnsupportedError) {

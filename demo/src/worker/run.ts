@@ -1,8 +1,19 @@
 /** A run on a picture: features first, as heat maps; then what takes longer to draw; then how long each layer takes. */
 
-import { type FeatureExtractor, type Image, imageToRgba, type Tensor, tensor, toImage } from 'layertap';
+import {
+  type FeatureExtractor,
+  type Image,
+  imageToRgba,
+  type Shape,
+  type Tensor,
+  tensor,
+  toImage,
+  zeros,
+} from 'layertap';
 import {
   argmax,
+  type ChannelGrid,
+  cat,
   channelGrid,
   classActivationMaps,
   heatmap,
@@ -14,11 +25,14 @@ import {
   unstack,
 } from 'layertap/tools';
 import type { Answer, Event, LayerDetails, LayerMaps, Picture } from '../protocol.ts';
-import { inputShape, type Network } from './network.ts';
+import { inputShape, type Network, shapesOf } from './network.ts';
 import { ANSWER, CAM, type Session } from './session.ts';
 
 /** Channels that a grid shows. */
 const GRID = 16;
+
+/** How many pixels wide a grid is on a small screen. */
+const NARROW = 160;
 
 /** Runs of more multiply-accumulates aren't repeated for times: the turns of the run itself tell them. */
 const REPEATED_MACS = 5e9;
@@ -40,6 +54,11 @@ export async function run(session: Session, picture: Image, options: RunOptions)
   const x = network.prepare(picture, size);
   const seen = seenBy(x, network);
   emit({ type: 'input', picture: pictureOf(seen) });
+  const tellShapes = () => emit({ type: 'shapes', shapes: shapesOf(network, x.shape) });
+  if (!session.hasWeights) {
+    tellShapes();
+    return null;
+  }
   const extractor = session.extractor(layers, withAnswer);
   await session.load(extractor, emit, signal);
   /** When the run had come how far, in multiply-accumulates. */
@@ -57,6 +76,7 @@ export async function run(session: Session, picture: Image, options: RunOptions)
   }
   const scores = features.get(ANSWER) ?? (withAnswer ? [...features.values()].at(-1) : undefined);
   if (scores) emit({ type: 'answer', answer: answerOf(session, features, { scores, seen }) });
+  tellShapes();
   for (const layer of layers) {
     await turn(signal);
     emit({ type: 'details', ...detailsOf(layer, features.get(layer)!, seen) });
@@ -83,9 +103,9 @@ function pictureOf(image: Image): Picture {
   return { data: imageToRgba(image), width: image.width, height: image.height };
 }
 
-/** Whether a feature has pixels. */
+/** Whether a feature has pixels: more than the one that pooling leaves. */
 function isSpatial({ shape }: Tensor): boolean {
-  return shape.length === 4;
+  return shape.length === 4 && shape[2]! * shape[3]! > 1;
 }
 
 function mapsOf(layer: string, feature: Tensor, seen: Image): LayerMaps {
@@ -112,11 +132,30 @@ function detailsOf(layer: string, feature: Tensor, seen: Image): LayerDetails {
   if (!isSpatial(feature))
     return { layer, pca: null, explained: [], channels: stripOf(feature), shown: feature.shape[1]! };
   const { width, height } = seen;
-  const [, count, rows, columns] = feature.shape;
-  const canColour = rows! * columns! > 1 && feature.data.every((value) => Number.isFinite(Number(value)));
+  const canColour = feature.data.every((value) => Number.isFinite(Number(value)));
   const pca = canColour ? pcaToRgb(feature, { width, height }) : null;
-  const shown = Math.min(GRID, count!);
-  return { layer, pca, explained: pca?.explained ?? [], channels: channelGrid(feature, shown), shown };
+  const shown = Math.min(GRID, feature.shape[1]!);
+  const channels = spaced(channelGrid(feature, shown), feature.shape);
+  return { layer, pca, explained: pca?.explained ?? [], channels, shown };
+}
+
+/** A grid whose gaps are a pixel wide on a screen, too, where it is shown smaller than it is. */
+function spaced(grid: ChannelGrid, shape: Shape): Picture {
+  const [height, width] = [shape[2]!, shape[3]!];
+  const { columns, rows } = grid;
+  const gap = Math.ceil((columns * width) / NARROW);
+  if (gap === 1) return grid;
+  const [wide, high] = [columns * (width + gap) - gap, rows * (height + gap) - gap];
+  const data = new Uint8ClampedArray(wide * high * 4);
+  for (let y = 0; y < rows * height; y++) {
+    const [row, line] = [Math.floor(y / height), y % height];
+    for (let column = 0; column < columns; column++) {
+      const from = ((row * (height + 1) + line) * grid.width + column * (width + 1)) * 4;
+      const to = ((row * (height + gap) + line) * wide + column * (width + gap)) * 4;
+      data.set(grid.data.subarray(from, from + width * 4), to);
+    }
+  }
+  return { data, width: wide, height: high };
 }
 
 /** A vector as rows of 32 values. */
@@ -135,6 +174,11 @@ function answerOf(
   { scores, seen }: { readonly scores: Tensor; readonly seen: Image },
 ): Answer {
   const { kind, classes, palette, model } = network;
+  const isNumber = (value: number) => Number.isFinite(value);
+  const numbers = (scores.data as Float32Array).reduce((sum, value) => sum + (isNumber(value) ? 1 : 0), 0);
+  if (numbers < scores.data.length) {
+    return { kind: 'noNumbers', count: scores.data.length - numbers, of: scores.data.length };
+  }
   const nameOf = (index: number) => classes?.[index] ?? `class ${index}`;
   if (kind === 'classification') {
     const { values, indices } = topk(softmax(scores), Math.min(5, scores.shape[1]!));
@@ -154,13 +198,16 @@ function answerOf(
     }));
     return { kind: 'classes', top };
   }
-  const mask = argmax(scores, { dim: 1 });
+  // Of one class, a pixel is in it where its score is above 0, which is a probability above one half.
+  const isOne = scores.shape[1] === 1;
+  const mask = argmax(isOne ? cat([zeros(scores.shape), scores], 1) : scores, { dim: 1 });
+  const maskNameOf = (index: number) => (isOne ? `${index === 0 ? 'not ' : ''}${nameOf(0)}` : nameOf(index));
   const counts = new Map<number, number>();
   for (const index of mask.data) counts.set(index, (counts.get(index) ?? 0) + 1);
   const drawn = maskToRgba(mask, palette);
   const legend = [...counts]
     .sort(([, a], [, b]) => b - a)
-    .map(([index, count]) => ({ name: nameOf(index), color: palette[index]!, share: count / mask.data.length }));
+    .map(([index, count]) => ({ name: maskNameOf(index), color: palette[index]!, share: count / mask.data.length }));
   return {
     kind: 'mask',
     mask: drawn,
@@ -169,11 +216,14 @@ function answerOf(
   };
 }
 
-/** Milliseconds from the input to each layer: a run that ends there, once it is warm. */
+/**
+ * Milliseconds from the input to each layer: a run that ends there, once it is warm. A run that goes on to a later
+ * layer comes past those before it, so they take at most as long as that took.
+ */
 async function measured(extractor: FeatureExtractor<string>, x: Tensor, signal: AbortSignal) {
   const times: Record<string, number> = {};
-  for (const { name } of extractor.featureInfo(x.shape)) {
-    if (name === ANSWER || name === CAM) continue;
+  const infos = extractor.featureInfo(x.shape).filter(({ name }) => name !== ANSWER && name !== CAM);
+  for (const { name } of infos) {
     times[name] = Infinity;
     // The first run makes a plan; of the others the shorter one was disturbed less.
     for (let i = 0; i < 3; i++) {
@@ -181,6 +231,11 @@ async function measured(extractor: FeatureExtractor<string>, x: Tensor, signal: 
       await extractor.forwardAsync(x, { only: [name], signal });
       times[name] = Math.min(times[name], performance.now() - start);
     }
+  }
+  for (const [i, { name, macs }] of infos.entries()) {
+    // A branch that needs less than a layer before it doesn't come past that.
+    for (const later of infos.slice(i))
+      if (later.macs >= macs) times[name] = Math.min(times[name]!, times[later.name]!);
   }
   return times;
 }

@@ -37,6 +37,9 @@ const PROGRESS_MS = 50;
 
 /** A network with the weights that it has so far. */
 export class Session {
+  static #count = 0;
+  /** Which session it is. */
+  readonly key = ++Session.#count;
   readonly network: Network;
   readonly #file: Weights | null;
   readonly #weightsName: string;
@@ -70,23 +73,40 @@ export class Session {
     treeOf(plain);
     const file = await opening;
     if (!file) return new Session(plain, null, '');
+    if (source.kind !== 'file') return new Session(plain, file, 'comes with this page');
+    const { name } = source.file;
     try {
-      checkFirst(plain, file);
-      // The last tensor of the network is its last layer's: as many rows as there are classes.
-      const numClasses = classesOf(plain, file);
-      const name = source.kind === 'file' ? source.file.name : 'comes with this page';
-      return new Session(numClasses === undefined ? plain : await network(id, numClasses), file, name);
+      return new Session(await fitting(plain, file), file, name);
     } catch (error) {
       await file.close();
-      throw error;
+      const prefix = error instanceof StateDictError && /pass \{ prefix: "(.+?)" \}/.exec(error.message)?.[1];
+      if (!prefix) throw error instanceof StateDictError ? otherNetwork(plain, file) : error;
+      // Such as module., which DataParallel puts before each name.
+      return Session.#withoutPrefix(plain, source.file, { prefix, signal });
     }
+  }
+
+  static async #withoutPrefix(plain: Network, from: File, options: { prefix: string; signal: AbortSignal }) {
+    const file = await openWeights(from, options);
+    try {
+      return new Session(await fitting(plain, file), file, `${from.name}, its names without “${options.prefix}”`);
+    } catch (error) {
+      await file.close();
+      throw error instanceof StateDictError ? otherNetwork(plain, file) : error;
+    }
+  }
+
+  /** Whether there is something to compute with. */
+  get hasWeights(): boolean {
+    return this.#file !== null;
   }
 
   /** What the page is told. */
   describe(): Opened {
+    const { key, hasWeights } = this;
     const { id, kind, layers, size, model } = this.network;
     return {
-      ...{ id, kind, layers, size, hasWeights: this.#file !== null, weightsName: this.#weightsName },
+      ...{ key, id, kind, layers, size, hasWeights, weightsName: this.#weightsName },
       tree: treeOf(this.network),
       parameters: Array.from(model.parameters()).reduce((sum, parameter) => sum + parameter.numel(), 0),
     };
@@ -195,16 +215,50 @@ async function opened(source: WeightSource, signal: AbortSignal): Promise<Opened
 }
 
 /**
- * Fails weights of another network by its first layer's, before the network that is open is let go of.
+ * A network with as many classes as a file has, where the file's names and shapes are that network's: as the library
+ * judges them, before the network that is open is let go of. What a file lacks after the layers that are shown first is
+ * told once it is needed.
  *
- * @throws {@link Said}
+ * @throws StateDictError where they are another network's
  */
-function checkFirst({ id, model }: Network, { tensors }: OpenedWeights): void {
-  const [key, shape] = [...model.stateShapes()][0]!;
-  const there = tensors.get(key)?.shape;
-  if (String(there) === String(shape)) return;
-  const got = there ? `${key} of ${there.join(' × ')}` : `no ${key}, but ${[...tensors.keys()][0] ?? 'nothing'}`;
-  throw new Said(OTHER_NETWORK, `The first layer of ${id} is ${key} of ${shape.join(' × ')}. The file has ${got}.`);
+async function fitting(plain: Network, file: OpenedWeights): Promise<Network> {
+  // The last tensor of the network is its last layer's: as many rows as there are classes.
+  const numClasses = classesOf(plain, file);
+  const fit = numClasses === undefined ? plain : await network(plain.id, numClasses);
+  const { model, layers, size } = fit;
+  const extractor = createFeatureExtractor(model, { returnNodes: layers, inputShape: [1, 3, size, size] });
+  const fits = new Error('They fit.');
+  const read = () => {
+    throw fits;
+  };
+  await extractor.loadStateDictAsync({ tensors: file.tensors, stream: read }).catch((error) => {
+    if (error !== fits) throw error;
+  });
+  return fit;
+}
+
+/** Says what of a file isn't the network's. */
+function otherNetwork({ id, model }: Network, { tensors }: OpenedWeights): Said {
+  const own = model.stateShapes();
+  const [first, shape] = [...own][0]!;
+  const sizes = (of: Shape) => of.join(' × ');
+  const there = tensors.get(first)?.shape;
+  if (String(there) !== String(shape)) {
+    const got = there ? `${first} of ${sizes(there)}` : `no ${first}, but ${[...tensors.keys()][0] ?? 'nothing'}`;
+    return new Said(OTHER_NETWORK, `The first layer of ${id} is ${first} of ${sizes(shape)}. The file has ${got}.`);
+  }
+  const lacking = [...own.keys()].find((key) => !tensors.has(key) && !key.endsWith('.num_batches_tracked'));
+  if (lacking) return new Said(OTHER_NETWORK, `${id} has a tensor ${lacking}, and the file has none.`);
+  const differing = [...own].find(
+    ([key, size]) => tensors.has(key) && String(tensors.get(key)!.shape) !== String(size),
+  );
+  if (differing) {
+    const [key, size] = differing;
+    const got = sizes(tensors.get(key)!.shape);
+    return new Said(OTHER_NETWORK, `${key} of ${id} has a shape of ${sizes(size)}, and the file’s of ${got}.`);
+  }
+  const foreign = [...tensors.keys()].find((key) => !own.has(key));
+  return new Said(OTHER_NETWORK, `The file has a tensor ${foreign}, and ${id} has none.`);
 }
 
 /** How many classes a file's last layer has, where that isn't what the network is made with. */

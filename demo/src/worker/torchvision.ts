@@ -70,7 +70,7 @@ export function torchvision(name: string, numClasses?: number): Network {
     layers: taps.slice(-5).map(({ layer }) => layer),
     size: isSegmentation ? SEGMENTATION_SIZE : (cropSize ?? inputSize),
     classes: numClasses !== undefined && numClasses !== names?.length ? null : names,
-    palette: numClasses && numClasses > 256 ? [] : vocPalette(numClasses ?? 21),
+    palette: numClasses && numClasses > 256 ? [] : vocPalette(Math.max(2, numClasses ?? 21)),
     ...IMAGENET,
     prepare: (image, size) =>
       isSegmentation

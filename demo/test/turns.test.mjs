@@ -1,0 +1,311 @@
+/** The page's turns in Debian's Chromium: what is asked for while something else goes on, and what doesn't work out. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CLASSES, classifier, halves, oneClass, png, stripes } from './fixtures.mjs';
+import { check, drop, file, give, picture, pixels, problem, ran, until } from './page.mjs';
+import { MISSING, visits } from './visits.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+const WEIGHTS = 'Weight file, .pth or .safetensors';
+const SHUFFLENET = file('shufflenet_v2_x0_5.safetensors', classifier());
+const BROKEN = picture('broken.png', Buffer.from('no picture'));
+
+/** Pictures that differ. @param {string} names each a letter */
+const photos = (names) =>
+  [...names].map((name, i) =>
+    picture(
+      `${name}.png`,
+      png(96, 64, (x, y) => [x * 2, y * 3, (i * 40) % 256]),
+    ),
+  );
+
+/** The photos that are listed. @param {Page} page */
+const listed = (page) =>
+  page.getByRole('list', { name: 'Photos: choose one to find its nearest' }).getByRole('button').allTextContents();
+
+/** @param {Page} page @param {string} begin */
+const said = (page, begin) => until(page, ({ status, alert }) => alert !== '' || status.startsWith(begin), begin);
+
+/** @param {Page} page @param {string | number} value */
+async function resize(page, value) {
+  const size = page.getByLabel('Input size');
+  await size.fill(String(value));
+  await size.press('Enter');
+}
+
+/** @param {Page} page */
+const dismiss = (page) => page.getByRole('button', { name: 'Dismiss' }).click();
+
+describe('the similarity tab', { skip: MISSING }, () => {
+  const visit = visits();
+  const names = ['a.png', 'b.png', 'c.png', 'd.png', 'e.png'];
+  const add = (/** @type {Page} */ page, /** @type {string} */ letters) =>
+    give(page, 'Photos to compare', ...photos(letters));
+
+  it('keeps the photos that are being added when others are added', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      await add(page, 'abcde');
+      await add(page, 'f');
+      await said(page, '6 photos are compared');
+      assert.deepEqual(await listed(page), [...names, 'f.png']);
+    }));
+
+  it('keeps them when another layer is chosen meanwhile', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      await add(page, 'abcde');
+      await page.getByLabel('Layer', { exact: true }).selectOption('backbone.layer1');
+      await said(page, '5 photos are compared by backbone.layer1');
+      assert.deepEqual(await listed(page), names);
+    }));
+
+  it('keeps them while a network has no weights, and when networks are opened in a row', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      await add(page, 'abcde');
+      await said(page, '5 photos are compared by backbone.layer4');
+      await page.getByLabel('Network', { exact: true }).selectOption('shufflenet_v2_x0_5');
+      await page.getByText('shufflenet_v2_x0_5 has no weights yet, which the photos wait for.').waitFor();
+      assert.deepEqual(await listed(page), names);
+      await give(page, WEIGHTS, SHUFFLENET);
+      await said(page, '5 photos are compared by conv5');
+      await page.getByLabel('Network', { exact: true }).selectOption('digits');
+      await give(page, WEIGHTS, SHUFFLENET);
+      await said(page, '5 photos are compared by conv5');
+      assert.deepEqual(await listed(page), names);
+      assert.equal((await page.getByRole('table').getByRole('cell').allTextContents()).includes('…'), false);
+    }));
+
+  it('says how many photos there are', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      await add(page, 'a');
+      await said(page, '1 photo has a vector of backbone.layer4. Add another to compare it with.');
+      await page.getByRole('button', { name: 'Remove all' }).click();
+      await said(page, 'No photos are compared.');
+      assert.equal(await page.getByRole('button', { name: 'a.png', exact: true }).count(), 0);
+    }));
+
+  it('takes photos that are dropped anywhere while it is shown', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      const files = ['x.png', 'y.png'].map((name) => ({ name, bytes: [...halves] }));
+      assert.equal(await page.evaluate(drop, { selector: 'header', files }), true);
+      await said(page, '2 photos are compared');
+    }));
+});
+
+describe('a run', { skip: MISSING }, () => {
+  const visit = visits();
+  const cards = (/** @type {Page} */ page) => page.getByRole('article');
+  const undrawn = (/** @type {Page} */ page) => page.getByRole('img', { name: /not drawn yet$/ });
+
+  it('goes on when a picture can’t be read, and shows one picture in all cards', () =>
+    visit(async (page) => {
+      await resize(page, 640);
+      await give(page, 'Photo', picture('halves.png', halves));
+      await said(page, 'Running digits on halves.png');
+      await give(page, 'Photo', BROKEN);
+      assert.match(await problem(page), /^“broken\.png” isn’t a picture/);
+      await until(page, ({ status }) => status.startsWith('digits ran on halves.png in '), 'the run');
+      await dismiss(page);
+      assert.equal(await undrawn(page).count(), 0);
+      assert.equal(await cards(page).count(), 5);
+      const input = await pixels(page, 'The picture as the network gets it: halves.png');
+      assert.deepEqual([input.width, input.height], [800, 640]);
+    }));
+
+  it('that is refused leaves no maps of another run, and says why for as long as there are none', () =>
+    visit(async (page) => {
+      await resize(page, 8192);
+      await problem(page);
+      await dismiss(page);
+      assert.equal(await cards(page).count(), 0);
+      await page.getByText(/^There is nothing to see: Too large for this tab/).waitFor();
+      await resize(page, 96);
+      await ran(page, 'scene.png');
+      assert.equal(await cards(page).count(), 5);
+      assert.equal(await page.getByText(/^There is nothing to see/).count(), 0);
+    }));
+
+  it('takes sizes from 32 to 8192, and says so of others', () =>
+    visit(async (page) => {
+      for (const value of [1, -5, '', 100000]) {
+        await resize(page, value);
+        assert.match(await problem(page), /^The input size is a number from 32 to 8192\.It is still 128\./);
+        assert.equal(await page.getByLabel('Input size').inputValue(), '128');
+        await dismiss(page);
+      }
+      assert.equal(await cards(page).count(), 5);
+    }));
+
+  it('has its own shapes in the tree', () =>
+    visit(async (page) => {
+      const shapes = async () => {
+        const told = (/** @type {string[]} */ texts) => texts.map((text) => /\d+ × \d+ × \d+/.exec(text)?.[0]);
+        // Both in the network's order.
+        const ticked = await page.locator('.branch:has(:checked)').allTextContents();
+        return [told(ticked), told(await cards(page).allTextContents())];
+      };
+      const [tree, shown] = await shapes();
+      assert.equal(tree[0], '16 × 64 × 80');
+      assert.deepEqual(tree, shown);
+      await resize(page, 256);
+      await ran(page, 'scene.png');
+      const [later, laterShown] = await shapes();
+      assert.equal(later[0], '16 × 128 × 160');
+      assert.deepEqual(later, laterShown);
+    }));
+
+  it('shows the picture as a network without weights would get it, and says that it has none', () =>
+    visit(async (page) => {
+      await page.getByLabel('Network', { exact: true }).selectOption('resnet18');
+      await said(page, 'resnet18 has no weights yet.');
+      await give(page, 'Photo', picture('halves.png', halves));
+      const input = await pixels(page, 'The picture as the network gets it: halves.png');
+      assert.deepEqual([input.width, input.height], [224, 224]);
+      assert.deepEqual(input.at(10, 100), [0, 0, 0, 255]);
+      await said(page, 'resnet18 has no weights yet.');
+    }));
+
+  it('shows of one pixel per channel the values, and cards in the network’s order', () =>
+    visit(async (page) => {
+      for (const path of ['classifier', 'classifier.0', 'classifier.0.convs', 'classifier.0.convs.4']) {
+        await page.getByRole('button', { name: `Layers in ${path}`, exact: true }).click();
+      }
+      await page.getByRole('checkbox', { name: 'classifier.0.convs.4.0, AdaptiveAvgPool2d' }).check();
+      await page.getByRole('button', { name: 'Layers in backbone.layer1', exact: true }).click();
+      await page.getByRole('checkbox', { name: 'backbone.layer1.0, BasicBlock' }).check();
+      await page.getByRole('article', { name: 'backbone.layer1.0', exact: true }).waitFor();
+      await until(page, ({ status }) => /: 7 layers/.test(status), 'seven layers');
+      const layers = await cards(page).getByRole('heading').allTextContents();
+      const order = ['backbone.relu', 'backbone.layer1.0', 'backbone.layer1', 'backbone.layer2', 'backbone.layer3'];
+      assert.deepEqual(layers, [...order, 'backbone.layer4', 'classifier.0.convs.4.0']);
+      const card = page.getByRole('article', { name: 'classifier.0.convs.4.0', exact: true });
+      assert.match((await card.textContent()) ?? '', /Shape64 × 1 × 1.*Values[-\d.e]+ to [-\d.e]+.*64 of 64$/);
+      const strip = await pixels(page, 'Channels of classifier.0.convs.4.0');
+      assert.deepEqual([strip.width, strip.height], [32, 2]);
+      assert.equal(await page.getByRole('img', { name: /^Heat map of classifier/ }).count(), 0);
+      const times = (await cards(page).allTextContents()).map((text) => {
+        const [, value, unit] = /here([\d.]+) (m?s)/.exec(text) ?? [];
+        return Number(value) * (unit === 's' ? 1000 : 1);
+      });
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      );
+    }));
+
+  it('draws the pixels of a channel grid at whole multiples, on a wide screen', () =>
+    visit(
+      async (page) => {
+        await resize(page, 32);
+        await ran(page, 'scene.png');
+        const grid = page.getByRole('img', { name: 'Channels of backbone.layer4', exact: true });
+        await grid.waitFor();
+        const times = await grid.evaluate((element) => {
+          const canvas = /** @type {HTMLCanvasElement} */ (element);
+          return canvas.getBoundingClientRect().width / canvas.width;
+        });
+        assert.ok(times >= 2 && Math.abs(times - Math.round(times)) < 1e-3, String(times));
+      },
+      { viewport: { width: 1280, height: 900 } },
+    ));
+});
+
+describe('weights', { skip: MISSING }, () => {
+  const visit = visits();
+
+  it('that give NaN are told of', () =>
+    visit(async (page) => {
+      await give(page, WEIGHTS, file('shufflenet_v2_x0_5.safetensors', classifier({ score: Number.NaN })));
+      await ran(page, 'scene.png', 'shufflenet_v2_x0_5');
+      const answer = page.getByRole('region', { name: 'The network’s scores are no numbers.' });
+      const text = (await answer.textContent()) ?? '';
+      assert.ok(text.includes(`1 of ${CLASSES} are NaN or infinite, so they say nothing of the picture.`), text);
+      assert.ok(text.includes('The weights are the likely cause'), text);
+    }));
+
+  for (const [score, name] of /** @type {const} */ ([
+    [-3, 'not class 0'],
+    [3, 'class 0'],
+  ])) {
+    it(`of one class are asked by the score’s sign: ${score}`, () =>
+      visit(async (page) => {
+        await give(page, WEIGHTS, file('lraspp_mobilenet_v3_large.safetensors', oneClass(score)));
+        await ran(page, 'scene.png', 'lraspp_mobilenet_v3_large');
+        const legend = page.getByRole('list', { name: 'Legend' }).getByRole('listitem');
+        assert.deepEqual(await legend.allTextContents(), [`${name}100.0 %`]);
+      }));
+  }
+
+  it('of another network are refused before the network that is open is let go of', () =>
+    visit(async (page) => {
+      await page.getByLabel('Network', { exact: true }).selectOption('shufflenet_v2_x1_0');
+      await said(page, 'shufflenet_v2_x1_0 has no weights yet.');
+      await give(page, WEIGHTS, file('mine.safetensors', classifier()));
+      const told = await problem(page);
+      assert.match(told, /^These weights are another network’s\./);
+      assert.match(told, /stage2\.0\.branch1\.2\.weight of shufflenet_v2_x1_0 has a shape of/);
+      assert.doesNotMatch(told, /FeatureExtractor|state_dict/);
+      await page.getByText('shufflenet_v2_x1_0 has no weights yet. Open or drop a .pth').waitFor();
+    }));
+
+  it('whose names begin with module. are taken without it', () =>
+    visit(async (page) => {
+      await give(page, WEIGHTS, file('shufflenet_v2_x0_5-dp.safetensors', classifier({ prefix: 'module.' })));
+      await ran(page, 'scene.png', 'shufflenet_v2_x0_5');
+      await page.getByText('shufflenet_v2_x0_5-dp.safetensors, its names without “module.”.').waitFor();
+    }));
+
+  it('that were cut are told so', () =>
+    visit(async (page) => {
+      const cut = classifier();
+      await give(page, WEIGHTS, file('shufflenet_v2_x0_5.safetensors', cut.subarray(0, cut.length / 2)));
+      assert.match(await problem(page), /^This weight file isn’t whole: its end is missing\./);
+    }));
+
+  it('and a photo are both taken where they are dropped together, anywhere', () =>
+    visit(async (page) => {
+      const { name, buffer } = SHUFFLENET;
+      const files = [
+        { name, bytes: [...buffer], type: '' },
+        { name: 'stripes.png', bytes: [...stripes] },
+      ];
+      assert.equal(await page.evaluate(drop, { selector: '.results', files }), true);
+      await ran(page, 'stripes.png', 'shufflenet_v2_x0_5');
+      await page.evaluate(drop, { selector: '.network', files: [{ name: 'halves.png', bytes: [...halves] }] });
+      await ran(page, 'halves.png', 'shufflenet_v2_x0_5');
+    }));
+});
+
+describe('a phone', { skip: MISSING }, () => {
+  const visit = visits();
+
+  for (const width of [320, 360]) {
+    it(`of ${width} pixels shows all within its width, and the tree, shut, before what is seen`, () =>
+      visit(
+        async (page) => {
+          await check(page);
+          const card = await page.getByRole('region', { name: 'Network and weights' }).boundingBox();
+          const network = await page.getByLabel('Network', { exact: true }).boundingBox();
+          assert.ok(card && network && network.x + network.width <= card.x + card.width);
+          const size = page.getByLabel('Input size');
+          assert.equal(await size.isVisible(), false);
+          const title = page.getByRole('heading', { name: 'Layers' });
+          const [tree, mask] = [
+            await title.boundingBox(),
+            await page.getByRole('heading', { name: 'Mask' }).boundingBox(),
+          ];
+          assert.ok(tree && mask && tree.y < mask.y);
+          await title.click();
+          await size.waitFor();
+          await check(page);
+        },
+        { viewport: { width, height: 740 } },
+      ));
+  }
+});
