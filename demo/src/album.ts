@@ -27,6 +27,8 @@ export interface Shown {
   readonly photos: readonly Photo[];
   /** Photos with a vector, in the order in which they were added. */
   readonly ready: readonly Photo[];
+  /** Photos that can't have one, for a reason that was told. */
+  readonly failed: readonly Photo[];
   /** How many photos wait for one. */
   readonly waiting: number;
   /** Similarities of the first of them, each with each. */
@@ -126,8 +128,9 @@ export class Album {
   #tell(): void {
     const [photos, ready] = [this.#photos, this.#ready()];
     const query = photos.find(({ id }) => id === this.#query) ?? null;
+    const failed = photos.filter((photo) => photo.failed !== null && photo.failed === this.#space);
     this.#listener.shown({
-      ...{ photos, ready, query, waiting: this.#waiting().length },
+      ...{ photos, ready, failed, query, waiting: this.#waiting().length },
       ...{ matrix: this.#matrix, nearest: this.#nearest },
     });
   }

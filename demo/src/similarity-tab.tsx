@@ -9,12 +9,12 @@ import { Pixels } from './parts/pixels.tsx';
 import type { Opened, TreeNode } from './protocol.ts';
 import type { Shared } from './shared.ts';
 
-const NO_PHOTOS: Shown = { photos: [], ready: [], waiting: 0, matrix: [], query: null, nearest: [] };
+const NO_PHOTOS: Shown = { photos: [], ready: [], failed: [], waiting: 0, matrix: [], query: null, nearest: [] };
 
 export function SimilarityTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
   const { engine, inbox, say, fail, clearProblem } = shared;
   const [layer, setLayer] = useState('');
-  const [{ photos, ready, waiting, matrix, query, nearest }, setShown] = useState(NO_PHOTOS);
+  const [{ photos, ready, failed, waiting, matrix, query, nearest }, setShown] = useState(NO_PHOTOS);
   const album = useMemo(() => new Album(engine, { shown: setShown, say, fail }), [engine, say, fail]);
   const layers = opened ? layersOf(opened) : [];
   const isUsable = opened?.hasWeights === true;
@@ -97,11 +97,18 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
         )}
         {photos.length > 0 && (
           <ul class="photos" aria-label="Photos: choose one to find its nearest">
-            {photos.map(({ id, name, thumbnail }) => (
-              <li key={id}>
-                <button type="button" aria-pressed={id === query?.id} title={name} onClick={() => album.find(id)}>
-                  <Pixels picture={thumbnail} label={name} />
-                  <span aria-hidden="true">{name}</span>
+            {photos.map((photo) => (
+              <li key={photo.id}>
+                <button
+                  type="button"
+                  aria-pressed={photo === query}
+                  title={photo.name}
+                  disabled={failed.includes(photo)}
+                  onClick={() => album.find(photo.id)}
+                >
+                  {!failed.includes(photo) && <Pixels picture={photo.thumbnail} label={photo.name} />}
+                  <span aria-hidden={!failed.includes(photo)}>{photo.name}</span>
+                  {failed.includes(photo) && <small>not compared</small>}
                 </button>
               </li>
             ))}

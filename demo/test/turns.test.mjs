@@ -89,6 +89,17 @@ describe('the similarity tab', { skip: MISSING }, () => {
       assert.equal(await page.getByRole('button', { name: 'a.png', exact: true }).count(), 0);
     }));
 
+  it('compares the others where a photo is too large, and marks that', () =>
+    visit(async (page) => {
+      await page.getByRole('tab', { name: 'Similarity' }).click();
+      const wide = png(30_000, 1, () => [0, 0, 0]);
+      await give(page, 'Photos to compare', ...photos('a'), picture('wide.png', wide), ...photos('b'));
+      assert.match(await problem(page), /^Too large for this tab/);
+      await until(page, ({ status }) => status.startsWith('2 photos are compared'), 'the others');
+      assert.deepEqual(await listed(page), ['a.png', 'wide.pngnot compared', 'b.png']);
+      await check(page);
+    }));
+
   it('takes photos that are dropped anywhere while it is shown', () =>
     visit(async (page) => {
       await page.getByRole('tab', { name: 'Similarity' }).click();
@@ -259,6 +270,16 @@ describe('weights', { skip: MISSING }, () => {
       await give(page, WEIGHTS, file('shufflenet_v2_x0_5-dp.safetensors', classifier({ prefix: 'module.' })));
       await ran(page, 'scene.png', 'shufflenet_v2_x0_5');
       await page.getByText('shufflenet_v2_x0_5-dp.safetensors, its names without “module.”.').waitFor();
+    }));
+
+  it('that take over from others and can’t be read leave a network that runs', () =>
+    visit(async (page) => {
+      await give(page, WEIGHTS, SHUFFLENET);
+      await give(page, WEIGHTS, file('resnet18.pth', 'no weights at all, only text'));
+      assert.match(await problem(page), /^This file isn’t a weight file\./);
+      await dismiss(page);
+      await give(page, 'Photo', picture('halves.png', halves));
+      await ran(page, 'halves.png', await page.getByLabel('Network', { exact: true }).inputValue());
     }));
 
   it('that were cut are told so', () =>

@@ -76,6 +76,7 @@ function TopFive({ top, isOld }: { readonly top: readonly ClassScore[]; readonly
           </figure>
         )}
       </div>
+      {top.length === 1 && <p class="hint">Of one class, softmax says 100 % whatever the score is.</p>}
     </section>
   );
 }

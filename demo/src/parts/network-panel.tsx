@@ -1,6 +1,6 @@
 /** Which network, and where its weights come from. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Inbox } from '../inbox.ts';
 import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
 import { FileButton } from './files.tsx';
@@ -22,6 +22,8 @@ export function NetworkPanel(props: {
   const [network, setNetwork] = useState('digits');
   const [repo, setRepo] = useState('');
   const [waiting, setWaiting] = useState<File | null>(null);
+  const latest = useRef(opened);
+  latest.current = opened;
   const networks = host?.networks ?? [];
   const choice = networks.find(({ id }) => id === network);
   const groups = [...new Set(networks.map(({ group }) => group))];
@@ -43,7 +45,7 @@ export function NetworkPanel(props: {
   // What can't be opened leaves the network that was.
   const tried = async (id: string, source: WeightSource) => {
     const isOpen = await open(id, source);
-    if (!isOpen && opened) setNetwork(opened.id);
+    if (!isOpen && latest.current) setNetwork(latest.current.id);
   };
 
   useEffect(() => {

@@ -41,9 +41,13 @@ const handlers: Handlers = {
 
   async open({ network, source }, { signal }) {
     const next = await Session.open(network, source, signal);
-    await session?.close();
+    // The page doesn't hear of what it has cancelled, and goes on with the network before.
+    if (signal.aborted) await next.close();
+    signal.throwIfAborted();
+    const before = session;
     session = next;
-    return session.describe();
+    await before?.close();
+    return next.describe();
   },
 
   async picture({ id, source, name }, { signal }) {
