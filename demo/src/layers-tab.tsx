@@ -108,6 +108,8 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
   const [progress, setProgress] = useState<number | null>(null);
   const running = useRef<AbortController | null>(null);
   const reading = useRef<AbortController | null>(null);
+  /** What is said of the run that goes on; '' where none does. */
+  const doing = useRef('');
 
   // A picture that can't be read changes nothing: the run before goes on until another picture is there.
   const take = useCallback(
@@ -125,7 +127,10 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
         await engine.ask('picture', { id, source, name }, { signal, transfer });
         if (!signal.aborted) setPicture({ id, name });
       } catch (error) {
-        if (!signal.aborted) fail(error);
+        if (!signal.aborted) {
+          fail(error);
+          if (doing.current) say(doing.current);
+        }
       } finally {
         if (reading.current === controller) setIsReading(false);
       }
@@ -159,7 +164,8 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
     };
     setResults((before) => begun(before, layers, withAnswer));
     if (opened.hasWeights) {
-      say(`Running ${opened.id} on ${name}`);
+      doing.current = `Running ${opened.id} on ${name}`;
+      say(doing.current);
       setProgress(0);
     }
     const args = { of: opened.key, picture: picture.id, layers, size, withAnswer };
@@ -180,7 +186,10 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
         setResults((before) => ({ ...NOTHING, input: before.input?.name === name ? before.input : null, failure }));
       })
       .finally(() => {
-        if (running.current === controller) setProgress(null);
+        if (running.current === controller) {
+          doing.current = '';
+          setProgress(null);
+        }
         settled();
       });
     return () => controller.abort();

@@ -52,7 +52,7 @@ describe('the page in Firefox', { skip: isMissing && `${FIREFOX} is not installe
   after(async () => {
     await browser?.close();
     server?.close();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 1000 });
   });
 
   const text = (/** @type {string} */ selector) =>

@@ -121,6 +121,7 @@ describe('a run', { skip: MISSING }, () => {
       await said(page, 'Running digits on halves.png');
       await give(page, 'Photo', BROKEN);
       assert.match(await problem(page), /^“broken\.png” isn’t a picture/);
+      await until(page, ({ status }) => /^(Running digits|digits ran) on halves\.png/.test(status), 'the run’s status');
       await until(page, ({ status }) => status.startsWith('digits ran on halves.png in '), 'the run');
       await dismiss(page);
       assert.equal(await undrawn(page).count(), 0);
