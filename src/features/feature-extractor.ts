@@ -3,7 +3,7 @@
  * behaves as torchvision's does; every difference is in the table of docs/pytorch.md.
  */
 
-import { describe, listed, ShapeError, ValueError } from '../errors.ts';
+import { describe, listed, ShapeError, UnsupportedError, ValueError } from '../errors.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
 import type { Member } from '../nn/members.ts';
@@ -290,9 +290,11 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     try {
       this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
-      // What follows the last node may need a larger input, and isn't computed. `needs` knows which one is the last.
+      // What follows the last node may need a larger input, or can't be dilated, and isn't computed. `needs` knows which
+      // one is the last.
       isWhole = false;
-      if (!(error instanceof ShapeError)) throw needs.inputCountError(inputs, error);
+      const isLeftOut = error instanceof ShapeError || error instanceof UnsupportedError;
+      if (!isLeftOut) throw needs.inputCountError(inputs, error);
       if (!needs.areReached(layers.keys(), names)) throw error;
     } finally {
       graph.watch = outer;

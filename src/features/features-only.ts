@@ -17,8 +17,11 @@ export interface FeaturesOnlyOptions<Names extends readonly number[]> {
   readonly outIndices?: Names | number | null;
   /** Stages by how many of the input's rows one of theirs stands for, without `outputStride`: 4, 8, 16, 32. */
   readonly reductions?: Names | null;
-  /** 8, 16 or 32, the default: no stage is smaller, since convolutions are dilated in the place of their strides. */
-  readonly outputStride?: number;
+  /**
+   * 8, 16, 32 or 64: no stage is smaller, since convolutions are dilated in the place of their strides. Unless given,
+   * or with null, the model is as it was built.
+   */
+  readonly outputStride?: number | null;
   /** What the model is traced with to find its stages: as for createFeatureExtractor. */
   readonly inputShape?: Shape;
 }
@@ -69,18 +72,20 @@ export interface StagesInfo<Name extends number = number> {
  * family; of a model that timm lacks, they are those that `modelInfo` tells.
  *
  * @throws {@link ValueError} for a stage that isn't there, with those that are
- * @throws {@link UnsupportedError} where `outputStride` would take something else than a convolution's stride
+ * @throws {@link UnsupportedError} where `outputStride` would take something else than a convolution's stride, or where
+ *   neighbours of a dilated stage's pixels are read by something else, such as padding, pooling or resizing
  */
 export function featuresOnly<const Names extends readonly number[] = readonly number[]>(
   model: AnyModule,
   options: FeaturesOnlyOptions<Names> = {},
 ): FeatureListNet<Names[number]> {
   const { outIndices, reductions, outputStride, inputShape } = withDefaults('featuresOnly', options, {
-    ...{ outIndices: null, reductions: null, outputStride: 32, inputShape: undefined },
+    ...{ outIndices: null, reductions: null, outputStride: null, inputShape: undefined },
   });
   if (!(model instanceof Module)) throw new ValueError(`featuresOnly: expected a Module, got ${describe(model)}`);
-  if (![8, 16, 32].includes(outputStride)) {
-    throw new ValueError(`featuresOnly: outputStride: expected 8, 16 or 32, got ${describe(outputStride)}`);
+  const most = outputStride ?? Infinity;
+  if (![8, 16, 32, 64, Infinity].includes(most)) {
+    throw new ValueError(`featuresOnly: outputStride: expected 8, 16, 32 or 64, got ${describe(outputStride)}`);
   }
   const shape = inputShape ?? usualShape(model);
   const { graph, names: nodeNames } = tracedModel('featuresOnly', model, [shape]);
@@ -102,7 +107,7 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     throw new ValueError(`featuresOnly: expected each stage once, got ${describe([...names])}`);
   }
   const infos = stages.map(({ layer, channels, reduction }, index) => {
-    return { index, numChs: channels, reduction: Math.min(reduction, outputStride), module: layer };
+    return { index, numChs: channels, reduction: Math.min(reduction, most), module: layer };
   });
   const modules = new Map(model.namedModules());
   /** What to ask for to get a layer's output: the layer, unless that means another node. */
@@ -113,8 +118,8 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     return [...nodeNames.nodes].reverse().find((node) => node.output === output)?.name ?? layer;
   };
   const layers = new Map(names.map((name, i) => [queryFor(stages[indices[i]!]!.layer), name] as const));
-  const isDilated = sizes.some((size) => size > outputStride);
-  const run = isDilated ? dilated(outputStride) : undefined;
+  const isDilated = sizes.some((size) => size > most);
+  const run = isDilated ? dilated(most) : undefined;
   const own = new Map(names.map((name, i) => [name, infos[indices[i]!]!] as const));
   const net = new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
   // Where it can't be dilated, it is said here.

@@ -200,8 +200,7 @@ export class IntermediateLayerGetter<
     };
     // A container that has no forward has no other values.
     const isContainer = failure instanceof UnsupportedError && models.completed.length === 0;
-    const compared = isContainer ? [] : [...this.returnLayers];
-    this.#deviations = compared.flatMap(([module, name]) => {
+    this.#deviations = (isContainer ? [] : [...this.returnLayers]).flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
       const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];
       // Another input may come further in a forward that failed.

@@ -51,7 +51,7 @@ export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
   for (const [layer, module] of layers.slice(0, layers.length - without)) {
     const output = graph.outputOf(module);
     if (!(output instanceof Value) || output.shape.length !== 4) continue;
-    const reduction = Math.round(reductions.get(output)!);
+    const reduction = Math.round(reductions.get(output)![0]);
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });
   }
   return [...stages.values()];

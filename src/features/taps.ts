@@ -127,7 +127,7 @@ export class Taps<Name extends FeatureName> {
         module: paths.get(name)!,
         shape,
         channels: shape[1] ?? 1,
-        reduction: Math.max(1, Math.round(reductions.get(value)!)),
+        reduction: Math.max(1, Math.round(reductions.get(value)![0])),
         macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
         bytes: numel(shape) * 4,
         deviates: deviating.includes(name),

@@ -3,16 +3,19 @@
  * have read, and give those between besides. The model stays as it is, since its nodes are recorded once more.
  */
 
-import { UnsupportedError } from '../errors.ts';
+import { ShapeError, UnsupportedError } from '../errors.ts';
 import type { Conv2dAttrs } from '../ops/conv2d/attrs.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
+import type { Window } from '../ops/rules/window.ts';
 import { numel } from '../tensor/shape.ts';
-import { Graph, type Node, type Value } from './graph.ts';
+import { Graph, type Node, reductionsOf, type Value } from './graph.ts';
 
 /** How a value's pixels lie. */
 interface Grid {
   /** How many of the input's rows one row stands for. */
   readonly reduction: number;
+  /** The axis that has the rows. */
+  readonly axis: number;
   /** How many rows there are for each one without dilation. */
   readonly dilation: number;
 }
@@ -24,9 +27,11 @@ function replaced(part: unknown, values: ReadonlyMap<unknown, Value>): any {
 }
 
 /**
- * What records a forward so that no row stands for more than `outputStride` of the input's.
+ * What records a forward so that no row stands for more than `outputStride` of the input's. Values have the pixels that
+ * they have without dilation, and those between. Means and other statistics of all pixels are of more pixels.
  *
- * @returns a function that throws {@link UnsupportedError} where something else than a convolution has a stride there
+ * @returns a function that throws {@link UnsupportedError} where something else than a convolution has a stride there,
+ *   or reads neighbours
  * @see timm's output_stride, and torchvision's replace_stride_with_dilation
  */
 export function dilated(outputStride: number): (forward: (x: Value) => void, x: Value) => void {
@@ -35,16 +40,21 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const { watch } = graph;
     const strided = new Graph([x.shape]);
     const values = new Map<unknown, Value>([[strided.inputs[0], x]]);
-    const grids = new Map<unknown, Grid>([[strided.inputs[0], { reduction: 1, dilation: 1 }]]);
+    const dilations = new Map<unknown, number>([[strided.inputs[0], 1]]);
+    // Without dilation.
+    const reductions = new Map<unknown, readonly [number, number]>([[strided.inputs[0], [1, 2]]]);
     let done = 0;
     const record = () => {
       for (; done < strided.nodes.length; done++) {
         const node = strided.nodes[done]!;
-        const inputs = node.inputs.map((input) => values.get(input)!);
-        const { attrs, grid } = densified(node, inputs, grids, outputStride);
-        const output = graph.record(node.op, inputs, attrs, null);
+        const dilation = node.inputs.reduce((most, input) => Math.max(most, dilations.get(input)!), 1);
+        const [reduction, axis] = reductions.get(node.inputs[0]) ?? [1, 2];
+        reductionsOf({ inputs: [], nodes: [node], taps: [] }, reductions);
+        const dense = node.inputs.map((input) => values.get(input)!);
+        const grid = { reduction: Math.round(reduction / dilation), axis, dilation };
+        const { output, kept } = recorded(graph, node, dense, grid);
         values.set(node.output, output);
-        grids.set(node.output, keptGrid(node, inputs, output, grid));
+        dilations.set(node.output, kept);
       }
     };
     const current = (part: unknown) => {
@@ -61,22 +71,39 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     forward(strided.inputs[0]!);
   };
 
-  /** A node's attributes where its input is denser or its stride is too much, and how its output lies. */
-  function densified(
-    { op, attrs, inputs }: Node,
+  /** Records a node once more. `kept` is its output's dilation. */
+  function recorded(
+    graph: Graph,
+    node: Node,
     dense: readonly Value[],
-    grids: ReadonlyMap<unknown, Grid>,
-    most: number,
-  ): { readonly attrs: unknown; readonly grid: Grid } {
-    const all = inputs.map((input) => grids.get(input)!);
-    const grid = all.find(({ dilation }) => dilation > 1) ?? all[0] ?? { reduction: 1, dilation: 1 };
-    const stride = op.reduction?.(attrs);
-    if (stride === undefined) return { attrs, grid };
-    const isDropped = stride > 1 && grid.reduction * stride > most;
-    if (!isDropped && grid.dilation === 1) return { attrs, grid: { ...grid, reduction: grid.reduction * stride } };
-    if (op !== conv2d) throw undilatable(`${op.name} of stride ${stride}`, grid.reduction);
-    const { padding, dilation, ...rest } = attrs as Conv2dAttrs;
-    const by = grid.dilation;
+    grid: Grid,
+  ): { readonly output: Value; readonly kept: number } {
+    const { op, attrs } = node;
+    if (op === conv2d) {
+      const changed = densified(attrs as Conv2dAttrs, dense[0]!, grid);
+      return { output: graph.record(conv2d, dense, changed.attrs, null), kept: changed.dilation };
+    }
+    checkPixels(node, dense, grid);
+    try {
+      const output = graph.record(op, dense, attrs, null);
+      return { output, kept: keptDilation(node, dense, output, grid) };
+    } catch (error) {
+      // Sizes that forward gave are those without dilation.
+      throw error instanceof ShapeError ? undilatable(op.name, grid) : error;
+    }
+  }
+
+  /** A convolution's attributes where its input is denser or its stride is too much, and its output's dilation. */
+  function densified(
+    attrs: Conv2dAttrs,
+    dense: Value,
+    grid: Grid,
+  ): { readonly attrs: Conv2dAttrs; readonly dilation: number } {
+    const { padding, dilation, ...rest } = attrs;
+    const { dilation: by, reduction } = grid;
+    const [stride] = rest.stride;
+    const isDropped = stride > 1 && reduction * stride > outputStride;
+    if (!isDropped && by === 1) return { attrs, dilation: 1 };
     const [height, width] = rest.weight.shape.slice(2) as [number, number];
     let { top, left, bottom, right } = padding;
     [top, left, bottom, right] = [top * by, left * by, bottom * by, right * by];
@@ -92,25 +119,40 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
       padding: { top, left, bottom, right },
       dilation: [dilation[0] * by, dilation[1] * by],
     };
-    const [, , outHeight, outWidth] = conv2d.inferShape([dense[0]!.shape], changed);
-    const isKept = outHeight === dense[0]!.shape[2] && outWidth === dense[0]!.shape[3];
-    if (!isKept || rest.stride[0] !== rest.stride[1]) {
-      throw undilatable(`a convolution of ${height}x${width}, stride ${rest.stride.join('x')}`, grid.reduction);
+    const [, , outHeight, outWidth] = conv2d.inferShape([dense.shape], changed);
+    const isKept = outHeight === dense.shape[2] && outWidth === dense.shape[3];
+    if (!isKept || stride !== rest.stride[1]) {
+      throw undilatable(`a convolution of ${height}x${width}, stride ${rest.stride.join('x')}`, grid);
     }
-    return { attrs: changed, grid: { ...grid, dilation: isDropped ? by * stride : by } };
+    return { attrs: changed, dilation: isDropped ? by * stride : by };
   }
 
-  /** How an output lies: as without dilation where it has no more elements than there. */
-  function keptGrid(node: Node, dense: readonly Value[], output: Value, grid: Grid): Grid {
-    if (grid.dilation === 1 || node.op === conv2d) return grid;
-    const more = numel(output.shape) / numel(node.output.shape);
-    if (more === 1) return { ...grid, dilation: 1 };
+  /** Refuses a stride that is no convolution's where it is too much, and what reads neighbours on a denser grid. */
+  function checkPixels(node: Node, dense: readonly Value[], grid: Grid): void {
+    const { op, attrs } = node;
+    const [x] = node.inputs;
+    if (!x) return;
+    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node) ?? [];
+    const window = (attrs as Partial<Window> | null)?.kernelSize && [2, 3];
+    const mixed = op.mixedAxes?.(attrs, x.shape) ?? window ?? [];
+    const isMixed = mixed.some((axis) => dense[0]!.shape[axis] !== x.shape[axis]);
+    if (isMixed || (stride > 1 && Math.round(grid.reduction * stride) > outputStride)) {
+      throw undilatable(stride > 1 ? `${op.name} of stride ${stride}` : op.name, grid);
+    }
+  }
+
+  /** An output's dilation: none where it has no more elements than without. */
+  function keptDilation(node: Node, dense: readonly Value[], { shape }: Value, grid: Grid): number {
+    if (grid.dilation === 1) return 1;
+    const more = numel(shape) / numel(node.output.shape);
+    // What pools to several pixels has no place for those between.
+    if (more === 1 && (shape.length !== 4 || numel(shape.slice(2)) === 1)) return 1;
     const ratios = dense.map((input, i) => numel(input.shape) / numel(node.inputs[i]!.shape));
-    if (ratios.includes(more) || node.op.concatenates) return grid;
-    throw undilatable(node.op.name, grid.reduction);
+    if (ratios.includes(more)) return grid.dilation;
+    throw undilatable(node.op.name, grid);
   }
 
-  function undilatable(what: string, reduction: number): UnsupportedError {
+  function undilatable(what: string, { reduction }: Grid): UnsupportedError {
     return new UnsupportedError(
       `featuresOnly: expected a model that outputStride ${outputStride} can dilate, whose convolutions keep their ` +
         `size without stride, got ${what} at reduction ${reduction}`,

@@ -199,18 +199,29 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
   );
 }
 
+/** How many of the input's rows one row of a value stands for, and the axis that has the rows. */
+type Rows = readonly [reduction: number, axis: number];
+
 /**
- * How many of the input's rows one row of each value stands for: the product of what ops declare, or of ratios where an
- * op declares nothing.
+ * How many of the input's rows one row of each value stands for, and the axis that has the rows: the product of what
+ * ops declare, or of ratios where an op declares nothing. The input's rows are axis 2.
+ *
+ * @param all what is known already; what is found is added
  */
-export function reductionsOf({ inputs, nodes }: Program): ReadonlyMap<Value, number> {
-  const reductions = new Map(inputs.map((value) => [value, 1]));
-  const rowsOf = ({ shape }: Value) => shape[2] ?? 1;
-  for (const { op, attrs, inputs, output } of nodes) {
+export function reductionsOf(
+  { inputs, nodes }: Program,
+  all = new Map<unknown, Rows>(inputs.map((value) => [value, [1, 2]])),
+): ReadonlyMap<unknown, Rows> {
+  for (const node of nodes) {
     // A parameter is at no reduction, so what is added to it counts.
-    const by = (most: number, x: Value) =>
-      Math.max(most, reductions.get(x)! * (op.reduction?.(attrs) ?? rowsOf(x) / rowsOf(output)));
-    reductions.set(output, inputs.reduce(by, 0));
+    let most: Rows = [0, 2];
+    for (const x of node.inputs) {
+      const [reduction, axis] = all.get(x)!;
+      const ratio = (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
+      const [by = ratio, to = axis] = node.op.rows?.(node.attrs, axis, x, node) ?? [];
+      if (reduction * by > most[0]) most = [reduction * by, to];
+    }
+    all.set(node.output, most);
   }
-  return reductions;
+  return all;
 }

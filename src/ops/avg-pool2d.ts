@@ -17,7 +17,7 @@ export interface AvgPool2dAttrs extends Window {
 /** @see torch.nn.functional.avg_pool2d */
 export const avgPool2d: Op<AvgPool2dAttrs> = {
   name: 'avg_pool2d',
-  reduction: ({ stride }) => stride[0],
+  rows: ({ stride }, axis) => [stride[axis - 2]],
 
   inferShape([x], attrs) {
     const counts = windowCounts('avg_pool2d', x!, attrs);

@@ -53,6 +53,11 @@ function binary(name: string, of: (a: number, b: number) => number): Op<null> {
     axis: 'each',
     relay,
     inferShape: ([a, b]) => broadcast(name, a!, b!),
+    // A row that is repeated tells nothing.
+    rows(_attrs, axis, { shape: x }, { output: { shape: y } }) {
+      const to = axis + y.length - x.length;
+      return [Number((x[axis] ?? 1) === (y[to] ?? 1)), to];
+    },
     reference,
     algorithms: byReference(reference),
   };

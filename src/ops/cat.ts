@@ -21,6 +21,8 @@ export const cat: Op<CatAttrs> = {
   concatenates: true,
   axis: ({ axis }) => axis,
   relay,
+  rows: () => [1],
+  mixedAxes: ({ axis }) => [axis],
 
   inferShape(inputs, { axis }) {
     const first = inputs[0]!;

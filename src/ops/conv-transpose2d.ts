@@ -174,7 +174,8 @@ export const convTranspose2d: Op<ConvTranspose2dAttrs> = {
   name: 'conv_transpose2d',
   acceptsInEpilogue: ['norm', 'activation'],
   parameters: ({ weight, bias }) => [weight, bias],
-  reduction: ({ stride }) => 1 / stride[0],
+  rows: ({ stride }, axis) => [1 / (stride[axis - 2] ?? 1)],
+  mixedAxes: () => [2, 3],
 
   inferShape([x], attrs) {
     const { weight, stride, padding, outputPadding, dilation, groups } = attrs;

@@ -6,7 +6,7 @@ import { f32_resize2d_bilinear, f32_resize2d_nearest } from '../wasm/steps.gen.t
 import { channelRanges } from './lowering/cut.ts';
 import { imageSizes } from './lowering/slot.ts';
 import type { Op, Reference } from './op.ts';
-import { type Resize, resizedShape } from './rules/resize.ts';
+import { type Resize, resizedBy, resizedShape } from './rules/resize.ts';
 
 /** Attributes of {@link interpolate}. */
 export interface InterpolateAttrs extends Resize {
@@ -31,6 +31,8 @@ export const interpolate: Op<InterpolateAttrs> = {
   name: 'interpolate',
 
   inferShape: ([x], attrs) => resizedShape(x!, attrs),
+  rows: resizedBy,
+  mixedAxes: () => [2, 3],
 
   algorithms: [
     {
@@ -67,7 +69,7 @@ export const interpolate: Op<InterpolateAttrs> = {
 
 /** {@link interpolate} by plain loops. */
 export const referenceInterpolate: Reference<InterpolateAttrs> = ([x], attrs) => {
-  const shape = interpolate.inferShape([x!.shape], attrs);
+  const shape = resizedShape(x!.shape, attrs);
   const [height, width] = x!.shape.slice(2) as [number, number];
   const [outHeight, outWidth] = shape.slice(2) as [number, number];
   const rows = sources(x!.shape, outHeight, 0, attrs);

@@ -42,7 +42,7 @@ const reference: Reference<LPPool2dAttrs> = ([x], attrs) => {
 export const lpPool2d: Op<LPPool2dAttrs> = {
   name: 'lp_pool2d',
   axis: 'each',
-  reduction: ({ stride }) => stride[0],
+  rows: ({ stride }, axis) => [stride[axis - 2]],
   inferShape: ([x], attrs) => shapeOf(x!, attrs),
   reference,
   algorithms: byReference(reference),

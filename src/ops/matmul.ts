@@ -75,6 +75,9 @@ export const matmul: Op<null> = {
   axis: 'each',
   relay,
   inferShape: ([a, b]) => matricesOf(a!, b!).shape,
+  // Rows are those of the first matrix.
+  mixedAxes: (_attrs, x) => [x.length - 1],
+  rows: (_attrs, _axis, x, { inputs }) => (x === inputs[0] ? [] : [0]),
   macs: ([a, b]) => {
     const { rows, inner, columns, batch } = matricesOf(a!, b!);
     return numel(batch) * rows * inner * columns;

@@ -10,7 +10,7 @@ import { type Window, windowCounts } from './rules/window.ts';
 /** @see torch.nn.functional.max_pool2d */
 export const maxPool2d: Op<Window> = {
   name: 'max_pool2d',
-  reduction: ({ stride }) => stride[0],
+  rows: ({ stride }, axis) => [stride[axis - 2]],
 
   inferShape([x], window) {
     const counts = windowCounts('max_pool2d', x!, window);

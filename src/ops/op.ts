@@ -31,8 +31,20 @@ export interface Op<A> {
   readonly reference?: Reference<A>;
   /** The parameters that it reads; none where absent. */
   parameters?(attrs: A): readonly (Parameter | null)[];
-  /** How many of the input's rows one row of the output stands for, where sizes alone don't tell: a stride. */
-  reduction?(attrs: A): number;
+  /**
+   * How many rows of an input one row of the output stands for, and the axis of the output that has the rows. Where
+   * absent, the former is their ratio, which a stride isn't: padding comes to it. The latter is the input's.
+   *
+   * @param axis the input's axis that has the rows; it may have no such axis, and one row then
+   * @param x one of the inputs
+   * @returns 0 where the rows of x aren't the output's
+   */
+  readonly rows?: RowsRule<A> | undefined;
+  /**
+   * The axes along which an element of the output is of others than its own, or of a place that sizes decide; those of
+   * the window, for an op whose attributes are one. None where it is of all elements along the axis, as a mean.
+   */
+  mixedAxes?(attrs: A, x: Shape): readonly number[];
   /** Multiply-accumulates; none where absent. */
   macs?(inputs: readonly Shape[], output: Shape, attrs: A): number;
   /** The parts of an epilogue that the op's kernels can apply. */
@@ -44,6 +56,14 @@ export interface Op<A> {
   /** The ways to compute it. A plan takes the cheapest of those that fit; one of them always does. */
   readonly algorithms: readonly Algorithm<A>[];
 }
+
+/** What {@link Op.rows} is. */
+export type RowsRule<A> = (
+  attrs: A,
+  axis: number,
+  x: Laid,
+  node: { readonly inputs: readonly Laid[]; readonly output: Laid },
+) => readonly [by?: number | undefined, to?: number];
 
 /**
  * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that

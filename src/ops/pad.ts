@@ -56,6 +56,8 @@ const reference: Reference<PadAttrs> = ([x], attrs) => {
 export const pad: Op<PadAttrs> = {
   name: 'pad',
   axis: 'each',
+  rows: () => [1],
+  mixedAxes: ({ sides }) => [...sides.keys()].filter((axis) => sides[axis]!.some((side) => side !== 0)),
 
   inferShape([x], attrs) {
     const { sides, mode } = attrs;

@@ -4,7 +4,7 @@ import { numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { byReference } from './lowering/host.ts';
 import type { Op, Reference } from './op.ts';
-import { type Resize, resizedShape } from './rules/resize.ts';
+import { type Resize, resizedBy, resizedShape } from './rules/resize.ts';
 
 /** Attributes of {@link resample}. */
 export interface ResampleAttrs extends Resize {
@@ -85,6 +85,8 @@ export const resample: Op<ResampleAttrs> = {
   name: 'interpolate',
   axis: 'each',
   inferShape: ([x], attrs) => resizedShape(x!, attrs),
+  rows: resizedBy,
+  mixedAxes: () => [2, 3],
   reference,
   algorithms: byReference(reference),
 };

@@ -36,6 +36,8 @@ export const slice: Op<SliceAttrs> = {
     axis: x.axis,
     channel: axis === x.axis && step === 1 ? start : null,
   }),
+  rows: ({ axis, step }, rows) => [axis === rows ? step : 1],
+  mixedAxes: ({ axis }) => [axis],
   reference,
   algorithms: byReference(reference),
 };

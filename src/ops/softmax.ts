@@ -29,7 +29,14 @@ function softmaxOp(name: string, isLog: boolean): Op<SoftmaxAttrs> {
     }
     return new Tensor(y, shape);
   };
-  return { name, axis: 'each', inferShape: ([x]) => x!, reference, algorithms: byReference(reference) };
+  return {
+    name,
+    axis: 'each',
+    mixedAxes: ({ axis }) => [axis],
+    inferShape: ([x]) => x!,
+    reference,
+    algorithms: byReference(reference),
+  };
 }
 
 /** @see torch.nn.functional.softmax */

@@ -9,9 +9,8 @@ import { Graph, type Node, type Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { adaptiveAvgPool2d } from '../ops/adaptive-avg-pool2d.ts';
 import { linear } from '../ops/linear.ts';
-import { relay } from '../ops/lowering/relay.ts';
+import { throughPlanes } from '../ops/lowering/relay.ts';
 import { mean } from '../ops/mean.ts';
-import { reshape } from '../ops/reshape.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { floatsOf } from './tensors.ts';
@@ -63,7 +62,7 @@ function pooling(value: Value, nodes: ReadonlyMap<Value, Node>): Node | null {
     const isPooling = node.op === adaptiveAvgPool2d || node.op === mean;
     const isOfPixels = node.output.shape.length === 4 && node.output.shape[2] === 1 && node.output.shape[3] === 1;
     if (isPooling) return isOfPixels && node.output.shape[1] === node.inputs[0]!.shape[1] ? node : null;
-    if (node.op !== reshape && node.op.name !== relay.name) return null;
+    if (node.op.algorithms !== throughPlanes) return null;
   }
   return null;
 }

@@ -1,12 +1,16 @@
 /** featuresOnly: timm's stages of each family, by index and by reduction, and dilation in the place of strides. */
 
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { type FeaturesOnlyOptions, featuresOnly } from '../../src/features/features-only.ts';
 import type { Value } from '../../src/graph/graph.ts';
+import * as L from '../../src/index.ts';
 import * as models from '../../src/models/index.ts';
 import { createModel } from '../../src/models/registry.ts';
+import { Conv2d } from '../../src/nn/conv.ts';
 import { Flatten } from '../../src/nn/flatten.ts';
 import { Module } from '../../src/nn/module.ts';
+import { MaxPool2d } from '../../src/nn/pooling.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 import { thrown } from '../support/thrown.ts';
@@ -198,6 +202,113 @@ describe('outputStride', () => {
   });
 });
 
+describe('a model of more stages', () => {
+  /** A convolution of stride 2 for each stage. */
+  class Deep extends Module {
+    constructor(pools = false) {
+      super();
+      const self = this as Record<string, unknown>;
+      for (let i = 0; i < 6; i++) self[`l${i}`] = new Conv2d(i === 0 ? 3 : 1, 1, 3, { stride: 2, padding: 1 });
+      if (pools) self.l5 = new MaxPool2d(2);
+      self.l6 = new Conv2d(1, 1, 3, { padding: 1 });
+    }
+    forward(x: Value): Value {
+      let y = x;
+      for (const child of this.children()) y = child.call(y) as Value;
+      return y;
+    }
+  }
+
+  it('is as it was built without outputStride', () => {
+    const model = fillParameters(new Deep());
+    const x = generatedTensor('input', [1, 3, 256, 200]);
+    for (const options of [{}, { outputStride: null }, { outputStride: 64 }]) {
+      const net = featuresOnly(model, options);
+      expect(net.featureInfo.reduction()).toEqual([2, 4, 8, 16, 32, 64]);
+      const [own] = createFeatureExtractor(model, { returnNodes: ['l6'] })
+        .forward(x)
+        .values();
+      const last = net.forward(x).get(5)!;
+      expect(last.shape).toEqual([1, 1, 4, 4]);
+      expect(last.data).toEqual((own as typeof last).data);
+    }
+    expect(featuresOnly(new Deep(true)).featureInfo.reduction()).toEqual([2, 4, 8, 16, 32, 64]);
+    expect(thrown(() => featuresOnly(new Deep(true), { outputStride: 32 }))).toContain('max_pool2d of stride 2');
+    expect(featuresOnly(model, { outputStride: 32 }).featureInfo.reduction()).toEqual([2, 4, 8, 16, 32, 32]);
+  });
+});
+
+describe('what reads neighbours', () => {
+  class Row extends Module {
+    readonly stem = new Conv2d(3, 4, 7, { stride: 4, padding: 3 });
+    readonly a = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly run: (x: Value) => Value;
+    readonly c = new Conv2d(4, 4, 1);
+    readonly head: (x: Value) => Value;
+    constructor(run: (x: Value) => Value, head: (x: Value) => Value = (x) => x) {
+      super();
+      this.run = run;
+      this.head = head;
+    }
+    forward(x: Value): Value {
+      return this.head(this.c.call(this.run(this.b.call(this.a.call(this.stem.call(x))))));
+    }
+  }
+
+  const mixing: readonly (readonly [string, (x: Value) => Value])[] = [
+    ['interpolate', (x) => L.interpolate(x, { scaleFactor: 2 })],
+    ['interpolate', (x) => L.interpolate(x, { size: [x.shape[2]!, x.shape[3]!], mode: 'bilinear' })],
+    ['interpolate', (x) => L.interpolate(x, { scaleFactor: 2, mode: 'bicubic' })],
+    ['adaptive_avg_pool2d', (x) => L.interpolate(x, { scaleFactor: 0.5, mode: 'area' })],
+    ['softmax', (x) => L.softmax(x, 3)],
+    ['log_softmax', (x) => L.logSoftmax(x, -2)],
+    ['max_pool2d', (x) => L.maxPool2d(x, 3, { stride: 1, padding: 1 })],
+    ['avg_pool2d', (x) => L.avgPool2d(x, 3, { stride: 1, padding: 1 })],
+    ['lp_pool2d', (x) => L.lpPool2d(x, 2, 2, { stride: 1 })],
+    ['pad', (x) => L.pad(x, [1, 1, 1, 1])],
+    ['pad', (x) => L.pad(x, [1, -1])],
+    ['slice', (x) => L.slice(x, 2, 1)],
+    ['slice', (x) => L.slice(x, 3, 1, Infinity, 2)],
+    ['cat', (x) => L.cat([x, x], 3)],
+    ['matmul', (x) => L.matmul(x, L.transpose(x, 2, 3))],
+    ['reshape', (x) => L.pixelShuffle(L.cat([x, x, x, x]), 2)],
+    ['reshape', (x) => L.unflatten(L.flatten(x, 2), 2, [x.shape[2]!, x.shape[3]!])],
+  ];
+  it.each(mixing)('by %s (%#) is refused where strides were dilated', (name, run) => {
+    expect(featuresOnly(new Row(run)).featureInfo.channels().length).toBeGreaterThan(1);
+    expect(thrown(() => featuresOnly(new Row(run), { outputStride: 8 }))).toMatch(
+      new RegExp(`UnsupportedError: featuresOnly: expected a model that outputStride 8 can dilate.*, got ${name}.* at`),
+    );
+  });
+
+  it.each(mixing)('by %s (%#) is right after the last stage', (_name, run) => {
+    const model = fillParameters(new Row((x) => x, run));
+    const net = featuresOnly(model, { outputStride: 8, inputShape: [1, 3, 64, 64] });
+    const plain = featuresOnly(fillParameters(new Row((x) => x)), { outputStride: 8 });
+    const x = generatedTensor('input', [1, 3, 64, 64]);
+    expect(net.forward(x).get(2)!.data).toEqual(plain.forward(x).get(2)!.data);
+  });
+
+  it.each<readonly [string, (x: Value) => Value]>([
+    ['softmax of channels', (x) => L.softmax(x, 1)],
+    ['channels side by side', (x) => L.cat([L.slice(x, 1, 2), L.slice(x, 1, 0, 2)], 1)],
+    ['padded channels', (x) => L.slice(L.pad(x, [0, 0, 0, 0, 1, 1]), 1, 1, -1)],
+    ['[N, H, W, C]', (x) => L.permute(L.layerNorm(L.permute(x, [0, 2, 3, 1]), [4]), [0, 3, 1, 2])],
+    ['products of channels', (x) => L.permute(L.relu(L.permute(x, [0, 2, 3, 1])), [0, 3, 1, 2])],
+    ['channel shuffle', (x) => L.channelShuffle(x, 2)],
+    ['local response norm', (x) => L.localResponseNorm(x, 3)],
+  ])('%s gives the pixels, and those between', (_name, run) => {
+    const model = fillParameters(new Row(run));
+    const x = generatedTensor('input', [1, 3, 67, 75]);
+    const [strided, dense] = [featuresOnly(model), featuresOnly(model, { outputStride: 8 })];
+    const last = strided.forward(x).get(2)!;
+    const bound = 1e-5 * last.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const thin = thinned(dense.forward(x).get(2)!, 2);
+    expect(worstDisagreement(thin, last.data, () => bound).ratio).toBeLessThanOrEqual(1);
+  });
+});
+
 describe('what is wrong is refused', () => {
   class Flat extends Module {
     flat = new Flatten();
@@ -216,7 +327,7 @@ describe('what is wrong is refused', () => {
     [of({ reductions: [64] }), 'expected reductions of 2, 4, 8, 16, 32, got 64'],
     [of({ reductions: 8 }), 'reductions: expected an array of whole numbers, got 8'],
     [of({ outIndices: [1], reductions: [8] }), 'expected outIndices or reductions, got both'],
-    [of({ outputStride: 4 }), 'outputStride: expected 8, 16 or 32, got 4'],
+    [of({ outputStride: 4 }), 'outputStride: expected 8, 16, 32 or 64, got 4'],
     [() => featuresOnly('resnet18' as never), 'expected a Module, got "resnet18"'],
     [() => featuresOnly(new Flat()), 'expected a model with layers of [N, C, H, W], got a Flat'],
   ])('%#', (run, message) => {

@@ -23,7 +23,7 @@ export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
   acceptsInEpilogue: ['norm', 'residual', 'activation'],
   parameters: ({ weight, bias }) => [weight, bias],
-  reduction: ({ stride }) => stride[0],
+  rows: ({ stride }, axis) => [stride[axis - 2]],
   // Calls, without a spread: bundlers leave out calls that nothing uses.
   algorithms: [depthwise, rows].concat(TRANSFORMS.map(winograd), splitTaps, indirect),
 

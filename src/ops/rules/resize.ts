@@ -2,12 +2,28 @@
 
 import { ShapeError } from '../../errors.ts';
 import { formatShape, type Shape } from '../../tensor/shape.ts';
+import type { RowsRule } from '../op.ts';
 
 /** To which size: one of the two is given. */
 export interface Resize {
   readonly size: readonly [height: number, width: number] | null;
   readonly scaleFactor: readonly [height: number, width: number] | null;
 }
+
+/**
+ * How many rows of `from` one of `to` stands for: their ratio, or the power of two of which one of them was rounded, as
+ * of an odd size that was halved and comes back.
+ */
+export function factorBetween(from: number, to: number): number {
+  const near = 2 ** Math.round(Math.log2(from / to));
+  const isRounded = from % to && to % from && Math.abs(from - near * to) < Math.max(1, near);
+  return isRounded ? near : from / to;
+}
+
+/** How many rows of an input one row of the output stands for: by the factor that was given, or by sizes. */
+export const resizedBy: RowsRule<Resize> = ({ scaleFactor }, axis, x, { output }) => [
+  scaleFactor ? 1 / (scaleFactor[axis - 2] ?? 1) : factorBetween(x.shape[axis] ?? 1, output.shape[axis] ?? 1),
+];
 
 /** The output's shape. @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or either image has no pixels */
 export function resizedShape(x: Shape, { size, scaleFactor }: Resize): Shape {

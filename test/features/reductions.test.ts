@@ -1,0 +1,201 @@
+/** How many of the input's rows a feature's rows stand for, whatever comes between: by featureInfo and featuresOnly. */
+
+import { describe, expect, it } from 'vitest';
+import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
+import { featuresOnly } from '../../src/features/features-only.ts';
+import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
+import type { Value } from '../../src/graph/graph.ts';
+import * as L from '../../src/index.ts';
+
+const strided = (stride: number, channels = 4, more: object = {}) =>
+  new L.Conv2d(channels, 4, 3, { stride, padding: 1, ...more });
+
+/** A function as a layer. */
+class Fn extends L.Module {
+  readonly run: (x: Value) => Value;
+  constructor(run: (x: Value) => Value) {
+    super();
+    this.run = run;
+  }
+  forward(x: Value): Value {
+    return this.run(x);
+  }
+}
+
+/** A stride of 8, and then a function. */
+class Net extends L.Module {
+  readonly stem = new L.Conv2d(3, 4, 9, { stride: 8, padding: 4 });
+  readonly fn: Fn;
+  readonly up = new L.ConvTranspose2d(4, 4, 3, { stride: 2 });
+  readonly linear = new L.Linear(4, 9);
+  readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
+  constructor(run: (x: Value, net: Net) => Value) {
+    super();
+    this.fn = new Fn((x) => run(x, this));
+  }
+  forward(x: Value): Value {
+    return this.fn.call(this.stem.call(x));
+  }
+}
+
+/** The reductions of all layers of a row. */
+const reductions = (layers: readonly L.Module<any>[], shape: readonly number[]) =>
+  new IntermediateLayerGetter(
+    new L.Sequential(...layers),
+    layers.map((_, i) => [String(i), i] as const),
+    { onWarning: null },
+  )
+    .featureInfo(shape)
+    .map(({ reduction }) => reduction);
+
+describe('padding by itself', () => {
+  const modes = ['zeros', 'reflect', 'replicate', 'circular'] as const;
+  it.each(modes)('of mode %s changes no reduction', (paddingMode) => {
+    const layers = [2, 1, 1, 2, 1, 1, 2, 1, 1, 1, 2, 1, 1].map((stride, i) =>
+      strided(stride, i === 0 ? 3 : 4, { paddingMode }),
+    );
+    const expected = [2, 2, 2, 4, 4, 4, 8, 8, 8, 8, 16, 16, 16];
+    for (const size of [64, 61, 33, 47]) expect(reductions(layers, [1, 3, size, 50])).toEqual(expected);
+    const { featureInfo } = featuresOnly(new L.Sequential(...layers), { inputShape: [1, 3, 64, 64] });
+    expect(featureInfo.getDicts().map(({ module, reduction }) => [module, reduction])).toEqual([
+      ['2', 2],
+      ['5', 4],
+      ['9', 8],
+      ['12', 16],
+    ]);
+  });
+
+  it.each([
+    ['ZeroPad2d', () => new L.ZeroPad2d(1)],
+    ['ReflectionPad2d', () => new L.ReflectionPad2d(1)],
+    ['pad', () => new Fn((x) => L.pad(x, [1, 1, 1, 1]))],
+  ] as const)('by %s changes no reduction', (_name, padding) => {
+    const of = (stride: number, channels = 4) => new L.Conv2d(channels, 4, 3, { stride });
+    const layers = [padding(), of(2, 3), padding(), of(2), padding(), of(1), padding(), of(1), padding(), of(2)];
+    expect(reductions(layers, [1, 3, 32, 32])).toEqual([1, 2, 2, 4, 4, 4, 4, 4, 4, 8]);
+  });
+});
+
+describe('what changes rows', () => {
+  const crop = L.customOp({
+    name: 'crop',
+    inferShape: ([x]) => [x![0]!, x![1]!, x![2]! - 2, x![3]!],
+    compute: ([x]) => new Float32Array(x!.numel() - 2 * x!.shape[0]! * x!.shape[1]! * x!.shape[3]!),
+  });
+  const other = (x: Value, size: number) => L.interpolate(x, { size: [size, 9] });
+  const twice = (x: Value) => L.interpolate(x, { scaleFactor: 2 });
+  // At 1/8 of 97 rows there are 13, and at 1/4 there are 25.
+  it.each<readonly [name: string, run: (x: Value, net: Net) => Value, expected: number]>([
+    ['a crop by padding', (x) => L.pad(x, [0, 0, -2, -1]), 8],
+    ['a slice', (x) => L.slice(x, 2, 1, -2), 8],
+    ['every other row', (x) => L.slice(x, 2, 0, Infinity, 2), 16],
+    ['every other column', (x) => L.slice(x, 3, 0, Infinity, 2), 8],
+    ['chunks', (x) => L.chunk(x, 3, 2)[1]!, 8],
+    ['cat along rows', (x) => L.cat([x, x], 2), 8],
+    ['stack before rows', (x) => L.stack([x, x], 2), 8],
+    ['stack along images', (x) => L.stack([x, x]), 8],
+    ['a factor', twice, 4],
+    ['a factor of 1.5', (x) => L.interpolate(x, { scaleFactor: 1.5, mode: 'bilinear' }), 5],
+    ['bicubic', (x) => L.interpolate(x, { scaleFactor: 2, mode: 'bicubic' }), 4],
+    ['the size of another layer', (x) => other(x, 25), 4],
+    ['the size of a smaller one', (x) => other(x, 7), 16],
+    ['another size', (x) => other(x, 39), 3],
+    ['pixel shuffle', (x) => L.pixelShuffle(x, 2), 4],
+    ['pixel unshuffle', (x) => L.pixelUnshuffle(L.pad(x, [1, 1, 1, 0]), 2), 16],
+    ['a transposed convolution', (x, { up }) => up.call(x), 4],
+    ['[N, H, W, C]', (x) => L.permute(x, [0, 2, 3, 1]), 8],
+    ['[N, H, W, C] and a half', (x) => L.slice(L.permute(x, [0, 2, 3, 1]), 1, 0, Infinity, 2), 16],
+    ['rows and columns exchanged', (x) => L.transpose(x, 2, 3), 8],
+    ['a linear layer', (x, { linear }) => linear.call(L.permute(x, [0, 2, 3, 1])), 8],
+    ['the mean over channels', (x) => L.mean(x, 1), 8],
+    ['the mean over columns', (x) => L.mean(x, 3), 8],
+    ['the mean of all pixels', (x) => L.mean(x, [2, 3]), 8 * 13],
+    ['pooling to one pixel', (x) => new L.AdaptiveAvgPool2d(1).call(x), 8 * 13],
+    ['a flat tensor', (x) => L.flatten(x), 8 * 13],
+    ['tokens and back', (x) => L.unflatten(L.relu(L.flatten(x, 2)), 2, [x.shape[2]!, -1]), 8],
+    [
+      'attention',
+      (x) => {
+        const tokens = L.permute(L.flatten(x, 2), [0, 2, 1]);
+        const few = L.slice(tokens, 1, 0, Infinity, 4);
+        const y = L.matmul(L.softmax(L.matmul(tokens, L.transpose(few, 1, 2)), 2), few);
+        return L.reshape(L.transpose(y, 1, 2), x.shape);
+      },
+      8,
+    ],
+    ['a squeeze', (x) => L.mul(L.sigmoid(L.mean(x, [2, 3], { keepdim: true })) as never, x) as Value, 8],
+    ["a column's parameter", (x, { column }) => L.add(column as never, x) as Value, 8],
+    ['an op of its own that crops', (x) => crop(x), 8],
+    ['windows after an axis more', (x) => L.squeeze(L.unsqueeze(x, 2), 2), 8],
+  ])('%s', (_name, run, expected) => {
+    const shape = [2, 3, 97, 60];
+    const net = createFeatureExtractor(new Net(run), { returnNodes: ['stem', 'fn'], inputShape: shape });
+    expect(net.featureInfo(shape).map(({ reduction }) => reduction)).toEqual([8, expected]);
+  });
+
+  it('convolutions and poolings of rows of numbers', () => {
+    const layers = [
+      new L.Conv1d(3, 4, 3, { stride: 2, padding: 1 }),
+      new L.MaxPool1d(3, { stride: 2, padding: 1 }),
+      new L.Conv1d(4, 4, 3, { stride: 2, padding: 1 }),
+      new L.Conv1d(4, 4, 3, { padding: 1 }),
+      new L.ConvTranspose1d(4, 4, 3, { stride: 2 }),
+    ];
+    for (const length of [64, 97, 33, 21]) expect(reductions(layers, [1, 3, length])).toEqual([2, 4, 8, 8, 4]);
+  });
+
+  it('any of them one after the other, at any size', () => {
+    let state = 7;
+    const below = (n: number) => {
+      state = (state * 48271) % 2147483647;
+      return state % n;
+    };
+    const conv =
+      (stride: number, kernel = 3) =>
+      () =>
+        new L.Conv2d(4, 4, kernel, { stride, padding: 1 });
+    const fn = (run: (x: Value) => Value) => () => new Fn(run);
+    const kinds: readonly (readonly [factor: number, layer: () => L.Module<any>])[] = [
+      [2, conv(2)],
+      [3, conv(3)],
+      [1, conv(1)],
+      [1, () => new L.Conv2d(4, 4, 3)],
+      [1, () => new L.Conv2d(4, 4, 3, { padding: 1, paddingMode: 'replicate' })],
+      [2, () => new L.MaxPool2d(3, { stride: 2, padding: 1, ceilMode: true })],
+      [1, () => new L.ReplicationPad2d(2)],
+      [1 / 2, () => new L.Upsample({ scaleFactor: 2 })],
+      [1 / 2, () => new L.ConvTranspose2d(4, 4, 4, { stride: 2, padding: 1 })],
+      [1, fn((x) => L.relu(x))],
+      [1, fn((x) => L.add(x, L.relu(x)))],
+      [1, fn((x) => L.slice(x, 2, 0, -1))],
+      [2, fn((x) => L.slice(x, 2, 0, Infinity, 2))],
+      [1, fn((x) => L.permute(L.relu(L.permute(x, [0, 2, 3, 1])), [0, 3, 1, 2]))],
+      [1, fn((x) => L.softmax(x, 3))],
+      [1, fn((x) => L.mul(x, L.mean(x, [2, 3], { keepdim: true })) as Value)],
+      [1, fn((x) => L.channelShuffle(x, 2))],
+      [1, fn((x) => L.reshape(L.flatten(x, 2), x.shape))],
+      [2, fn((x) => L.slice(L.pixelUnshuffle(L.pad(x, [x.shape[3]! % 2, 0, x.shape[2]! % 2, 0]), 2), 1, 0, 4))],
+      [1 / 2, fn((x) => L.pixelShuffle(L.cat([x, x, x, x]), 2))],
+      [1, fn((x) => L.cat([L.slice(x, 1, 0, 2), L.slice(x, 1, 2)]))],
+      [1, () => new L.GroupNorm(2, 4)],
+    ];
+    for (let i = 0; i < 300; i++) {
+      const chosen = Array.from({ length: 1 + below(8) }, () => kinds[below(kinds.length)]!);
+      const shape = [1 + below(2), 4, 120 + below(150), 120 + below(150)];
+      let product = 1;
+      const expected = chosen.map(([factor]) => {
+        product *= factor;
+        return Math.max(1, product);
+      });
+      // Halves round either way, and maps get small.
+      if (!expected.every((reduction) => Number.isInteger(reduction) && reduction < 40)) continue;
+      expect(
+        reductions(
+          chosen.map(([, layer]) => layer()),
+          shape,
+        ),
+        `${i}: ${shape}; ${chosen.map((kind) => kinds.indexOf(kind))}`,
+      ).toEqual(expected);
+    }
+  });
+});
