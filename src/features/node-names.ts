@@ -21,7 +21,7 @@ export interface NamedModule {
 /** A node of a model: what a leaf module or a function returned. */
 export interface NamedNode {
   readonly name: string;
-  readonly output: unknown;
+  output: unknown;
   /** The path of the module, or of the function, that gave it: the name without a number that tells it from others. */
   readonly path: string;
   /** Its place in the order in which nodes and modules returned. */
@@ -70,14 +70,16 @@ export class NodeNames implements Watch {
     this.#outer?.enter?.(module, inputs);
   }
 
-  complete(module: NamedModule, output: unknown): void {
+  complete(module: NamedModule, output: unknown): unknown {
     const path = this.#paths.get(module);
     const isNode = this.#running.findIndex((one) => this.#isLeaf(one)) === this.#running.length - 1;
-    const name = path && isNode ? this.#add(path, output) : null;
+    const node = path && isNode ? this.#add(path, output) : null;
     if (path && !isNode && !this.modules.has(path)) {
       this.modules.set(path, { name: path, output, path, at: this.#returned++ });
     }
-    if (!this.#isHidden(name)) this.#outer?.complete?.(module, output);
+    const own = (this.#isHidden(node) ? null : this.#outer?.complete?.(module, output)) ?? output;
+    if (node) node.output = own;
+    return own;
   }
 
   exit(module: NamedModule): void {
@@ -97,8 +99,8 @@ export class NodeNames implements Watch {
   }
 
   /** Whether a node isn't told to who names those of an outer model. Others watch all that runs. */
-  #isHidden(name: string | null): boolean {
-    return name !== null && this.#outer instanceof NodeNames && !this.#isShown(name);
+  #isHidden(node: NamedNode | null): boolean {
+    return node !== null && this.#outer instanceof NodeNames && !this.#isShown(node.name);
   }
 
   /** The model itself is none, nor a module that isn't below it and so has no path to be named by. */
@@ -106,8 +108,7 @@ export class NodeNames implements Watch {
     return Boolean(this.#paths.get(module) && module.isLeaf?.());
   }
 
-  /** Adds a node, and returns its name. */
-  #add(qualifiedName: string, output: unknown): string {
+  #add(qualifiedName: string, output: unknown): NamedNode {
     // torchvision takes a number at a name's end for a suffix, so a leaf `conv_2` is `conv`.
     const base = /^(.+)_\d+$/.exec(qualifiedName)?.[1] ?? qualifiedName;
     const last = this.#suffixes.get(base);
@@ -116,7 +117,8 @@ export class NodeNames implements Watch {
     // A leaf `conv_1_1` is the node `conv_1`, and so takes a name from `conv`'s.
     const [, shorter, suffix] = /^(.+)_(\d+)$/.exec(name) ?? [];
     if (shorter) this.#suffixes.set(shorter, Math.max(this.#suffixes.get(shorter) ?? 0, Number(suffix)));
-    this.nodes.push({ name, output, path: qualifiedName, at: this.#returned++ });
-    return name;
+    const node = { name, output, path: qualifiedName, at: this.#returned++ };
+    this.nodes.push(node);
+    return node;
   }
 }

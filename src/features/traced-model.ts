@@ -1,11 +1,12 @@
 /** Traces of a model by itself, to find its nodes before there is an input. */
 
 import { describe, ShapeError, ValueError } from '../errors.ts';
-import { Graph } from '../graph/graph.ts';
+import { Graph, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
+import type { Op } from '../ops/op.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { checkShape, formatShape, type Shape } from '../tensor/shape.ts';
-import { NodeNames } from './node-names.ts';
+import { type NamedModule, NodeNames } from './node-names.ts';
 
 /** The shape of an input, or those of several, in an array; undefined where none are given. */
 export function shapesOf(given: Shape | readonly Shape[] | undefined): readonly Shape[] | undefined {
@@ -36,6 +37,21 @@ export function formatInputs(shapes: readonly Shape[]): string {
   return all.length === 1 ? `an input of ${all[0]}` : `inputs of ${all.join(' and ')}`;
 }
 
+/** What a layer such as Identity gives here, so that its node is told from the one before it. It isn't computed. */
+const passed: Op<null> = { name: 'passed', inferShape: ([x]) => x!, axis: 'any', algorithms: [] };
+
+/** Names of nodes, of which no two give one value: what others need tells which of them are needed. */
+class TracedNames extends NodeNames {
+  override complete(module: NamedModule, output: unknown): unknown {
+    const others = this.nodes.map((node) => node.output);
+    super.complete(module, output);
+    const node = this.nodes[others.length];
+    if (!node || !(output instanceof Value) || !others.includes(output)) return output;
+    node.output = output.graph.record(passed, [output], null, null);
+    return node.output;
+  }
+}
+
 /** What is known of a model before there is an input. */
 export interface TracedModel {
   readonly graph: Graph;
@@ -62,7 +78,7 @@ export function tracedModel(
   for (let count = inputShapes?.length ?? inputCount; count > 0; count--) {
     const shapes = inputShapes ?? Array.from({ length: count }, () => usual);
     const graph = new Graph(shapes);
-    const names = new NodeNames(model, graph.inputs, null);
+    const names = new TracedNames(model, graph.inputs, null);
     graph.watch = names;
     try {
       model.call(...graph.inputs);

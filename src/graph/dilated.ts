@@ -64,7 +64,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     strided.watch = {
       isQuiet: watch?.isQuiet ?? false,
       enter: (module, inputs) => watch?.enter?.(module, current(inputs)),
-      complete: (module, output) => graph.complete(module, current(output)),
+      complete: (module, output) => void graph.complete(module, current(output)),
       exit: (module) => watch?.exit?.(module),
       apply: (name, output) => watch?.apply?.(name, current(output)),
     };

@@ -59,8 +59,8 @@ export interface Watch {
   readonly isQuiet?: boolean;
   /** A module begins to run. */
   enter?(module: object, inputs: readonly unknown[]): void;
-  /** A module returned. */
-  complete?(module: object, output: unknown): void;
+  /** A module returned. What this returns goes on in the output's place, unless it is undefined. */
+  complete?(module: object, output: unknown): unknown;
   /** A module ends, because it returned or threw. */
   exit?(module: object): void;
   /** A function of that name was applied, and gave a value or several. */
@@ -107,10 +107,11 @@ export class Graph {
     return output;
   }
 
-  /** Remembers what a module returned. */
-  complete(module: object, output: unknown): void {
-    this.completed.push({ module, output, position: this.nodes.length });
-    this.watch?.complete?.(module, output);
+  /** Remembers what a module returned, and returns what goes on in its place. */
+  complete(module: object, output: unknown): unknown {
+    const known = this.watch?.complete?.(module, output) ?? output;
+    this.completed.push({ module, output: known, position: this.nodes.length });
+    return known;
   }
 
   /** What a module returned first while tracing, or undefined where it wasn't called. */

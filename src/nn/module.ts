@@ -105,8 +105,7 @@ export abstract class Module<Out = Value> extends Registered {
         if (!graph?.watch?.isQuiet) {
           for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
         }
-        graph?.complete(this, output);
-        return output;
+        return graph ? (graph.complete(this, output) as Out) : output;
       } finally {
         graph?.watch?.exit?.(this);
       }

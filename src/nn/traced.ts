@@ -42,7 +42,7 @@ function located(
   try {
     look(shapes, {
       enter: (module) => returned.delete(module),
-      complete: (module) => returned.add(module),
+      complete: (module) => void returned.add(module),
       exit(module) {
         if (!returned.has(module)) layer ??= module;
       },

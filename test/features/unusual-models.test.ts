@@ -10,11 +10,14 @@ import { createFeatureExtractor, getGraphNodeNames } from '../../src/features/fe
 import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import type { Value } from '../../src/graph/graph.ts';
+import { StochasticDepth } from '../../src/models/blocks.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import { ModuleList, Sequential } from '../../src/nn/container.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { Dropout } from '../../src/nn/dropout.ts';
 import { add, mul, relu, sub } from '../../src/nn/functional.ts';
 import { Layer } from '../../src/nn/layer.ts';
+import { Identity } from '../../src/nn/linear.ts';
 import { type AnyModule, Module } from '../../src/nn/module.ts';
 import { MaxPool2d } from '../../src/nn/pooling.ts';
 import { Upsample } from '../../src/nn/upsampling.ts';
@@ -493,6 +496,51 @@ describe('an extractor', () => {
     expect(names.slice(9)).toEqual(['m.c1_1', 'e.relu', 'm.c2_1', 'm.block.c_1', 'e.relu_1', 'e.add', 'sub']);
     const features = createFeatureExtractor(new Beside(), { returnNodes: { 'm.relu_1': 'm', e: 'e' } });
     expect(firsts(features.call(square(1)))).toEqual({ m: 310, e: 31 });
+  });
+
+  it('tells layers that return what they get from the nodes before them, in models around it, too', () => {
+    class Inner extends Module {
+      readonly first = new StochasticDepth(0.5, 'row');
+      readonly c = times(2);
+      readonly drop = new Dropout();
+      readonly idle = new Identity();
+      forward(x: Value): Value {
+        const dropped = this.drop.call(this.first.call(x));
+        this.idle.call(this.idle.call(dropped));
+        return this.drop.call(this.drop.call(this.c.call(this.first.call(x))));
+      }
+    }
+    class Middle extends Module {
+      readonly e = createFeatureExtractor(new Inner(), { returnNodes: { drop_1: 'f', drop_2: 'g' } });
+      readonly last = new Identity();
+      forward(x: Value): Value {
+        const features = this.e.call(x);
+        this.last.call(features.get('g')!);
+        return relu(this.last.call(features.get('f')!));
+      }
+    }
+    class Outer extends Module {
+      readonly o = createFeatureExtractor(new Middle(), { returnNodes: ['last_1'] });
+      forward(x: Value): Value {
+        return mul(this.o.call(x).get('last_1')!, 10);
+      }
+    }
+    expect(getGraphNodeNames(new Inner())).toEqual([
+      ...['x', 'first', 'drop', 'idle', 'idle_1', 'first_1', 'c', 'drop_1', 'drop_2'],
+    ]);
+    // As torchvision prints them.
+    const middle = ['x', 'e.first', 'e.c', 'e.drop', 'e.drop_1', 'last', 'last_1', 'relu'];
+    expect(getGraphNodeNames(new Middle())).toEqual(middle);
+    expect(getGraphNodeNames(new Outer())).toEqual(['x', 'o.e.first', 'o.e.c', 'o.e.drop', 'o.last', 'mul']);
+    const returnNodes = ['e.first', 'e.drop', 'e.drop_1'];
+    expect(firsts(createFeatureExtractor(new Middle(), { returnNodes }).call(square(5)))).toEqual({
+      ...{ 'e.first': 5, 'e.drop': 10, 'e.drop_1': 10 },
+    });
+    expect(firsts(createFeatureExtractor(new Outer(), { returnNodes: ['o.e.drop', 'mul'] }).call(square(5)))).toEqual({
+      ...{ 'o.e.drop': 10, mul: 100 },
+    });
+    const children = [...new Middle().e.namedChildren()].map(([name]) => name);
+    expect(children).toEqual(['first', 'c', 'drop']);
   });
 
   it('keeps the children that hold what it needs, and orders modules inside of leaves with the nodes', () => {
