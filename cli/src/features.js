@@ -21,16 +21,17 @@ import { CommandError } from './failures.js';
 export function featuresOf(model, layers, input) {
   const getter = getterOf(model, layers);
   const deviations = (getter ?? getterOf(model, modulesOf(model, layers)))?.deviations(input) ?? [];
-  const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : [];
+  // An input that the getter can't take is the extractor's to refuse: it knows which sizes the model's own forward takes.
+  const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : null;
   // A getter keeps the whole child that holds a layer.
   const areChildren = [...layers.keys()].every((path) => !path.includes('.'));
-  if (getter && areChildren && deviations.length === 0 && several.length === 0) return { tapped: getter, warnings: [] };
+  if (getter && areChildren && several?.length === 0) return { tapped: getter, warnings: [] };
   const warnings = deviations.map(
     ({ module, reason }) =>
       `"${module}": the value is the model's own; with children in a row, as torchvision's IntermediateLayerGetter runs ` +
       `them, it ${reason}`,
   );
-  const lasts = several.map(
+  const lasts = (several ?? []).map(
     (module) => `"${module}": it gives several tensors; the value is the last one computed in it`,
   );
   return { tapped: extractorOf(model, layers), warnings: [...warnings, ...lasts] };
@@ -48,7 +49,7 @@ function modulesOf(model, layers) {
 }
 
 /**
- * The layers of a getter that give several tensors each; none for an input that doesn't fit, which the run tells of.
+ * The layers of a getter that give several tensors each; null for an input that doesn't fit.
  *
  * @param {IntermediateLayerGetter<string>} getter
  * @param {readonly number[]} input shape of the input
@@ -58,7 +59,7 @@ function layersOfSeveral(getter, input) {
     const features = getter.call(new Graph([input]).inputs[0]);
     return [...getter.returnLayers].flatMap(([module, name]) => (features.get(name) instanceof Value ? [] : module));
   } catch (error) {
-    if (error instanceof LayertapError) return [];
+    if (error instanceof LayertapError) return null;
     throw error;
   }
 }
@@ -86,7 +87,9 @@ function extractorOf(model, layers) {
     return createFeatureExtractor(model, { returnNodes: layers });
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    throw new CommandError(error.message.replace(/^createFeatureExtractor: node: /, '--layers: '));
+    const message = error.message.replace(/^createFeatureExtractor: node: /, '--layers: ');
+    // No option of the command line has this name.
+    throw new CommandError(message.replace(': where it does for others, give their shapes as inputShape', ''));
   }
 }
 

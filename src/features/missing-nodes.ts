@@ -5,6 +5,11 @@ import type { AnyModule } from '../nn/module.ts';
 import { levelAbove } from './taps.ts';
 import { formatInputs, type TracedModel } from './traced-model.ts';
 
+/** What a model tells of a module that its forward never runs in eval mode. */
+interface TrainOnly {
+  isTrainOnly?(): boolean;
+}
+
 /**
  * The error for nodes that aren't there: in torchvision's words first, then with the nodes of the deepest level that
  * is, and with the way out for paths that are no nodes.
@@ -17,10 +22,19 @@ export function missingNodes(model: AnyModule, trace: TracedModel, missing: read
   const hints = renamed.map(({ path, name }) => `; the node of ${describe(path)} is ${describe(name)}`);
   const paths = new Set([...model.namedModules()].map(([path]) => path));
   const idle = missing.filter((path) => paths.has(path) && !renamed.some((node) => node.path === path));
-  if (idle.length > 0) {
+  const isTrainOnly = (path: string) =>
+    [...model.namedModules()].some(
+      ([head, module]) => (module as TrainOnly).isTrainOnly?.() && `${path}.`.startsWith(`${head}.`),
+    );
+  const trained = idle.filter(isTrainOnly);
+  if (trained.length > 0) {
+    hints.push(`; ${listed(trained)} runs in train mode alone, and layertap runs all modules in eval mode`);
+  }
+  const others = idle.filter((path) => !trained.includes(path));
+  if (others.length > 0) {
     const inputs = formatInputs(graph.inputs.map(({ shape }) => shape));
     const wayOut = 'where it does for others, give their shapes as inputShape';
-    hints.push(`; ${listed(idle)} doesn't run in eval mode for ${inputs}: ${wayOut}`);
+    hints.push(`; ${listed(others)} doesn't run in eval mode for ${inputs}: ${wayOut}`);
   }
   return new ValueError(
     `createFeatureExtractor: node: ${listed(missing)} is not present in model; ` +

@@ -9,7 +9,7 @@ import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { BasicConv2d, transformInput } from './basic-conv2d.ts';
-import { WithAux } from './with-aux.ts';
+import { TrainingHead, WithAux } from './with-aux.ts';
 
 /** Options of {@link googlenet}, with torchvision's defaults for a model without weights. */
 export interface GoogLeNetOptions {
@@ -65,8 +65,8 @@ export class Inception extends Module {
   }
 }
 
-/** A classifier that training hangs into the midst of the network. @see torchvision.models.googlenet.InceptionAux */
-const GoogLeNetAux = class InceptionAux extends Module {
+/** @see torchvision.models.googlenet.InceptionAux */
+const GoogLeNetAux = class InceptionAux extends TrainingHead {
   conv: BasicConv2d;
   fc1: Linear;
   fc2: Linear;

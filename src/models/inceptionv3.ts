@@ -8,7 +8,7 @@ import { Module } from '../nn/module.ts';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { BasicConv2d, transformInput } from './basic-conv2d.ts';
-import { WithAux } from './with-aux.ts';
+import { TrainingHead, WithAux } from './with-aux.ts';
 
 /** Options of {@link inception_v3}, with torchvision's defaults for a model without weights. */
 export interface Inception3Options {
@@ -190,8 +190,8 @@ export class InceptionE extends Module {
   }
 }
 
-/** A classifier that training hangs into the midst of the network. @see torchvision.models.inception.InceptionAux */
-const Inception3Aux = class InceptionAux extends Module {
+/** @see torchvision.models.inception.InceptionAux */
+const Inception3Aux = class InceptionAux extends TrainingHead {
   conv0: BasicConv2d;
   conv1: BasicConv2d;
   fc: Linear;

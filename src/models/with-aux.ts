@@ -7,6 +7,14 @@ import { Module } from '../nn/module.ts';
 import type { StateDictLike } from '../nn/state-dict.ts';
 import type { TensorStream } from '../tensor/tensor-stream.ts';
 
+/** A classifier that training hangs into the midst of a network, and that doesn't run in eval mode. */
+export abstract class TrainingHead extends Module {
+  /** @internal */
+  isTrainOnly(): boolean {
+    return true;
+  }
+}
+
 /** A model whose auxiliary heads an option decides about. */
 export abstract class WithAux<Out = Value> extends Module<Out> {
   /** The first head's name, and the option. */

@@ -206,5 +206,16 @@ describe('help', () => {
     const { status, stderr } = folder.run('inspect', '--model', 'googlenet', '--layers', 'aux1=a');
     expect(status).toBe(1);
     expect(stderr).toMatch(/^layertap: --layers: "aux1" is not present in model; its nodes are /);
+    expect(stderr).toMatch(/; "aux1" runs in train mode alone, and layertap runs all modules in eval mode\n$/);
+  });
+
+  it('says which size works, where children in a row work with none', () => {
+    const { status, stderr } = folder.run('inspect', '--model', 'inception_v3', '--layers', 'Mixed_7c', '--size', '40');
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      'layertap: FeatureExtractor: Mixed_6a.branch3x3.conv: conv2d: expected an input of at least 3x3 pixels with ' +
+        'padding (kernel 3x3, dilation 1x1), got 2x2 from x [1, 288, 2, 2]; the smallest input that works is ' +
+        '[1, 3, 75, 75]\n',
+    );
   });
 });

@@ -1013,9 +1013,23 @@ describe('bad input', () => {
   });
 
   it('says that a head runs in train mode alone', () => {
-    const model = createModel('googlenet', { auxLogits: true });
-    expect(thrown(() => createFeatureExtractor(model, { returnNodes: ['aux1'] }))).toContain(
-      '"aux1" doesn\'t run in eval mode for an input of [1, 3, 224, 224]',
+    class Around extends Module {
+      readonly net = createModel('inception_v3');
+      readonly idle = new ReLU();
+      forward(image: Value): Value {
+        return this.net.call(image) as Value;
+      }
+    }
+    const attempt = (model: AnyModule, ...returnNodes: readonly string[]) =>
+      thrown(() => createFeatureExtractor(model, { returnNodes }));
+    const reason = 'runs in train mode alone, and layertap runs all modules in eval mode';
+    expect(attempt(createModel('googlenet'), 'aux1', 'aux2.fc1')).toMatch(
+      new RegExp(`"inception5b"; "aux1", "aux2.fc1" ${reason}$`),
+    );
+    expect(attempt(new Around(), 'net.AuxLogits', 'idle')).toMatch(
+      new RegExp(
+        `; "net.AuxLogits" ${reason}; "idle" doesn't run in eval mode for an input of .1, 3, 224, 224.: where`,
+      ),
     );
   });
 
