@@ -13,6 +13,7 @@ import { featuresOnly } from '../../src/features/features-only.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { Conv2dNormActivation } from '../../src/models/blocks.ts';
+import { FeaturePyramidNetwork } from '../../src/models/fpn.ts';
 import { resnetFpnBackbone } from '../../src/models/fpn-backbones.ts';
 import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
@@ -37,6 +38,7 @@ import {
   relu,
   sigmoid,
   slice,
+  split,
   sub,
 } from '../../src/nn/functional.ts';
 import { Identity, Linear } from '../../src/nn/linear.ts';
@@ -269,6 +271,53 @@ describe("the model's own forward", () => {
     const features = createFeatureExtractor(new Halves(), { returnNodes: ['chunk', 'getitem_1'] }).forward(image);
     expect(features.get('getitem_1')!.shape).toEqual([1, 2, 2, 3]);
     expect((features.get('chunk') as unknown as Tensor[])[1]).toEqual(features.get('getitem_1'));
+  });
+
+  it('of a piece is numbered by its place among the pieces, not by when it is taken', () => {
+    class Pieces extends Module {
+      constructor(readonly cut: (image: Value) => Value[]) {
+        super();
+      }
+
+      forward(image: Value): Value {
+        const pieces = this.cut(image);
+        const second = pieces[1]!;
+        return cat([second, pieces[0]!, pieces[1]!]);
+      }
+    }
+    for (const cut of [(image: Value) => chunk(image, 3, 1), (image: Value) => split(image, 1, 1)]) {
+      const image = tensor([0, 1, 2], [1, 3, 1, 1]);
+      const names = ['getitem', 'getitem_1', 'getitem_2'];
+      const features = createFeatureExtractor(new Pieces(cut), { returnNodes: names, inputShape: [1, 3, 1, 1] });
+      // torchvision gives 1, 0, 1.
+      expect(Array.from(features.forward(image).values(), ({ data }) => data[0])).toEqual([0, 1, 2]);
+    }
+  });
+
+  it('of a layer of several tensors needs what is needed of these', () => {
+    class Levels extends Module {
+      readonly a = new Conv2d(1, 1, 1, { bias: false });
+      readonly b = new Conv2d(1, 1, 1, { bias: false });
+      readonly fpn = new FeaturePyramidNetwork([1, 1], 1);
+      forward(image: Value): Value {
+        const levels = new Map([
+          ['0', this.a.call(image)],
+          ['1', this.b.call(image)],
+        ]);
+        return relu(this.fpn.call(levels).get('1')!);
+      }
+    }
+    class Around extends Module {
+      readonly e = createFeatureExtractor(new Levels(), { returnNodes: ['relu'] });
+      forward(image: Value): Value {
+        return sigmoid(this.e.call(image).get('relu')!);
+      }
+    }
+    expect(getGraphNodeNames(new Levels())).toEqual(['x', 'a', 'b', 'fpn', 'relu']);
+    // torchvision has e.a, and its state, as well; and names what is taken of the levels: getitem.
+    expect(getGraphNodeNames(new Around())).toEqual(['x', 'e.b', 'e.fpn', 'e.relu', 'sigmoid']);
+    const weights = [...new Around().stateShapes().keys()].filter((key) => key.endsWith('weight'));
+    expect(weights).toEqual(['e.b.weight', 'e.fpn.inner_blocks.1.0.weight', 'e.fpn.layer_blocks.1.0.weight']);
   });
 
   it('that is several tensors has no report, and says which nodes they are', () => {
