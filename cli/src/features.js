@@ -21,7 +21,7 @@ import { CommandError } from './failures.js';
 export function featuresOf(model, layers, input) {
   const getter = getterOf(model, layers);
   const deviations = (getter ?? getterOf(model, modulesOf(model, layers)))?.deviations(input) ?? [];
-  // An input that the getter can't take is the extractor's to refuse: it knows which sizes the model's own forward takes.
+  // An input that the getter can't take is the extractor's to refuse: it knows which sizes the model's forward takes.
   const several = getter && deviations.length === 0 ? layersOfSeveral(getter, input) : null;
   // A getter keeps the whole child that holds a layer.
   const areChildren = [...layers.keys()].every((path) => !path.includes('.'));

@@ -3,7 +3,6 @@
 import { describe, ShapeError, ValueError } from '../errors.ts';
 import { Graph, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
-import type { Op } from '../ops/op.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { checkShape, formatShape, type Shape } from '../tensor/shape.ts';
 import { type NamedModule, NodeNames } from './node-names.ts';
@@ -38,7 +37,7 @@ export function formatInputs(shapes: readonly Shape[]): string {
 }
 
 /** What a layer such as Identity gives here, so that its node is told from the one before it. It isn't computed. */
-const passed: Op<null> = { name: 'passed', inferShape: ([x]) => x!, axis: 'any', algorithms: [] };
+const passed = { name: 'passed', inferShape: ([x]: readonly Shape[]) => x!, axis: 'any', algorithms: [] } as const;
 
 /** Names of nodes, of which no two give one value: what others need tells which of them are needed. */
 class TracedNames extends NodeNames {
