@@ -290,8 +290,8 @@ export class FeatureExtractor<Name extends FeatureName = FeatureName> extends Mo
     try {
       this.#run((value) => this.#model.call(value, ...others), x!);
     } catch (error) {
-      // What follows the last node may need a larger input, or can't be dilated, and isn't computed. `needs` knows which
-      // one is the last.
+      // What follows the last node may need a larger input, or can't be dilated, and isn't computed. `needs` knows
+      // which one is the last.
       isWhole = false;
       const isLeftOut = error instanceof ShapeError || error instanceof UnsupportedError;
       if (!isLeftOut) throw needs.inputCountError(inputs, error);

@@ -199,7 +199,7 @@ export class IntermediateLayerGetter<
       return (value || !failure) && `isn't run by the model's forward${failure ? `: ${failure.message}` : ''}`;
     };
     // A container that has no forward has no other values.
-    const isContainer = failure instanceof UnsupportedError && models.completed.length === 0;
+    const isContainer = failure instanceof UnsupportedError && !models.completed[0];
     this.#deviations = (isContainer ? [] : [...this.returnLayers]).flatMap(([module, name]) => {
       const layer = this.#layerOf(module) ?? this;
       const [value, modelsValue] = [own.outputOf(layer), models.outputOf(layer)];

@@ -125,13 +125,11 @@ export class Graph {
   }
 }
 
-/** What is recorded into now: a module may be given values in a form in which none are looked for. */
-let recording: Graph | undefined;
-
-/** The graph that is recorded into now; undefined outside of {@link recordingInto}. */
-export function graphNow(): Graph | undefined {
-  return recording;
-}
+/**
+ * What is recorded into now: a module may be given values in a form in which none are looked for. Undefined outside of
+ * {@link recordingInto}.
+ */
+export let recording: Graph | undefined;
 
 /** What `run` returns, which records into the graph. */
 export function recordingInto<T>(graph: Graph | undefined, run: () => T): T {

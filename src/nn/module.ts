@@ -4,7 +4,7 @@
  */
 
 import { cut, describe, KeyError, listed, StateDictError, ValueError } from '../errors.ts';
-import { type Graph, graphNow, recordingInto, type Value } from '../graph/graph.ts';
+import { type Graph, recording, recordingInto, type Value } from '../graph/graph.ts';
 import { callable, flag, withDefaults } from '../options.ts';
 import { type CompileOptions, checkedOptions } from '../plan/compile-options.ts';
 import type { Compiled } from '../plan/compiled.ts';
@@ -97,7 +97,7 @@ export abstract class Module<Out = Value> extends Registered {
     if (inputs.length > 0 && inputs.every((x) => x instanceof Tensor)) {
       return this.execution().run(inputs);
     }
-    const graph = graphOf(inputs) ?? graphNow();
+    const graph = graphOf(inputs) ?? recording;
     return recordingInto(graph, () => {
       graph?.watch?.enter?.(this, inputs);
       try {
