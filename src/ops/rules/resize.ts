@@ -2,7 +2,11 @@
 
 import { ShapeError } from '../../errors.ts';
 import { formatShape, type Shape } from '../../tensor/shape.ts';
-import type { RowsRule } from '../op.ts';
+
+/** What has a shape. */
+interface Shaped {
+  readonly shape: Shape;
+}
 
 /** To which size: one of the two is given. */
 export interface Resize {
@@ -21,9 +25,10 @@ export function factorBetween(from: number, to: number): number {
 }
 
 /** How many rows of an input one row of the output stands for: by the factor that was given, or by sizes. */
-export const resizedBy: RowsRule<Resize> = ({ scaleFactor }, axis, x, { output }) => [
-  scaleFactor ? 1 / (scaleFactor[axis - 2] ?? 1) : factorBetween(x.shape[axis] ?? 1, output.shape[axis] ?? 1),
-];
+export function resizedBy({ scaleFactor }: Resize, axis: number, x: Shaped, { output }: { readonly output: Shaped }) {
+  if (scaleFactor) return [1 / (scaleFactor[axis - 2] ?? 1)] as const;
+  return [factorBetween(x.shape[axis] ?? 1, output.shape[axis] ?? 1)] as const;
+}
 
 /** The output's shape. @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or either image has no pixels */
 export function resizedShape(x: Shape, { size, scaleFactor }: Resize): Shape {
