@@ -48,7 +48,7 @@ export interface StoragePlace {
 export interface PthFile extends PthReading {
   readonly object: unknown;
   /** Whether elements are so. */
-  readonly isBigEndian?: boolean;
+  readonly isBigEndian?: boolean | undefined;
   /** Where storages lie, by their keys. */
   readonly places: ReadonlyMap<string, StoragePlace>;
 }
@@ -124,21 +124,22 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
     zipContent(entry, await bytesOf(describe(entry.name), entry, entry.bytes));
 
   const name = [...entries.keys()].find((one) => PICKLE.test(one));
-  check(name !== undefined, 'a zip entry data.pkl', `${entries.size} others`);
+  check(name, 'a zip entry data.pkl', `${entries.size} others`);
   const pickle = await contentOf(entries.get(name)!);
   const unpickled = unpickle(pickle, 0, describe(name), new TorchNames());
   if (!unpickled) throw unfinished(describe(name), pickle);
   const folder = name.slice(0, -'data.pkl'.length);
+  const data = `${folder}data/`;
   const order = entries.get(`${folder}byteorder`);
   const places = new Map<string, StoragePlace>();
   for (const [path, entry] of entries) {
-    if (!path.startsWith(`${folder}data/`)) continue;
+    if (!path.startsWith(data)) continue;
     const content = (bytes: Uint8Array) => zipContent(entry, bytes);
     // PyTorch has contents begin at multiples of 64 bytes.
     const place = { ...entry, lead: entry.begin % 8, content };
-    places.set(path.slice(folder.length + 'data/'.length), place);
+    places.set(path.slice(data.length), place);
   }
-  const isBigEndian = order !== undefined && textOf(await contentOf(order)) === 'big';
+  const isBigEndian = order && textOf(await contentOf(order)) === 'big';
   return { ...reading, object: unpickled.value, isBigEndian, places };
 }
 
