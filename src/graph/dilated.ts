@@ -80,8 +80,13 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
   ): { readonly output: Value; readonly kept: number } {
     const { op, attrs } = node;
     if (op === conv2d) {
-      const changed = densified(attrs as Conv2dAttrs, dense[0]!, grid);
-      return { output: graph.record(conv2d, dense, changed.attrs, null), kept: changed.dilation };
+      const { attrs: changed, dilation: kept } = densified(attrs as Conv2dAttrs, dense[0]!, grid);
+      const output = graph.record(conv2d, dense, changed, null);
+      // Rows at the end that the stride left out would be read by what follows.
+      const isEven = [2, 3].every((axis) => Math.ceil(output.shape[axis]! / kept) === node.output.shape[axis]);
+      if (!isEven)
+        throw undilatable(`a convolution of ${changed.weight.shape.slice(2).join('x')} that leaves rows out`, grid);
+      return { output, kept };
     }
     checkPixels(node, dense, grid);
     try {
@@ -107,11 +112,10 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const [height, width] = rest.weight.shape.slice(2) as [number, number];
     let { top, left, bottom, right } = padding;
     [top, left, bottom, right] = [top * by, left * by, bottom * by, right * by];
-    // A patch that has no padding gets some, the larger half after it, as timm's does.
+    // A patch that has no padding gets some behind it, so that its first pixel stays the first, as that of branches.
     if (isDropped && height === stride && width === stride && !(top || left || bottom || right)) {
-      const total = by * (stride - 1);
-      [top, left] = [Math.floor(total / 2), Math.floor(total / 2)];
-      [bottom, right] = [total - top, total - left];
+      bottom = by * (stride - 1);
+      right = bottom;
     }
     const changed: Conv2dAttrs = {
       ...rest,

@@ -176,11 +176,37 @@ describe('outputStride', () => {
     ['mobilenet_v3_large', [9, 9, 9]],
     ['efficientnet_b0', [9, 9, 9]],
     ['regnet_y_400mf', [9, 9, 9]],
-    ['convnext_tiny', [8, 8, 8]],
   ] as const)('8 keeps the sizes of %s', (name, heights) => {
     const net = featuresOnly(createModel(name), { outIndices: [-3, -2, -1], outputStride: 8 });
     expect(net.featureInfo.reduction()).toEqual([8, 8, 8]);
     expect(net.featureInfo(x.shape).map(({ shape }) => shape[2])).toEqual(heights);
+  });
+
+  /** A 3×3 convolution of stride 2, and a patch of 2×2 beside it. */
+  class Shortcut extends Module {
+    readonly conv = new Conv2d(3, 3, 3, { stride: 2, padding: 1 });
+    readonly patch = new Conv2d(3, 3, 2, { stride: 2 });
+    forward(v: Value): Value {
+      return L.add(this.conv.call(v), this.patch.call(v));
+    }
+  }
+
+  it('gives the pixels of patches and of branches beside them, and refuses those that leave rows out', () => {
+    const names = Array.from({ length: 4 }, (_, i) => [`layer${i + 1}`, new Shortcut()] as const);
+    for (const model of [new L.Sequential(names), createModel('convnext_tiny')]) {
+      fillParameters(model);
+      const even = generatedTensor('input', [1, 3, 96, 64]);
+      const strided = [...featuresOnly(model).forward(even).values()].at(-1)!;
+      const dilated = featuresOnly(model, { outputStride: 8 });
+      const dense = [...dilated.forward(even).values()].at(-1)!;
+      expect(dense.shape.slice(2)).toEqual([12, 8]);
+      const bound = 1e-4 * strided.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const thin = thinned(dense, 96 / 8 / strided.shape[2]!);
+      expect(worstDisagreement(thin, strided.data, () => bound).ratio).toBeLessThanOrEqual(1);
+    }
+    const convnext = featuresOnly(createModel('convnext_tiny'), { outputStride: 8 });
+    const message = 'got a convolution of 2x2 that leaves rows out at reduction 8';
+    expect(thrown(() => convnext.featureInfo([1, 3, 112, 64]))).toContain(message);
   });
 
   it('leaves the model as it is', () => {
