@@ -7,6 +7,7 @@ import { describe, listed, UnsupportedError, ValueError } from '../errors.ts';
 import { Graph, Value } from '../graph/graph.ts';
 import { ModuleDict } from '../nn/container.ts';
 import type { AsyncOptions } from '../nn/execution.ts';
+import { levelAbove } from '../nn/load-state-dict.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { graphOf } from '../nn/output.ts';
 import { callable, withDefaults } from '../options.ts';
@@ -19,7 +20,6 @@ import {
   type FeatureName,
   type ForwardOptions,
   layersOf,
-  levelAbove,
   type ReturnLayers,
   Taps,
   type Traced,

@@ -1,8 +1,8 @@
 /** What is said of nodes that a model doesn't have. */
 
 import { byNearness, describe, listed, ValueError } from '../errors.ts';
+import { levelAbove } from '../nn/load-state-dict.ts';
 import type { AnyModule } from '../nn/module.ts';
-import { levelAbove } from './taps.ts';
 import { formatInputs, type TracedModel } from './traced-model.ts';
 
 /** What a model tells of a module that its forward never runs in eval mode. */

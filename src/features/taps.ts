@@ -159,14 +159,6 @@ export class Taps<Name extends FeatureName> {
   }
 }
 
-/** The longest path above one that is there; '' is the model's own. */
-export function levelAbove(path: string, isThere: (level: string) => boolean): string {
-  let level = path;
-  do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
-  while (level !== '' && !isThere(level));
-  return level;
-}
-
 /**
  * Layers and the names of their features.
  *

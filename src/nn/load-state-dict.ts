@@ -146,9 +146,10 @@ export function matchStateDict(
     if (strict) for (const key of droppedKeys) dropped.push(join(path, key));
   }
   const isDropped = (key: string) => dropped.some((one) => (one.endsWith('.') ? key.startsWith(one) : key === one));
+  const placeOf = (key: string) => order.get(levelAbove(key, (level) => order.has(level)))!;
   const unexpectedKeys = [...given.keys()]
     .filter((key) => !used.has(key) && !ignored.has(key) && !isDropped(String(key)))
-    .sort((a, b) => order.get(ownerOf(a, order))! - order.get(ownerOf(b, order))!);
+    .sort((a, b) => placeOf(a) - placeOf(b));
   const problems = mismatches.slice(0, MOST_PROBLEMS);
   if (mismatches.length > MOST_PROBLEMS) problems.push(`and ${mismatches.length - MOST_PROBLEMS} more like these.`);
   if (strict && unexpectedKeys.length > 0)
@@ -273,12 +274,12 @@ async function collect(
   return kept;
 }
 
-/** The longest of the paths that a key is below; '' is one of them. */
-function ownerOf(key: string, paths: ReadonlyMap<string, unknown>): string {
-  let path = key;
-  do path = path.slice(0, Math.max(0, path.lastIndexOf('.')));
-  while (!paths.has(path));
-  return path;
+/** The longest path above one that is there; '' is the model's own. */
+export function levelAbove(path: string, isThere: (level: string) => boolean): string {
+  let level = path;
+  do level = level.slice(0, Math.max(0, level.lastIndexOf('.')));
+  while (level !== '' && !isThere(level));
+  return level;
 }
 
 /** PyTorch's way of joining a path. */
