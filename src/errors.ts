@@ -113,7 +113,7 @@ export function describe(what: unknown): string {
   try {
     if (Array.isArray(what)) return enclosed(what.length, what.slice(0, MOST_ITEMS).map(describeItem), '[]');
     if (ArrayBuffer.isView(what)) {
-      const name = Object.prototype.toString.call(what).slice(8, -1);
+      const name = kindOf(what);
       if (isDetached(what.buffer)) return `a detached ${name}`;
       return `${named(name)} of ${(what as { readonly length?: number }).length ?? what.byteLength}`;
     }
@@ -128,6 +128,11 @@ export function describe(what: unknown): string {
   } catch {
     return 'an object';
   }
+}
+
+/** What an object says that it is, in any realm. */
+export function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 function named(name: string): string {

@@ -3,7 +3,7 @@
  * realms.
  */
 
-import { describe, NetworkError, ValueError } from '../errors.ts';
+import { describe, kindOf, NetworkError, ValueError } from '../errors.ts';
 import {
   type ByteSource,
   blobSource,
@@ -16,7 +16,7 @@ import {
 } from './byte-source.ts';
 import { HttpOrigin, type HttpSettings } from './http-origin.ts';
 import { shown } from './secrets.ts';
-import { isBinary, kindOf, toBytes, wayToBytes } from './to-bytes.ts';
+import { isBinary, toBytes, wayToBytes } from './to-bytes.ts';
 
 /** What holds a file's bytes. */
 export type FileSource =

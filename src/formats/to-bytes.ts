@@ -1,6 +1,6 @@
 /** Bytes as callers have them, and what to say of what isn't bytes. */
 
-import { describe, ValueError } from '../errors.ts';
+import { describe, kindOf, ValueError } from '../errors.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /**
@@ -27,11 +27,6 @@ export function toBytes(caller: string, bytes: unknown, opener: string): Uint8Ar
 /** True for arrays of any type and for buffers. */
 export function isBinary(value: unknown): value is ArrayBufferView | ArrayBuffer {
   return ArrayBuffer.isView(value) || ['ArrayBuffer', 'SharedArrayBuffer'].includes(kindOf(value));
-}
-
-/** What an object says that it is, in any realm. */
-export function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 /** How to get at bytes from what was given instead, for messages; empty where nothing comes to mind. */

@@ -18,7 +18,7 @@ import { maxPool2d, referenceMaxPool2d } from '../ops/max-pool2d.ts';
 import { mul, referenceMul } from '../ops/mul.ts';
 import type { Op, Reference } from '../ops/op.ts';
 import { prelu, referencePrelu } from '../ops/prelu.ts';
-import { flatten, referenceReshape, reshape } from '../ops/reshape.ts';
+import { referenceReshape, reshape } from '../ops/reshape.ts';
 import { NO_EPILOGUE, referenceEpilogue } from '../ops/rules/epilogue.ts';
 
 const REFERENCES = new Map<Op<any>, Reference<any>>([
@@ -35,7 +35,6 @@ const REFERENCES = new Map<Op<any>, Reference<any>>([
   [mul, referenceMul],
   [prelu, referencePrelu],
   [relay, ([x]) => x!],
-  [flatten, referenceReshape],
   [reshape, referenceReshape],
 ]);
 

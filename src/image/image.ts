@@ -3,7 +3,7 @@
  * left to the host, and so are colour profiles and EXIF orientation.
  */
 
-import { DtypeError, describe, MemoryError, ShapeError, ValueError } from '../errors.ts';
+import { DtypeError, describe, kindOf, MemoryError, ShapeError, ValueError } from '../errors.ts';
 
 /** Pixels in rows from the top, three bytes (red, green, blue) each: what PIL calls mode RGB. */
 export interface Image {
@@ -125,7 +125,7 @@ function checkPixels(
   height: number,
   channels: number,
 ): Uint8Array {
-  const kind = Object.prototype.toString.call(pixels).slice(8, -1);
+  const kind = kindOf(pixels);
   if (!ArrayBuffer.isView(pixels) || (kind !== 'Uint8Array' && kind !== 'Uint8ClampedArray')) {
     throw new DtypeError(`${name}: expected a Uint8Array or a Uint8ClampedArray, got ${describe(pixels)}`);
   }

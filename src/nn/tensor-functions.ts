@@ -7,7 +7,7 @@ import { cat as catOp } from '../ops/cat.ts';
 import { channelShuffle as channelShuffleOp } from '../ops/channel-shuffle.ts';
 import { mean as meanOp } from '../ops/mean.ts';
 import { permute as permuteOp } from '../ops/permute.ts';
-import { flatten as flattenOp, reshape as reshapeOp } from '../ops/reshape.ts';
+import { reshape as reshapeOp } from '../ops/reshape.ts';
 import { slice as sliceOp } from '../ops/slice.ts';
 import { flag, whole, withDefaults } from '../options.ts';
 import { formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
@@ -50,7 +50,7 @@ export function flatten(x: Value, startDim = 1, endDim = -1): Value {
   const [first, last] = [toDim('flatten', startDim, shape.length), toDim('flatten', endDim, shape.length)];
   if (first > last) throw new ValueError('flatten() has invalid args: start_dim cannot come after end_dim');
   const sizes = [...shape.slice(0, first), numel(shape.slice(first, last + 1)), ...shape.slice(last + 1)];
-  return record(flattenOp, [x], { shape: sizes }, 'flatten');
+  return record(reshapeOp, [x], { shape: sizes }, 'flatten');
 }
 
 /** One axis as several, of whose sizes one may be −1. */

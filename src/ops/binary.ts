@@ -55,7 +55,7 @@ function binary(name: string, of: (a: number, b: number) => number): Op<null> {
     inferShape: ([a, b]) => broadcast(name, a!, b!),
     // A row that is repeated tells nothing.
     rows(_attrs, axis, { shape: x }, { output: { shape: y } }) {
-      const to = axis + y.length - x.length;
+      const to = axis < 0 ? axis : axis + y.length - x.length;
       return [Number((x[axis] ?? 1) === (y[to] ?? 1)), to];
     },
     reference,

@@ -75,9 +75,13 @@ export const matmul: Op<null> = {
   axis: 'each',
   relay,
   inferShape: ([a, b]) => matricesOf(a!, b!).shape,
-  // Rows are those of the first matrix.
   mixedAxes: (_attrs, x) => [x.length - 1],
-  rows: (_attrs, _axis, x, { inputs }) => (x === inputs[0] ? [] : [0]),
+  // Rows are those of the first matrix, unless it is one for all of the second ones. Over what it is summed, no row is.
+  rows: (_attrs, axis, x, { inputs: [a] }) => {
+    const rank = x.shape.length;
+    if (x === a) return axis === rank - 1 ? [x.shape[axis], -1] : [];
+    return a!.shape.length < rank ? [] : [0];
+  },
   macs: ([a, b]) => {
     const { rows, inner, columns, batch } = matricesOf(a!, b!);
     return numel(batch) * rows * inner * columns;

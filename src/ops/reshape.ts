@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { relay, throughPlanes } from './lowering/relay.ts';
-import type { Op, Reference, RowsRule } from './op.ts';
+import type { Op, Reference } from './op.ts';
 import { folded, usualAxis } from './rules/axes.ts';
 
 /** Attributes of {@link reshape}. */
@@ -13,48 +13,39 @@ export interface ReshapeAttrs {
   readonly shape: Shape;
 }
 
-function reshapeOp(rows?: RowsRule<ReshapeAttrs>): Op<ReshapeAttrs> {
-  return {
-    name: 'reshape',
-    relay,
-    rows,
+/** @see torch.reshape */
+export const reshape: Op<ReshapeAttrs> = {
+  name: 'reshape',
+  relay,
 
-    inferShape([x], { shape }) {
-      if (numel(shape) !== numel(x!)) {
-        throw new ShapeError(
-          `shape '${formatShape(shape)}' is invalid for input of size ${numel(x!)}; reshape: got x ${formatShape(x!)}`,
-        );
-      }
-      return shape;
-    },
+  /**
+   * Rows are on the axis before which there are as many elements as before the input's. Where there is none, they are
+   * parts of another axis, and what is left is one row.
+   */
+  rows({ shape }, axis, x) {
+    const [outer, size] = folded({ shape: x.shape, axis });
+    const to = shape.findIndex((n, i) => size > 1 && n > 1 && folded({ shape, axis: i })[0] === outer);
+    return [size / (shape[to] ?? 1), to];
+  },
 
-    view(x, shape) {
-      const usual = usualAxis(shape);
-      const own = String(folded(x));
-      const axis = [usual, ...shape.keys()].find((axis) => String(folded({ shape, axis })) === own);
-      return { axis: axis ?? usual, channel: axis === undefined ? null : 0 };
-    },
+  inferShape([x], { shape }) {
+    if (numel(shape) !== numel(x!)) {
+      throw new ShapeError(
+        `shape '${formatShape(shape)}' is invalid for input of size ${numel(x!)}; reshape: got x ${formatShape(x!)}`,
+      );
+    }
+    return shape;
+  },
 
-    algorithms: throughPlanes,
-  };
-}
+  view(x, shape) {
+    const usual = usualAxis(shape);
+    const own = String(folded(x));
+    const axis = [usual, ...shape.keys()].find((axis) => String(folded({ shape, axis })) === own);
+    return { axis: axis ?? usual, channel: axis === undefined ? null : 0 };
+  },
 
-/** For the last axes as one: rows keep their place, or are no more. Who flattens alone ships no rule for them. */
-export const flatten = reshapeOp();
-
-/**
- * Rows are on the axis before which there are as many elements as before the input's, or more; axes of size 1 may come
- * between. Behind all axes there is one row.
- *
- * @see torch.reshape
- */
-export const reshape = reshapeOp(({ shape }, axis, x) => {
-  const size = x.shape[axis] ?? 1;
-  let outer = numel(x.shape.slice(0, axis));
-  let to = 0;
-  while (outer > 1 || (outer === 1 && shape[to] === 1 && size > 1)) outer /= shape[to++]!;
-  return [size / (shape[to] ?? 1), to];
-});
+  algorithms: throughPlanes,
+};
 
 /** {@link reshape} by plain loops. */
 export const referenceReshape: Reference<ReshapeAttrs> = ([x], { shape }) => new Tensor(x!.data, shape);

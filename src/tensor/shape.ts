@@ -22,14 +22,12 @@ export function checkInputShape(name: string, shape: Shape): void {
 
 /** The product of all sizes: 1 for a scalar's `[]`. */
 export function numel(shape: Shape): number {
-  let n = 1;
-  for (let axis = 0; axis < shape.length; axis++) n *= shape[axis]!;
-  return n;
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** True where both shapes have the same rank and sizes. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
+  return String(a) === String(b);
 }
 
 /** `[2, 3, 97, 131]`, for messages. */

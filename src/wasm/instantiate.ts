@@ -3,7 +3,7 @@
  * are not: each compiled model gets its own.
  */
 
-import { MemoryError, ValueError } from '../errors.ts';
+import { describe, MemoryError, ValueError } from '../errors.ts';
 import type { Binary } from './binary.ts';
 import { type Kernels, VERSION } from './kernels.gen.ts';
 import { isRunnable, kernelsOf, moduleOf } from './modules.ts';
@@ -73,7 +73,7 @@ function binaryOf(module: WebAssembly.Module): Binary {
     // Not instanceof: a module that the host made in another realm fails that, and works.
     sections = WebAssembly.Module.customSections(module, 'layertap');
   } catch {
-    throw new ValueError(`${expected}, got ${Object.prototype.toString.call(module)}`);
+    throw new ValueError(`${expected}, got ${describe(module)}`);
   }
   const label = sections.length > 0 ? new TextDecoder().decode(sections[0]) : null;
   if (label === `${VERSION} simd`) return 'simd';

@@ -29,6 +29,7 @@ class Net extends L.Module {
   readonly up = new L.ConvTranspose2d(4, 4, 3, { stride: 2 });
   readonly linear = new L.Linear(4, 9);
   readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
+  readonly few = new L.Parameter([2, 13], { fill: 1 });
   constructor(run: (x: Value, net: Net) => Value) {
     super();
     this.fn = new Fn((x) => run(x, this));
@@ -111,7 +112,17 @@ describe('what changes rows', () => {
     ['the mean over columns', (x) => L.mean(x, 3), 8],
     ['the mean of all pixels', (x) => L.mean(x, [2, 3]), 8 * 13],
     ['pooling to one pixel', (x) => new L.AdaptiveAvgPool2d(1).call(x), 8 * 13],
+    ['the mean of rows, which leaves their axis out', (x) => L.mean(x, 2), 8 * 13],
+    ['the mean of rows and what follows', (x) => L.unsqueeze(L.relu(L.mean(x, 2)), 2), 8 * 13],
     ['a flat tensor', (x) => L.flatten(x), 8 * 13],
+    ['images and channels as one axis', (x) => L.flatten(x, 0, 1), 8],
+    ['every other row of images and channels', (x) => L.slice(L.flatten(x, 0, 1), 1, 0, Infinity, 2), 16],
+    ['channels and rows as one axis', (x) => L.flatten(x, 1, 2), 8 * 13],
+    ['images, channels and rows as one axis', (x) => L.flatten(x, 0, 2), 8 * 13],
+    ['all as one axis', (x) => L.flatten(x, 0), 8 * 13],
+    ['channels as heads, and rows with them', (x) => L.reshape(x, [2, 2, 2 * 13, -1]), 8 * 13],
+    ['images as channels', (x) => L.reshape(x, [1, 8, 13, -1]), 8],
+    ['an axis more for images', (x) => L.reshape(x, [1, 2, 1, 4, 13, -1]), 8],
     ['tokens and back', (x) => L.unflatten(L.relu(L.flatten(x, 2)), 2, [x.shape[2]!, -1]), 8],
     [
       'attention',
@@ -123,6 +134,9 @@ describe('what changes rows', () => {
       },
       8,
     ],
+    ['tokens with tokens', (x) => L.matmul(L.flatten(x, 2), L.transpose(L.flatten(x, 2), 1, 2)), 8 * 13],
+    ['a matrix that makes few rows of many', (x, { few }) => L.matmul(few as never, x), (8 * 13) / 2],
+    ['one row on other axes', (x) => L.add(L.unsqueeze(L.flatten(x), 0), 1) as Value, 8 * 13],
     ['a squeeze', (x) => L.mul(L.sigmoid(L.mean(x, [2, 3], { keepdim: true })) as never, x) as Value, 8],
     ["a column's parameter", (x, { column }) => L.add(column as never, x) as Value, 8],
     ['an op of its own that crops', (x) => crop(x), 8],

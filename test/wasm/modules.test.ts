@@ -65,8 +65,8 @@ describe('setModule', () => {
   const expected = `setModule: expected the module of layertap ${version}'s kernels.wasm or kernels.relaxed.wasm`;
 
   it('refuses what is not a module', () => {
-    const given = bytesOf('dist/kernels.wasm') as unknown as WebAssembly.Module;
-    expect(() => fresh.setModule(given)).toThrow(`${expected}, got [object Uint8Array]`);
+    const given = bytesOf('dist/kernels.wasm') as Uint8Array;
+    expect(() => fresh.setModule(given)).toThrow(`${expected}, got a Uint8Array of ${given.length}`);
   });
 
   it('refuses a module of something else', () => {
