@@ -157,6 +157,7 @@ async function readHeader(
 
 const SAFETENSORS: TensorFormat<TensorInfo> = {
   name: 'safetensors',
+  endsFile: true,
   checkReadable,
   decode: decodeSafetensorsTensor,
 };

@@ -17,6 +17,8 @@ import { type Piece, PieceReader } from './piece-reader.ts';
 export interface TensorFormat<Info extends ByteRange, Value = Tensor> {
   /** For messages. */
   readonly name: string;
+  /** Whether a file ends with the last of its tensors, all of which the reader knows. */
+  readonly endsFile?: boolean;
   /** @throws {@link FormatError} where layertap has no such dtype */
   checkReadable?(name: string, info: Info): void;
   /** What these bytes stand for. */
@@ -116,7 +118,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
             `got the file's end at byte ${begin + bytes.filled}`,
         );
       }
-      if (wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
+      if (format.endsFile && wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
     } catch (error) {
       throw inFile(this.#origin.name, error);
     } finally {

@@ -17,7 +17,7 @@ import {
   tensor,
 } from '../../src/index.ts';
 import { numel } from '../../src/tensor/shape.ts';
-import { servedBytes, servedPieces, serveFile } from '../support/file-server.ts';
+import { type Asked, servedBytes, servedPieces, serveFile } from '../support/file-server.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { rejection } from '../support/thrown.ts';
 import { type Entry, zipOf, zipParts } from '../support/zip.ts';
@@ -174,6 +174,38 @@ it('reads no storage that nobody wants', async () => {
     const before = server.served();
     await opened.load(['f32']);
     expect(server.served() - before).toBeLessThan(400);
+  }
+});
+
+it.each([
+  ['zip', pthZip],
+  ['legacy', pthLegacy],
+])('gives a part of a file whose size is not known before, in the %s layout', async (_, write) => {
+  const numbers = generatedTensor('part', [3 * 2 ** 15]).data;
+  const names = ['weight', 'bias', 'momentum'];
+  const part = (i: number) => new Uint8Array(numbers.buffer, i * 2 ** 17, 2 ** 17);
+  const written = new Map(names.map((name, i) => [name, { dtype: 'float32', shape: [2 ** 15], bytes: part(i) }]));
+  const bytes = Buffer.concat(write(written));
+  const fault = ({ response }: Asked) => {
+    response.writeHead(200);
+    // An answer that is sent in two parts has no content-length.
+    response.write(bytes.subarray(0, 9));
+    response.end(bytes.subarray(9));
+    return true;
+  };
+  await using server = await serveFile(servedBytes(bytes), { fault });
+  const sources = [() => new Blob([bytes]).stream(), () => new Response(bytes), () => server.url];
+  for (const source of sources) {
+    for (const wanted of [names.slice(0, 1), names.slice(1, 2), names.slice(0, 2), names]) {
+      const opened = await openWeights(source());
+      const loaded = await opened.load(wanted);
+      expect([...loaded.keys()]).toEqual(wanted);
+      for (const [name, { data }] of loaded) {
+        expect(
+          Buffer.compare(Buffer.from(data.buffer, data.byteOffset, data.byteLength), written.get(name)!.bytes),
+        ).toBe(0);
+      }
+    }
   }
 });
 
