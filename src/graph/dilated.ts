@@ -48,8 +48,10 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
       for (; done < strided.nodes.length; done++) {
         const node = strided.nodes[done]!;
         const dilation = node.inputs.reduce((most, input) => Math.max(most, dilations.get(input)!), 1);
-        const [reduction, axis] = reductions.get(node.inputs[0]) ?? [1, 2];
         reductionsOf({ inputs: [], nodes: [node], taps: [] }, reductions);
+        const densest = node.inputs.filter((input) => dilations.get(input) === dilation);
+        // Parameters have no rows.
+        const [reduction, axis] = densest.map((input) => reductions.get(input)!).find(([of]) => of > 0) ?? [1, 2];
         const dense = node.inputs.map((input) => values.get(input)!);
         const grid = { reduction: Math.round(reduction / dilation), axis, dilation };
         const { output, kept } = recorded(graph, node, dense, grid);
@@ -79,17 +81,18 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     grid: Grid,
   ): { readonly output: Value; readonly kept: number } {
     const { op, attrs } = node;
-    if (op === conv2d) {
-      const { attrs: changed, dilation: kept } = densified(attrs as Conv2dAttrs, dense[0]!, grid);
-      const output = graph.record(conv2d, dense, changed, null);
-      // Rows at the end that the stride left out would be read by what follows.
-      const isEven = [2, 3].every((axis) => Math.ceil(output.shape[axis]! / kept) === node.output.shape[axis]);
-      if (!isEven)
-        throw undilatable(`a convolution of ${changed.weight.shape.slice(2).join('x')} that leaves rows out`, grid);
-      return { output, kept };
-    }
-    checkPixels(node, dense, grid);
     try {
+      if (op === conv2d) {
+        const { attrs: changed, dilation: kept } = densified(attrs as Conv2dAttrs, dense[0]!, grid);
+        const output = graph.record(conv2d, dense, changed, null);
+        // Rows at the end that the stride left out would be read by what follows.
+        const isEven = [2, 3].every((axis) => Math.ceil(output.shape[axis]! / kept) === node.output.shape[axis]);
+        if (!isEven) {
+          throw undilatable(`a convolution of ${changed.weight.shape.slice(2).join('x')} that leaves rows out`, grid);
+        }
+        return { output, kept };
+      }
+      checkPixels(node, dense, grid);
       const output = graph.record(op, dense, attrs, null);
       return { output, kept: keptDilation(node, dense, output, grid) };
     } catch (error) {
@@ -149,6 +152,13 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
   function keptDilation(node: Node, dense: readonly Value[], { shape }: Value, grid: Grid): number {
     if (grid.dilation === 1) return 1;
     const more = numel(shape) / numel(node.output.shape);
+    // One row or column for all of another input is several where that is denser, each for a part of it.
+    const isRepeated = ({ shape: own }: Value, i: number) =>
+      own.some((size, axis) => {
+        const repeated = node.output.shape.at(axis - own.length)!;
+        return size === 1 && repeated > 1 && dense[i]!.shape[axis]! > 1;
+      });
+    if (dense.length > 1 && node.inputs.some(isRepeated)) throw undilatable(node.op.name, grid);
     // What pools to several pixels has no place for those between.
     if (more === 1 && (shape.length !== 4 || numel(shape.slice(2)) === 1)) return 1;
     const ratios = dense.map((input, i) => numel(input.shape) / numel(node.inputs[i]!.shape));

@@ -55,8 +55,10 @@ function binary(name: string, of: (a: number, b: number) => number): Op<null> {
     inferShape: ([a, b]) => broadcast(name, a!, b!),
     // A row that is repeated tells nothing.
     rows(_attrs, axis, { shape: x }, { output: { shape: y } }) {
-      const to = axis < 0 ? axis : axis + y.length - x.length;
-      return [Number((x[axis] ?? 1) === (y[to] ?? 1)), to];
+      const to = axis + y.length - x.length;
+      const rows = x[axis] ?? 1;
+      const isRepeated = rows !== (y[to] ?? 1) || (rows === 1 && numel(x) < numel(y));
+      return [Number(!isRepeated), to];
     },
     reference,
     algorithms: byReference(reference),

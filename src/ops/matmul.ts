@@ -76,12 +76,8 @@ export const matmul: Op<null> = {
   relay,
   inferShape: ([a, b]) => matricesOf(a!, b!).shape,
   mixedAxes: (_attrs, x) => [x.length - 1],
-  // Rows are those of the first matrix, unless it is one for all of the second ones. Over what it is summed, no row is.
-  rows: (_attrs, axis, x, { inputs: [a] }) => {
-    const rank = x.shape.length;
-    if (x === a) return axis === rank - 1 ? [x.shape[axis], -1] : [];
-    return a!.shape.length < rank ? [] : [0];
-  },
+  // Rows are those of the first matrix, unless it is one for all of the second ones.
+  rows: (_attrs, _axis, x, { inputs: [a] }) => (x === a || a!.shape.length < x.shape.length ? [] : [0]),
   macs: ([a, b]) => {
     const { rows, inner, columns, batch } = matricesOf(a!, b!);
     return numel(batch) * rows * inner * columns;

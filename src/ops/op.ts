@@ -35,7 +35,7 @@ export interface Op<A> {
    * How many rows of an input one row of the output stands for, and the axis of the output that has the rows. Where
    * absent, the former is their ratio, which a stride isn't: padding comes to it. The latter is the input's.
    *
-   * @param axis the input's axis that has the rows; one that the input doesn't have, such as −1, where it is one row
+   * @param axis the input's axis that has the rows; the one behind all others where no axis has them alone
    * @param x one of the inputs
    * @returns 0 where the rows of x aren't the output's
    */

@@ -36,7 +36,7 @@ const reference: Reference<PermuteAttrs> = ([x], { dims }) => {
 export const permute: Op<PermuteAttrs> = {
   name: 'permute',
   relay,
-  rows: ({ dims }, axis) => [1, dims.indexOf(axis)],
+  rows: ({ dims }, axis) => [1, dims.includes(axis) ? dims.indexOf(axis) : axis],
   inferShape: ([x], { dims }) => dims.map((dim) => x![dim]!),
 
   view(x, shape, { dims }) {

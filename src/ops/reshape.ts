@@ -20,12 +20,15 @@ export const reshape: Op<ReshapeAttrs> = {
 
   /**
    * Rows are on the axis before which there are as many elements as before the input's. Where there is none, they are
-   * parts of another axis, and what is left is one row.
+   * parts of another axis, and stay as many: they are behind all axes then. One row is on an axis of size 1 behind the
+   * channels', where there is one.
    */
   rows({ shape }, axis, x) {
     const [outer, size] = folded({ shape: x.shape, axis });
-    const to = shape.findIndex((n, i) => size > 1 && n > 1 && folded({ shape, axis: i })[0] === outer);
-    return [size / (shape[to] ?? 1), to];
+    const to = shape.findIndex((n, i) =>
+      size > 1 ? n > 1 && folded({ shape, axis: i })[0] === outer : n === 1 && i > 1,
+    );
+    return to < 0 ? [1, shape.length] : [size / shape[to]!, to];
   },
 
   inferShape([x], { shape }) {

@@ -316,6 +316,44 @@ describe('what reads neighbours', () => {
     expect(net.forward(x).get(2)!.data).toEqual(plain.forward(x).get(2)!.data);
   });
 
+  /** A value, and a pixel that a convolution of stride 4 has for all of it. */
+  class Gate extends Module {
+    readonly gate = new Conv2d(4, 4, 4, { stride: 4 });
+    readonly op: typeof L.mul | typeof L.add;
+    constructor(op: typeof L.mul | typeof L.add) {
+      super();
+      this.op = op;
+    }
+    forward(x: Value): Value {
+      return this.op(x, L.sigmoid(this.gate.call(x))) as Value;
+    }
+  }
+
+  it.each([
+    ['mul', L.mul],
+    ['add', L.add],
+  ] as const)('one pixel for all others is refused where %s has several for them', (name, op) => {
+    const layers = [3, 4, 4].map((channels) => new Conv2d(channels, 4, 3, { stride: 2, padding: 1 }));
+    const model = new L.Sequential(...layers, new Gate(op), new Conv2d(4, 4, 3, { stride: 2, padding: 1 }));
+    const options = { outputStride: 8, inputShape: [1, 3, 32, 32] };
+    expect(thrown(() => featuresOnly(model, options))).toContain(`UnsupportedError: featuresOnly:`);
+    expect(thrown(() => featuresOnly(model, options))).toContain(`got ${name} at reduction 8`);
+  });
+
+  it('rows as channels of a convolution are refused', () => {
+    class Rows extends Row {
+      readonly by = new Conv2d(6, 6, 1);
+      constructor() {
+        super((x) => L.transpose(this.by.call(L.transpose(x, 1, 2)), 1, 2));
+      }
+    }
+    const options = { inputShape: [1, 3, 96, 64] };
+    expect(featuresOnly(new Rows(), options).featureInfo.reduction()).toEqual([4, 8, 16]);
+    expect(thrown(() => featuresOnly(new Rows(), { ...options, outputStride: 8 }))).toMatch(
+      /^UnsupportedError: featuresOnly: expected a model that outputStride 8 can dilate.*, got conv2d at reduction 8$/,
+    );
+  });
+
   it.each<readonly [string, (x: Value) => Value]>([
     ['softmax of channels', (x) => L.softmax(x, 1)],
     ['channels side by side', (x) => L.cat([L.slice(x, 1, 2), L.slice(x, 1, 0, 2)], 1)],

@@ -28,6 +28,7 @@ class Net extends L.Module {
   readonly fn: Fn;
   readonly up = new L.ConvTranspose2d(4, 4, 3, { stride: 2 });
   readonly linear = new L.Linear(4, 9);
+  readonly four = new L.Linear(4, 4);
   readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
   readonly few = new L.Parameter([2, 13], { fill: 1 });
   constructor(run: (x: Value, net: Net) => Value) {
@@ -38,6 +39,10 @@ class Net extends L.Module {
     return this.fn.call(this.stem.call(x));
   }
 }
+
+/** Factors of channels, by a linear layer. */
+const gate = ({ four }: Net, x: Value, mean: Value) =>
+  L.reshape(L.sigmoid(four.call(mean)), [...x.shape.slice(0, 2), 1, 1]);
 
 /** The reductions of all layers of a row. */
 const reductions = (layers: readonly L.Module<any>[], shape: readonly number[]) =>
@@ -114,13 +119,15 @@ describe('what changes rows', () => {
     ['pooling to one pixel', (x) => new L.AdaptiveAvgPool2d(1).call(x), 8 * 13],
     ['the mean of rows, which leaves their axis out', (x) => L.mean(x, 2), 8 * 13],
     ['the mean of rows and what follows', (x) => L.unsqueeze(L.relu(L.mean(x, 2)), 2), 8 * 13],
-    ['a flat tensor', (x) => L.flatten(x), 8 * 13],
+    ['a flat tensor', (x) => L.flatten(x), 8],
+    ['a flat tensor after pooling', (x) => L.flatten(new L.AdaptiveAvgPool2d(1).call(x)), 8 * 13],
     ['images and channels as one axis', (x) => L.flatten(x, 0, 1), 8],
     ['every other row of images and channels', (x) => L.slice(L.flatten(x, 0, 1), 1, 0, Infinity, 2), 16],
-    ['channels and rows as one axis', (x) => L.flatten(x, 1, 2), 8 * 13],
-    ['images, channels and rows as one axis', (x) => L.flatten(x, 0, 2), 8 * 13],
-    ['all as one axis', (x) => L.flatten(x, 0), 8 * 13],
-    ['channels as heads, and rows with them', (x) => L.reshape(x, [2, 2, 2 * 13, -1]), 8 * 13],
+    ['channels and rows as one axis', (x) => L.flatten(x, 1, 2), 8],
+    ['channels and rows as one axis, and back', (x) => L.unflatten(L.relu(L.flatten(x, 1, 2)), 1, [4, -1]), 8],
+    ['images, channels and rows as one axis', (x) => L.flatten(x, 0, 2), 8],
+    ['all as one axis', (x) => L.flatten(x, 0), 8],
+    ['channels as heads, and rows with them', (x) => L.reshape(x, [2, 2, 2 * 13, -1]), 8],
     ['images as channels', (x) => L.reshape(x, [1, 8, 13, -1]), 8],
     ['an axis more for images', (x) => L.reshape(x, [1, 2, 1, 4, 13, -1]), 8],
     ['tokens and back', (x) => L.unflatten(L.relu(L.flatten(x, 2)), 2, [x.shape[2]!, -1]), 8],
@@ -134,9 +141,44 @@ describe('what changes rows', () => {
       },
       8,
     ],
-    ['tokens with tokens', (x) => L.matmul(L.flatten(x, 2), L.transpose(L.flatten(x, 2), 1, 2)), 8 * 13],
+    [
+      'attention of channels',
+      (x) => {
+        const rows = L.flatten(x, 2);
+        return L.reshape(L.matmul(L.softmax(L.matmul(rows, L.transpose(rows, 1, 2)), -1), rows), x.shape);
+      },
+      8,
+    ],
+    [
+      'what all pixels have to say of each',
+      (x) => {
+        const rows = L.flatten(x, 2);
+        const weights = L.softmax(L.matmul(L.transpose(rows, 1, 2), rows), -1);
+        return L.add(x, L.reshape(L.matmul(rows, L.transpose(weights, 1, 2)), x.shape));
+      },
+      8,
+    ],
+    [
+      "a class's token before the others",
+      (x) => {
+        const tokens = L.permute(L.flatten(x, 2), [0, 2, 1]);
+        const all = L.cat([L.mean(tokens, 1, { keepdim: true }), tokens], 1);
+        return L.unflatten(L.permute(L.slice(all, 1, 1), [0, 2, 1]), 2, [x.shape[2]!, -1]);
+      },
+      8,
+    ],
+    ['a squeeze without axes', (x, net) => L.mul(x, gate(net, x, L.mean(x, [2, 3]))) as Value, 8],
+    ['a squeeze of a flat value', (x, net) => L.mul(x, gate(net, x, L.mean(L.flatten(x, 2), 2))) as Value, 8],
+    [
+      'what is without its mean',
+      (x) => L.sub(x, L.unsqueeze(L.mean(L.flatten(x, 2), 2, { keepdim: true }), 3)) as Value,
+      8,
+    ],
+    ['what is without the mean of all', (x) => L.sub(x, L.mean(x, [0, 1, 2, 3])) as Value, 8],
+    ['the mean of all before it', (x) => L.mul(L.mean(x, [0, 1, 2, 3]), x) as Value, 8],
+    ['rows without their mean', (x) => L.sub(x, L.unsqueeze(L.mean(x, 2), 2)) as Value, 8],
     ['a matrix that makes few rows of many', (x, { few }) => L.matmul(few as never, x), (8 * 13) / 2],
-    ['one row on other axes', (x) => L.add(L.unsqueeze(L.flatten(x), 0), 1) as Value, 8 * 13],
+    ['one row on other axes', (x) => L.add(L.unsqueeze(L.mean(x, [2, 3]), 0), 1) as Value, 8 * 13],
     ['a squeeze', (x) => L.mul(L.sigmoid(L.mean(x, [2, 3], { keepdim: true })) as never, x) as Value, 8],
     ["a column's parameter", (x, { column }) => L.add(column as never, x) as Value, 8],
     ['an op of its own that crops', (x) => crop(x), 8],
