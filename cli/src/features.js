@@ -94,7 +94,7 @@ function extractorOf(model, layers) {
 }
 
 /**
- * Those of a model's modules that a getter gives the model's own values of.
+ * Those of a model's modules that a getter gives the model's own values of, for inputs of this shape.
  *
  * @param {Module} model
  * @param {readonly string[]} paths
@@ -103,8 +103,17 @@ function extractorOf(model, layers) {
  */
 export function getterLayers(model, paths, input) {
   const getter = getterOf(model, new Map(paths.map((path) => [path, path])));
-  const deviating = new Set(getter?.deviations(input).map(({ module }) => module));
-  return new Set(getter ? paths.filter((path) => !deviating.has(path)) : []);
+  if (!getter) return new Set();
+  const deviating = new Set(getter.deviations(input).map(({ module }) => module));
+  const graph = new Graph([input]);
+  try {
+    getter.call(graph.inputs[0]);
+  } catch {
+    // Which children ran until then is asked below.
+  }
+  // A getter runs the whole child that holds a layer, or gives nothing.
+  const ran = new Set([...model.namedChildren()].flatMap(([name, child]) => (graph.outputOf(child) ? name : [])));
+  return new Set(paths.filter((path) => !deviating.has(path) && ran.has(path.split('.')[0])));
 }
 
 /**

@@ -25,8 +25,9 @@ import { bytesText, countText, shapeText, table } from './print.js';
  * @property {string} name its path
  * @property {string} type
  * @property {boolean} kept
- * @property {boolean} getter whether a getter that is asked for it gives the model's own value
- * @property {readonly number[] | Record<string, readonly number[]> | null} shape null where it is dropped
+ * @property {boolean} getter whether a getter that is asked for it gives the model's own value at this size
+ * @property {readonly number[] | Record<string, readonly number[]> | null} shape null where it is dropped, or
+ *   doesn't run to its end
  * @property {number} parameters
  * @property {number | null} macs multiply-accumulates
  * @property {number | null} bytes of its output as float32
@@ -145,6 +146,8 @@ function traceModules(model, tapped, { input, depth }) {
   const modules = [...model.namedModules()].filter(([path]) => path !== '');
   const removals = modules.map(([path, module]) =>
     module.registerForwardHook((_module, _inputs, output) => {
+      // An extractor traces the model at another size, too, to see what its features need.
+      if (!valuesOf(output).every((value) => value.graph === graph)) return;
       // What a forward does between its modules, such as flattening, multiplies nothing.
       const macs = sum(graph.nodes.slice(begin).map(macsOf));
       begin = graph.nodes.length;
@@ -171,6 +174,8 @@ function traceModules(model, tapped, { input, depth }) {
   return shown.map(([path, module]) => {
     const isKept = kept.has(path.split('.')[0]);
     const shape = isKept ? (ran.get(path)?.shape ?? null) : null;
+    // A module that doesn't run to its end has those of what ran in it.
+    const macs = isKept ? (macsIn.get(path) ?? null) : null;
     return {
       name: path,
       type: module.constructor.name,
@@ -178,10 +183,18 @@ function traceModules(model, tapped, { input, depth }) {
       getter: own.has(path),
       shape,
       parameters: sum([...module.parameters()].map(({ shape: size }) => product(size))),
-      macs: shape && (macsIn.get(path) ?? 0),
+      macs,
       bytes: shape && sum((isShape(shape) ? [shape] : Object.values(shape)).map((size) => product(size) * 4)),
     };
   });
+}
+
+/**
+ * @param {Value | Map<unknown, Value>} output
+ * @returns {readonly Value[]}
+ */
+function valuesOf(output) {
+  return output instanceof Value ? [output] : [...output.values()];
 }
 
 /**

@@ -87,6 +87,24 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
     ]);
   });
 
+  it.each([
+    ['vgg11', '31', 'features.4', 'features.20'],
+    ['squeezenet1_1', '16', 'features.3', 'features.8'],
+  ])('tells no shape of what does not run at its size: %s on %s pixels', (model, size, layer, first) => {
+    const args = ['--layers', `${layer}=a`, '--depth', '2', '--json'];
+    const { children, totals } = JSON.parse(print('inspect', '--model', model, '--size', size, ...args));
+    const at = children.findIndex(({ name }: { name: string }) => name === first);
+    const [features, ...before] = children.slice(0, at);
+    for (const one of before) expect(one.shape.length).toBe(4);
+    for (const one of children.slice(at)) expect(one).toMatchObject({ shape: null, macs: null, bytes: null });
+    expect(features).toMatchObject({ name: 'features', kept: true, shape: null, bytes: null });
+    // Those of the layers that ran.
+    expect(features.macs).toBe(before.reduce((sum: number, one: { macs: number }) => sum + one.macs, 0));
+    expect(totals.kept.macs).toBe(features.macs);
+    // A getter runs `features` to its end, which it doesn't come to.
+    expect(children.filter(({ getter }: { getter: boolean }) => getter)).toEqual([]);
+  });
+
   it('takes dotted paths, and names features after their layers where no name is given', () => {
     const args = ['--layers', 'features.4,features.0.1=bn', '--size', '97x131', '--json'];
     const result = JSON.parse(print('inspect', '--model', 'mobilenet_v3_small', ...args));
