@@ -9,10 +9,14 @@ import type { ByteSource } from './byte-source.ts';
 import { HTTP_DEFAULTS, type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
 import { checkLimit, checkSignal } from './open-options.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
+import { sha256Of } from './sha256.ts';
 
 /** A state of a file. */
 export interface CachedFile {
-  /** Its address, without what may be secret: user, password, query and fragment. */
+  /**
+   * Its address, without what may be secret: without user, password and fragment, and with the SHA-256 of a query in
+   * the query's place.
+   */
   readonly url: string;
   /** What tells one state from another: a commit, an ETag, or when it was changed. */
   readonly identity: string;
@@ -102,7 +106,7 @@ export async function cachedSource(
   };
   const origin = new HttpOrigin(caller, url, { ...http, fetch: observed });
   const { name } = origin;
-  const { origin: host, pathname } = new URL(url, globalThis.location?.href);
+  const address = await addressOf(new URL(url, globalThis.location?.href));
   let file: CachedFile | null = null;
   let byteLength: number | undefined;
   /** What the cache has, if that can be right. */
@@ -138,7 +142,9 @@ export async function cachedSource(
     } catch {}
   };
   const close = () => origin.close();
-  if (options.identity !== null) file = { url: host + pathname, identity: options.identity };
+  const fileOf = (identity: string | null) =>
+    address !== null && identity !== null ? { url: address, identity } : null;
+  file = fileOf(options.identity);
   const known = await cached(0, HEAD_BYTES);
   const head = known ?? (await fetched(0, HEAD_BYTES, signal));
   // From a server without ranges, each part would be read with all before it.
@@ -146,7 +152,7 @@ export async function cachedSource(
     await close();
     return null;
   }
-  if (!file && state !== null) file = { url: host + pathname, identity: state };
+  file ??= fileOf(state);
   if (!known) await keep(0, HEAD_BYTES, head);
   return {
     name,
@@ -161,6 +167,17 @@ export async function cachedSource(
     },
     close,
   };
+}
+
+/**
+ * An address as caches have it, where queries tell files apart; null where a query can't be hashed, since it may be
+ * secret.
+ */
+async function addressOf({ origin, pathname, search }: URL): Promise<string | null> {
+  const address = origin + pathname;
+  if (search === '') return address;
+  const digits = await sha256Of(new TextEncoder().encode(search));
+  return digits === undefined ? null : `${address}?${digits}`;
 }
 
 /** What is needed of the Cache API's `Cache`. */
@@ -196,11 +213,11 @@ export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: n
   if (typeof cache?.match !== 'function' || typeof cache.put !== 'function') {
     throw new ValueError(`rangesInCache: expected a Cache, got ${describe(cache)}; caches.open(name) gives one`);
   }
-  const addressOf = ({ url, identity }: CachedFile, begin: number, end: number) =>
+  const placeOf = ({ url, identity }: CachedFile, begin: number, end: number) =>
     `${OURS}${encodeURIComponent(url)}/${encodeURIComponent(identity)}/${begin}-${end}`;
   return {
     async match(file, begin, end) {
-      const response = await cache.match(addressOf(file, begin, end));
+      const response = await cache.match(placeOf(file, begin, end));
       const byteLength = Number(response?.headers.get('x-file-bytes') ?? Number.NaN);
       return response ? { bytes: new Uint8Array(await response.arrayBuffer()), byteLength } : null;
     },
@@ -208,7 +225,7 @@ export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: n
       if (bytes.length > maxBytes) return;
       // A Cache refuses 206, and a Worker's keeps what says that it may be kept.
       const headers = { 'x-file-bytes': String(byteLength), 'cache-control': 'max-age=31536000' };
-      await cache.put(addressOf(file, begin, end), new Response(bytes.slice(), { headers }));
+      await cache.put(placeOf(file, begin, end), new Response(bytes.slice(), { headers }));
       if (!cache.keys) return;
       const kept = (await cache.keys()).map(({ url }) => url).filter((url) => url.startsWith(OURS));
       const sizes = kept.map((url) => sizeOf(url));

@@ -1,13 +1,13 @@
 /** Files of URLs of which a cache keeps parts: which state a part is of, and where nothing is kept. */
 
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cachedFile, type RangeCache, rangesInCache } from '../../src/hub/index.ts';
-import { openWeights, ValueError } from '../../src/index.ts';
+import { openWeights, saveSafetensors, tensor, ValueError } from '../../src/index.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { openPretrained, pretrained, SqueezeNet1_1_Weights } from '../../src/weights/index.ts';
 import { Weights } from '../../src/weights/weights.ts';
-import { type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
+import { type Asked, type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
 import { fillParameters } from '../support/generator.ts';
 import { pthOf } from '../support/pth.ts';
 import { rejection } from '../support/thrown.ts';
@@ -15,6 +15,10 @@ import { rejection } from '../support/thrown.ts';
 const model = fillParameters(squeezenet1_1());
 const file = pthOf('zip', model.stateDict());
 const NAMES = ['features.0.weight', 'classifier.1.bias'];
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
 
 /** A cache in memory that counts its parts. */
 function memoryCache(): RangeCache & { readonly parts: Map<string, unknown> } {
@@ -47,6 +51,34 @@ describe('cachedFile', () => {
     const cache = memoryCache();
     await (await openWeights((await cachedFile(server.url, { cache }))!)).load(NAMES);
     expect(cache.parts.size).toBe(0);
+  });
+
+  it('keeps files that differ in the query alone apart, without the query itself', async () => {
+    const bytes = [1, 2].map((value) =>
+      saveSafetensors([['w', tensor(new Float32Array(40_000).fill(value), [40_000])]]),
+    );
+    const headers = () => ({ 'last-modified': 'Sat, 28 Nov 2026 10:00:00 GMT' });
+    const fault = ({ range, request, response }: Asked) => {
+      const own = bytes[Number(/id=(\d)/.exec(request.url!)![1])]!;
+      for (const [name, value] of Object.entries(headers())) response.setHeader(name, value);
+      const { begin, end } = { begin: range!.begin, end: Math.min(range!.end, own.length) };
+      response.writeHead(206, { 'content-range': `bytes ${begin}-${end - 1}/${own.length}` });
+      response.end(own.subarray(begin, end));
+      return true;
+    };
+    await using server = await serveFile(servedBytes(bytes[0]!), { fault });
+    const cache = memoryCache();
+    const load = async (query: string) => {
+      const opened = await openWeights((await cachedFile(server.url + query, { cache }))!);
+      return (await opened.load()).get('w')!.data.at(-1);
+    };
+    for (const id of [0, 1, 0, 1]) expect(await load(`?id=${id}&sig=secret`)).toBe(id + 1);
+    expect(server.ranges).toHaveLength(2 * 2 + 2);
+    expect([...cache.parts.keys()].join()).not.toContain('secret');
+    vi.stubGlobal('crypto', {});
+    const kept = cache.parts.size;
+    expect(await load('?id=0')).toBe(1);
+    expect(cache.parts.size).toBe(kept);
   });
 
   it('is null of a server without ranges, whose connection it lets go of', async () => {
