@@ -3,7 +3,7 @@
  * part is kept as a part, under its file's identity: it can't be taken for the file, nor for another state of it.
  */
 
-import { describe, FileChangedError, ValueError } from '../errors.ts';
+import { describe, FileChangedError, kindOf, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { ByteSource } from './byte-source.ts';
 import { HTTP_DEFAULTS, type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
@@ -117,9 +117,11 @@ export async function cachedSource(
       if (!found || !Number.isSafeInteger(found.byteLength) || (byteLength ?? found.byteLength) !== found.byteLength) {
         return null;
       }
-      if (found.bytes.length !== Math.min(end, found.byteLength) - begin) return null;
+      const { bytes } = found;
+      // Of another realm, too.
+      if (kindOf(bytes) !== 'Uint8Array' || bytes.length !== Math.min(end, found.byteLength) - begin) return null;
       byteLength = found.byteLength;
-      return found.bytes;
+      return bytes;
     } catch {
       return null;
     }

@@ -161,6 +161,23 @@ describe('what a cache may do wrong', () => {
     expect(await conv1(server, { cache, revision: COMMIT })).toEqual(expected('first'));
   });
 
+  it.each([
+    ['a text', (length: number) => 'x'.repeat(length)],
+    ['a plain array', (length: number) => new Array(length).fill(0)],
+    ['floats', (length: number) => new Float32Array(length)],
+  ])('one that gives %s for bytes counts as one that has nothing', async (_, bytesOf) => {
+    const server = await serve(first);
+    const length = { 'config.json': JSON.stringify(timmConfig('resnet18')).length, 'model.safetensors': first.length };
+    const cache: RangeCache = {
+      async match({ url }, begin, end) {
+        const byteLength = length[url.split('/').at(-1) as keyof typeof length];
+        return { bytes: bytesOf(Math.min(end, byteLength) - begin), byteLength } as never;
+      },
+      put: async () => {},
+    };
+    expect(await conv1(server, { cache, revision: COMMIT })).toEqual(expected('first'));
+  });
+
   it('a part of a file of another size than the server’s is an error, not a mixture', async () => {
     const server = await serve(first);
     const cache = folderCache(folder);
