@@ -43,6 +43,9 @@ const LOCATOR64 = 0x0706;
 const ENTRY_BYTES = 30;
 const DIRECTORY_ENTRY_BYTES = 46;
 
+/** The most entries. Many small ones take long, and no state dict has as many. */
+const MOST_ENTRIES = 65536;
+
 function isRecord(bytes: Uint8Array, at: number, kind: number): boolean {
   return littleEndian(bytes, at, 4) === 0x4b50 + kind * 65536;
 }
@@ -93,14 +96,15 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     const nameAt = at + DIRECTORY_ENTRY_BYTES;
     const expected = `a zip entry at byte ${directory.begin + at}`;
     check(nameAt <= bytes.length && isRecord(bytes, at, DIRECTORY_ENTRY), expected);
+    check(found.length < MOST_ENTRIES, `at most ${MOST_ENTRIES} zip entries`, 'more');
     // Many calls of littleEndian take longer, until engines have compiled them.
     const view = new DataView(bytes.buffer, bytes.byteOffset + at);
     const short = (place: number) => view.getUint16(place, true);
     const long = (place: number) => view.getUint32(place, true);
     const extraAt = nameAt + short(28);
     const commentAt = extraAt + short(30);
-    const next = commentAt + short(32);
-    check(next <= bytes.length, expected);
+    at = commentAt + short(32);
+    check(at <= bytes.length, expected);
     const name = textOf(bytes.subarray(nameAt, extraAt));
     const method = short(10);
     // In the order of zip64's field.
@@ -112,7 +116,6 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     }
     if (method !== 0) inflatedBytes += size;
     found.push({ name, method, crc: long(16), packedBytes, bytes: size, begin });
-    at = next;
   }
   checkGrowth('inflated bytes', inflatedBytes, directory.begin);
   // Each entry ends where the next one begins.
@@ -134,11 +137,12 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
 function widened(numbers: readonly number[], extra: Uint8Array): readonly number[] {
   for (let at = 0; at + 4 <= extra.length; at += 4 + littleEndian(extra, at + 2, 2)) {
     if (littleEndian(extra, at, 2) !== 1) continue;
-    let end = at + 4;
+    // Numbers of eight bytes, behind four of the field's own.
+    let place = at - 4;
     return numbers.map((number) => {
       if (number !== 0xffffffff) return number;
-      end += 8;
-      return littleEndian(extra, end - 8, 8);
+      place += 8;
+      return littleEndian(extra, place, 8);
     });
   }
   return numbers;
@@ -166,9 +170,7 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
   if (!(end <= bytes.length))
     check(false, `${packedBytes} bytes of ${describe(name)} behind a header at byte ${begin}`);
   const packed = bytes.subarray(contentAt, end);
-  return method === 0
-    ? crcChecked(entry, packed)
-    : inflated(entry, packed).then((content) => crcChecked(entry, content));
+  return method === 0 ? crcChecked(entry, packed) : inflated(entry, packed);
 }
 
 /**
@@ -176,7 +178,8 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
  *
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
-async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
+async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
+  const { name, bytes } = entry;
   const expected = `${bytes} bytes of ${describe(name)} once inflated`;
   const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
   const origin = streamOrigin('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
@@ -185,7 +188,7 @@ async function inflated({ name, bytes }: ZipEntry, packed: Uint8Array): Promise<
   });
   await origin.close();
   check(content.length === bytes, expected, content.length > bytes ? 'more' : content.length);
-  return content;
+  return crcChecked(entry, content);
 }
 
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
