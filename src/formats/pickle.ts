@@ -29,11 +29,18 @@ export interface Names {
 }
 
 /**
- * The most values that a pickle may put on the stack or note, of which a dict counts as eight. A stranger's byte may be
- * a dict, which takes hundreds; a state dict of 300 tensors makes 15,000.
+ * The most values that a pickle may put on the stack, note, or call something with, of which a dict and each key in it
+ * count as eight. A stranger's byte may be a dict, which takes hundreds, or a call with a long list that was noted; a
+ * state dict of 300 tensors makes 25,000.
  */
 const MOST_VALUES = 2 ** 21;
 const DICT_VALUES = 8;
+
+/** A key that is a number counts as so many: engines need long to tell those apart that a stranger has chosen. */
+const NUMBER_VALUES = 128;
+
+/** The longest part of a name, which is looked at wherever the name is used. */
+const NAME_LENGTH = 1000;
 
 const STOP = 0x2e;
 
@@ -55,8 +62,8 @@ export interface Unpickled {
  */
 export function unpickle(bytes: Uint8Array, begin: number, where: string, names: Names): Unpickled | null {
   const stack: unknown[] = [];
-  const memo = new Map<number, unknown>();
-  /** Values that were put on the stack so far. */
+  const memo: unknown[] = [];
+  /** Values so far, beside those that are noted. */
   let made = 0;
   let opcodeAt = 0;
   /** The end of what is read; beyond the bytes where they end before the pickle does. */
@@ -69,11 +76,13 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
    */
   const acts: Readonly<Record<string, (operand: number) => unknown>> = {
     // BINPUT, LONG_BINPUT
-    'q\x01r\x04': (index) => void memo.set(index, top()),
+    'q\x01r\x04'(index) {
+      memo[index] = top();
+    },
     // BINGET, LONG_BINGET
     'h\x01j\x04'(index) {
-      demand(memo.has(index));
-      return memo.get(index);
+      demand(index in memo);
+      return memo[index];
     },
     // BININT, which has a sign, BININT1, BININT2
     'J\x04K\x01M\x02': (number) => number | 0,
@@ -108,14 +117,9 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       return null;
     },
     // GLOBAL
-    c: () => new Global(`${line()}.${line()}`),
+    c: () => named([line(), line()]),
     // STACK_GLOBAL
-    '\x93'() {
-      const name = pops(2);
-      // Of texts alone: what lists of lists are as text takes forever.
-      demand(name.every((part) => typeof part === 'string'));
-      return new Global(name.join('.'));
-    },
+    '\x93': () => named(pops(2)),
     // PROTO
     '\x80\x01': (protocol) => demand(protocol <= 5),
     // FRAME
@@ -133,7 +137,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     // SETITEMS
     u: () => setItems(popMark()),
     // MEMOIZE
-    '\x94': () => void memo.set(memo.size, top()),
+    '\x94': () => void memo.push(top()),
     // STOP
     '.': pop,
   };
@@ -159,9 +163,9 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       if (bytes[opcodeAt] === STOP) return { value, end };
       if (value !== undefined) {
         stack.push(value);
-        made += value instanceof Map ? DICT_VALUES : 1;
+        made += value instanceof Map ? DICT_VALUES * (1 + value.size) : 1;
       }
-      if (made + memo.size > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
+      if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
     }
   }
 
@@ -169,13 +173,20 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   function demand(condition: unknown): asserts condition {
     // What is asked of a number that isn't there is no fault.
     if (condition || !(end <= bytes.length)) return;
-    const expected = `opcodes of protocols 2 to 5 with what they take in ${where} at byte ${opcodeAt}`;
+    const expected = `an opcode of protocols 2 to 5 in ${where} at byte ${opcodeAt}`;
     check(false, expected, `0x${bytes[opcodeAt]!.toString(16)}`);
+  }
+
+  /** A name of texts alone: what lists of lists are as text takes forever. */
+  function named(parts: readonly unknown[]): Global {
+    demand(parts.every((part) => typeof part === 'string' && part.length < NAME_LENGTH));
+    return new Global(parts.join('.'));
   }
 
   function called([callee, args]: readonly unknown[]): unknown {
     if (callee instanceof Opaque) return callee;
     demand(callee instanceof Global && Array.isArray(args));
+    made += args.flat().length;
     return names.call(callee.name, args) ?? new Opaque(callee.name);
   }
 
@@ -190,6 +201,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     const dict = top();
     if (dict instanceof Opaque) return;
     demand(dict instanceof Map && items.length % 2 === 0);
+    made += NUMBER_VALUES * items.filter(Number.isFinite).length;
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
   }
 

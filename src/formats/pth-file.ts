@@ -14,16 +14,7 @@ import { check, malformed } from './pth-fault.ts';
 import { TorchNames } from './pth-objects.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import { textOf } from './utf8.ts';
-import {
-  END_BYTES,
-  ZIP_TAIL_BYTES,
-  type ZipEntry,
-  zipContent,
-  zipContentAt,
-  zipDirectory,
-  zipEntries,
-  zipName,
-} from './zip.ts';
+import { END_BYTES, ZIP_TAIL_BYTES, type ZipEntry, zipContent, zipContentAt, zipDirectory, zipEntries } from './zip.ts';
 
 /** Where a storage lies in a file. */
 export interface StoragePlace {
@@ -143,28 +134,20 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
   return { ...reading, object: unpickled.value, isBigEndian, places };
 }
 
-/** The entry with the pickle. PyTorch writes it first. */
+/** The entry with the pickle. */
 const PICKLE = /^[^/]*\/data\.pkl$/;
 
 /** The error of a zip file without its end: how many bytes there must have been, as far as the pickle tells. */
 async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatError> {
-  const name = zipName(reading.head);
   let least = fileBytes + END_BYTES;
-  let why = '';
   try {
-    if (PICKLE.test(name)) {
-      const pickles = new Pickles(reading, zipContentAt(reading.head));
-      await pickles.next('');
-      const needed = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.wholeBytes, pickles.end);
-      if (needed > fileBytes) {
-        least = needed;
-        why = `, by the storages of ${describe(name)}`;
-      }
-    }
-  } catch {
-    // It is cut, or packed, and tells nothing.
-  }
-  return malformed(`the end is missing: ${fileBytes} of at least ${least} bytes${why}`);
+    // PyTorch writes the pickle first. Another entry, or a packed one, is no pickle, and tells nothing.
+    const pickles = new Pickles(reading, zipContentAt(reading.head));
+    await pickles.next('');
+    const needed = [...pickles.names.storages.values()].reduce((sum, one) => sum + one.wholeBytes, pickles.end);
+    least = Math.max(least, needed);
+  } catch {}
+  return malformed(`the end is missing: ${fileBytes} of at least ${least} bytes`);
 }
 
 /** What torch.save's legacy layout begins with. */

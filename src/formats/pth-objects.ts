@@ -106,14 +106,14 @@ export class TorchNames implements Names {
 
   /** A storage: `('storage', type, key, location, elements)`, and in old files a view of that. */
   persistent(id: unknown): unknown {
-    const [kind, type, key, , count, view] = [id].flat() as unknown[];
+    const [kind, type, key, , count, view] = Array.isArray(id) ? (id as unknown[]) : [];
     // The class of a module, with its source: what is made by it is opaque.
     if (kind === 'module') return type;
     const [, first, size] = (Array.isArray(view) ? view : [0, 0, count]) as unknown[];
     const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
     const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
-    check(isNamed && isWithin, 'persistent ids of storages, each with a type, a key and elements');
-    const [, ctype = ''] = /(\w+)Storage$/.exec(type.name) ?? [];
+    check(isNamed && isWithin, 'storages with a type, a key and elements');
+    const [, ctype = ''] = /\b(\w+)Storage$/.exec(type.name) ?? [];
     // Others are named after their dtype: Bool, BFloat16, and QInt8, whose size tells where the storages behind it are.
     // What an object inherits under a name is no dtype's name.
     const dtype = dtypeNamed(STORAGE_DTYPES[ctype] ?? ctype.toLowerCase());
@@ -132,15 +132,17 @@ export class TorchNames implements Names {
   call(name: string, args: readonly unknown[]): unknown {
     switch (name) {
       case 'collections.OrderedDict':
-      case 'collections.Counter':
       case 'collections.defaultdict':
       case 'builtins.dict':
       case '__builtin__.dict': {
         // They are called with nothing, or with pairs in a list.
         const pairs: readonly unknown[] = args.find(Array.isArray) ?? [];
-        return new Map(pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2));
+        return new Map(
+          pairs.filter((pair): pair is [string, unknown] => Array.isArray(pair) && typeof pair[0] === 'string'),
+        );
       }
       case 'torch.Size':
+      case 'torch.nn.parameter.Parameter':
       case 'torch._utils._rebuild_parameter':
       case 'torch._utils._rebuild_parameter_with_state':
         return args[0];

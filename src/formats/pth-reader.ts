@@ -47,7 +47,7 @@ export function pthTensors(
       if (!(place && place.bytes >= storage.wholeBytes)) {
         check(false, `${storage.wholeBytes} bytes of storage ${describe(storage.key)}`, place?.bytes ?? 'none');
       }
-      tensorBytes += numel(ref.shape) * elements.bytes;
+      if (isBigEndian || !ref.isContiguous) tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);
       known?.refs.push([name, ref]);
       if (known) continue;
@@ -55,7 +55,7 @@ export function pthTensors(
       isPacked ||= place.method !== 0;
       byKey.set(storage.key, { ...place, refs: [[name, ref]] });
     }
-    // Views that overlap are copied where they aren't contiguous.
+    // Views may overlap.
     checkGrowth('bytes of tensors', tensorBytes, storedBytes);
     /** In the order of their bytes, each by the name of a tensor in it. */
     const ordered = [...byKey.values()].sort((a, b) => a.begin - b.begin);

@@ -173,7 +173,7 @@ interface Fields {
  * takes less time than reading it piece by piece.
  */
 const USUAL =
-  /\{"dtype":"\w+","shape":\[([1-9]\d{0,9},?\b)*\],"data_offsets":\[(0|[1-9]\d{0,14}),(0|[1-9]\d{0,14})\]\}/y;
+  /\{"dtype":"\w+","shape":\[([1-9]\d{0,9},?\b){0,9}\],"data_offsets":\[(0|[1-9]\d{0,14}),(0|[1-9]\d{0,14})\]\}/y;
 
 /** Reads one tensor's entry and checks all that can be said without the other tensors. */
 function readInfo(scanner: HeaderScanner, name: string): TensorInfo {

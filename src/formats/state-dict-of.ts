@@ -87,7 +87,8 @@ const MOST_DICTS = 1000;
 /** The keys of the dicts of tensors in a checkpoint, with dots between levels; those above others alone. */
 function stateDictsIn(checkpoint: Dict): string[] {
   const found: string[] = [];
-  const seen = new Set<Dict>([checkpoint]);
+  /** Dicts, and whether there are tensors in them. */
+  const seen = new Map<Dict, boolean>([[checkpoint, false]]);
   let level: [path: string, dict: Dict][] = [['', checkpoint]];
   for (let i = 0; i < MOST_LEVELS && found.length === 0; i++) {
     const next: typeof level = [];
@@ -95,10 +96,12 @@ function stateDictsIn(checkpoint: Dict): string[] {
       for (const [name, value] of dict) {
         if (typeof name !== 'string' || !(value instanceof Map) || seen.size > MOST_DICTS) continue;
         // A dict that holds itself, or that has two names, is one dict: both names of the first level count.
-        if (i > 0 && seen.has(value)) continue;
-        seen.add(value);
-        if (hasTensors(value)) found.push(path + name);
-        else next.push([`${path}${name}.`, value]);
+        const known = seen.get(value);
+        if (i > 0 && known !== undefined) continue;
+        const isFound = known ?? hasTensors(value);
+        seen.set(value, isFound);
+        if (isFound) found.push(path + name);
+        else if (known === undefined) next.push([`${path}${name}.`, value]);
       }
     }
     level = next;

@@ -148,11 +148,6 @@ function widened(numbers: readonly number[], extra: Uint8Array): readonly number
   return numbers;
 }
 
-/** The name that an entry's own header has. */
-export function zipName(bytes: Uint8Array): string {
-  return textOf(bytes.subarray(ENTRY_BYTES, ENTRY_BYTES + littleEndian(bytes, 26, 2)));
-}
-
 /** Where an entry's content begins, by its own header; NaN where there is none. */
 export function zipContentAt(bytes: Uint8Array): number {
   return isRecord(bytes, 0, ENTRY) ? ENTRY_BYTES + littleEndian(bytes, 26, 2) + littleEndian(bytes, 28, 2) : NaN;

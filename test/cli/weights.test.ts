@@ -289,9 +289,7 @@ describe('weights by URL', () => {
     await using server = await serveFile(servedBytes(file.subarray(0, 4_000_000)));
     const { status, stderr } = await folder.runBeside(['convert', server.url, 'f.safetensors']);
     expect(status).toBe(1);
-    expect(stderr).toMatch(
-      /^layertap: http:\S+: pth: the end is missing: 4000000 of at least 49\d{5} bytes, by the storages of "archive\/data\.pkl"\n$/,
-    );
+    expect(stderr).toMatch(/^layertap: http:\S+: pth: the end is missing: 4000000 of at least 49\d{5} bytes\n$/);
   });
 
   const args = [

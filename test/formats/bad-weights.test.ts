@@ -56,7 +56,7 @@ describe('zip files', () => {
     const least = Buffer.from(long).indexOf('PK', begin) + 400;
     for (const length of [least - 100, least - 1, Buffer.from(long).indexOf('a/data/0') + 8]) {
       expect(await problem(long.subarray(0, length))).toBe(
-        `the end is missing: ${length} of at least ${least} bytes, by the storages of "a/data.pkl"`,
+        `the end is missing: ${length} of at least ${Math.max(least, length + 22)} bytes`,
       );
     }
     // In the directory, in the pickle, and before it.
@@ -75,7 +75,7 @@ describe('zip files', () => {
     const pickleEnd = whole.indexOf('PK', 4);
     expect(pickleEnd).toBeGreaterThan(64 * 2 ** 10);
     const cut = whole.subarray(0, 500_000);
-    const message = `the end is missing: 500000 of at least ${pickleEnd + 600 * 1024} bytes, by the storages of`;
+    const message = `the end is missing: 500000 of at least ${pickleEnd + 600 * 1024} bytes`;
     await using server = await serveFile(servedBytes(cut));
     await using plain = await serveFile(servedBytes(cut), { ranges: false });
     for (const [source, file] of [
@@ -84,7 +84,7 @@ describe('zip files', () => {
       [server.url, `${server.url}: `],
       [plain.url, `${plain.url}: `],
     ] as const) {
-      expect(await rejection(() => openWeights(source))).toBe(`FormatError: ${file}pth: ${message} "archive/data.pkl"`);
+      expect(await rejection(() => openWeights(source))).toBe(`FormatError: ${file}pth: ${message}`);
     }
   });
 
@@ -240,7 +240,7 @@ describe.each([
   ['legacy', legacyWith],
 ])('pickles in the %s layout', (layout, fileWith) => {
   const where = layout === 'zip' ? / in "archive\/data\.pkl" at byte \d+/ : / in the object at byte \d+/;
-  const refused = (opcode: string) => `expected opcodes of protocols 2 to 5 with what they take, got ${opcode}`;
+  const refused = (opcode: string) => `expected an opcode of protocols 2 to 5, got ${opcode}`;
   const inPickle = async (opcodes: string) => (await problem(fileWith(opcodes, { 0: [1, 2] }))).replace(where, '');
 
   it('that call what is dangerous call nothing', async () => {
@@ -277,9 +277,7 @@ describe.each([
     const twice = Array.from({ length: 60 }, (_, i) => `](h${note(i)}h${note(i)}eq${note(i + 1)}`).join('');
     const doubled = `]q\x00${twice}`;
     expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe(refused('0x93'));
-    expect(await inPickle(`${doubled}\x85Q`)).toBe(
-      'expected persistent ids of storages, each with a type, a key and elements',
-    );
+    expect(await inPickle(`${doubled}\x85Q`)).toBe('expected storages with a type, a key and elements');
   });
 
   it('that make millions of values of as many bytes', async () => {
@@ -318,7 +316,7 @@ describe.each([
       { shape: [2e6], stride: [0] },
       'expected bytes of tensors within 4 times the 8 bytes that are stored, got 8000000',
     ],
-    [{ key: '0', count: -5 }, 'expected persistent ids of storages, each with a type, a key and elements'],
+    [{ key: '0', count: -5 }, 'expected storages with a type, a key and elements'],
   ])('with a tensor that is not within its storage: %j', async (tensor, message) => {
     expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toBe(message);
   });
@@ -345,6 +343,20 @@ describe.each([
 it('a zip file whose storage is shorter than its tensors need', async () => {
   const object = dict({ w: pickledTensor({ count: 4 }) });
   expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe('expected 16 bytes of storage "0", got 8');
+});
+
+it('tensors that are views of one storage, and parameters of old files', async () => {
+  const floats = Array.from({ length: 12 }, (_, i) => i);
+  const views = Array.from({ length: 6 }, (_, i) => [`w${i}`, pickledTensor({ count: 12, offset: i, shape: [6] })]);
+  const old = call('torch.nn.parameter.Parameter', pickledTensor({ count: 12, shape: [3] }), '\x88');
+  for (const bytes of [zipWith, legacyWith].map((of) =>
+    of(dict({ ...Object.fromEntries(views), old }), { 0: floats }),
+  )) {
+    const loaded = await loadWeights(bytes);
+    expect(loaded.size).toBe(7);
+    for (let i = 0; i < 6; i++) expect([...loaded.get(`w${i}`)!.data]).toEqual(floats.slice(i, i + 6));
+    expect([...loaded.get('old')!.data]).toEqual([0, 1, 2]);
+  }
 });
 
 it('a pickle or a directory beyond maxHeaderBytes', async () => {
@@ -450,10 +462,10 @@ it('persistent ids and views that are none', async () => {
   const type = global('torch.FloatStorage');
   const object = (id: string) => zipWith(dict({ w: id }));
   expect(await problem(object(storage(type, 'N', text('cpu'), int(2))))).toBe(
-    'expected persistent ids of storages, each with a type, a key and elements',
+    'expected storages with a type, a key and elements',
   );
   const view = tuple(text('1'), int(1), int(2));
   expect(await problem(object(storage(type, text('0'), text('cpu'), int(2), view)))).toBe(
-    'expected persistent ids of storages, each with a type, a key and elements',
+    'expected storages with a type, a key and elements',
   );
 });

@@ -502,7 +502,7 @@ describe('pickles of strangers', () => {
     ['.', 'got 0x2e'],
     ['N.', /expected a state dict, got null$/],
     ['(K\x01K\x02t.', /expected a state dict, got \[1, 2\]$/],
-    ['\xff.', /expected opcodes of protocols 2 to 5 with what they take in "a\/data\.pkl" at byte 2, got 0xff$/],
+    ['\xff.', /expected an opcode of protocols 2 to 5 in "a\/data\.pkl" at byte 2, got 0xff$/],
     ['h\x05.', 'got 0x68'],
     ['t.', 'got 0x74'],
     ['\x8b\xff\xff\xff\x7f', /ends at byte 7, before its pickle does/],
@@ -514,19 +514,67 @@ describe('pickles of strangers', () => {
     ['(0.', 'got 0x30'],
     ['(q\x00.', 'got 0x71'],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
-    ['K\x05Q.', /expected persistent ids of storages, each with a type/],
+    ['K\x05Q.', /expected storages with a type, a key and elements/],
     ['cos', /before its pickle does/],
     ['\x80\x09N.', 'got 0x80'],
   ])('%j end in an error that says where', async (pickle, message) => {
     const error = await rejection(() => opened(pickle));
     expect(error).toMatch(/^FormatError: pth: /);
     expect(error).toMatch(message);
-    if (typeof message === 'string') expect(error).toMatch(/expected opcodes of .* at byte \d+, got /);
+    if (typeof message === 'string') expect(error).toMatch(/expected an opcode of .* at byte \d+, got /);
   });
 
   it('may hold themselves, and unknown objects that nobody needs', async () => {
     const loop = await opened('}q\x00X\x01\x00\x00\x00ah\x00sX\x01\x00\x00\x00bcos\nsystem\n)Rs.').catch(String);
     expect(loop).toMatch(/^FormatError: pth: expected a state dict, got a checkpoint with no tensors under "a", "b"$/);
+  });
+
+  const u32 = (value: number) => String.fromCharCode(...[0, 8, 16, 24].map((bits) => (value >>> bits) & 255));
+  const string = (value: string) => `X${u32(value.length)}${value}`;
+  const storage = `(${string('storage')}ctorch\nFloatStorage\n${string('0')}${string('cpu')}K\x01tQ`;
+  const ones = `(${'K\x01'.repeat(64)}t`;
+  it.each([
+    [
+      'a dict of one list',
+      `](${'K\x01N\x86'.repeat(1000)}e\x85q\x000ccollections\nOrderedDict\nq\x010`,
+      'h\x01h\x00R0',
+    ],
+    ['a tuple without pairs', `(${'N'.repeat(1000)}tq\x000ccollections\nOrderedDict\nq\x010`, 'h\x01h\x00R0'],
+    [
+      'tensors of 64 axes',
+      `(${storage}K\x00${ones}${ones}\x89}tq\x000ctorch._utils\n_rebuild_tensor_v2\nq\x010`,
+      'h\x01h\x00R0',
+    ],
+    ['a dict of many keys', `}q\x00(${'NN'.repeat(1000)}${'K\x05N'}u`, 'h\x000'],
+  ])('that do a long thing again and again are given up: %s', async (_, noted, again) => {
+    expect(await rejection(() => opened(`${noted}${again.repeat(300_000)}.`))).toMatch(/at most 2097152 values/);
+  });
+
+  it.each([
+    ['a number far beyond what is noted', 'Nr\xff\xff\xff\x7f0}.', 'at most 2097152 values'],
+    ['more numbers as keys than optimisers have', `}(${'K\x01N'.repeat(20_000)}u.`, 'at most 2097152 values'],
+    ['a name of a thousand letters', `c${'a'.repeat(1000)}\nb\n.`, 'an opcode of protocols 2 to 5'],
+    [
+      'a noted name of a thousand letters',
+      `${string('a'.repeat(1000))}q\x00h\x00\x93.`,
+      'an opcode of protocols 2 to 5',
+    ],
+  ])('with %s are given up', async (_, pickle, message) => {
+    expect(await rejection(() => opened(pickle))).toContain(message);
+  });
+
+  it('with a long tail of a persistent id take what comes first of it', async () => {
+    const kind = `(${string('storage')}ctorch\nFloatStorage\n`;
+    const id = `${kind}${string('0')}${string('cpu')}K\x01${'N'.repeat(10_000)}tq\x000`;
+    expect((await opened(`${id}${'h\x00Q0'.repeat(10_000)}}.`)).tensors.size).toBe(0);
+  });
+
+  it('with one dict under many names are looked through once', async () => {
+    const dict = `}q\x00(${Array.from({ length: 300 }, (_, i) => `${string(`k${i}`)}N`).join('')}u`;
+    const names = Array.from({ length: 300 }, (_, i) => `${string(`n${i}`)}h\x00`);
+    expect(await rejection(() => opened(`${dict}0}(${names.join('')}u.`))).toMatch(
+      /a checkpoint with no tensors under "n0"/,
+    );
   });
 
   it('nest as deep as they like', async () => {

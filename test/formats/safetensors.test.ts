@@ -308,6 +308,13 @@ describe("a tensor's entry", () => {
   });
 });
 
+describe('a shape of very many axes', () => {
+  it('is read as any other', () => {
+    const shape = Array.from({ length: 2 ** 21 }, () => 1);
+    expect(readSafetensors(file(`{${entry('a', 'U8', shape, 0, 1)}}`, 1)).tensors.get('a')!.shape.length).toBe(2 ** 21);
+  });
+});
+
 describe('the tensors of a file', () => {
   it('begin at its first byte, and each where the one before ended', () => {
     expect(fault(`{${entry('a', 'U8', [1], 1, 2)}}`, 2)).toBe(
