@@ -1,5 +1,6 @@
 /** Whether two ways to run a model's modules give the same values: by their graphs, nothing is computed. */
 
+import { describe } from '../errors.ts';
 import { type Graph, recordingInto, Value } from '../graph/graph.ts';
 import { Constant, Parameter } from '../tensor/parameter.ts';
 
@@ -9,7 +10,7 @@ export function problemOf(graph: Graph, run: () => void): Error | null {
     recordingInto(graph, run);
     return null;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return error instanceof Error ? error : new Error(describe(error));
   }
 }
 

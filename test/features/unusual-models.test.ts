@@ -313,6 +313,21 @@ describe('a getter', () => {
     expect(getter.featureInfo([1, 1, 1, 1]).map(({ deviates }) => deviates)).toEqual([false, true]);
   });
 
+  it.each([
+    ['a text', 'no', '"no"'],
+    ['nothing', undefined, 'undefined'],
+    ['an object without a prototype', Object.create(null), '{}'],
+  ])('a forward that throws %s is told by what it throws', (_name, thrown, got) => {
+    class Throwing extends Module {
+      readonly a = times(2);
+      forward(): Value {
+        throw thrown;
+      }
+    }
+    const [deviation] = watched(new Throwing(), 'a').getter.deviations([1, 1, 1, 1]);
+    expect(deviation!.reason).toBe(`isn't run by the model's forward: ${got}`);
+  });
+
   it('warns once, and compares again after an input that the model refuses', () => {
     class Single extends Module {
       readonly a = times(2);
