@@ -1,6 +1,6 @@
 /** The stages of a network, told by its sizes: what detection and segmentation build on. */
 
-import { type Graph, reductionsOf, Value } from '../graph/graph.ts';
+import { type Graph, type Node, reductionsOf, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 
@@ -24,7 +24,17 @@ export interface StageHints {
 /** torchvision's names for the child that holds the layers, where the model itself doesn't. */
 const TRUNKS = ['features', 'trunk_output', 'layers', 'backbone'];
 
-/** The layers that are run one after the other, up to the end of the trunk or the pooling of the whole image. */
+/**
+ * Whether a node gives one pixel of the whole image, as at most one axis beside the batch's has several elements. A
+ * small window is a stride's instead: of a small input, it may be the whole.
+ */
+function isPoolingOfAll({ op, attrs, output: { shape } }: Node): boolean {
+  const { kernelSize } = (attrs ?? {}) as { readonly kernelSize?: readonly number[] };
+  const isOfAll = kernelSize ? kernelSize.every((size) => size > 3) : /^(mean$|adaptive_)/.test(op.name);
+  return isOfAll && shape.slice(1).filter((size) => size > 1).length < 2;
+}
+
+/** The layers that are run one after the other, up to the end of the trunk or a child that pools to a size. */
 function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])[] {
   const layers: (readonly [string, AnyModule])[] = [];
   for (const [name, child] of model.namedChildren()) {
@@ -39,18 +49,23 @@ function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])
 }
 
 /**
- * The last layer of each size, from the largest size to the smallest.
+ * The last layer of each size before the whole image is pooled, from the largest size to the smallest.
  *
  * @param graph what the model was traced into
  * @param without how many layers at the end don't count
  */
 export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
   const reductions = reductionsOf(graph.program([]));
+  // Values that no pixel has a part in but by a pooling of the whole image; parameters are among them.
+  const pooled = new Set<Value>();
+  for (const node of graph.nodes) {
+    if (isPoolingOfAll(node) || node.inputs.every((input) => pooled.has(input))) pooled.add(node.output);
+  }
   const stages = new Map<number, Stage>();
   const layers = layersOf(model);
   for (const [layer, module] of layers.slice(0, layers.length - without)) {
     const output = graph.outputOf(module);
-    if (!(output instanceof Value) || output.shape.length !== 4) continue;
+    if (!(output instanceof Value) || output.shape.length !== 4 || pooled.has(output)) continue;
     const reduction = Math.round(reductions.get(output)![0]);
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });
   }

@@ -264,6 +264,85 @@ describe('a model of more stages', () => {
   });
 });
 
+describe('what pools the whole image', () => {
+  const strided = (inChannels: number) => new Conv2d(inChannels, 4, 3, { stride: 2, padding: 1 });
+
+  /** Two convolutions of stride 2, what may be a pooling, and what comes after it. */
+  class Pooled extends Module {
+    readonly a = strided(3);
+    readonly b = strided(4);
+    readonly pool: Module | null;
+    readonly head: Module;
+    readonly run: (x: Value) => Value;
+
+    constructor(pool: Module | ((x: Value) => Value), head: Module = new Conv2d(4, 2, 1)) {
+      super();
+      this.pool = pool instanceof Module ? pool : null;
+      this.head = head;
+      this.run = pool instanceof Module ? (x) => pool.call(x) as Value : pool;
+    }
+
+    forward(x: Value): Value {
+      return this.head.call(this.run(this.b.call(this.a.call(x)))) as Value;
+    }
+  }
+
+  const keepdim = { keepdim: true };
+  const poolings: readonly (readonly [string, Module | ((x: Value) => Value)])[] = [
+    ['mean', (x) => L.mean(x, [2, 3], keepdim)],
+    ['mean of one axis after the other', (x) => L.mean(L.mean(x, 3, keepdim), 2, keepdim)],
+    ['mean of [N, H, W, C]', (x) => L.permute(L.mean(L.permute(x, [0, 2, 3, 1]), [1, 2], keepdim), [0, 3, 1, 2])],
+    ['mean without pixels', (x) => L.reshape(L.mean(x, [2, 3]), [1, 4, 1, 1])],
+    ['AvgPool2d', new L.AvgPool2d(56)],
+    ['avgPool2d', (x) => L.avgPool2d(x, [56, 56])],
+    ['maxPool2d', (x) => L.maxPool2d(x, 56)],
+    ['adaptiveAvgPool2d', (x) => L.adaptiveAvgPool2d(x, 1)],
+    ['AdaptiveAvgPool2d', new L.AdaptiveAvgPool2d(1)],
+    ['AdaptiveMaxPool2d', new L.AdaptiveMaxPool2d(1)],
+  ];
+  it.each(poolings)('ends the stages: %s', (_name, pool) => {
+    const { featureInfo } = featuresOnly(new Pooled(pool));
+    expect(featureInfo.moduleName()).toEqual(['a', 'b']);
+    expect(featureInfo.reduction()).toEqual([2, 4]);
+  });
+
+  it('ends them for what is computed of it with parameters, too', () => {
+    class Scaled extends Module {
+      readonly scale = new L.Parameter([1, 4, 1, 1]);
+      readonly norm = new Conv2d(4, 4, 1);
+
+      forward(x: Value): Value {
+        const y = L.mul(x, this.scale);
+        return L.add(y, this.norm.call(y));
+      }
+    }
+    const model = new Pooled((x) => L.mean(x, [2, 3], keepdim), new Scaled());
+    expect(featuresOnly(model).featureInfo.moduleName()).toEqual(['a', 'b']);
+  });
+
+  it('does not end them where the pixels come in besides, as in a squeeze', () => {
+    const squeeze = (x: Value) => L.mul(x, L.sigmoid(L.mean(x, [2, 3], keepdim)));
+    expect(featuresOnly(new Pooled(squeeze)).featureInfo.moduleName()).toEqual(['a', 'head']);
+  });
+
+  it.each<readonly [string, Module, number]>([
+    ['a stride', strided(4), 8],
+    ['a pooling of stride 2', new L.AvgPool2d(2), 8],
+    ['a pooling of 3 pixels', new MaxPool2d(3, { stride: 2, padding: 1 }), 8],
+  ])('is not what comes to one pixel by %s', (_name, pool, size) => {
+    const { featureInfo } = featuresOnly(new Pooled(pool), { inputShape: [1, 3, size, size] });
+    expect(featureInfo.reduction()).toEqual([2, 4, 8]);
+    expect(featureInfo([1, 3, size, size]).at(-1)!.shape).toEqual([1, 2, 1, 1]);
+  });
+
+  it.each(['densenet121', 'vgg11', 'squeezenet1_1', 'convnext_tiny'])('%s has its stages on a small input', (name) => {
+    const [small, usual] = [{ inputShape: [1, 3, 33, 33] }, {}].map((options) =>
+      featuresOnly(createModel(name), options).featureInfo.getDicts(),
+    );
+    expect(small).toEqual(usual);
+  });
+});
+
 describe('what reads neighbours', () => {
   class Row extends Module {
     readonly stem = new Conv2d(3, 4, 7, { stride: 4, padding: 3 });
