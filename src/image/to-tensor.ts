@@ -98,8 +98,9 @@ export function normalized(image: Image, mean: readonly number[], std: readonly 
   const x = zerosFor('normalize', [1, 3, height, width]);
   const plane = width * height;
   for (let c = 0; c < 3; c++) {
-    const values = table.subarray(c * 256, c * 256 + 256);
-    for (let i = 0, from = c, to = c * plane; i < plane; i++, from += 3, to++) x.data[to] = values[data[from]!]!;
+    const values = table.subarray(c * 256, (c + 1) * 256);
+    const channel = x.data.subarray(c * plane, (c + 1) * plane);
+    for (let i = 0; i < plane; i++) channel[i] = values[data[i * 3 + c]!]!;
   }
   return x;
 }
