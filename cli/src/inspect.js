@@ -116,7 +116,8 @@ function costCells({ shape, reduction, macs, bytes }) {
  */
 function nodesOf(model, input) {
   const options = { inputShape: input };
-  const all = createFeatureExtractor(model, { returnNodes: getGraphNodeNames(model, options), ...options });
+  const names = orExplained(model, input, () => getGraphNodeNames(model, options));
+  const all = createFeatureExtractor(model, { returnNodes: names, ...options });
   // What gives several tensors can't be a feature; each of them can.
   const single = [...all.forward(/** @type {Value} */ (new Graph([input]).inputs[0]))].filter(
     ([, value]) => value instanceof Value,
@@ -159,13 +160,7 @@ function traceModules(model, tapped, { input, depth }) {
       ran.set(path, { shape: shapesOf(output) });
     }),
   );
-  try {
-    (tapped ?? model).call(graph.inputs[0]);
-  } catch (error) {
-    // A call with a tensor is traced before weights are asked for, and says which layer it is and what would work.
-    if (error instanceof ShapeError) (tapped ?? model).call(zeros([...input]));
-    throw error;
-  }
+  orExplained(tapped ?? model, input, () => (tapped ?? model).call(graph.inputs[0]));
   for (const remove of removals) remove();
   const shown = modules.filter(([path]) => path.split('.').length <= depth);
   const paths = shown.map(([path]) => path);
@@ -187,6 +182,24 @@ function traceModules(model, tapped, { input, depth }) {
       bytes: shape && sum((isShape(shape) ? [shape] : Object.values(shape)).map((size) => product(size) * 4)),
     };
   });
+}
+
+/**
+ * What `trace` returns, which traces a module; where an input of this shape is refused, in the words of a call.
+ *
+ * @template T
+ * @param {Module} module
+ * @param {readonly number[]} input
+ * @param {() => T} trace
+ */
+function orExplained(module, input, trace) {
+  try {
+    return trace();
+  } catch (error) {
+    // A call with a tensor is traced before weights are asked for, and says which layer it is and what would work.
+    if (error instanceof ShapeError) module.call(zeros([...input]));
+    throw error;
+  }
 }
 
 /**

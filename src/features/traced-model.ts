@@ -1,8 +1,9 @@
 /** Traces of a model by itself, to find its nodes before there is an input. */
 
 import { describe, ShapeError, ValueError } from '../errors.ts';
-import { Graph, Value } from '../graph/graph.ts';
+import { type Graph, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
+import { traced } from '../nn/traced.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { checkShape, formatShape, type Shape } from '../tensor/shape.ts';
 import { type NamedModule, NodeNames } from './node-names.ts';
@@ -76,12 +77,15 @@ export function tracedModel(
   let failure: unknown = null;
   for (let count = inputShapes?.length ?? inputCount; count > 0; count--) {
     const shapes = inputShapes ?? Array.from({ length: count }, () => usual);
-    const graph = new Graph(shapes);
-    const names = new TracedNames(model, graph.inputs, null);
-    graph.watch = names;
     try {
-      model.call(...graph.inputs);
-      return { graph, names };
+      const { graph, output } = traced(model, shapes, (inputs) => {
+        const names = new TracedNames(model, inputs, null);
+        // A trace that looks for the place of an error watches by itself.
+        inputs[0]!.graph.watch ??= names;
+        model.call(...inputs);
+        return names;
+      });
+      return { graph, names: output };
     } catch (error) {
       failure ??= failedTrace(name, model, shapes, error);
       if (inputShapes) break;
@@ -95,12 +99,10 @@ function failedTrace(name: string, model: AnyModule, shapes: readonly Shape[], e
   const count = model.forward.length;
   const given = shapes.map((shape) => describe(shape));
   if (error instanceof ShapeError) {
-    const wayOut =
-      given.length === 1
-        ? 'the shape of an input that it takes as inputShape'
-        : 'the shapes of inputs that it takes as inputShape, in an array';
+    const wayOut = given.length === 1 ? 'the shape of an input' : 'an array of the shapes of inputs';
     return new ShapeError(
-      `${name}: expected a model that takes ${formatInputs(shapes)}, got "${error.message}"; give ${wayOut}`,
+      `${name}: expected a model that takes ${formatInputs(shapes)}, got "${error.message}"; give ${wayOut} that it ` +
+        'takes as inputShape',
     );
   }
   const isOfInputs = Math.max(count, given.length) > 1 && (error instanceof ValueError || error instanceof TypeError);

@@ -75,6 +75,17 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
     );
   });
 
+  it('says so where only the nodes of the whole model need a larger one', () => {
+    const args = ['--model', 'squeezenet1_1', '--size', '16', '--layers', 'features.3=a', '--nodes'];
+    const { status, stderr } = folder.run('inspect', ...args);
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      'layertap: SqueezeNet: features.8: max_pool2d: expected an input of at least 2x2 pixels with padding (kernel ' +
+        '3x3, dilation 1x1, stride 2x2, ceil mode), got 1x1 from x [1, 256, 1, 1]; the smallest input that works is ' +
+        '[1, 3, 17, 17]\n',
+    );
+  });
+
   it('tells of a backbone that returns several features, with the options of the model', () => {
     const options = ['--model-options', '{"auxLoss":true,"numClasses":5}', '--size', '64x96'];
     const { input, children } = JSON.parse(print('inspect', '--model', 'fcn_resnet50', ...options, '--json'));

@@ -18,6 +18,7 @@ import { resnetFpnBackbone } from '../../src/models/fpn-backbones.ts';
 import { googlenet } from '../../src/models/googlenet.ts';
 import { mobilenet_v3_small } from '../../src/models/mobilenetv3.ts';
 import { createModel } from '../../src/models/registry.ts';
+import { vgg11 } from '../../src/models/vgg.ts';
 import { ReLU } from '../../src/nn/activation.ts';
 import type { BatchNorm2d } from '../../src/nn/batchnorm.ts';
 import { ModuleList, Sequential } from '../../src/nn/container.ts';
@@ -154,11 +155,24 @@ describe('getGraphNodeNames', () => {
     expect(getGraphNodeNames(new Conv2d(3, 4, 1))).toEqual(['x', 'conv2d']);
     expect(getGraphNodeNames(new Flat(), { inputShape: [1, 1, 8, 8] })).toEqual(['x', 'conv', 'flatten', 'fc']);
     expect(thrown(() => getGraphNodeNames(new Flat()))).toBe(
-      'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got "linear: ' +
-        'mat1 and mat2 ' +
-        'shapes cannot be multiplied (1x100352 and 128x3): expected x of shape […, 128], got [1, 100352]"; ' +
+      'ShapeError: getGraphNodeNames: expected a model that takes an input of [1, 1, 224, 224], got ' +
+        '"Flat: fc: linear: mat1 and mat2 shapes cannot be multiplied (1x100352 and 128x3): expected x of shape […, 128], got [1, 100352]"; ' +
         'give the shape of an input that it takes as inputShape',
     );
+  });
+
+  it('says of an inputShape that is too small which layer it is, and what works', () => {
+    const inputShape = [1, 3, 31, 31];
+    const said = (name: string) =>
+      `ShapeError: ${name}: expected a model that takes an input of [1, 3, 31, 31], got "VGG: features.20: ` +
+      'max_pool2d: expected an input of at least 2x2 pixels with padding (kernel 2x2, dilation 1x1), got 1x1 from x ' +
+      '[1, 512, 1, 1]; the smallest input that works is [1, 3, 32, 32]"; give the shape of an input that it takes as ' +
+      'inputShape';
+    expect(thrown(() => getGraphNodeNames(vgg11(), { inputShape }))).toBe(said('getGraphNodeNames'));
+    expect(thrown(() => createFeatureExtractor(vgg11(), { returnNodes: ['features.4'], inputShape }))).toBe(
+      said('createFeatureExtractor'),
+    );
+    expect(thrown(() => featuresOnly(vgg11(), { inputShape }))).toBe(said('featuresOnly'));
   });
 
   it("goes on after a module threw that its caller caught, and passes on the model's other errors", () => {
@@ -659,8 +673,9 @@ describe('a model of several inputs', () => {
     expect(whole.forward(a, row).get('row')).toEqual(joined.row.call(row));
     expect(thrown(() => getGraphNodeNames(joined))).toBe(
       'ShapeError: getGraphNodeNames: expected a model that takes inputs of [1, 3, 224, 224] and [1, 3, 224, 224], ' +
-        'got "linear: mat1 and mat2 shapes cannot be multiplied (672x224 and 6x4): expected x of shape […, 6], ' +
-        'got [1, 3, 224, 224]; is a flatten missing before it?"; give the shapes of inputs that it takes as inputShape, in an array',
+        'got "Joined: row: linear: mat1 and mat2 shapes cannot be multiplied (672x224 and 6x4): expected x of shape […, 6], ' +
+        'got [1, 3, 224, 224]; is a flatten missing before it?"; give an array of the shapes of inputs that it ' +
+        'takes as inputShape',
     );
     expect(thrown(() => getGraphNodeNames(joined, { inputShape: [1, 3, 8, 8] }))).toBe(
       'ValueError: getGraphNodeNames: expected a shape for each input of a model whose forward takes 2, ' +
