@@ -7,6 +7,7 @@ import { buildModel } from './models.js';
 import { checkEnd, checkOutputs, writeFiles } from './output.js';
 import { STANDARD } from './pictures.js';
 import { bytesText, loading } from './print.js';
+import { shownName } from './secrets.js';
 import { sourceOf } from './source.js';
 import { withWeights } from './tensor-file.js';
 
@@ -52,7 +53,7 @@ export async function convert({ input, output, dtype, modelOptions, layers, ...o
     if (missing.length > 0) {
       const [first = ''] = file.tensors.keys();
       throw new CommandError(
-        `${input}: expected the tensors that the layers need, got none named "${missing[0]}", but "${first}", …; ` +
+        `${source.label}: expected the tensors that the layers need, got none named "${missing[0]}", but "${first}", …; ` +
           '--weights-key and --weights-prefix say where they are',
       );
     }
@@ -64,8 +65,9 @@ export async function convert({ input, output, dtype, modelOptions, layers, ...o
   const bytes = saveSafetensors(converted, [['format', 'pt']]);
   if (isPrinted) process.stdout.write(bytes);
   else await writeFiles([{ option: 'output', path: output, bytes }]);
+  const named = { input: source.path ?? shownName(input), output };
   return {
-    result: { command: 'convert', input, output, tensors: converted.size, bytes: bytes.length, dtype: dtype ?? null },
+    result: { command: 'convert', ...named, tensors: converted.size, bytes: bytes.length, dtype: dtype ?? null },
     lines: [`wrote ${isPrinted ? 'to stdout' : output}: ${converted.size} tensors (${bytesText(bytes.length)})`],
     isOnStderr: isPrinted,
   };

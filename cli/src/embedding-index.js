@@ -9,7 +9,7 @@ import { saveSafetensors, Tensor } from 'layertap';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 import { npyBytes } from './npy.js';
 import { recipeText } from './preparation.js';
-import { withoutSecrets } from './server.js';
+import { shownName } from './secrets.js';
 import { withTensorFile } from './tensor-file.js';
 
 /** The tensor's name. */
@@ -66,7 +66,7 @@ export function indexFormatOf(path) {
 export function namedWeights({ path }, weights, index) {
   // With a folder before it, so that no file is taken for a name.
   if (path !== undefined) return `./${relative(dirname(resolve(index)), resolve(path))}`;
-  return /^https?:/i.test(weights) ? withoutSecrets(weights) : weights;
+  return shownName(weights);
 }
 
 /**

@@ -3,6 +3,8 @@
  * missing file to a layer that isn't there, is a failure (exit code 1).
  */
 
+import { withoutSecretsIn } from './secrets.js';
+
 /** A command line that can't be right whatever the files hold. */
 export class UsageError extends Error {}
 
@@ -17,12 +19,12 @@ const MAX_CHARACTERS = 2000;
 
 /**
  * The text on one line, each of its lines a sentence, without control characters, which names in a hostile file may
- * hold.
+ * hold, and without secrets in URLs.
  *
  * @param {string} text
  */
 export function oneLine(text) {
-  const sentences = text.replace(/([^\s.:;,])\s*\n\s*(?=[A-Za-z])/g, '$1. ');
+  const sentences = withoutSecretsIn(text).replace(/([^\s.:;,])\s*\n\s*(?=[A-Za-z])/g, '$1. ');
   const line = sentences.replace(/[\s\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
   return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)} …` : line;
 }

@@ -5,6 +5,7 @@ import { openHub } from 'layertap/hub';
 import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { warn } from './print.js';
+import { withoutSecrets } from './secrets.js';
 import { checkPublicServer } from './server.js';
 
 /** What names a repository begins with. */
@@ -25,6 +26,11 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
     throw new UsageError('expected --model-options with a file, got them with hub:');
   }
   const label = `${option} ${text}`.trimStart();
+  // What comes before an @ there may be a password.
+  if (text.includes('://')) {
+    const named = `${option} ${HUB}${withoutSecrets(text.slice(HUB.length))}`.trimStart();
+    throw new CommandError(`${named}: expected hub:OWNER/NAME, got a URL; --hub-endpoint is a mirror's`);
+  }
   const [repo = '', revision] = text.slice(HUB.length).split('@');
   const { HF_ENDPOINT, HF_TOKEN } = process.env;
   if (hubEndpoint !== undefined) checkPublicServer('--hub-endpoint', hubEndpoint);

@@ -7,6 +7,7 @@ import { Bar } from './bar.js';
 import { failureLine } from './failures.js';
 import { expected, readPicture } from './lane.js';
 import { progress, shapeText, timed } from './print.js';
+import { withoutSecretsIn } from './secrets.js';
 
 /** Outputs that wait for an earlier picture, in batches for each that runs: a large photo holds nobody up. */
 const WAITING = 4;
@@ -56,7 +57,7 @@ export async function runPictures({
   const fail = (/** @type {string} */ picture, /** @type {unknown} */ error) => {
     const { message } = expected(error);
     const line = message.startsWith(`${picture}: `) ? message : `${picture}: ${message}`;
-    failed.push({ picture, error: line });
+    failed.push({ picture: withoutSecretsIn(picture), error: withoutSecretsIn(line) });
     bar.clear();
     process.stderr.write(`${failureLine(line)}\n`);
   };

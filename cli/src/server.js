@@ -1,6 +1,7 @@
 /** Servers' addresses, as options and variables name them. */
 
 import { CommandError, UsageError } from './failures.js';
+import { withoutSecrets } from './secrets.js';
 
 /**
  * Fails what is no address of a server.
@@ -33,15 +34,6 @@ export function checkPublicServer(name, text) {
   if (username === '' && password === '' && search === '') return;
   const got = `got ${withoutSecrets(text)} with one of them; HF_TOKEN is the token`;
   throw failureOf(name, `expected ${name} without user, password and query, ${got}`);
-}
-
-/**
- * A URL without what stands before its host and behind its path, which may be a secret.
- *
- * @param {string} url
- */
-export function withoutSecrets(url) {
-  return url.replace(/[?#].*$/s, '').replace(/^([a-z][\w+.-]*:\/\/)?[^/]*@/i, '$1');
 }
 
 /**

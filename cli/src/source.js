@@ -18,7 +18,8 @@ import { CommandError, UsageError } from './failures.js';
 import { HUB, hubSource } from './hub.js';
 import { attempted } from './models.js';
 import { warn } from './print.js';
-import { checkServer, withoutSecrets } from './server.js';
+import { isUrl, withoutSecrets } from './secrets.js';
+import { checkServer } from './server.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
@@ -43,7 +44,11 @@ export async function sourceOf(text, options = {}) {
   const { option = '--weights', model, hubEndpoint, cache } = options;
   if (text.startsWith(HUB)) return hubSource(text, { ...options, option });
   if (hubEndpoint !== undefined) throw new UsageError('expected --hub-endpoint with hub:OWNER/NAME, got it without');
-  if (/^https?:\/\//i.test(text)) return urlSource(text, option, cache);
+  if (isUrl(text)) return urlSource(text, option, cache);
+  if (/^\s*[a-z][\w+.-]+:\/\//i.test(text)) {
+    const named = `${option} ${withoutSecrets(text)}`.trimStart();
+    throw new CommandError(`${named}: expected a file or an http:// or https:// URL, got a URL of another scheme`);
+  }
   if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text))
     return namedSource(text, option, { model, cache });
   const label = `${option} ${text}`.trimStart();

@@ -10,7 +10,7 @@ import { type FileSource, openOrigin } from '../formats/open-origin.ts';
 import { openedSafetensors } from '../formats/open-safetensors.ts';
 import { cachedSource, type RangeCache } from '../formats/range-cache.ts';
 import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
-import { shown } from '../formats/secrets.ts';
+import { shown, withoutSecrets } from '../formats/secrets.ts';
 import type { Image } from '../image/image.ts';
 import type { ModelName } from '../models/registry.ts';
 import type { AnyModule } from '../nn/module.ts';
@@ -261,7 +261,8 @@ class Repository {
   constructor(caller: string, repo: string, settings: Settings) {
     const { revision, endpoint, token, cache, local } = settings;
     if (typeof repo !== 'string' || !/^(?!.*\.\.)\w[\w.-]{0,95}\/\w[\w.-]{0,95}$/.test(repo)) {
-      throw new ValueError(`${caller}: expected a repository such as "timm/resnet50.a1_in1k", got ${describe(repo)}`);
+      const got = describe(typeof repo === 'string' ? withoutSecrets(repo) : repo);
+      throw new ValueError(`${caller}: expected a repository such as "timm/resnet50.a1_in1k", got ${got}`);
     }
     // What git allows in names of branches, so that it is no path to elsewhere.
     if (typeof revision !== 'string' || !/^(?!.*\.\.)[\w][\w./+-]{0,255}$/.test(revision)) {

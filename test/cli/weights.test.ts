@@ -21,7 +21,7 @@ import {
 import { type Asked, servedBytes, serveFile } from '../support/file-server.ts';
 import { fillParameters, generatedTensor } from '../support/generator.ts';
 import { pthOf } from '../support/pth.ts';
-import { Folder } from './command.ts';
+import { Folder, weightsOf } from './command.ts';
 
 const folder = new Folder();
 
@@ -330,6 +330,54 @@ describe('weights by URL', () => {
       `layertap: --weights ${server.url}: expected a URL without user and password, as fetch takes it, ` +
         `got ${server.url} with them; download the file by other means\n`,
     );
+  });
+
+  it.each([
+    ['s3://key:se/cret@bucket/x.pth?sig=secret', 's3://bucket/x.pth'],
+    ['s3://key:se?cret@bucket/x.pth', 's3://bucket/x.pth'],
+    ['ftp://me:secret@host/x', 'ftp://host/x'],
+    [' file:///x.pth#secret', 'file:///x.pth'],
+  ])('of another scheme are refused, and no secret of the URL is said: %s', (url, shown) => {
+    const got = `${shown}: expected a file or an http:// or https:// URL, got a URL of another scheme`;
+    const said = { status: 1, stdout: '', stderr: `layertap: ${got}\n` };
+    expect(folder.run('convert', url, 'f.safetensors')).toEqual(said);
+    const { stdout, stderr } = folder.run(...args, 'f.safetensors', '--weights', url, '--json');
+    expect(stderr).toBe(`layertap: --weights ${got}\n`);
+    expect(stdout).not.toMatch(/cret/);
+  });
+
+  it('have no secret in what is printed, whatever the command', async () => {
+    await using server = await serveFile(servedBytes(pthOf('zip', [['w', generatedTensor('w', [3])]])));
+    const url = `${server.url}?sig=secret#secret`;
+    const converted = await folder.runBeside(['convert', url, 'f.safetensors', '--json']);
+    expect(JSON.parse(converted.stdout)).toMatchObject({ command: 'convert', input: server.url, tensors: 1 });
+    const lacking = ['convert', url, 'f.safetensors', '--model', 'squeezenet1_1', '--layers', 'features.0'];
+    const { stderr } = await folder.runBeside(lacking);
+    expect(stderr).toMatch(/expected the tensors that the layers need, got none named "features\.0\.weight", but "w"/);
+    expect(stderr).not.toContain('secret');
+    const secret = 'https://me:secret@host/x?sig=secret';
+    for (const given of [
+      ['convert', `hub:${secret}`, 'f.safetensors'],
+      ['convert', 'w.pth', secret],
+      ['extract', '--model', 'squeezenet1_1', '--layers', 'features.0', '--weights', 'w', '--image', secret],
+      [...args, secret, '--weights', 'w'],
+      ['similar', secret, secret],
+      ['models', secret, secret],
+      [secret],
+    ]) {
+      const { status, stdout, stderr } = folder.run(...given, '--json');
+      expect(status).toBeGreaterThan(0);
+      expect(stdout + stderr, given.join(' ')).not.toContain('secret');
+    }
+    const own = ['--model', 'squeezenet1_1', '--weights', 'own.safetensors', '--json'];
+    folder.writeTensors('own.safetensors', weightsOf(squeezenet1_1()));
+    const failed = folder.run('classify', ...own, secret);
+    expect(failed.stderr).toContain('layertap: https://host/x: expected a glob that fits some files, got none');
+    expect(failed.stdout + failed.stderr).not.toContain('secret');
+    // Without a query, it is no glob, but a picture that fails by itself.
+    const one = folder.run('classify', ...own, 'https://me:secret@host/x#secret', 'photo.png');
+    expect(one.stderr).toContain('layertap: https://host/x: expected a readable file');
+    expect(one.stdout + one.stderr).not.toContain('secret');
   });
 
   it('say the whole of a prefix of which a part was given', () => {

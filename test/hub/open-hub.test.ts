@@ -455,6 +455,11 @@ describe('arguments', () => {
   it.each([
     ['resnet50', {}, 'fromHub: expected a repository such as "timm/resnet50.a1_in1k", got "resnet50"'],
     ['timm/../x', {}, 'fromHub: expected a repository such as "timm/resnet50.a1_in1k", got "timm/../x"'],
+    [
+      'https://me:secret@hub/a/b?token=secret',
+      {},
+      'fromHub: expected a repository such as "timm/resnet50.a1_in1k", got "https://hub/a/b"',
+    ],
     [REPO, { revision: '../main' }, 'fromHub: expected revision as a branch, tag or commit, got "../main"'],
     [REPO, { token: 'a b' }, 'fromHub: expected token as a text without spaces, got another'],
     [REPO, { cache: {} }, 'fromHub: expected cache as { match, put }, got {}'],
