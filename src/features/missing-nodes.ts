@@ -21,7 +21,8 @@ export function missingNodes(model: AnyModule, trace: TracedModel, missing: read
   const renamed = missing.flatMap((query) => names.nodes.find(({ path }) => path === query) ?? []);
   const hints = renamed.map(({ path, name }) => `; the node of ${describe(path)} is ${describe(name)}`);
   const paths = new Set([...model.namedModules()].map(([path]) => path));
-  const idle = missing.filter((path) => paths.has(path) && !renamed.some((node) => node.path === path));
+  const idle = missing.filter((path) => path && paths.has(path) && !renamed.some((node) => node.path === path));
+  if (missing.includes('')) hints.push('; expected the name of a node, got ""');
   const isTrainOnly = (path: string) =>
     [...model.namedModules()].some(
       ([head, module]) => (module as TrainOnly).isTrainOnly?.() && `${path}.`.startsWith(`${head}.`),

@@ -238,6 +238,12 @@ describe('help', () => {
     expect(stderr).toMatch(/; "aux1" runs in train mode alone, and layertap runs all modules in eval mode\n$/);
   });
 
+  it('names no option of the library where a module never runs', () => {
+    const { status, stderr } = folder.run('inspect', '--model', 'shufflenet_v2_x0_5', '--layers', 'stage2.1.branch1=a');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/; "stage2\.1\.branch1" doesn't run in eval mode for an input of \[1, 3, 224, 224\]\n$/);
+  });
+
   it('says which size works, where children in a row work with none', () => {
     const { status, stderr } = folder.run('inspect', '--model', 'inception_v3', '--layers', 'Mixed_7c', '--size', '40');
     expect(status).toBe(1);

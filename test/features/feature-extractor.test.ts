@@ -1039,6 +1039,14 @@ describe('bad input', () => {
     );
   });
 
+  it('says of the empty path, which is the model itself, that a name is expected', () => {
+    const pair = new Sequential(new Conv2d(3, 4, 1), new ReLU());
+    expect(thrown(() => createFeatureExtractor(pair, { returnNodes: ['1', ''] }))).toBe(
+      'ValueError: createFeatureExtractor: node: "" is not present in model; its nodes are "x", "0", "1"; expected the ' +
+        'name of a node, got ""',
+    );
+  });
+
   it('refuses what is no list of nodes, and no model', () => {
     const expected =
       'createFeatureExtractor: expected returnNodes as an array of nodes, { node: feature }, a Map or entries';
