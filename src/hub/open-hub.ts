@@ -256,6 +256,8 @@ class Repository {
   readonly #http: HttpSettings;
   /** What the hub says is wrong, in its own words. */
   #errorCode: string | null = null;
+  /** The other host that refused, where the hub had led to one. */
+  #elsewhere: string | null = null;
 
   /** @throws {@link ValueError} where an option isn't what it is called */
   constructor(caller: string, repo: string, settings: Settings) {
@@ -338,6 +340,10 @@ class Repository {
     const from = shown(this.#endpoint).replace(/\/$/, '');
     const fault = (expected: string, got: string) =>
       new NetworkError(`${caller}: expected ${expected} from ${from}, got ${got}`, { status });
+    if (this.#elsewhere !== null) {
+      const expected = `${caller}: expected ${file} of ${repo} from ${this.#elsewhere}, where ${from} redirects to`;
+      return new NetworkError(`${expected}, got ${status}`, { status });
+    }
     if (code === 'RevisionNotFound')
       return fault(`revision ${describe(revision)} of ${repo}`, `${status}: no such one`);
     if (status === 401 || status === 403 || code === 'RepoNotFound') {
@@ -370,9 +376,16 @@ class Repository {
     return async (url, init) => {
       const response = await fetch(url, init);
       const headers = response?.headers;
-      if (!headers || new URL(url).origin !== this.#endpoint.origin) return response;
-      if (response.status < 400) this.#setCommit(headers.get('x-repo-commit'));
-      else this.#errorCode = headers.get('x-error-code');
+      if (!headers) return response;
+      // Where fetch follows by itself, the answer knows where it is from.
+      const { origin } = new URL(response.redirected ? response.url : url);
+      const isElsewhere = origin !== this.#endpoint.origin;
+      if (response.status >= 400) {
+        this.#elsewhere = isElsewhere ? origin : null;
+        this.#errorCode = isElsewhere ? null : headers.get('x-error-code');
+      } else if (!isElsewhere) {
+        this.#setCommit(headers.get('x-repo-commit'));
+      }
       return response;
     };
   }

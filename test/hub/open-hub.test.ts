@@ -122,6 +122,32 @@ describe('fromHub', () => {
     expect(sent(true)).toEqual(new Set([undefined]));
   });
 
+  it.each([
+    [401, 'hf_sesame'],
+    [403, 'hf_sesame'],
+    [403, undefined],
+    [404, undefined],
+    [503, undefined],
+  ])('says that another host refused by %i, where the hub had led to one', async (status, token) => {
+    const server = await serve({
+      repos: { [REPO]: { 'config.json': timmConfig('resnet18'), 'model.safetensors': resnet18 } },
+      ...(token !== undefined && { token }),
+      faultElsewhere: (_, response) => Boolean(response.writeHead(status).end()),
+    });
+    const { endpoint, elsewhere } = server;
+    const caches = [undefined, { match: async () => null, put: async () => {} }];
+    for (const cache of caches) {
+      const error = await openHub(REPO, { ...eager, endpoint, token, cache }).catch((reason: unknown) => reason);
+      expect(error).toEqual(
+        new NetworkError(
+          `openHub: expected model.safetensors of ${REPO} from ${elsewhere}, where ${endpoint} redirects to, ` +
+            `got ${status}`,
+          { status },
+        ),
+      );
+    }
+  });
+
   it('takes a mirror below a path, which tells neither commits nor errors', async () => {
     const repos = { [REPO]: { 'config.json': timmConfig('resnet18'), 'model.safetensors': resnet18 } };
     const { endpoint } = await serve({ repos, tells: false });

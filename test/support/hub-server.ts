@@ -18,6 +18,8 @@ export interface HubOptions {
   readonly token?: string;
   /** Answers in place of the hub and returns true. */
   readonly fault?: (request: IncomingMessage, response: ServerResponse) => boolean | undefined;
+  /** Answers in place of the other host and returns true. */
+  readonly faultElsewhere?: HubOptions['fault'];
   /** False for a mirror that tells no commits and no errors; true unless given. */
   readonly tells?: boolean;
 }
@@ -34,6 +36,8 @@ export interface HubRequest {
 /** A running hub. */
 export interface HubServer {
   readonly endpoint: string;
+  /** The other host's address. */
+  readonly elsewhere: string;
   readonly requests: HubRequest[];
   /** Bytes of all answers' bodies. */
   served(): number;
@@ -44,7 +48,7 @@ const bytesOf = (file: Uint8Array | string | object): Uint8Array =>
   file instanceof Uint8Array ? file : new TextEncoder().encode(typeof file === 'string' ? file : JSON.stringify(file));
 
 /** A hub on two free ports. */
-export async function serveHub({ repos, token, fault, tells = true }: HubOptions): Promise<HubServer> {
+export async function serveHub({ repos, token, fault, faultElsewhere, tells = true }: HubOptions): Promise<HubServer> {
   const requests: HubRequest[] = [];
   let served = 0;
   const send = (file: Uint8Array, request: IncomingMessage, response: ServerResponse) => {
@@ -66,6 +70,7 @@ export async function serveHub({ repos, token, fault, tells = true }: HubOptions
   };
   const elsewhere = createServer((request, response) => {
     note(request, true);
+    if (faultElsewhere?.(request, response)) return;
     const [, owner, name, file] = request.url!.split('?')[0]!.split('/');
     send(bytesOf(repos[`${owner}/${name}`]![file!]!), request, response);
   });
@@ -90,6 +95,7 @@ export async function serveHub({ repos, token, fault, tells = true }: HubOptions
   for (const server of [elsewhere, hub]) await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
     endpoint: `http://127.0.0.1:${(hub.address() as AddressInfo).port}`,
+    elsewhere: `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`,
     requests,
     served: () => served,
     async close() {
