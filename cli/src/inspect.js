@@ -55,7 +55,8 @@ export function inspect({ model: name, modelOptions, layers, size, depth, nodes:
   const total = (/** @type {readonly Child[]} */ some) => ({
     parameters: sum(some.map(({ parameters }) => parameters)),
     macs: sum(some.map(({ macs }) => macs ?? 0)),
-    bytes: sum(some.map(({ bytes }) => bytes ?? 0)),
+    // Of what doesn't run to its end, nobody knows.
+    bytes: some.every(({ bytes }) => bytes !== null) ? sum(some.map(({ bytes }) => bytes ?? 0)) : null,
   });
   const totals = {
     kept: total(direct.filter(({ kept }) => kept)),
@@ -81,7 +82,7 @@ export function inspect({ model: name, modelOptions, layers, size, depth, nodes:
     '',
     countText(totals.kept.parameters),
     countText(totals.kept.macs),
-    bytesText(totals.kept.bytes),
+    totals.kept.bytes === null ? '-' : bytesText(totals.kept.bytes),
   ];
   const droppedRow = ['dropped', '', '', '', '', countText(totals.dropped.parameters), '-', '-'];
   const lines = [

@@ -3,6 +3,7 @@
 import { type Graph, type Node, reductionsOf, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
 import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { numel } from '../tensor/shape.ts';
 
 /** The last layer before a network's size changes, or ends. */
 export interface Stage {
@@ -30,7 +31,7 @@ const TRUNKS = ['features', 'trunk_output', 'layers', 'backbone'];
  */
 function isPoolingOfAll({ op, attrs, output: { shape } }: Node): boolean {
   const { kernelSize } = (attrs ?? {}) as { readonly kernelSize?: readonly number[] };
-  const isOfAll = kernelSize ? kernelSize.every((size) => size > 3) : /^(mean$|adaptive_)/.test(op.name);
+  const isOfAll = kernelSize ? numel(kernelSize) > 9 : /^(mean$|adaptive_)/.test(op.name);
   return isOfAll && shape.slice(1).filter((size) => size > 1).length < 2;
 }
 

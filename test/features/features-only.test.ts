@@ -306,6 +306,14 @@ describe('what pools the whole image', () => {
     expect(featureInfo.reduction()).toEqual([2, 4]);
   });
 
+  it.each([
+    ['AdaptiveMaxPool2d', new L.AdaptiveMaxPool2d(1)],
+    ['AvgPool2d', new L.AvgPool2d([7, 3])],
+  ])('ends the stages of a narrow map: %s', (_name, pool) => {
+    const { featureInfo } = featuresOnly(new Pooled(pool), { inputShape: [1, 3, 28, 12] });
+    expect(featureInfo.reduction()).toEqual([2, 4]);
+  });
+
   it('ends them for what is computed of it with parameters, too', () => {
     class Scaled extends Module {
       readonly scale = new L.Parameter([1, 4, 1, 1]);
