@@ -108,8 +108,9 @@ export function getterLayers(model, paths, input) {
   const graph = new Graph([input]);
   try {
     getter.call(graph.inputs[0]);
-  } catch {
+  } catch (error) {
     // Which children ran until then is asked below.
+    if (!(error instanceof LayertapError)) throw error;
   }
   // A getter runs the whole child that holds a layer, or gives nothing.
   const ran = new Set([...model.namedChildren()].flatMap(([name, child]) => (graph.outputOf(child) ? name : [])));

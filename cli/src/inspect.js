@@ -55,8 +55,10 @@ export function inspect({ model: name, modelOptions, layers, size, depth, nodes:
   const total = (/** @type {readonly Child[]} */ some) => ({
     parameters: sum(some.map(({ parameters }) => parameters)),
     macs: sum(some.map(({ macs }) => macs ?? 0)),
-    // Of what doesn't run to its end, nobody knows.
-    bytes: some.every(({ bytes }) => bytes !== null) ? sum(some.map(({ bytes }) => bytes ?? 0)) : null,
+    // Nobody knows what is wanting where a child ends before its output. One that never runs has none.
+    bytes: some.some(({ macs, bytes }) => macs !== null && bytes === null)
+      ? null
+      : sum(some.map(({ bytes }) => bytes ?? 0)),
   });
   const totals = {
     kept: total(direct.filter(({ kept }) => kept)),

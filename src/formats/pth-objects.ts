@@ -138,7 +138,9 @@ export class TorchNames implements Names {
         // They are called with nothing, or with pairs in a list.
         const pairs: readonly unknown[] = args.find(Array.isArray) ?? [];
         return new Map(
-          pairs.filter((pair): pair is [string, unknown] => Array.isArray(pair) && typeof pair[0] === 'string'),
+          pairs.filter((pair): pair is [string, unknown] => {
+            return Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'string';
+          }),
         );
       }
       case 'torch.Size':

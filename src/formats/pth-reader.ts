@@ -55,7 +55,7 @@ export function pthTensors(
       isPacked ||= place.method !== 0;
       byKey.set(storage.key, { ...place, refs: [[name, ref]] });
     }
-    // Views may overlap.
+    // Many tensors that have to be copied may be of the same bytes.
     checkGrowth('bytes of tensors', tensorBytes, storedBytes);
     /** In the order of their bytes, each by the name of a tensor in it. */
     const ordered = [...byKey.values()].sort((a, b) => a.begin - b.begin);

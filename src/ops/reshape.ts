@@ -1,7 +1,7 @@
 /** Other sizes for the same elements in the same order. Where the bytes lie as they should, nothing is copied. */
 
 import { ShapeError } from '../errors.ts';
-import { formatShape, numel, type Shape } from '../tensor/shape.ts';
+import { formatShape, numel, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { relay, throughPlanes } from './lowering/relay.ts';
 import type { Op, Reference } from './op.ts';
@@ -42,8 +42,7 @@ export const reshape: Op<ReshapeAttrs> = {
 
   view(x, shape) {
     const usual = usualAxis(shape);
-    const own = String(folded(x));
-    const axis = [usual, ...shape.keys()].find((axis) => String(folded({ shape, axis })) === own);
+    const axis = [usual, ...shape.keys()].find((axis) => sameShape(folded({ shape, axis }), folded(x)));
     return { axis: axis ?? usual, channel: axis === undefined ? null : 0 };
   },
 

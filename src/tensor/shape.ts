@@ -27,7 +27,7 @@ export function numel(shape: Shape): number {
 
 /** True where both shapes have the same rank and sizes. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return String(a) === String(b);
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** `[2, 3, 97, 131]`, for messages. */

@@ -116,6 +116,14 @@ c3       layer2  [1, 512, 28, 28]    1/8  1.81 G  1.53 MiB
     expect(children.filter(({ getter }: { getter: boolean }) => getter)).toEqual([]);
   });
 
+  it('sums the bytes of what runs, whatever else is kept', () => {
+    // The auxiliary heads run in train mode alone.
+    const { children, totals } = JSON.parse(print('inspect', '--model', 'googlenet', '--json'));
+    const bytes = children.map((one: { bytes: number | null }) => one.bytes);
+    expect(bytes).toContain(null);
+    expect(totals.kept.bytes).toBe(bytes.reduce((sum: number, one: number | null) => sum + (one ?? 0), 0));
+  });
+
   it('takes dotted paths, and names features after their layers where no name is given', () => {
     const args = ['--layers', 'features.4,features.0.1=bn', '--size', '97x131', '--json'];
     const result = JSON.parse(print('inspect', '--model', 'mobilenet_v3_small', ...args));

@@ -552,7 +552,7 @@ describe('pickles of strangers', () => {
 
   it.each([
     ['a number far beyond what is noted', 'Nr\xff\xff\xff\x7f0}.', 'at most 2097152 values'],
-    ['more numbers as keys than optimisers have', `}(${'K\x01N'.repeat(20_000)}u.`, 'at most 2097152 values'],
+    ['more numbers as keys than optimisers have', `}(${'K\x01N'.repeat(24_000)}u.`, 'at most 2097152 values'],
     ['a name of a thousand letters', `c${'a'.repeat(1000)}\nb\n.`, 'an opcode of protocols 2 to 5'],
     [
       'a noted name of a thousand letters',
@@ -567,6 +567,16 @@ describe('pickles of strangers', () => {
     const kind = `(${string('storage')}ctorch\nFloatStorage\n`;
     const id = `${kind}${string('0')}${string('cpu')}K\x01${'N'.repeat(10_000)}tq\x000`;
     expect((await opened(`${id}${'h\x00Q0'.repeat(10_000)}}.`)).tensors.size).toBe(0);
+  });
+
+  it('may have the numbers of all classes of ImageNet beside a state dict', async () => {
+    const numbers = Array.from({ length: 21_841 }, (_, i) => `J${u32(i)}`);
+    const classes = `}(${numbers.map((number, i) => `${string(`n${i}`)}${number}`).join('')}u`;
+    const names = `}(${numbers.map((number, i) => `${number}${string(`n${i}`)}`).join('')}u`;
+    const tensor = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0K\x01\x85K\x01\x85\x89NtR`;
+    const state = `}${string('w')}${tensor}s`;
+    const checkpoint = `}(${string('to')}${classes}${string('of')}${names}${string('model')}${state}u.`;
+    expect(await rejection(() => opened(checkpoint))).toMatch(/a checkpoint with state dicts under "model"/);
   });
 
   it('with one dict under many names are looked through once', async () => {

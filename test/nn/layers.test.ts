@@ -437,6 +437,10 @@ describe('functional forms', () => {
     expect(thrown(() => functional.layerNorm(x, [4, 5]))).toBe(
       'ShapeError: layer_norm: expected x whose last axes are [4, 5], got [1, 3, 4, 4]',
     );
+    // What reads the same isn't the same.
+    expect(thrown(() => functional.layerNorm(x, ['4'] as never))).toBe(
+      'ShapeError: layer_norm: expected x whose last axes are ["4"], got [1, 3, 4, 4]',
+    );
     expect(thrown(() => functional.layerNorm(x, [4], { weight: new Parameter([5]) }))).toMatch(
       /^ValueError: layer_norm: expected weight and bias as Parameters of shape \[4\], got/,
     );
