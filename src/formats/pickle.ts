@@ -23,10 +23,16 @@ export class Opaque extends Global {}
 /** What names in a pickle stand for. */
 export interface Names {
   /** What a call of the name gives; null where the name isn't in the list. */
-  call(name: string, args: readonly unknown[]): unknown;
-  /** What a persistent id stands for. @throws {@link FormatError} where there is no such thing */
-  persistent(id: unknown): unknown;
+  call(name: string, args: readonly unknown[], demand: Demand): unknown;
+  /** What a persistent id stands for. */
+  persistent(id: unknown, demand: Demand): unknown;
 }
+
+/**
+ * @param expected what comes where the condition holds; `got` came
+ * @throws {@link FormatError} where it doesn't, with the pickle's name and the byte
+ */
+export type Demand = (condition: unknown, expected?: string, got?: unknown) => asserts condition;
 
 /**
  * The most values that a pickle may put on the stack, note, or call something with, of which a dict and each key in it
@@ -103,7 +109,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     // NEWOBJ_EX, whose named arguments no name in the list takes
     '\x92': () => called(pops(3)),
     // BINPERSID
-    Q: () => names.persistent(pop()),
+    Q: () => names.persistent(pop(), demand),
     // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
     ')]\x8f': () => [],
     // EMPTY_DICT
@@ -172,12 +178,11 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     }
   }
 
-  /** @throws {@link FormatError} where the opcode isn't known, or doesn't find what it takes */
-  function demand(condition: unknown): asserts condition {
+  /** By itself it throws where the opcode isn't known, or doesn't find what it takes. */
+  function demand(condition: unknown, expected = 'an opcode of protocols 2 to 5', got?: unknown): asserts condition {
     // What is asked of a number that isn't there is no fault.
     if (condition || !(end <= bytes.length)) return;
-    const expected = `an opcode of protocols 2 to 5 in ${where} at byte ${opcodeAt}`;
-    check(false, expected, `0x${bytes[opcodeAt]!.toString(16)}`);
+    check(false, `${expected} in ${where} at byte ${opcodeAt}`, got ?? `0x${bytes[opcodeAt]!.toString(16)}`);
   }
 
   /** A name of texts alone: what lists of lists are as text takes forever. */
@@ -190,7 +195,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     if (callee instanceof Opaque) return callee;
     demand(callee instanceof Global && Array.isArray(args));
     made += args.flat().length;
-    return names.call(callee.name, args) ?? new Opaque(callee.name);
+    return names.call(callee.name, args, demand) ?? new Opaque(callee.name);
   }
 
   function append(items: readonly unknown[]): void {

@@ -6,8 +6,7 @@
 import { describe } from '../errors.ts';
 import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
-import { Global, type Names, Opaque } from './pickle.ts';
-import { check } from './pth-fault.ts';
+import { type Demand, Global, type Names, Opaque } from './pickle.ts';
 
 /** A dtype as PyTorch spells it: those without a counterpart among layertap's have none. */
 export interface PthDtype {
@@ -59,38 +58,19 @@ export type TensorRef = InstanceType<typeof TensorRef>;
 
 /** Its class, by the name that messages have for a tensor. */
 export const TensorRef = class Tensor {
-  readonly storage: StorageRef;
-  readonly elements: PthDtype;
+  declare readonly storage: StorageRef;
+  declare readonly elements: PthDtype;
   /** As PyTorch spells it. */
-  readonly dtype: string;
-  readonly shape: Shape;
+  declare readonly dtype: string;
+  declare readonly shape: Shape;
   /** From an element to the next one of each axis, in elements. */
-  readonly stride: readonly number[];
+  declare readonly stride: readonly number[];
   /** The bytes of the key's storage that it looks at: from its first element to its last. */
-  readonly begin: number;
-  readonly end: number;
+  declare readonly begin: number;
+  declare readonly end: number;
 
-  /** @throws {@link FormatError} where it isn't within its storage */
-  constructor(storage: StorageRef, offset: unknown, shape: unknown, stride: unknown, dtype: PthDtype) {
-    const isLaidOut = isWhole(offset) && areWhole(shape) && areWhole(stride) && stride.length === shape.length;
-    if (!isLaidOut) {
-      const got = [offset, shape, stride].map(describe).join(', ');
-      check(false, "a tensor's offset, size and stride as whole numbers >= 0", got);
-    }
-    this.storage = storage;
-    this.elements = dtype;
-    this.dtype = dtype.name;
-    // Copies: a pickle may change its lists later.
-    this.shape = [...shape];
-    this.stride = [...stride];
-    const count = numel(shape);
-    const span = count && shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);
-    this.begin = storage.begin + offset * dtype.bytes;
-    this.end = this.begin + span * dtype.bytes;
-    if (count && this.end > storage.begin + storage.bytes) {
-      const expected = `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`;
-      check(false, expected, `one up to byte ${this.end - storage.begin}`);
-    }
+  constructor(fields: Omit<Tensor, 'isContiguous'>) {
+    Object.assign(this, fields);
   }
 
   /** True where its elements lie one behind the other, in order. */
@@ -105,14 +85,14 @@ export class TorchNames implements Names {
   readonly storages = new Map<unknown, StorageRef>();
 
   /** A storage: `('storage', type, key, location, elements)`, and in old files a view of that. */
-  persistent(id: unknown): unknown {
+  persistent(id: unknown, demand: Demand): unknown {
     const [kind, type, key, , count, view] = Array.isArray(id) ? (id as unknown[]) : [];
     // The class of a module, with its source: what is made by it is opaque.
     if (kind === 'module') return type;
     const [, first, size] = (Array.isArray(view) ? view : [0, 0, count]) as unknown[];
     const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
     const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
-    check(isNamed && isWithin, 'storages with a type, a key and elements');
+    demand(isNamed && isWithin, "a storage's type, key and elements", describe(id));
     const [, ctype = ''] = /\b(\w+)Storage$/.exec(type.name) ?? [];
     // Others are named after their dtype: Bool, BFloat16, and QInt8, whose size tells where the storages behind it are.
     // What an object inherits under a name is no dtype's name.
@@ -129,7 +109,7 @@ export class TorchNames implements Names {
     return storage;
   }
 
-  call(name: string, args: readonly unknown[]): unknown {
+  call(name: string, args: readonly unknown[], demand: Demand): unknown {
     switch (name) {
       case 'collections.OrderedDict':
       case 'collections.defaultdict':
@@ -151,11 +131,11 @@ export class TorchNames implements Names {
       case 'torch._utils._rebuild_tensor':
       case 'torch._utils._rebuild_tensor_v2':
       case 'torch._utils._rebuild_tensor_v3':
-        return tensorOf(args);
+        return tensorOf(args, demand);
       case 'torch._tensor._rebuild_from_type_v2': {
         const [callee, , inner] = args;
         if (callee instanceof Global && Array.isArray(inner) && callee.name !== name) {
-          return this.call(callee.name, inner);
+          return this.call(callee.name, inner, demand);
         }
       }
     }
@@ -163,14 +143,34 @@ export class TorchNames implements Names {
   }
 }
 
-/** A tensor; opaque where its storage or its dtype is, or where its elements aren't those that are stored. */
-function tensorOf([storage, offset, shape, stride, , , given]: readonly unknown[]): unknown {
+/** A tensor within its storage; opaque where that or its dtype is, or where elements aren't those that are stored. */
+function tensorOf(args: readonly unknown[], demand: Demand): unknown {
+  const [storage, offset, shape, stride, , , given] = args;
   if (!(storage instanceof StorageRef)) return null;
   // The third version names a dtype where the second one may have a dict: of bits that say that the elements are the
   // negative ones, or conjugate.
-  const dtype = given instanceof Global ? dtypeNamed(given.name.slice('torch.'.length)) : storage.dtype;
+  const elements = given instanceof Global ? dtypeNamed(given.name.slice('torch.'.length)) : storage.dtype;
   const bits = given instanceof Map && given.size;
-  return dtype && !bits ? new TensorRef(storage, offset, shape, stride, dtype) : null;
+  if (!elements || bits) return null;
+  const isLaidOut = isWhole(offset) && areWhole(shape) && areWhole(stride) && stride.length === shape.length;
+  if (!isLaidOut) {
+    const got = [offset, shape, stride].map(describe).join(', ');
+    demand(false, "a tensor's offset, size and stride as whole numbers >= 0", got);
+  }
+  const count = numel(shape);
+  const span = count && shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);
+  const begin = storage.begin + offset * elements.bytes;
+  const end = begin + span * elements.bytes;
+  const after = end - storage.begin;
+  if (count && after > storage.bytes) {
+    demand(
+      false,
+      `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`,
+      `one up to byte ${after}`,
+    );
+  }
+  // Copies: a pickle may change its lists later.
+  return new TensorRef({ storage, elements, dtype: elements.name, shape: [...shape], stride: [...stride], begin, end });
 }
 
 function isWhole(value: unknown): value is number {

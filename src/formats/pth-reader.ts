@@ -45,7 +45,11 @@ export function pthTensors(
       if (!elements.dtype) check(false, `a dtype of layertap for tensor ${describe(name)}`, ref.dtype);
       const place = places.get(storage.key);
       if (!(place && place.bytes >= storage.wholeBytes)) {
-        check(false, `${storage.wholeBytes} bytes of storage ${describe(storage.key)}`, place?.bytes ?? 'none');
+        check(
+          false,
+          `${storage.wholeBytes} bytes of storage ${describe(storage.key)} for tensor ${describe(name)}`,
+          place?.bytes ?? 'none',
+        );
       }
       if (isBigEndian || !ref.isContiguous) tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);

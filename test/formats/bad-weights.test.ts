@@ -223,10 +223,12 @@ describe('legacy files', () => {
   });
 
   it('whose list of storages lacks one, or holds lists', async () => {
-    expect(await problem(legacyWith(state, { 1: [1, 2] }))).toBe('expected 8 bytes of storage "0", got none');
+    expect(await problem(legacyWith(state, { 1: [1, 2] }))).toBe(
+      'expected 8 bytes of storage "0" for tensor "w", got none',
+    );
     const begin = Buffer.from(good).lastIndexOf(bytesOf('\x80\x02]'));
     const bytes = Buffer.concat([good.subarray(0, begin), bytesOf(pickle(']]a'))]);
-    expect(await problem(bytes)).toBe('expected 8 bytes of storage "0", got none');
+    expect(await problem(bytes)).toBe('expected 8 bytes of storage "0" for tensor "w", got none');
   });
 
   it('of another protocol of torch.save', async () => {
@@ -277,7 +279,7 @@ describe.each([
     const twice = Array.from({ length: 60 }, (_, i) => `](h${note(i)}h${note(i)}eq${note(i + 1)}`).join('');
     const doubled = `]q\x00${twice}`;
     expect(await inPickle(`${doubled}\x8c\x01a\x93`)).toBe(refused('0x93'));
-    expect(await inPickle(`${doubled}\x85Q`)).toBe('expected storages with a type, a key and elements');
+    expect(await inPickle(`${doubled}\x85Q`)).toBe("expected a storage's type, key and elements, got [an array of 2]");
   });
 
   it('that make millions of values of as many bytes', async () => {
@@ -316,7 +318,10 @@ describe.each([
       { shape: [2e6], stride: [0] },
       'expected bytes of tensors within 4 times the 8 bytes that are stored, got 8000000',
     ],
-    [{ key: '0', count: -5 }, 'expected storages with a type, a key and elements'],
+    [
+      { key: '0', count: -5 },
+      'expected a storage\'s type, key and elements, got ["storage", a Global, "0", "cpu", -5]',
+    ],
   ])('with a tensor that is not within its storage: %j', async (tensor, message) => {
     expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toBe(message);
   });
@@ -325,7 +330,7 @@ describe.each([
     const bytes = fileWith(dict({ a: pickledTensor(), b: pickledTensor({ count: 3 }) }), { 0: [1, 2] });
     expect(await problem(bytes)).toBe(
       layout === 'zip'
-        ? 'expected 12 bytes of storage "0", got 8'
+        ? 'expected 12 bytes of storage "0" for tensor "b", got 8'
         : `the end is missing: ${bytes.length} of ${bytes.length + 4} bytes`,
     );
   });
@@ -342,7 +347,7 @@ describe.each([
 
 it('a zip file whose storage is shorter than its tensors need', async () => {
   const object = dict({ w: pickledTensor({ count: 4 }) });
-  expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe('expected 16 bytes of storage "0", got 8');
+  expect(await problem(zipWith(object, { 0: [1, 2] }))).toBe('expected 16 bytes of storage "0" for tensor "w", got 8');
 });
 
 it('tensors that are views of one storage, and parameters of old files', async () => {
@@ -462,10 +467,12 @@ it('persistent ids and views that are none', async () => {
   const type = global('torch.FloatStorage');
   const object = (id: string) => zipWith(dict({ w: id }));
   expect(await problem(object(storage(type, 'N', text('cpu'), int(2))))).toBe(
-    'expected storages with a type, a key and elements',
+    'expected a storage\'s type, key and elements in "archive/data.pkl" at byte 58, got ["storage", a Global, null, ' +
+      '"cpu", 2]',
   );
   const view = tuple(text('1'), int(1), int(2));
   expect(await problem(object(storage(type, text('0'), text('cpu'), int(2), view)))).toBe(
-    'expected storages with a type, a key and elements',
+    'expected a storage\'s type, key and elements in "archive/data.pkl" at byte 81, got ["storage", a Global, "0", ' +
+      '"cpu", 2, an array of 3]',
   );
 });

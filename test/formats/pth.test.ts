@@ -456,9 +456,9 @@ describe('zip files', () => {
         /the end of "state-dict\.zip\/data\/0" before byte \d+, got 1000000 bytes from byte \d+ on/,
       ],
       [first(() => ({ bytes: 5 })), /expected "state-dict\.zip\/data\/0" stored .*, got method 0 and 24 bytes of 5/],
-      [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0", got 4$/],
+      [first(() => ({ bytes: 4, packedBytes: 4 })), /expected 24 bytes of storage "0" for tensor "f32", got 4$/],
       [first(() => ({ name: 'state-dict.zip/data/1' })), /expected one entry "state-dict\.zip\/data\/1", got two/],
-      [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0", got none$/],
+      [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0" for tensor "f32", got none$/],
       [first(() => ({ method: 12 })), /stored or deflated, got method 12 /],
       [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got what is not deflated/],
       [
@@ -514,7 +514,7 @@ describe('pickles of strangers', () => {
     ['(0.', 'got 0x30'],
     ['(q\x00.', 'got 0x71'],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
-    ['K\x05Q.', /expected storages with a type, a key and elements/],
+    ['K\x05Q.', /expected a storage's type, key and elements in "a\/data\.pkl" at byte 4, got 5$/],
     ['cos', /before its pickle does/],
     ['\x80\x09N.', 'got 0x80'],
   ])('%j end in an error that says where', async (pickle, message) => {
@@ -609,11 +609,11 @@ describe('pickles of strangers', () => {
   });
 
   it.each([
-    ['2', '5', '1', /expected tensors within the 24 bytes of storage "0", got one up to byte 28/],
+    ['2', '5', '1', /tensors within the 24 bytes of storage "0" in "a\/data\.pkl" at byte \d+, got one up to byte 28$/],
     ['0', '9', '1', /expected tensors within the 24 bytes of storage "0"/],
     ['0', '3', '9', /expected tensors within the 24 bytes of storage "0"/],
-    ['-1', '3', '1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
-    ['0', '3', '-1', /expected a tensor's offset, size and stride as whole numbers >= 0/],
+    ['-1', '3', '1', /stride as whole numbers >= 0 in "a\/data\.pkl" at byte \d+, got -1, \[3\], \[1\]$/],
+    ['0', '3', '-1', /stride as whole numbers >= 0 in "a\/data\.pkl" at byte \d+, got 0, \[3\], \[-1\]$/],
   ])('tensors of offset %s, size %s, stride %s are refused', async (offset, size, stride, message) => {
     const words = (value: string) => {
       const buffer = Buffer.alloc(5);
