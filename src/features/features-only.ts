@@ -106,9 +106,6 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
   if (new Set(indices).size < names.length) {
     throw new ValueError(`featuresOnly: expected each stage once, got ${describe([...names])}`);
   }
-  const infos = stages.map(({ layer, channels, reduction }, index) => {
-    return { index, numChs: channels, reduction: Math.min(reduction, most), module: layer };
-  });
   const modules = new Map(model.namedModules());
   /** What to ask for to get a layer's output: the layer, unless that means another node. */
   const queryFor = (layer: string) => {
@@ -118,13 +115,16 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     return [...nodeNames.nodes].reverse().find((node) => node.output === output)?.name ?? layer;
   };
   const layers = new Map(names.map((name, i) => [queryFor(stages[indices[i]!]!.layer), name] as const));
-  const isDilated = sizes.some((size) => size > most);
-  const run = isDilated ? dilated(most) : undefined;
+  const run = sizes.some((size) => size > most) ? dilated(most) : undefined;
+  // Where the model can't be dilated, it is said here.
+  const all = new Map(stages.map(({ layer }, index) => [queryFor(layer), index] as const));
+  const dense = run && new FeatureExtractor(model, all, { inputShape, run, inputCount: 1 }).featureInfo(shape);
+  const infos = stages.map(({ layer, channels, reduction }, index) => {
+    const found = dense?.find(({ name }) => name === index);
+    return { index, numChs: channels, reduction: found?.reduction ?? reduction, module: layer };
+  });
   const own = new Map(names.map((name, i) => [name, infos[indices[i]!]!] as const));
-  const net = new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
-  // Where it can't be dilated, it is said here.
-  if (isDilated) net.featureInfo(shape);
-  return net;
+  return new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
 }
 
 /** The numbers that ask for stages: as given, or the indices of so many stages at the end. */

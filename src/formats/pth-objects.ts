@@ -92,7 +92,7 @@ export class TorchNames implements Names {
     const [, first, size] = (Array.isArray(view) ? view : [0, 0, count]) as unknown[];
     const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
     const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
-    demand(isNamed && isWithin, "a storage's type, key and elements", describe(id));
+    if (!isNamed || !isWithin) demand(false, "a storage's type, key and elements", describe(id));
     const [, ctype = ''] = /\b(\w+)Storage$/.exec(type.name) ?? [];
     // Others are named after their dtype: Bool, BFloat16, and QInt8, whose size tells where the storages behind it are.
     // What an object inherits under a name is no dtype's name.

@@ -139,7 +139,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const { op, attrs } = node;
     const [x] = node.inputs;
     if (!x) return;
-    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node) ?? [];
+    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node, grid.reduction) ?? [];
     const window = (attrs as Partial<Window> | null)?.kernelSize && [2, 3];
     const mixed = op.mixedAxes?.(attrs, x.shape) ?? window ?? [];
     const isMixed = mixed.some((axis) => dense[0]!.shape[axis] !== x.shape[axis]);

@@ -154,7 +154,7 @@ export function checkValue(name: string, x: unknown): void {
   if (x instanceof Value) return;
   throw new ValueError(
     `${name}: expected values, as forward() gets them, got ${describe(x)}; to compute with a Tensor, ` +
-      'call the module: module.call(x)',
+      'use module.call(x)',
   );
 }
 
@@ -217,7 +217,7 @@ export function reductionsOf(
     for (const x of node.inputs) {
       const [reduction, axis] = all.get(x)!;
       const ratio = (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
-      const [by = ratio, to = axis] = node.op.rows?.(node.attrs, axis, x, node) ?? [];
+      const [by = ratio, to = axis] = node.op.rows?.(node.attrs, axis, x, node, reduction) ?? [];
       if (reduction * by > most[0]) most = [reduction * by, to];
     }
     all.set(node.output, most);

@@ -74,7 +74,7 @@ export function customOp(custom: CustomOp): (x: Value, ...more: (Value | Paramet
     },
     reference,
     // How long it takes nobody knows: asynchronous calls give the event loop a turn after each.
-    algorithms: byReference(reference, () => ({ macs: 0, transformed: Infinity })),
+    algorithms: [byReference(reference, () => ({ macs: 0, transformed: Infinity }))],
   };
   return (x, ...more) => {
     checkValue(name, x);

@@ -6,7 +6,7 @@ import { adaptiveMaxPool2d as adaptiveMaxPool2dOp } from '../ops/adaptive-max-po
 import { avgPool2d } from '../ops/avg-pool2d.ts';
 import { lpPool2d as lpPool2dOp } from '../ops/lp-pool2d.ts';
 import { maxPool2d } from '../ops/max-pool2d.ts';
-import { NO_SIDES, type Pair } from '../ops/rules/window.ts';
+import type { Pair } from '../ops/rules/window.ts';
 import { whole, withDefaults } from '../options.ts';
 import { besideRow, inWidth, onOneRow } from './one-row.ts';
 import {
@@ -24,17 +24,7 @@ export function adaptiveMaxPool2d(x: Value, outputSize: OutputSize): Value {
   const name = 'adaptive_max_pool2d';
   const attrs = resolveAdaptivePool2d(name, outputSize);
   shapeOf(name, x);
-  return adaptiveMax(x, attrs.outputSize, name);
-}
-
-/** By the kernel of max pooling where windows don't overlap, which they don't where sizes divide. */
-function adaptiveMax(x: Value, outputSize: readonly [number | null, number | null], name: string | null): Value {
-  const kernelSize = outputSize.map((size, axis) => (size === null ? 1 : x.shape[axis + 2]! / size));
-  if (x.shape.length !== 4 || !kernelSize.every((size) => Number.isInteger(size) && size > 0)) {
-    return record(adaptiveMaxPool2dOp, [x], { outputSize }, name);
-  }
-  const window = kernelSize as unknown as Pair;
-  return record(maxPool2d, [x], { kernelSize: window, stride: window, padding: NO_SIDES, dilation: [1, 1] }, name);
+  return record(adaptiveMaxPool2dOp, [x], attrs, name);
 }
 
 /** (Σ xᵖ)^(1/p) of each window, with p = `normType`. */
@@ -96,7 +86,9 @@ export function adaptiveAvgPool1d(x: Value, outputSize: number): Value {
 /** The largest values of windows that cover `[N, C, L]`, `outputSize` of them. */
 export function adaptiveMaxPool1d(x: Value, outputSize: number): Value {
   const size = whole('adaptive_max_pool1d: outputSize', outputSize);
-  return onOneRow('adaptive_max_pool1d', x, (row) => adaptiveMax(row, [1, size], null));
+  return onOneRow('adaptive_max_pool1d', x, (row) =>
+    record(adaptiveMaxPool2dOp, [row], { outputSize: [1, size] }, null),
+  );
 }
 
 /** Options of 1-D power-average pooling; stride is the kernel's size unless given. */

@@ -1,10 +1,14 @@
-/** Max pooling to a given size, by a host step. */
+/** Max pooling to a given size: by the kernel of max pooling where sizes divide, else by a host step. */
 
 import { ShapeError } from '../errors.ts';
 import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { f32_maxpool2d } from '../wasm/steps.gen.ts';
+import type { Algorithm } from './lowering/algorithm.ts';
 import { byReference } from './lowering/host.ts';
+import { poolingPhase } from './lowering/pooling.ts';
 import type { Op, Reference } from './op.ts';
+import { NO_SIDES, type Window } from './rules/window.ts';
 
 /** Attributes of {@link adaptiveMaxPool2d}; null keeps the input's size. */
 export interface AdaptiveMaxPool2dAttrs {
@@ -38,11 +42,21 @@ const reference: Reference<AdaptiveMaxPool2dAttrs> = ([x], attrs) => {
   return new Tensor(y, shape);
 };
 
+/** Windows don't overlap where sizes divide. */
+const direct: Algorithm<unknown> = {
+  name: 'direct',
+  prepare({ inputs: [x], output, engine }) {
+    const kernelSize = [x![2]! / output[2]!, x![3]! / output[3]!] as const;
+    if (!kernelSize.every(Number.isInteger)) return null;
+    const window: Window = { kernelSize, stride: kernelSize, padding: NO_SIDES, dilation: [1, 1] };
+    return { phases: (binding) => [poolingPhase(binding, window, engine, f32_maxpool2d)] };
+  },
+};
+
 /** @see torch.nn.functional.adaptive_max_pool2d */
 export const adaptiveMaxPool2d: Op<AdaptiveMaxPool2dAttrs> = {
   name: 'adaptive_max_pool2d',
-  axis: 'each',
   inferShape: ([x], attrs) => pooledShape(x!, attrs),
   reference,
-  algorithms: byReference(reference),
+  algorithms: [direct, byReference(reference)],
 };

@@ -61,7 +61,7 @@ function binary(name: string, of: (a: number, b: number) => number): Op<null> {
       return [Number(!isRepeated), to];
     },
     reference,
-    algorithms: byReference(reference),
+    algorithms: [byReference(reference)],
   };
 }
 

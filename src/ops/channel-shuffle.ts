@@ -16,6 +16,7 @@ export interface ChannelShuffleAttrs {
 /** @see torch.nn.functional.channel_shuffle */
 export const channelShuffle: Op<ChannelShuffleAttrs> = {
   name: 'channel_shuffle',
+  mixedAxes: () => [1],
 
   inferShape([x], { groups }) {
     if (x!.length < 3) {

@@ -38,6 +38,7 @@ const reference: Reference<GroupNormAttrs> = ([x, ...vectors], { groups, eps, ha
 /** @see torch.nn.functional.group_norm */
 export const groupNorm: Op<GroupNormAttrs> = {
   name: 'group_norm',
+  mixedAxes: () => [1],
   axis: 'each',
 
   inferShape([x, ...vectors], { groups }) {
@@ -56,5 +57,5 @@ export const groupNorm: Op<GroupNormAttrs> = {
   },
 
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -34,11 +34,12 @@ const reference: Reference<LocalResponseNormAttrs> = ([x], { size, alpha, beta, 
 /** @see torch.nn.functional.local_response_norm */
 export const localResponseNorm: Op<LocalResponseNormAttrs> = {
   name: 'local_response_norm',
+  mixedAxes: () => [1],
   axis: 'each',
   inferShape([x]) {
     if (x!.length >= 3) return x!;
     throw new ShapeError(`Expected 3D or higher dimensionality input (got ${x!.length} dimensions)`);
   },
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -45,5 +45,5 @@ export const lpPool2d: Op<LPPool2dAttrs> = {
   rows: ({ stride }, axis) => [stride[axis - 2]],
   inferShape: ([x], attrs) => shapeOf(x!, attrs),
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -5,7 +5,7 @@ import { formatShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { byReference } from './lowering/host.ts';
 import { relay } from './lowering/relay.ts';
-import type { Op, Reference } from './op.ts';
+import type { Op, Reference, RowsRule } from './op.ts';
 
 /** What is multiplied: [rows, inner]·[inner, columns] for each of the matrices that the first axes have. */
 interface Matrices {
@@ -69,6 +69,21 @@ const reference: Reference<null> = ([a, b]) => {
   return new Tensor(y, shape);
 };
 
+/**
+ * Rows are those of the first matrix, unless it is one for all of the second ones. Rows that are summed up are no rows
+ * of the product, but of as many columns: those may be the same pixels, as where each has weights of all pixels. The
+ * columns of the second matrix are rows where the first one is square, as weights of channels are.
+ */
+const rowsOf: RowsRule<null> = (_attrs, axis, x, { inputs: [a], output }) => {
+  const isLast = axis === x.shape.length - 1;
+  const [rows, columns] = a!.shape.slice(-2);
+  const counts =
+    x === a
+      ? !isLast || columns === output.shape.at(-1)
+      : a!.shape.length < x.shape.length || (isLast && rows === columns);
+  return counts ? [] : [0];
+};
+
 /** @see torch.matmul */
 export const matmul: Op<null> = {
   name: 'matmul',
@@ -76,12 +91,11 @@ export const matmul: Op<null> = {
   relay,
   inferShape: ([a, b]) => matricesOf(a!, b!).shape,
   mixedAxes: (_attrs, x) => [x.length - 1],
-  // Rows are those of the first matrix, unless it is one for all of the second ones.
-  rows: (_attrs, _axis, x, { inputs: [a] }) => (x === a || a!.shape.length < x.shape.length ? [] : [0]),
+  rows: rowsOf,
   macs: ([a, b]) => {
     const { rows, inner, columns, batch } = matricesOf(a!, b!);
     return numel(batch) * rows * inner * columns;
   },
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -39,5 +39,5 @@ export const mean: Op<MeanAttrs> = {
   name: 'mean',
   inferShape: ([x], attrs) => reduced(x!, attrs),
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -29,5 +29,5 @@ export const normalize: Op<null> = {
   name: 'normalize',
   inferShape: ([x]) => x!,
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

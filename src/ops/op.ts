@@ -37,6 +37,7 @@ export interface Op<A> {
    *
    * @param axis the input's axis that has the rows; the one behind all others where no axis has them alone
    * @param x one of the inputs
+   * @param reduction how many of the network's rows one row of x stands for
    * @returns 0 where the rows of x aren't the output's
    */
   readonly rows?: RowsRule<A> | undefined;
@@ -63,6 +64,7 @@ export type RowsRule<A> = (
   axis: number,
   x: Laid,
   node: { readonly inputs: readonly Laid[]; readonly output: Laid },
+  reduction: number,
 ) => readonly [by?: number | undefined, to?: number];
 
 /**

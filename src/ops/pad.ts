@@ -79,5 +79,5 @@ export const pad: Op<PadAttrs> = {
   },
 
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

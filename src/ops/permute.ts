@@ -49,5 +49,5 @@ export const permute: Op<PermuteAttrs> = {
   },
 
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -88,5 +88,5 @@ export const resample: Op<ResampleAttrs> = {
   rows: resizedBy,
   mixedAxes: () => [2, 3],
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

@@ -39,5 +39,5 @@ export const slice: Op<SliceAttrs> = {
   rows: ({ axis, step }, rows) => [axis === rows ? step : 1],
   mixedAxes: ({ axis }) => [axis],
   reference,
-  algorithms: byReference(reference),
+  algorithms: [byReference(reference)],
 };

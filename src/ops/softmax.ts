@@ -35,7 +35,7 @@ function softmaxOp(name: string, isLog: boolean): Op<SoftmaxAttrs> {
     mixedAxes: ({ axis }) => [axis],
     inferShape: ([x]) => x!,
     reference,
-    algorithms: byReference(reference),
+    algorithms: [byReference(reference)],
   };
 }
 

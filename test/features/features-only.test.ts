@@ -355,7 +355,7 @@ describe('what reads neighbours', () => {
   class Row extends Module {
     readonly stem = new Conv2d(3, 4, 7, { stride: 4, padding: 3 });
     readonly a = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
-    readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
     readonly run: (x: Value) => Value;
     readonly c = new Conv2d(4, 4, 1);
     readonly head: (x: Value) => Value;
@@ -385,6 +385,10 @@ describe('what reads neighbours', () => {
     ['slice', (x) => L.slice(x, 3, 1, Infinity, 2)],
     ['cat', (x) => L.cat([x, x], 3)],
     ['matmul', (x) => L.matmul(x, L.transpose(x, 2, 3))],
+    ['channel_shuffle', (x) => L.transpose(L.channelShuffle(L.transpose(x, 1, 2), 2), 1, 2)],
+    ['local_response_norm', (x) => L.transpose(L.localResponseNorm(L.transpose(x, 1, 2), 3), 1, 2)],
+    ['group_norm', (x) => L.transpose(L.groupNorm(L.transpose(x, 1, 2), 2), 1, 2)],
+    ['group_norm', (x) => L.transpose(L.groupNorm(L.transpose(x, 1, 3), 2), 1, 3)],
     ['reshape', (x) => L.pixelShuffle(L.cat([x, x, x, x]), 2)],
     ['reshape', (x) => L.unflatten(L.flatten(x, 2), 2, [x.shape[2]!, x.shape[3]!])],
   ];
@@ -393,6 +397,20 @@ describe('what reads neighbours', () => {
     expect(thrown(() => featuresOnly(new Row(run), { outputStride: 8 }))).toMatch(
       new RegExp(`UnsupportedError: featuresOnly: expected a model that outputStride 8 can dilate.*, got ${name}.* at`),
     );
+  });
+
+  it('what stages have that were not asked for is told of the dilated model', () => {
+    class Strides extends Module {
+      readonly a = new Conv2d(3, 4, 3, { stride: 2, padding: 1 });
+      readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+      readonly c = new Conv2d(4, 4, 5, { stride: 4, padding: 2 });
+      forward(x: Value): Value {
+        return this.c.call(this.b.call(this.a.call(x)));
+      }
+    }
+    const { featureInfo } = featuresOnly(new Strides(), { outputStride: 8, outIndices: [0] });
+    expect([0, 1, 2, -1].map((index) => featureInfo.reduction(index))).toEqual([2, 4, 4, 4]);
+    expect(featuresOnly(new Strides(), { outputStride: 8 }).featureInfo.reduction()).toEqual([2, 4, 4]);
   });
 
   it.each(mixing)('by %s (%#) is right after the last stage', (_name, run) => {
@@ -427,6 +445,20 @@ describe('what reads neighbours', () => {
     expect(thrown(() => featuresOnly(model, options))).toContain(`got ${name} at reduction 8`);
   });
 
+  it.each([
+    ['adaptiveAvgPool2d', L.adaptiveAvgPool2d],
+    ['adaptiveMaxPool2d', L.adaptiveMaxPool2d],
+  ] as const)('%s of all pixels is of those between, too', (_name, pool) => {
+    const model = fillParameters(new Row((x) => L.mul(x, L.sigmoid(pool(x, 1)))));
+    const net = featuresOnly(model, { outputStride: 8, inputShape: [1, 3, 64, 64] });
+    // A model built with dilation.
+    const [b, own] = [model.b, fillParameters(new Row(model.run))];
+    own.b = new Conv2d(4, 4, 3, { padding: 1 });
+    own.b.loadStateDict(b.stateDict());
+    const x = generatedTensor('input', [1, 3, 64, 64]);
+    expect(net.forward(x).get(2)!.data).toEqual(own.call(x).data);
+  });
+
   it('rows as channels of a convolution are refused', () => {
     class Rows extends Row {
       readonly by = new Conv2d(6, 6, 1);
@@ -449,6 +481,7 @@ describe('what reads neighbours', () => {
     ['products of channels', (x) => L.permute(L.relu(L.permute(x, [0, 2, 3, 1])), [0, 3, 1, 2])],
     ['channel shuffle', (x) => L.channelShuffle(x, 2)],
     ['local response norm', (x) => L.localResponseNorm(x, 3)],
+    ['the largest of all pixels', (x) => L.add(x, L.mul(L.adaptiveMaxPool2d(x, 1), 0))],
   ])('%s gives the pixels, and those between', (_name, run) => {
     const model = fillParameters(new Row(run));
     const x = generatedTensor('input', [1, 3, 67, 75]);

@@ -108,6 +108,11 @@ describe('what changes rows', () => {
     ['another size', (x) => other(x, 39), 3],
     ['pixel shuffle', (x) => L.pixelShuffle(x, 2), 4],
     ['pixel unshuffle', (x) => L.pixelUnshuffle(L.pad(x, [1, 1, 1, 0]), 2), 16],
+    ...[2, 3, 4, 5, 6].map(
+      (bins) =>
+        [`a map pooled to ${bins} rows, and back`, (x: Value) => other(L.adaptiveAvgPool2d(x, bins), 13), 8] as const,
+    ),
+    ['the largest of 3 rows, and back', (x) => other(L.adaptiveMaxPool2d(x, 3), 13), 8],
     ['a transposed convolution', (x, { up }) => up.call(x), 4],
     ['[N, H, W, C]', (x) => L.permute(x, [0, 2, 3, 1]), 8],
     ['[N, H, W, C] and a half', (x) => L.slice(L.permute(x, [0, 2, 3, 1]), 1, 0, Infinity, 2), 16],
@@ -146,6 +151,33 @@ describe('what changes rows', () => {
       (x) => {
         const rows = L.flatten(x, 2);
         return L.reshape(L.matmul(L.softmax(L.matmul(rows, L.transpose(rows, 1, 2)), -1), rows), x.shape);
+      },
+      8,
+    ],
+    [
+      'attention of channels, whose weights come turned round',
+      (x) => {
+        const rows = L.flatten(x, 2);
+        const weights = L.softmax(L.matmul(rows, L.transpose(rows, 1, 2)), 1);
+        return L.reshape(L.matmul(L.transpose(weights, 1, 2), rows), x.shape);
+      },
+      8,
+    ],
+    [
+      'linear attention',
+      (x) => {
+        const rows = L.flatten(x, 2);
+        const context = L.matmul(L.softmax(rows, -1), L.transpose(rows, 1, 2));
+        return L.reshape(L.transpose(L.matmul(L.transpose(rows, 1, 2), context), 1, 2), x.shape);
+      },
+      8,
+    ],
+    [
+      'linear attention of heads, whose context comes turned round',
+      (x) => {
+        const heads = L.reshape(x, [2, 2, 2, x.shape[2]! * x.shape[3]!]);
+        const context = L.matmul(L.softmax(heads, -1), L.transpose(heads, 2, 3));
+        return L.reshape(L.matmul(L.transpose(context, 2, 3), L.softmax(heads, -2)), x.shape);
       },
       8,
     ],

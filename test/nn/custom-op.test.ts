@@ -78,8 +78,8 @@ describe('customOp', () => {
       }
     }
     expect(thrown(() => new None().call(x))).toBe(
-      'ValueError: square: expected values, as forward() gets them, got undefined; to compute with a Tensor, call ' +
-        'the module: module.call(x)',
+      'ValueError: square: expected values, as forward() gets them, got undefined; to compute with a Tensor, use ' +
+        'module.call(x)',
     );
   });
 

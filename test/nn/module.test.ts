@@ -468,7 +468,7 @@ describe('call', () => {
   it('says how to compute with a tensor where forward was called instead of call', () => {
     expect(thrown(() => new ReLU().forward(x as never))).toBe(
       'ValueError: relu: expected values, as forward() gets them, got a Tensor (float32, [2, 4, 5, 7]); to ' +
-        'compute with a Tensor, call the module: module.call(x)',
+        'compute with a Tensor, use module.call(x)',
     );
   });
 

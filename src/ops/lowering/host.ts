@@ -34,33 +34,31 @@ export function hostWork(shapes: readonly Shape[]): Work {
 export function byReference<A>(
   reference: (inputs: readonly Tensor<Float32Array>[], attrs: A) => Tensor<Float32Array>,
   workOf = hostWork,
-): readonly Algorithm<A>[] {
-  return [
-    {
-      name: 'host',
-      prepare({ inputs, output, attrs, shapes }) {
-        const sizes = inputs.map(numel);
-        const total = sizes.reduce((sum, size) => sum + size, 0);
-        return {
-          work: workOf([...inputs, output]),
-          workspace: { tableBytes: 0, scratchBytes: (total + numel(output)) * 4, zeroBytes: 0 },
-          phases(binding) {
-            let end = binding.scratch;
-            const places = sizes.map((size) => {
-              end += size * 4;
-              return end - size * 4;
-            });
-            const result = hostPhase(binding.kernels, ({ buffer }) => {
-              const tensors = places.map((at, i) => new Tensor(new Float32Array(buffer, at, sizes[i]), shapes[i]!));
-              new Float32Array(buffer, end, numel(output)).set(reference(tensors, attrs).data);
-            });
-            const copies = binding.inputs.flatMap((x, i) => toPlanes(x, places[i]!));
-            return [copies, result, fromPlanes(end, binding.output)];
-          },
-        };
-      },
+): Algorithm<A> {
+  return {
+    name: 'host',
+    prepare({ inputs, output, attrs, shapes }) {
+      const sizes = inputs.map(numel);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      return {
+        work: workOf([...inputs, output]),
+        workspace: { tableBytes: 0, scratchBytes: (total + numel(output)) * 4, zeroBytes: 0 },
+        phases(binding) {
+          let end = binding.scratch;
+          const places = sizes.map((size) => {
+            end += size * 4;
+            return end - size * 4;
+          });
+          const result = hostPhase(binding.kernels, ({ buffer }) => {
+            const tensors = places.map((at, i) => new Tensor(new Float32Array(buffer, at, sizes[i]), shapes[i]!));
+            new Float32Array(buffer, end, numel(output)).set(reference(tensors, attrs).data);
+          });
+          const copies = binding.inputs.flatMap((x, i) => toPlanes(x, places[i]!));
+          return [copies, result, fromPlanes(end, binding.output)];
+        },
+      };
     },
-  ];
+  };
 }
 
 /** An op that gives a number for each number, by a host step on the values where they lie. */

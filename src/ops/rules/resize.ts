@@ -15,19 +15,23 @@ export interface Resize {
 }
 
 /**
- * How many rows of `from` one of `to` stands for: their ratio, or the power of two of which one of them was rounded, as
- * of an odd size that was halved and comes back.
+ * How many rows of an input one row of the output stands for: by the factor that was given, or by sizes. Sizes tell the
+ * ratio that makes the reduction whole, as of what was pooled to a few rows and comes back. Otherwise one of them may
+ * have been rounded, as an odd size that was halved and comes back: then it is the power of two that is next to them.
  */
-export function factorBetween(from: number, to: number): number {
+export function resizedBy(
+  { scaleFactor }: Resize,
+  axis: number,
+  x: Shaped,
+  { output }: { readonly output: Shaped },
+  reduction: number,
+): readonly [by: number] {
+  if (scaleFactor) return [1 / (scaleFactor[axis - 2] ?? 1)];
+  const [from, to] = [x.shape[axis] ?? 1, output.shape[axis] ?? 1];
+  const whole = (reduction * from) / to;
   const near = 2 ** Math.round(Math.log2(from / to));
-  const isRounded = from % to && to % from && Math.abs(from - near * to) < Math.max(1, near);
-  return isRounded ? near : from / to;
-}
-
-/** How many rows of an input one row of the output stands for: by the factor that was given, or by sizes. */
-export function resizedBy({ scaleFactor }: Resize, axis: number, x: Shaped, { output }: { readonly output: Shaped }) {
-  if (scaleFactor) return [1 / (scaleFactor[axis - 2] ?? 1)] as const;
-  return [factorBetween(x.shape[axis] ?? 1, output.shape[axis] ?? 1)] as const;
+  const isRounded = Math.abs(whole - Math.round(whole)) > 1e-6 && Math.abs(from - near * to) < Math.max(1, near);
+  return [isRounded ? near : from / to];
 }
 
 /** The output's shape. @throws {@link ShapeError} where x isn't `[N, C, H, W]`, or either image has no pixels */
