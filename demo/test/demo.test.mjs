@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { loadSafetensors } from 'layertap';
+import { loadSafetensors, saveSafetensors, zeros } from 'layertap';
 import { distinctPalette } from 'layertap/tools';
 import { CLASSES, classifier, halves, likeStripes, PROBABILITY, png, SEEN, stripes } from './fixtures.mjs';
 import {
@@ -303,6 +303,34 @@ describe('the page in Chromium', { skip: MISSING }, () => {
             route.fulfill({ status: 404, headers: { 'access-control-allow-origin': '*' }, body: '' }),
           ),
         may: /^left for https:\/\/huggingface\.co\/timm\/nothing\/|status of 404/,
+      },
+    ));
+
+  it('keeps the network that is open where weights of the hub are not those that its configuration names', () =>
+    visit(
+      async (page) => {
+        await page.getByLabel('Or by name, from the Hugging Face hub').fill('timm/resnet18.other');
+        await page.getByRole('button', { name: 'Fetch' }).click();
+        const told = await problem(page);
+        assert.match(told, /^These weights are another network’s\./);
+        assert.match(told, /conv1\.weight of 64 × 3 × 7 × 7\. The file has conv1\.weight of 8 × 3 × 7 × 7\./);
+        // The digits are still there.
+        assert.equal((await pixels(page, 'The mask alone')).width, 160);
+      },
+      {
+        setup: (context) =>
+          context.route('https://huggingface.co/timm/resnet18.other/**', (route) => {
+            const isConfig = route.request().url().endsWith('/config.json');
+            const config = {
+              architecture: 'resnet18',
+              num_classes: 1000,
+              pretrained_cfg: { input_size: [3, 224, 224] },
+            };
+            const weights = saveSafetensors(new Map([['conv1.weight', zeros([8, 3, 7, 7])]]));
+            const body = isConfig ? JSON.stringify(config) : Buffer.from(weights);
+            return route.fulfill({ status: 200, headers: { 'access-control-allow-origin': '*' }, body });
+          }),
+        may: /^left for https:\/\/huggingface\.co\/timm\/resnet18\.other\//,
       },
     ));
 

@@ -63,7 +63,14 @@ export class Session {
       const repository = await openRepo(source.repo, signal);
       const { weights } = repository;
       const file = { tensors: weights.tensors, stream: weights.stream, close: () => repository.close() };
-      return new Session(hubNetwork(repository), file, source.repo);
+      const net = hubNetwork(repository);
+      try {
+        await checkFits(net, file);
+        return new Session(net, file, source.repo);
+      } catch (error) {
+        await file.close();
+        throw error instanceof StateDictError ? otherNetwork(net, file) : error;
+      }
     }
     const opening = opened(source, signal);
     // Its failure is told below.
@@ -215,30 +222,37 @@ async function opened(source: WeightSource, signal: AbortSignal): Promise<Opened
 }
 
 /**
- * A network with as many classes as a file has, where the file's names and shapes are that network's: as the library
- * judges them, before the network that is open is let go of. What a file lacks after the layers that are shown first is
- * told once it is needed.
+ * A network with as many classes as a file has, where the file is that network's.
  *
- * @throws StateDictError where they are another network's
+ * @throws StateDictError where it is another network's
  */
-async function fitting(plain: Network, file: OpenedWeights): Promise<Network> {
+async function fitting(plain: Network, file: Weights): Promise<Network> {
   // The last tensor of the network is its last layer's: as many rows as there are classes.
   const numClasses = classesOf(plain, file);
   const fit = numClasses === undefined ? plain : await network(plain.id, numClasses);
-  const { model, layers, size } = fit;
-  const extractor = createFeatureExtractor(model, { returnNodes: layers, inputShape: [1, 3, size, size] });
-  const fits = new Error('They fit.');
-  const read = () => {
-    throw fits;
-  };
-  await extractor.loadStateDictAsync({ tensors: file.tensors, stream: read }).catch((error) => {
-    if (error !== fits) throw error;
-  });
+  await checkFits(fit, file);
   return fit;
 }
 
+/**
+ * Compares the names and shapes of weights with a network's, as the library judges them, before the network that is
+ * open is let go of. What weights lack after the layers that are shown first is told once it is needed.
+ *
+ * @throws StateDictError where they are another network's
+ */
+async function checkFits({ model, layers, size }: Network, { tensors }: Weights): Promise<void> {
+  const extractor = createFeatureExtractor(model, { returnNodes: layers, inputShape: [1, 3, size, size] });
+  const fits = new Error('They fit.');
+  const stream = () => {
+    throw fits;
+  };
+  await extractor.loadStateDictAsync({ tensors, stream }).catch((error) => {
+    if (error !== fits) throw error;
+  });
+}
+
 /** Says what of a file isn't the network's. */
-function otherNetwork({ id, model }: Network, { tensors }: OpenedWeights): Said {
+function otherNetwork({ id, model }: Network, { tensors }: Weights): Said {
   const own = model.stateShapes();
   const [first, shape] = [...own][0]!;
   const sizes = (of: Shape) => of.join(' × ');
@@ -262,7 +276,7 @@ function otherNetwork({ id, model }: Network, { tensors }: OpenedWeights): Said 
 }
 
 /** How many classes a file's last layer has, where that isn't what the network is made with. */
-function classesOf({ model }: Network, file: OpenedWeights): number | undefined {
+function classesOf({ model }: Network, file: Weights): number | undefined {
   const weights = [...model.stateShapes()].filter(([, shape]) => shape.length > 1 && !shape.includes(0));
   const last = weights.filter(([key]) => !key.startsWith('aux')).at(-1);
   if (!last) return undefined;
