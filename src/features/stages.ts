@@ -2,7 +2,7 @@
 
 import { type Graph, type Node, reductionsOf, Value } from '../graph/graph.ts';
 import type { AnyModule } from '../nn/module.ts';
-import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
+import { AdaptiveAvgPool2d, AdaptiveMaxPool2d } from '../nn/pooling.ts';
 import { numel } from '../tensor/shape.ts';
 
 /** The last layer before a network's size changes, or ends. */
@@ -35,15 +35,21 @@ function isPoolingOfAll({ op, attrs, output: { shape } }: Node): boolean {
   return isOfAll && shape.slice(1).filter((size) => size > 1).length < 2;
 }
 
+/** Whether a layer pools to a size, as heads do. */
+const isPool = (layer: AnyModule) => layer instanceof AdaptiveAvgPool2d || layer instanceof AdaptiveMaxPool2d;
+
 /** The layers that are run one after the other, up to the end of the trunk or a child that pools to a size. */
 function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])[] {
   const layers: (readonly [string, AnyModule])[] = [];
   for (const [name, child] of model.namedChildren()) {
     if (TRUNKS.includes(name)) {
-      for (const [inner, layer] of child.namedChildren()) layers.push([`${name}.${inner}`, layer]);
+      for (const [inner, layer] of child.namedChildren()) {
+        if (isPool(layer)) break;
+        layers.push([`${name}.${inner}`, layer]);
+      }
       break;
     }
-    if (child instanceof AdaptiveAvgPool2d) break;
+    if (isPool(child)) break;
     layers.push([name, child]);
   }
   return layers;

@@ -6,18 +6,22 @@
 import { ShapeError, UnsupportedError } from '../errors.ts';
 import type { Conv2dAttrs } from '../ops/conv2d/attrs.ts';
 import { conv2d } from '../ops/conv2d/conv2d.ts';
+import type { Rows } from '../ops/op.ts';
+import { reshape } from '../ops/reshape.ts';
 import type { Window } from '../ops/rules/window.ts';
-import { numel } from '../tensor/shape.ts';
+import { numel, sameShape } from '../tensor/shape.ts';
 import { Graph, type Node, reductionsOf, type Value } from './graph.ts';
 
 /** How a value's pixels lie. */
 interface Grid {
-  /** How many of the input's rows one row stands for. */
+  /** How many of the input's rows one row stands for: a part of one where rows and columns are one axis. */
   readonly reduction: number;
   /** The axis that has the rows. */
   readonly axis: number;
   /** How many rows there are for each one without dilation. */
   readonly dilation: number;
+  /** Those of all values without dilation. */
+  readonly known: ReadonlyMap<unknown, Rows>;
 }
 
 /** A part of what a module gets or returns with other values in the places of its values. */
@@ -42,7 +46,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const values = new Map<unknown, Value>([[strided.inputs[0], x]]);
     const dilations = new Map<unknown, number>([[strided.inputs[0], 1]]);
     // Without dilation.
-    const reductions = new Map<unknown, readonly [number, number]>([[strided.inputs[0], [1, 2]]]);
+    const reductions = new Map<unknown, Rows>([[strided.inputs[0], [1, 2]]]);
     let done = 0;
     const record = () => {
       for (; done < strided.nodes.length; done++) {
@@ -53,7 +57,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
         // Parameters have no rows.
         const [reduction, axis] = densest.map((input) => reductions.get(input)!).find(([of]) => of > 0) ?? [1, 2];
         const dense = node.inputs.map((input) => values.get(input)!);
-        const grid = { reduction: Math.round(reduction / dilation), axis, dilation };
+        const grid = { reduction: reduction / dilation, axis, dilation, known: reductions };
         const { output, kept } = recorded(graph, node, dense, grid);
         values.set(node.output, output);
         dilations.set(node.output, kept);
@@ -93,7 +97,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
         return { output, kept };
       }
       checkPixels(node, dense, grid);
-      const output = graph.record(op, dense, attrs, null);
+      const output = graph.record(op, dense, op === reshape ? reshaped(node, dense[0]!) : attrs, null);
       return { output, kept: keptDilation(node, dense, output, grid) };
     } catch (error) {
       // Sizes that forward gave are those without dilation.
@@ -110,7 +114,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const { padding, dilation, ...rest } = attrs;
     const { dilation: by, reduction } = grid;
     const [stride] = rest.stride;
-    const isDropped = stride > 1 && reduction * stride > outputStride;
+    const isDropped = stride > 1 && Math.round(reduction * stride) > outputStride;
     if (!isDropped && by === 1) return { attrs, dilation: 1 };
     const [height, width] = rest.weight.shape.slice(2) as [number, number];
     let { top, left, bottom, right } = padding;
@@ -134,16 +138,24 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     return { attrs: changed, dilation: isDropped ? by * stride : by };
   }
 
+  /** A reshape's attributes: of images whose channels alone become other axes, or those that other axes were. */
+  function reshaped({ attrs, inputs: [x], output }: Node, dense: Value): unknown {
+    const [images, pixels] = [output.shape.slice(0, -2), output.shape.slice(-2)];
+    return sameShape(pixels, x!.shape.slice(-2)) ? { shape: [...images, ...dense.shape.slice(-2)] } : attrs;
+  }
+
   /** Refuses a stride that is no convolution's where it is too much, and what reads neighbours on a denser grid. */
   function checkPixels(node: Node, dense: readonly Value[], grid: Grid): void {
     const { op, attrs } = node;
     const [x] = node.inputs;
     if (!x) return;
-    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node, grid.reduction) ?? [];
-    const window = (attrs as Partial<Window> | null)?.kernelSize && [2, 3];
-    const mixed = op.mixedAxes?.(attrs, x.shape) ?? window ?? [];
+    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node, grid.known) ?? [];
+    const { kernelSize } = (attrs ?? {}) as Partial<Window>;
+    const mixed = op.mixedAxes?.(attrs, x.shape) ?? (kernelSize ? [2, 3] : []);
     const isMixed = mixed.some((axis) => dense[0]!.shape[axis] !== x.shape[axis]);
-    if (isMixed || (stride > 1 && Math.round(grid.reduction * stride) > outputStride)) {
+    // A large window that is the whole image is no stride.
+    const isOfAll = numel(node.output.shape.slice(2)) === 1 && numel(kernelSize ?? []) > 9;
+    if (isMixed || (stride > 1 && !isOfAll && Math.round(grid.reduction * stride) > outputStride)) {
       throw undilatable(stride > 1 ? `${op.name} of stride ${stride}` : op.name, grid);
     }
   }
@@ -169,7 +181,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
   function undilatable(what: string, { reduction }: Grid): UnsupportedError {
     return new UnsupportedError(
       `featuresOnly: expected a model that outputStride ${outputStride} can dilate, whose convolutions keep their ` +
-        `size without stride, got ${what} at reduction ${reduction}`,
+        `size without stride, got ${what} at reduction ${Number(reduction.toFixed(2))}`,
     );
   }
 }

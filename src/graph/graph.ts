@@ -5,7 +5,7 @@
 
 import { describe, ValueError } from '../errors.ts';
 import type { RelayAttrs } from '../ops/lowering/relay.ts';
-import type { Op } from '../ops/op.ts';
+import type { Op, Rows } from '../ops/op.ts';
 import { storedShape, usualAxis } from '../ops/rules/axes.ts';
 import { type Epilogue, NO_EPILOGUE, parametersOfNorm } from '../ops/rules/epilogue.ts';
 import type { Parameter } from '../tensor/parameter.ts';
@@ -198,9 +198,6 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
   );
 }
 
-/** How many of the input's rows one row of a value stands for, and the axis that has the rows. */
-type Rows = readonly [reduction: number, axis: number];
-
 /**
  * How many of the input's rows one row of each value stands for, and the axis that has the rows: the product of what
  * ops declare, or of ratios where an op declares nothing. The input's rows are axis 2.
@@ -216,8 +213,8 @@ export function reductionsOf(
     let most: Rows = [0, 2];
     for (const x of node.inputs) {
       const [reduction, axis] = all.get(x)!;
-      const ratio = (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
-      const [by = ratio, to = axis] = node.op.rows?.(node.attrs, axis, x, node, reduction) ?? [];
+      const [by = (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1), to = axis] =
+        node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
       if (reduction * by > most[0]) most = [reduction * by, to];
     }
     all.set(node.output, most);

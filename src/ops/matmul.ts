@@ -70,17 +70,14 @@ const reference: Reference<null> = ([a, b]) => {
 };
 
 /**
- * Rows are those of the first matrix, unless it is one for all of the second ones. Rows that are summed up are no rows
- * of the product, but of as many columns: those may be the same pixels, as where each has weights of all pixels. The
- * columns of the second matrix are rows where the first one is square, as weights of channels are.
+ * Rows are those of the first matrix, unless it has none, as a parameter and what is summed up over all rows, or is one
+ * for all of the second ones. Rows that are summed up are no rows of the product, but of as many columns: those may be
+ * the same pixels, as where each has weights of all pixels.
  */
-const rowsOf: RowsRule<null> = (_attrs, axis, x, { inputs: [a], output }) => {
-  const isLast = axis === x.shape.length - 1;
-  const [rows, columns] = a!.shape.slice(-2);
-  const counts =
-    x === a
-      ? !isLast || columns === output.shape.at(-1)
-      : a!.shape.length < x.shape.length || (isLast && rows === columns);
+const rowsOf: RowsRule<null> = (_attrs, axis, x, { inputs: [a], output }, known) => {
+  const { shape } = a!;
+  const isSummedUp = axis === shape.length - 1 && shape.at(-1) !== output.shape.at(-1);
+  const counts = x === a ? !isSummedUp : shape.length < x.shape.length || known.get(a)![0] === 0;
   return counts ? [] : [0];
 };
 

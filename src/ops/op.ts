@@ -37,7 +37,7 @@ export interface Op<A> {
    *
    * @param axis the input's axis that has the rows; the one behind all others where no axis has them alone
    * @param x one of the inputs
-   * @param reduction how many of the network's rows one row of x stands for
+   * @param known how many of the network's rows one row of each value so far stands for, and the axis that has them
    * @returns 0 where the rows of x aren't the output's
    */
   readonly rows?: RowsRule<A> | undefined;
@@ -58,13 +58,16 @@ export interface Op<A> {
   readonly algorithms: readonly Algorithm<A>[];
 }
 
+/** How many of the network's rows one row of a value stands for, and the axis that has the rows. */
+export type Rows = readonly [reduction: number, axis: number];
+
 /** What {@link Op.rows} is. */
 export type RowsRule<A> = (
   attrs: A,
   axis: number,
   x: Laid,
   node: { readonly inputs: readonly Laid[]; readonly output: Laid },
-  reduction: number,
+  known: ReadonlyMap<unknown, Rows>,
 ) => readonly [by?: number | undefined, to?: number];
 
 /**

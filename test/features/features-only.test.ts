@@ -299,6 +299,8 @@ describe('what pools the whole image', () => {
     ['adaptiveAvgPool2d', (x) => L.adaptiveAvgPool2d(x, 1)],
     ['AdaptiveAvgPool2d', new L.AdaptiveAvgPool2d(1)],
     ['AdaptiveMaxPool2d', new L.AdaptiveMaxPool2d(1)],
+    ['AdaptiveMaxPool2d to several pixels', new L.AdaptiveMaxPool2d(5)],
+    ['AdaptiveAvgPool2d to several pixels', new L.AdaptiveAvgPool2d(5)],
   ];
   it.each(poolings)('ends the stages: %s', (_name, pool) => {
     const { featureInfo } = featuresOnly(new Pooled(pool));
@@ -459,6 +461,39 @@ describe('what reads neighbours', () => {
     expect(net.forward(x).get(2)!.data).toEqual(own.call(x).data);
   });
 
+  /** Attention of all pixels before the last stride, and a gate by a pooling whose window is the map. */
+  class Early extends Module {
+    readonly stem = new Conv2d(3, 4, 7, { stride: 8, padding: 3 });
+    readonly a = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly gate = new Conv2d(4, 4, 1);
+    forward(x: Value): Value {
+      const map = this.a.call(this.stem.call(x));
+      const tokens = L.permute(L.flatten(map, 2), [0, 2, 1]);
+      const y = L.matmul(L.softmax(L.matmul(tokens, L.transpose(tokens, 1, 2)), -1), tokens);
+      const mixed = L.reshape(L.transpose(L.layerNorm(y, [4]), 1, 2), map.shape);
+      const squeezed = L.avgPool2d(mixed, [mixed.shape[2]!, mixed.shape[3]!]);
+      return this.b.call(L.mul(mixed, L.sigmoid(this.gate.call(squeezed))));
+    }
+  }
+
+  it.each([
+    [224, 224],
+    [512, 512],
+    [128, 96],
+    [97, 131],
+    [96, 640],
+  ])('what mixes pixels before anything is dilated is free to, at %ix%i', (height, width) => {
+    const model = fillParameters(new Early());
+    const net = featuresOnly(model, { outputStride: 16 });
+    const dense = fillParameters(new Early());
+    Object.assign(dense, { b: new Conv2d(4, 4, 3, { padding: 1 }) });
+    dense.b.loadStateDict(model.b.stateDict());
+    const x = generatedTensor('input', [1, 3, height, width]);
+    expect(net.forward(x).get(2)!.data).toEqual(dense.call(x).data);
+    expect(net.featureInfo([1, 3, height, width]).map(({ reduction }) => reduction)).toEqual([8, 16, 16]);
+  });
+
   it('rows as channels of a convolution are refused', () => {
     class Rows extends Row {
       readonly by = new Conv2d(6, 6, 1);
@@ -481,6 +516,10 @@ describe('what reads neighbours', () => {
     ['products of channels', (x) => L.permute(L.relu(L.permute(x, [0, 2, 3, 1])), [0, 3, 1, 2])],
     ['channel shuffle', (x) => L.channelShuffle(x, 2)],
     ['local response norm', (x) => L.localResponseNorm(x, 3)],
+    [
+      'channels in turn by reshape',
+      (x) => L.reshape(L.transpose(L.reshape(x, [1, 2, 2, ...x.shape.slice(2)]), 1, 2), x.shape),
+    ],
     ['the largest of all pixels', (x) => L.add(x, L.mul(L.adaptiveMaxPool2d(x, 1), 0))],
   ])('%s gives the pixels, and those between', (_name, run) => {
     const model = fillParameters(new Row(run));

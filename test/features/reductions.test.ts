@@ -181,6 +181,40 @@ describe('what changes rows', () => {
       },
       8,
     ],
+    ...[2, 3, 4].map(
+      (dims) =>
+        [
+          `linear attention with the channels first, of ${dims} for queries`,
+          (x: Value) => {
+            const [rows, few] = [L.flatten(x, 2), L.flatten(L.cat([x, x], 1), 2)];
+            const keys = L.softmax(L.slice(few, 1, 0, dims), -1);
+            const context = L.matmul(rows, L.transpose(keys, 1, 2));
+            return L.reshape(L.matmul(context, L.softmax(L.slice(few, 1, 0, dims), 1)), x.shape);
+          },
+          8,
+        ] as const,
+    ),
+    [
+      'double attention: few descriptions of all pixels, of which each has its own',
+      (x) => {
+        const rows = L.flatten(x, 2);
+        const [maps, vectors] = [L.softmax(L.slice(rows, 1, 0, 3), -1), L.softmax(L.slice(rows, 1, 1), 1)];
+        return L.reshape(L.matmul(L.matmul(rows, L.transpose(maps, 1, 2)), vectors), x.shape);
+      },
+      8,
+    ],
+    [
+      'attention to fewer pixels than there are',
+      (x) => {
+        const [tokens, few] = [x, L.avgPool2d(x, 2)].map((map) => L.permute(L.flatten(map, 2), [0, 2, 1])) as [
+          Value,
+          Value,
+        ];
+        const y = L.matmul(L.softmax(L.matmul(tokens, L.transpose(few, 1, 2)), 2), few);
+        return L.reshape(L.transpose(y, 1, 2), x.shape);
+      },
+      8,
+    ],
     [
       'what all pixels have to say of each',
       (x) => {

@@ -24,11 +24,11 @@ export function resizedBy(
   axis: number,
   x: Shaped,
   { output }: { readonly output: Shaped },
-  reduction: number,
+  known: ReadonlyMap<unknown, readonly [reduction: number, axis: number]>,
 ): readonly [by: number] {
   if (scaleFactor) return [1 / (scaleFactor[axis - 2] ?? 1)];
   const [from, to] = [x.shape[axis] ?? 1, output.shape[axis] ?? 1];
-  const whole = (reduction * from) / to;
+  const whole = (known.get(x)![0] * from) / to;
   const near = 2 ** Math.round(Math.log2(from / to));
   const isRounded = Math.abs(whole - Math.round(whole)) > 1e-6 && Math.abs(from - near * to) < Math.max(1, near);
   return [isRounded ? near : from / to];
