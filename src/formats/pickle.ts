@@ -42,14 +42,8 @@ export type Demand = (condition: unknown, expected?: string, got?: unknown) => a
 const MOST_VALUES = 2 ** 21;
 const DICT_VALUES = 8;
 
-/**
- * A key that is a number counts as so many: engines need long to tell those apart that a stranger has chosen. A dict of
- * the 21,841 classes of ImageNet by their numbers is within the most.
- */
-const NUMBER_VALUES = 88;
-
-/** Each part of a name is shorter: all of it is looked at wherever the name is used. */
-const NAME_LENGTH = 1000;
+/** Each part of a name is shorter, and so is a storage's key: all of it is looked at wherever it is used. */
+export const NAME_LENGTH = 255;
 
 const STOP = 0x2e;
 
@@ -170,16 +164,14 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       const value = (table[bytes[opcodeAt]!] ?? demand)(0);
       if (!(end <= bytes.length)) return null;
       if (bytes[opcodeAt] === STOP) return { value, end };
-      if (value !== undefined) {
-        stack.push(value);
-        made += value instanceof Map ? DICT_VALUES * (1 + value.size) : 1;
-      }
+      if (value !== undefined) stack.push(value);
+      made += value instanceof Map ? DICT_VALUES * (1 + value.size) : 1;
       if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
     }
   }
 
   /** By itself it throws where the opcode isn't known, or doesn't find what it takes. */
-  function demand(condition: unknown, expected = 'an opcode of protocols 2 to 5', got?: unknown): asserts condition {
+  function demand(condition: unknown, expected = 'a pickle', got?: unknown): asserts condition {
     // What is asked of a number that isn't there is no fault.
     if (condition || !(end <= bytes.length)) return;
     check(false, `${expected} in ${where} at byte ${opcodeAt}`, got ?? `0x${bytes[opcodeAt]!.toString(16)}`);
@@ -194,7 +186,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   function called([callee, args]: readonly unknown[]): unknown {
     if (callee instanceof Opaque) return callee;
     demand(callee instanceof Global && Array.isArray(args));
-    made += args.flat().length;
+    for (const arg of args) made += Array.isArray(arg) ? arg.length : 1;
     return names.call(callee.name, args, demand) ?? new Opaque(callee.name);
   }
 
@@ -210,8 +202,9 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     if (dict instanceof Opaque) return;
     demand(dict instanceof Map && items.length % 2 === 0);
     for (let i = 0; i < items.length; i += 2) {
-      if (typeof items[i] === 'number') made += NUMBER_VALUES;
-      dict.set(items[i], items[i + 1]);
+      const key = items[i];
+      // A number becomes an object, since engines need long to tell numbers apart that a stranger has chosen.
+      dict.set(typeof key === 'number' ? Object(key) : key, items[i + 1]);
     }
   }
 

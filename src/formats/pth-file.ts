@@ -159,13 +159,13 @@ const PROTOCOL = 1001;
 export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
   const pickles = new Pickles(reading);
   // Another program's pickle may be as large as the file.
-  const magic = await pickles.next('the magic number', HEAD_BYTES);
-  const what = magic instanceof Opaque ? describe(magic.name) : magic instanceof Map ? 'a dict' : 'something else';
+  const magic = await pickles.next('the head', HEAD_BYTES);
+  const what = magic instanceof Opaque ? describe(magic.name) : 'data';
   check(magic === MAGIC, 'a file of torch.save', `a pickle of ${what}; load it in Python and torch.save() that`);
-  const protocol = await pickles.next('the protocol');
+  const protocol = await pickles.next('the head');
   check(protocol === PROTOCOL, `protocol ${PROTOCOL}`, describe(protocol));
   // The system's order of bytes is no matter: PyTorch writes this layout's storages little-endian on all.
-  await pickles.next('the system');
+  await pickles.next('the head');
   const object = await pickles.next('the object');
   const keys = await pickles.next('the list of storages');
   check(Array.isArray(keys), 'a list of storages', describe(keys));

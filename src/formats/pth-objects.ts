@@ -6,7 +6,7 @@
 import { describe } from '../errors.ts';
 import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { numel, type Shape } from '../tensor/shape.ts';
-import { type Demand, Global, type Names, Opaque } from './pickle.ts';
+import { type Demand, Global, NAME_LENGTH, type Names, Opaque } from './pickle.ts';
 
 /** A dtype as PyTorch spells it: those without a counterpart among layertap's have none. */
 export interface PthDtype {
@@ -91,7 +91,7 @@ export class TorchNames implements Names {
     if (kind === 'module') return type;
     const [, first, size] = (Array.isArray(view) ? view : [0, 0, count]) as unknown[];
     const isWithin = isWhole(first) && isWhole(size) && isWhole(count) && first + size <= count;
-    const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string';
+    const isNamed = kind === 'storage' && type instanceof Global && typeof key === 'string' && key.length < NAME_LENGTH;
     if (!isNamed || !isWithin) demand(false, "a storage's type, key and elements", describe(id));
     const [, ctype = ''] = /\b(\w+)Storage$/.exec(type.name) ?? [];
     // Others are named after their dtype: Bool, BFloat16, and QInt8, whose size tells where the storages behind it are.
@@ -134,8 +134,8 @@ export class TorchNames implements Names {
         return tensorOf(args, demand);
       case 'torch._tensor._rebuild_from_type_v2': {
         const [callee, , inner] = args;
-        if (callee instanceof Global && Array.isArray(inner) && callee.name !== name) {
-          return this.call(callee.name, inner, demand);
+        if (callee instanceof Global && /_tensor(_v|$)/.test(callee.name) && Array.isArray(inner)) {
+          return tensorOf(inner, demand);
         }
       }
     }
@@ -155,7 +155,7 @@ function tensorOf(args: readonly unknown[], demand: Demand): unknown {
   const isLaidOut = isWhole(offset) && areWhole(shape) && areWhole(stride) && stride.length === shape.length;
   if (!isLaidOut) {
     const got = [offset, shape, stride].map(describe).join(', ');
-    demand(false, "a tensor's offset, size and stride as whole numbers >= 0", got);
+    demand(false, "a tensor's offset, size and stride", got);
   }
   const count = numel(shape);
   const span = count && shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, 1);

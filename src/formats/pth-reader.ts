@@ -1,7 +1,7 @@
 /** Reads the tensors of a `.pth` file: each storage once, in the order of bytes, and the tensors that view it. */
 
 import { describe } from '../errors.ts';
-import { arrayOf } from '../tensor/dtype.ts';
+import { arrayOf, type Dtype } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
@@ -51,7 +51,8 @@ export function pthTensors(
           place?.bytes ?? 'none',
         );
       }
-      if (isBigEndian || !ref.isContiguous) tensorBytes += numel(ref.shape) * elements.bytes;
+      if (isBigEndian || !ref.isContiguous || ref.begin % elements.bytes)
+        tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);
       known?.refs.push([name, ref]);
       if (known) continue;
@@ -74,9 +75,10 @@ export function pthTensors(
     };
     function* tensorsIn(contents: Iterable<readonly [string, Uint8Array | Promise<Uint8Array>]>) {
       for (const [storage, content] of contents) {
-        for (const [name, ref] of storages.get(storage)!.refs) {
-          yield [name, tensorOf(ref, content as Uint8Array, isBigEndian)] as const;
-        }
+        let bytes = content as Uint8Array;
+        // Once for all of its tensors.
+        if (bytes.byteOffset % 8) bytes = bytes.slice();
+        for (const [name, ref] of storages.get(storage)!.refs) yield [name, tensorOf(ref, bytes, isBigEndian)] as const;
       }
     }
     const reader = new TensorReader(caller, STORAGES, { origin, head, tensors: storages, dataBegin: 0 }, limits);
@@ -91,24 +93,26 @@ export function pthTensors(
 
 /** A tensor of a storage's content: a view where its elements lie in order and aligned, else a copy. */
 function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean | undefined): Tensor {
-  const { shape, begin, end } = ref;
+  const { shape, stride, begin, end } = ref;
   const { dtype, bytes } = ref.elements;
   let data = content.subarray(begin, end);
-  if (!ref.isContiguous) data = gathered(ref, data);
-  else if (data.byteOffset % bytes !== 0 || isBigEndian) data = data.slice();
+  if (isBigEndian || !ref.isContiguous || data.byteOffset % bytes) data = data.slice();
   if (isBigEndian) for (let at = 0; at < data.length; at += bytes) data.subarray(at, at + bytes).reverse();
-  const Elements = arrayOf(dtype!);
-  return new Tensor(new Elements(data.buffer, data.byteOffset, data.length / bytes), shape, dtype!);
-}
-
-/** The elements in order, of bytes that begin with the first one. */
-function gathered({ shape, stride, elements: { bytes } }: TensorRef, from: Uint8Array): Uint8Array {
-  const out = new Uint8Array(numel(shape) * bytes);
-  let to = 0;
-  const gather = (axis: number, at: number) => {
-    if (axis === shape.length) for (let i = 0; i < bytes; i++) out[to++] = from[at + i]!;
-    else for (let i = 0; i < shape[axis]!; i++) gather(axis + 1, at + i * stride[axis]! * bytes);
-  };
-  if (out.length > 0) gather(0, 0);
-  return out;
+  const count = numel(shape);
+  if (count && !ref.isContiguous) {
+    // As floats, some NaN would change.
+    const Words = arrayOf(`int${8 * bytes}` as Dtype);
+    const from = new Words(data.buffer as never);
+    const out = new Words(count);
+    let to = 0;
+    const gather = (axis: number, at: number) => {
+      for (let i = 0; i < shape[axis]!; i++, at += stride[axis]!) {
+        if (axis < shape.length - 1) gather(axis + 1, at);
+        else out[to++] = from[at]!;
+      }
+    };
+    gather(0, 0);
+    data = new Uint8Array(out.buffer);
+  }
+  return new Tensor(new (arrayOf(dtype!))(data.buffer, data.byteOffset, count), shape, dtype!);
 }

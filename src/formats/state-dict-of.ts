@@ -41,7 +41,7 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
   }
   check(object instanceof Map, 'a state dict', object instanceof TensorRef ? 'a tensor' : describe(object));
   const dict = key ? under(object, key) : object;
-  check(dict instanceof Map, `a dict under key ${describe(key)}`, `a checkpoint of ${listed(object.keys())}`);
+  check(dict instanceof Map, `a dict under key ${describe(key)}`, `a checkpoint of ${listed(keysOf(object))}`);
   const tensors = new Map<string, TensorRef>();
   for (const [name, value] of dict)
     if (typeof name === 'string' && value instanceof TensorRef) tensors.set(name, value);
@@ -62,10 +62,13 @@ export function tensorsOf(caller: string, object: unknown, key: string | undefin
     held instanceof Opaque
       ? `; ${describe(whole)} is a whole ${describe(held.name)}: in Python, save its state_dict()`
       : '';
-  const keys = listed(dict.keys());
+  const keys = listed(keysOf(dict));
   const got = hasTensors(dict) ? `tensors without names, under ${keys}` : `a checkpoint with no tensors under ${keys}`;
   throw malformed(`expected ${expected}, got ${got}${why}`);
 }
+
+/** Keys of a dict; numbers, which it has as objects, as they are. */
+const keysOf = (dict: Dict) => Array.from(dict.keys(), (key) => (key instanceof Number ? key.valueOf() : key));
 
 /** What a dict holds under a path, with dots between levels. Names may have dots, too. */
 function under(dict: unknown, path: string): unknown {
