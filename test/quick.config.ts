@@ -9,15 +9,17 @@ const SLOW = [
   'test/{bundle,cli,examples,fuzz,kernels,property,soak,sweeps,threads}/**',
   'test/goldens/{models,real}.test.ts',
   'test/goldens/zoo/**',
-  'test/{package,readme}.test.ts',
+  'test/{docs,package,readme}.test.ts',
   'test/formats/**',
   // Each algorithm with infinities, each layout with each binary, networks whose memory is nearly full.
   'test/nn/infinities.test.ts',
   'test/plan/{budget,layout}.test.ts',
   // Processes and globals of their own, and files of whole networks.
   'test/{node,wasm}/**',
-  'test/hub/open-hub.test.ts',
-  'test/models/{older-files,segmentation}.test.ts',
+  'test/hub/{open-hub,range-cache}.test.ts',
+  'test/models/{older-files,options,segmentation}.test.ts',
+  // Whole photos.
+  'test/{image,weights}/presets.test.ts',
 ];
 
 export default mergeConfig(shared, {
