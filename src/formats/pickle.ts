@@ -35,9 +35,9 @@ export interface Names {
 export type Demand = (condition: unknown, expected?: string, got?: unknown) => asserts condition;
 
 /**
- * The most values that a pickle may put on the stack, note, or call something with, of which a dict and each key in it
- * count as eight. A stranger's byte may be a dict, which takes hundreds, or a call with a long list that was noted; a
- * state dict of 300 tensors makes 25,000.
+ * The most opcodes of a pickle, values that it notes, and arguments and items of their lists that it calls something
+ * with. A dict and each key in it count as eight. A stranger's byte may be a dict, which takes hundreds, or a call with
+ * a long list that was noted; a state dict of 300 tensors makes some tens of thousands.
  */
 const MOST_VALUES = 2 ** 21;
 const DICT_VALUES = 8;
@@ -66,7 +66,7 @@ export interface Unpickled {
 export function unpickle(bytes: Uint8Array, begin: number, where: string, names: Names): Unpickled | null {
   const stack: unknown[] = [];
   const memo: unknown[] = [];
-  /** Values so far, beside those that are noted. */
+  /** What counts towards {@link MOST_VALUES} so far, beside values that are noted. */
   let made = 0;
   let opcodeAt = 0;
   /** The end of what is read; beyond the bytes where they end before the pickle does. */
