@@ -5,7 +5,7 @@ import { openHub } from 'layertap/hub';
 import { cachesOf } from './cache.js';
 import { CommandError, UsageError } from './failures.js';
 import { warn } from './print.js';
-import { withoutSecrets } from './secrets.js';
+import { isUrl, withoutSecrets } from './secrets.js';
 import { checkPublicServer } from './server.js';
 
 /** What names a repository begins with. */
@@ -27,11 +27,12 @@ export async function hubSource(text, { option, model, modelOptions = {}, hubEnd
   }
   const label = `${option} ${text}`.trimStart();
   // What comes before an @ there may be a password.
-  if (text.includes('://')) {
-    const named = `${option} ${HUB}${withoutSecrets(text.slice(HUB.length))}`.trimStart();
-    throw new CommandError(`${named}: expected hub:OWNER/NAME, got a URL; --hub-endpoint is a mirror's`);
+  const named = text.slice(HUB.length);
+  if (named.includes('://') || isUrl(named)) {
+    const shown = `${option} ${HUB}${withoutSecrets(named)}`.trimStart();
+    throw new CommandError(`${shown}: expected hub:OWNER/NAME, got a URL; --hub-endpoint is a mirror's`);
   }
-  const [repo = '', revision] = text.slice(HUB.length).split('@');
+  const [repo = '', revision] = named.split('@');
   const { HF_ENDPOINT, HF_TOKEN } = process.env;
   if (hubEndpoint !== undefined) checkPublicServer('--hub-endpoint', hubEndpoint);
   else if (HF_ENDPOINT) checkPublicServer('HF_ENDPOINT', HF_ENDPOINT);

@@ -7,8 +7,10 @@
  */
 export function withoutSecrets(url) {
   const text = url.trim();
-  if (/^https?:/i.test(text) && URL.canParse(text)) {
-    return text.replace(/[?#].*$/s, '').replace(/^(https?:\/\/)?[^/]*@/i, '$1');
+  if (isUrl(text) && URL.canParse(text)) {
+    const { protocol, username, password, host, pathname, search, hash } = new URL(text);
+    // Who opens a URL takes any slashes before its host for two.
+    return username + password + search + hash === '' ? text : `${protocol}//${host}${pathname}`;
   }
   // A password may have any characters where nobody parses the address.
   return text.replace(/^([a-z][\w+.-]*:\/\/)?.*@/is, '$1').replace(/[?#].*$/s, '');
@@ -20,7 +22,7 @@ export function withoutSecrets(url) {
  * @param {string} text
  */
 export function withoutSecretsIn(text) {
-  return text.replace(/\b[a-z][\w+.-]+:\/\/[^\s"'<>]*[^\s"'<>.:;,)]/gi, withoutSecrets);
+  return text.replace(/\b(?:https?:|[a-z][\w+.-]+:\/\/)[^\s"'<>]*[^\s"'<>.:;,)]/gi, withoutSecrets);
 }
 
 /**

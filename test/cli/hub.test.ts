@@ -203,6 +203,10 @@ describe('what is wrong with weights of the hub', () => {
         `expected ${name} without user, password and query, got https://mirror/hub with one of them; ` +
           'HF_TOKEN is the token',
       ],
+      [
+        'https:/me:sesame@mirror',
+        `expected ${name} without user, password and query, got https://mirror/ with one of them; HF_TOKEN is the token`,
+      ],
     ])('%j', async (text, message) => {
       const args = [...EXTRACT, ...OUTPUT];
       const { status, stderr } = await (code === 2 ? run([...args, name, text!]) : run(args, { [name]: text! }));

@@ -380,6 +380,31 @@ describe('weights by URL', () => {
     expect(one.stdout + one.stderr).not.toContain('secret');
   });
 
+  it.each(['https:/', 'https:///', 'https:', 'HTTPS:\\\\', ' https:/'])(
+    'have no secret in what is printed, whichever slashes a URL has: %j',
+    (slashes) => {
+      const url = `${slashes}me:secret@host/x.pth`;
+      const got = 'expected a URL without user and password, as fetch takes it, got https://host/x.pth with them';
+      const { stdout, stderr } = folder.run(...args, 'f.safetensors', '--weights', url, '--json');
+      expect(stderr).toBe(`layertap: --weights https://host/x.pth: ${got}; download the file by other means\n`);
+      expect(stdout).not.toContain('secret');
+      const own = ['--model', 'squeezenet1_1', '--weights', 'own.safetensors', '--json'];
+      folder.writeTensors('own.safetensors', weightsOf(squeezenet1_1()));
+      for (const given of [
+        ['classify', ...own, url],
+        ['convert', `hub:${url}`, 'f.safetensors'],
+        ['convert', 'w.pth', url],
+        ['similar', url, url],
+        ['models', url, url],
+        [url],
+      ]) {
+        const { status, stdout, stderr } = folder.run(...given, '--json');
+        expect(status).toBeGreaterThan(0);
+        expect(stdout + stderr, given.join(' ')).not.toContain('secret');
+      }
+    },
+  );
+
   it('say the whole of a prefix of which a part was given', () => {
     const nested = fillParameters(squeezenet1_1()).stateDict();
     const tensors = Array.from(nested, ([key, one]) => [`_orig_mod.module.${key}`, one] as const);
