@@ -37,8 +37,8 @@ export async function classify(options) {
     onInput: (shape) => checkOutput(network, shape, options.classes, names),
     take(picture, output, index) {
       const own = rowOf(output, index);
-      if (own.data.some(Number.isNaN)) {
-        throw new CommandError('expected scores that are numbers, got NaN; look at the weights');
+      if (!own.data.every(Number.isFinite)) {
+        throw new CommandError('expected scores that are numbers, got NaN or infinities; look at the weights');
       }
       const count = own.shape[1];
       const { values, indices } = topk(softmax(own), Math.min(top, count));

@@ -38,7 +38,11 @@ import { CommandError } from './failures.js';
  *   onProgress: (part: number) => void }} Waiting
  */
 
-/** A worker and the batches that it has. @typedef {{ worker: Worker, waiting: Map<number, Waiting> }} Place */
+/**
+ * A worker, the batches that it has, and what it died of.
+ *
+ * @typedef {{ worker: Worker, waiting: Map<number, Waiting>, error: Error | null }} Place
+ */
 
 /** Batches that a worker has at once: as many as keep it at work. */
 const BATCHES = 2;
@@ -54,9 +58,10 @@ export class Lanes {
     this.#places = Array.from({ length: count }, () => {
       const worker = new Worker(new URL('./lane-worker.js', import.meta.url));
       /** @type {Place} */
-      const place = { worker, waiting: new Map() };
+      const place = { worker, waiting: new Map(), error: null };
       const rejectAll = (/** @type {Error} */ error) => {
-        for (const { reject } of place.waiting.values()) reject(error);
+        place.error ??= error;
+        for (const { reject } of place.waiting.values()) reject(place.error);
         place.waiting.clear();
       };
       worker.on('message', (message) => answer(place, message));
@@ -83,16 +88,17 @@ export class Lanes {
   }
 
   /**
-   * Runs a batch where the fewest are.
+   * Runs a batch where the fewest are. A worker that has died has none.
    *
    * @param {readonly import('./lane.js').Member[]} members
    * @param {(part: number) => void} onProgress
    * @returns {Promise<import('./lane.js').Done>}
    */
   run(members, onProgress) {
-    const { worker, waiting } = this.#places.reduce((least, other) =>
+    const { worker, waiting, error } = this.#places.reduce((least, other) =>
       other.waiting.size < least.waiting.size ? other : least,
     );
+    if (error) return Promise.reject(error);
     const id = this.#next++;
     /** @type {SentMember[]} */
     const plain = members.map(({ picture, read }) => ({

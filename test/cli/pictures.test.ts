@@ -203,6 +203,20 @@ describe('classify', () => {
     ]);
   });
 
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('fails a picture whose scores say nothing: %d', (bias) => {
+    const weights = weightsOf(squeezenet1_1()).map(([key, value]) => {
+      const isLast = key === 'classifier.1.bias';
+      const data = Float32Array.from(value.data as Float32Array);
+      return [key, new Tensor(isLast ? data.fill(bias, 7, 8) : data, value.shape)] as const;
+    });
+    folder.writeTensors('no-scores.safetensors', weights);
+    const args = ['--model', 'squeezenet1_1', '--weights', 'no-scores.safetensors', 'pics/a.png', '--json'];
+    const { status, stdout, stderr } = folder.run('classify', ...args);
+    const error = 'pics/a.png: expected scores that are numbers, got NaN or infinities; look at the weights';
+    expect([status, stderr]).toEqual([1, `layertap: ${error}\n`]);
+    expect(JSON.parse(stdout)).toMatchObject({ pictures: [], failed: [{ picture: 'pics/a.png', error }] });
+  });
+
   it('says in the end how many there were, unless it is to be quiet', () => {
     const lines = folder.run('classify', ...NETWORK, 'bad', '--top', '1').stdout.split('\n');
     expect(lines.at(-2)).toMatch(/^classified 2 pictures in [\d.]+ s, 1 failed$/);
