@@ -39,12 +39,11 @@ export async function convert({ input, output, dtype, modelOptions, layers, ...o
   const isPrinted = output === STANDARD;
   if (isPrinted && options.json) throw new UsageError('expected - as the output or --json, got both');
   checkEnd({ option: 'the output', path: output }, ['.safetensors', STANDARD]);
+  if (options.model !== undefined && !layers) throw new UsageError('expected --layers with --model, got none');
   const source = await sourceOf(input, { ...options, modelOptions, option: '' });
   const model = options.model ?? (layers && source.model);
   if (layers && model === undefined) throw new UsageError('expected --model with --layers, got none');
-  if (model !== undefined && !layers) throw new UsageError('expected --layers with --model, got none');
-  const inputs = { input: source.path === STANDARD ? undefined : source.path };
-  checkOutputs({ inputs, files: isPrinted ? [] : [{ option: 'output', path: output }] });
+  checkOutputs({ inputs: { input: source.path }, files: [{ option: 'output', path: output }] });
   const needed =
     model !== undefined && layers ? keysOf(source.build?.() ?? buildModel(model, modelOptions), layers) : null;
   const converted = await withWeights(source, { ...options, whole: !needed }, async (file) => {

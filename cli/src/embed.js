@@ -1,12 +1,21 @@
 /** `layertap embed`: a vector for each picture, the mean of a layer's feature over pixels at length 1. */
 
 import { globalAveragePool, l2Normalize } from 'layertap/tools';
-import { checkMaker, indexFiles, indexFormatOf, jsonLine, namedWeights, readExisting } from './embedding-index.js';
-import { CommandError, RunError, UsageError } from './failures.js';
+import {
+  checkMaker,
+  indexFiles,
+  indexFormatOf,
+  indexPlaces,
+  jsonLine,
+  namedWeights,
+  readExisting,
+} from './embedding-index.js';
+import { CommandError, UsageError } from './failures.js';
+import { presetWarnings } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
-import { appendTo, checkOutputs, writeFiles } from './output.js';
-import { picturesOf } from './pictures.js';
+import { appendTo, checkOutputs, writeFiles, written } from './output.js';
+import { picturesOf, STANDARD } from './pictures.js';
 import { outcomeOf, runPictures } from './run-pictures.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
@@ -30,15 +39,16 @@ export async function embed(options) {
   const { output, layers, skipExisting = false, json = false } = options;
   const layer = onlyLayer(layers);
   const format = indexFormatOf(output);
-  if (output === '-' && json) throw new UsageError('expected --output - or --json, got both, which write to stdout');
-  if (skipExisting && (format === 'npy' || output === '-')) {
+  const isPrinted = output === STANDARD;
+  if (isPrinted && json) throw new UsageError('expected --output - or --json, got both, which write to stdout');
+  if (skipExisting && (format === 'npy' || isPrinted)) {
     throw new UsageError('expected --skip-existing with .safetensors or .jsonl, whose rows have names');
   }
   const all = await picturesOf(options.pictures);
   const network = await Network.of(options);
+  const model = network.module;
   network.checkLayers(layers);
-  if (output !== '-')
-    checkOutputs({ inputs: { '--weights': network.source.path }, files: [{ option: '--output', path: output }] });
+  checkOutputs({ inputs: { '--weights': network.source.path }, pictures: all, files: indexPlaces(output) });
   const existing = skipExisting ? await readExisting(output, format) : null;
   const rows = existing?.rows ?? [];
   const known = new Set(rows.map(({ picture }) => picture));
@@ -81,7 +91,7 @@ export async function embed(options) {
         throw new CommandError(`--output ${output}: expected vectors of ${feature[1]} numbers in it, got ${size}`);
       }
       // Whole lines of before, to which others are added.
-      if (format === 'jsonl' && output !== '-') await writeFiles(indexFiles(output, { maker: made, rows }));
+      if (format === 'jsonl' && !isPrinted) await writeFiles(indexFiles(output, { maker: made, rows }));
     },
     async take(picture, features, index) {
       if (format === 'npy' && /[\r\n]/.test(picture)) {
@@ -90,7 +100,7 @@ export async function embed(options) {
       const row = { picture, vector: vectorOf(features, index) };
       if (format === 'jsonl') {
         const line = `${jsonLine(row, /** @type {import('./embedding-index.js').Maker} */ (maker))}\n`;
-        if (output === '-') process.stdout.write(line);
+        if (isPrinted) process.stdout.write(line);
         else await written(() => appendTo(output, line));
       } else {
         rows.push(row);
@@ -107,22 +117,9 @@ export async function embed(options) {
       result: { layer, fingerprint: maker?.fingerprint ?? null, embedded, skipped, output },
       lines: rows.length > 0 || embedded > 0 ? [`wrote ${output}`] : [],
     }),
-    isOnStderr: output === '-',
+    warnings: presetWarnings(model, network.preparation.name),
+    isOnStderr: isPrinted,
   };
-}
-
-/**
- * What can't be written ends the run: it isn't one picture's fault.
- *
- * @param {() => Promise<void> | void} write
- * @throws {RunError}
- */
-async function written(write) {
-  try {
-    await write();
-  } catch (error) {
-    throw error instanceof CommandError ? new RunError(error.message) : error;
-  }
 }
 
 /**

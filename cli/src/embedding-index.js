@@ -8,6 +8,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { saveSafetensors, Tensor } from 'layertap';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 import { npyBytes } from './npy.js';
+import { STANDARD } from './pictures.js';
 import { recipeText } from './preparation.js';
 import { shownName } from './secrets.js';
 import { withTensorFile } from './tensor-file.js';
@@ -50,10 +51,10 @@ export const INDEX_FORMATS = ['safetensors', 'npy', 'jsonl'];
  * @throws {UsageError} for another
  */
 export function indexFormatOf(path) {
-  if (path === '-') return 'jsonl';
+  if (path === STANDARD) return 'jsonl';
   const format = INDEX_FORMATS.find((one) => path.toLowerCase().endsWith(`.${one}`));
   if (format) return format;
-  throw new UsageError(`expected --output as .${INDEX_FORMATS.join(', .')} or -, got ${path}`);
+  throw new UsageError(`expected --output as .${INDEX_FORMATS.join(', .')} or ${STANDARD}, got ${path}`);
 }
 
 /**
@@ -80,6 +81,17 @@ export function weightsOf({ weights }, index) {
 }
 
 /**
+ * Where the files of some embeddings go: of `.npy` the pictures' names have a file of their own.
+ *
+ * @param {string} path
+ * @returns {import('./output.js').Named[]}
+ */
+export function indexPlaces(path) {
+  const paths = indexFormatOf(path) === 'npy' ? [path, `${path}.txt`] : [path];
+  return paths.map((one) => ({ option: '--output', path: one }));
+}
+
+/**
  * The files of some embeddings.
  *
  * @param {string} path
@@ -87,12 +99,12 @@ export function weightsOf({ weights }, index) {
  * @returns {import('./output.js').OutputFile[]}
  */
 export function indexFiles(path, { maker, rows }) {
-  const option = '--output';
   const format = indexFormatOf(path);
+  const [place, list] = indexPlaces(path);
   const size = rows[0]?.vector.length ?? 0;
   if (format === 'jsonl') {
     // All in one text may be longer than texts can be.
-    return [{ option, path, bytes: Buffer.concat(rows.map((row) => Buffer.from(`${jsonLine(row, maker)}\n`))) }];
+    return [{ ...place, bytes: Buffer.concat(rows.map((row) => Buffer.from(`${jsonLine(row, maker)}\n`))) }];
   }
   const data = new Float32Array(rows.length * size);
   for (const [i, { vector }] of rows.entries()) data.set(vector, i * size);
@@ -100,12 +112,12 @@ export function indexFiles(path, { maker, rows }) {
   const pictures = rows.map(({ picture }) => picture);
   if (format === 'npy') {
     return [
-      { option, path, bytes: npyBytes(matrix) },
-      { option, path: `${path}.txt`, bytes: Buffer.from(pictures.map((picture) => `${picture}\n`).join('')) },
+      { ...place, bytes: npyBytes(matrix) },
+      { ...list, bytes: Buffer.from(pictures.map((picture) => `${picture}\n`).join('')) },
     ];
   }
   const metadata = { layertap: JSON.stringify(maker), pictures: JSON.stringify(pictures) };
-  return [{ option, path, bytes: saveSafetensors([[NAME, matrix]], metadata) }];
+  return [{ ...place, bytes: saveSafetensors([[NAME, matrix]], metadata) }];
 }
 
 /**
@@ -165,7 +177,7 @@ export async function readIndex(label, path) {
  * @throws {CommandError} where nothing tells what made the rows, or where they are of several makers
  */
 export async function readExisting(path, format) {
-  if (path === '-' || !existsSync(path)) return null;
+  if (path === STANDARD || !existsSync(path)) return null;
   if (format === 'safetensors') return readIndex('--output', path);
   const label = `--output ${path}`;
   const anew = 'another --output begins anew, and so does this one without --skip-existing';

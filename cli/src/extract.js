@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { CommandError, UsageError } from './failures.js';
 import { checkFormat, FORMATS, featureBytes, formatOf } from './feature-file.js';
 import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
-import { oneInputOf, presetWarnings, readInput } from './input.js';
+import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
-import { checkEnd, checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
 import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { shownPicture } from './preparation.js';
 import { bytesText, msText, shapeText, status, table, warn } from './print.js';
@@ -59,16 +59,16 @@ export async function extract(given) {
  * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function extractOne(given) {
-  const { output, quiet = false } = given;
+  const { output, layers, heatmaps: folder, quiet = false } = given;
+  const isPrinted = output === STANDARD;
+  if (isPrinted && given.json) throw new UsageError('expected --output - or --json, got both');
   if (given.format === undefined) {
     const known = [...FORMATS.map((format) => `.${format}`), STANDARD];
     checkEnd({ option: '--output', path: output }, known, '; --format says the format of other names');
   }
-  const network = await Network.of(given);
-  const { layers, heatmaps: folder } = given;
   const format = given.format ?? formatOf(output);
   checkFormat(format, layers.size);
-  if (output === '-' && given.json) throw new UsageError('expected --output - or --json, got both');
+  const network = await Network.of(given);
   network.checkLayers(layers);
 
   if (!quiet) status('reading …');
@@ -77,26 +77,20 @@ async function extractOne(given) {
   const tapped = network.tap(layers, input.shape);
   const info = tapped.featureInfo(input.shape).map(({ name, ...rest }) => ({ ...rest, name: String(name) }));
   const isPicture = image !== null;
-  const maps = folder === undefined ? [] : heatmapPlaces(folder, info, { images: input.shape[0], isPicture });
+  if (folder !== undefined) checkDrawn(info);
+  const drawable = info.map(({ name }) => name);
+  const maps = folder === undefined ? [] : heatmapPlaces(folder, drawable, { images: input.shape[0], isPicture });
   const heatmapFolder = folder === undefined ? null : { option: '--heatmaps', path: folder };
-  const { input: inputPath, image: imagePath } = given;
-  checkOutputs({
-    inputs: {
-      '--weights': network.source.path,
-      '--input': inputPath,
-      '--image': imagePath === '-' ? undefined : imagePath,
-    },
-    files: [...(output === '-' ? [] : [{ option: '--output', path: output }]), ...maps],
-    folder: heatmapFolder,
-  });
+  const places = { files: [{ option: '--output', path: output }, ...maps], folder: heatmapFolder };
+  checkOutputs({ ...inputsOf(given, network.source), ...places });
   const { output: features, weightsMs, runMs } = await runInput(network, input, { quiet });
   const names = namesOf(features);
   const own = { option: '--output', path: output, bytes: featureBytes(format, names) };
   const shown = isPicture && folder !== undefined ? shownPicture(input, network.preparation.prepare) : null;
   const drawn = await draw(names, { input, shown, places: maps });
   const warnings = [...presetWarnings(model, preset), ...drawn.warnings];
-  const files = [...(output === '-' ? [] : [own]), ...drawn.files];
-  if (output === '-') process.stdout.write(own.bytes);
+  const files = [...(isPrinted ? [] : [own]), ...drawn.files];
+  if (isPrinted) process.stdout.write(own.bytes);
   await writeFiles(files, heatmapFolder);
 
   const binary = tapped.compiled?.binary;
@@ -126,11 +120,11 @@ async function extractOne(given) {
       `tapped ${network.model} on ${shapeText(input.shape)} with the ${binary} binary in ${msText(runMs)} ` +
         `(weights read in ${msText(weightsMs)})`,
       ...table(told.map(({ name, layer, shape }) => [`  ${name}`, layer, shapeText(shape)])),
-      `wrote ${output === STANDARD ? 'to stdout' : output} (${bytesText(own.bytes.length)})`,
+      `wrote ${isPrinted ? 'to stdout' : output} (${bytesText(own.bytes.length)})`,
       ...maps.map((map) => `wrote ${map.path}`),
     ],
     warnings,
-    isOnStderr: output === '-',
+    isOnStderr: isPrinted,
   };
 }
 
@@ -147,11 +141,24 @@ async function extractAll(options) {
   const stems = namesBelow(all);
   const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.${format}`);
   const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
+  const mapsOf = (/** @type {string} */ picture, /** @type {readonly string[]} */ names) =>
+    folder === undefined
+      ? []
+      : heatmapPlaces(join(folder, `${stems.get(picture)}`), names, { images: 1, isPicture: true });
   const network = await Network.of(options);
+  const model = network.module;
   network.checkLayers(layers);
-  checkOutputs({ inputs: {}, files: [], folder: { option: '--output-dir', path: outputDir } });
-  if (folder !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option: '--heatmaps', path: folder } });
-  checkPictures(all, { option: '--output-dir', placeOf });
+  const names = [...layers.values()];
+  checkPictures({
+    inputs: { '--weights': network.source.path },
+    pictures: all,
+    left: pictures,
+    folders: [
+      { option: '--output-dir', path: outputDir },
+      ...(folder === undefined ? [] : [{ option: '--heatmaps', path: folder }]),
+    ],
+    placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...mapsOf(picture, names)],
+  });
   /** @type {import('layertap').FeatureInfo<any>[]} */
   let info = [];
   const ran = await runPictures({
@@ -168,26 +175,29 @@ async function extractAll(options) {
       const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
       const one = folder === undefined ? null : rowOf(input, index);
       const shown = one && shownPicture(one, network.preparation.prepare);
-      const shapes = own.map(([name, { shape }]) => ({ name, shape }));
-      const below = join(folder ?? '', stems.get(picture) ?? '');
-      const places = one ? heatmapPlaces(below, shapes, { images: 1, isPicture: true }) : [];
+      if (one) checkDrawn(own.map(([name, { shape }]) => ({ name, shape })));
+      const places = mapsOf(
+        picture,
+        own.map(([name]) => name),
+      );
       const drawn = await draw(own, { input: one, shown, places });
       for (const warning of drawn.warnings) warn(`${picture}: ${warning}`);
-      const files = [
+      await writePicture([
         { option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) },
         ...drawn.files,
-      ];
-      makeFolders(files);
-      await writeFiles(files);
+      ]);
     },
   });
   const skipped = all.length - pictures.length;
   const told = info.map(({ name, module, shape }) => ({ name: String(name), layer: module, shape }));
-  return outcomeOf({
-    ...{ command: 'extract', verb: 'extracted features of', network, ran, skipped },
-    result: { features: told, outputDir, extracted: ran.done, skipped },
-    lines: [`wrote ${outputDir}`],
-  });
+  return {
+    ...outcomeOf({
+      ...{ command: 'extract', verb: 'extracted features of', network, ran, skipped },
+      result: { features: told, outputDir, extracted: ran.done, skipped },
+      lines: ran.done > 0 ? [`wrote ${outputDir}`] : [],
+    }),
+    warnings: presetWarnings(model, network.preparation.name),
+  };
 }
 
 /**
@@ -246,25 +256,34 @@ function namesOf(features) {
  * followed by the one over the picture, and at the end comes the contact sheet.
  *
  * @param {string} folder
- * @param {readonly { name: unknown, shape: readonly number[] }[]} features
+ * @param {readonly string[]} names the features'
  * @param {{ images: number, isPicture: boolean }} what
  * @returns {import('./output.js').Named[]}
- * @throws {CommandError} for a feature of one pixel, whose heat map would be black whatever it holds
  */
-function heatmapPlaces(folder, features, { images, isPicture }) {
+function heatmapPlaces(folder, names, { images, isPicture }) {
   /** @type {Set<string>} */
   const taken = new Set([SHEET]);
-  const files = features.flatMap(({ name, shape }) => {
-    if ((shape[2] ?? 1) * (shape[3] ?? 1) === 1) {
-      const got = `"${name}" ${shapeText(shape)}`;
-      throw new CommandError(`--heatmaps: expected features of more than one pixel, got ${got}; leave its layer out`);
-    }
-    const stem = uniqueStem(String(name), taken);
+  const files = names.flatMap((name) => {
+    const stem = uniqueStem(name, taken);
     if (isPicture) return [`${stem}.png`, `${uniqueStem(`${name}-overlay`, taken)}.png`];
     return Array.from({ length: images }, (_, n) => (images === 1 ? `${stem}.png` : `${stem}-${n}.png`));
   });
   if (isPicture) files.push(`${SHEET}.png`);
   return files.map((file) => ({ option: '--heatmaps', path: join(folder, file) }));
+}
+
+/**
+ * Fails features that can't be drawn.
+ *
+ * @param {readonly { name: string, shape: readonly number[] }[]} features
+ * @throws {CommandError} for a feature of one pixel, whose heat map would be black whatever it holds
+ */
+function checkDrawn(features) {
+  for (const { name, shape } of features) {
+    if ((shape[2] ?? 1) * (shape[3] ?? 1) > 1) continue;
+    const got = `"${name}" ${shapeText(shape)}`;
+    throw new CommandError(`--heatmaps: expected features of more than one pixel, got ${got}; leave its layer out`);
+  }
 }
 
 /** The name of the file with the picture and all its heat maps. */

@@ -58,6 +58,18 @@ export function oneInputOf(options) {
 }
 
 /**
+ * What a command reads for one input, as `checkOutputs` takes it.
+ *
+ * @param {InputOptions} options
+ * @param {import('./weight-source.js').WeightSource} source
+ * @returns {import('./output.js').Inputs}
+ */
+export function inputsOf({ input, image, pictures = [] }, { path }) {
+  const named = pictures.length > 0 ? undefined : image;
+  return { inputs: { '--weights': path, '--input': input, '--image': named }, pictures };
+}
+
+/**
  * The input that the options name: a tensor or a photo.
  *
  * @param {{ input?: string, image?: string, pictures?: readonly string[], autoOrient?: boolean }} options

@@ -24,7 +24,8 @@ import {
 import { hostname } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { CommandError, reasonOf, UsageError } from './failures.js';
+import { CommandError, RunError, reasonOf, UsageError } from './failures.js';
+import { STANDARD } from './pictures.js';
 
 /**
  * A file or a folder, and the option that named it, e.g. `--output`.
@@ -60,23 +61,25 @@ export function checkEnd({ option, path }, known, wayOut = '') {
 }
 
 /**
+ * What a command reads: files by the options that named them, and pictures. `-` is stdin.
+ *
+ * @typedef {object} Inputs
+ * @property {Readonly<Record<string, string | undefined>>} inputs
+ * @property {readonly string[]} [pictures]
+ */
+
+/**
  * Fails, before anything long is computed, where an output would replace an input or another output, or couldn't be
  * written.
  *
- * @param {object} places
- * @param {Readonly<Record<string, string | undefined>>} places.inputs by the options that named them
- * @param {readonly Named[]} places.files all that will be written
- * @param {Named | null} [places.folder] which holds some of the files, and is made where it is missing
+ * @param {Inputs & { files: readonly Named[], folder?: Named | null }} places of the files all that will be written,
+ *   where `-` is stdout; the folder holds some of them, and is made where it is missing
  * @throws {UsageError} where two are one
  * @throws {CommandError} where one can't be written
  */
-export function checkOutputs({ inputs, files, folder = null }) {
-  /** @type {Map<string, Named>} */
-  const seen = new Map();
-  for (const [option, path] of Object.entries(inputs)) {
-    const identity = path === undefined ? null : identityOf(path);
-    if (path !== undefined && identity !== null) seen.set(identity, { option, path });
-  }
+export function checkOutputs({ files: all, folder = null, ...inputs }) {
+  const seen = identitiesOf(inputs);
+  const files = all.filter(({ path }) => path !== STANDARD);
   for (const file of files) {
     const identity = identityOf(file.path);
     if (identity === null) continue;
@@ -144,18 +147,63 @@ function makeFolder(path) {
 }
 
 /**
- * Fails, before anything is computed, where the output of a picture would replace one of the pictures.
+ * Fails, before anything is computed, where an output of a picture would replace an input, or couldn't be written.
+ * Outputs of two pictures have places of their own.
  *
- * @param {readonly string[]} pictures
- * @param {{ option: string, placeOf: (picture: string) => string }} output
- * @throws {UsageError}
+ * @param {Inputs & { pictures: readonly string[], left: readonly string[], folders: readonly Named[],
+ *   placesOf: (picture: string) => readonly Named[] }} places of all pictures and of those that are left to compute;
+ *   the folders hold the outputs, and are made where they are missing
+ * @throws {UsageError} where two are one
+ * @throws {CommandError} where one can't be written
  */
-export function checkPictures(pictures, { option, placeOf }) {
-  const own = new Map(pictures.map((path) => [identityOf(path), path]));
-  for (const picture of pictures) {
-    const path = placeOf(picture);
-    const other = own.get(identityOf(path) ?? '');
-    if (other !== undefined) throw onePlace({ option: 'a picture', path: other }, { option, path });
+export function checkPictures({ left, folders, placesOf, ...inputs }) {
+  const seen = identitiesOf(inputs);
+  const isLeft = new Set(left);
+  const known = new Set();
+  const check = (/** @type {Named} */ folder) => {
+    if (!known.has(folder.path)) checkFolder(folder);
+    known.add(folder.path);
+  };
+  folders.forEach(check);
+  for (const picture of inputs.pictures) {
+    for (const file of placesOf(picture)) {
+      const { option, path } = file;
+      const isThere = statOf(path) !== null;
+      const other = isThere && seen.get(identityOf(path) ?? '');
+      if (other) throw onePlace(other, file);
+      if (!isLeft.has(picture)) continue;
+      check({ option, path: dirname(path) });
+      if (isThere) attempt(file, () => placeOf(path));
+    }
+  }
+}
+
+/**
+ * Writes a picture's files, and makes the folders that they go to.
+ *
+ * @param {readonly OutputFile[]} files
+ * @throws {RunError} as {@link written}
+ */
+export async function writePicture(files) {
+  await written(async () => {
+    makeFolders(files);
+    await writeFiles(files);
+  });
+}
+
+/**
+ * What can't be written ends the run: it isn't one picture's fault, unless the picture's name is too long for it.
+ *
+ * @param {() => Promise<void> | void} write
+ * @throws {RunError}
+ */
+export async function written(write) {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error.cause ?? {});
+    throw code === 'ENAMETOOLONG' ? error : new RunError(error.message);
   }
 }
 
@@ -283,6 +331,23 @@ function isRunning(pid) {
 }
 
 /**
+ * The inputs by what {@link identityOf} says of them.
+ *
+ * @param {Inputs} inputs
+ */
+function identitiesOf({ inputs, pictures = [] }) {
+  /** @type {Map<string, Named>} */
+  const seen = new Map();
+  const see = (/** @type {string} */ option, /** @type {string | undefined} */ path) => {
+    const identity = path === undefined || path === STANDARD ? null : identityOf(path);
+    if (path !== undefined && identity !== null) seen.set(identity, { option, path });
+  };
+  for (const picture of pictures) see('a picture', picture);
+  for (const [option, path] of Object.entries(inputs)) see(option, path);
+  return seen;
+}
+
+/**
  * What two paths of one file have in common: the file's number, whichever links lead to it. Of what isn't there yet,
  * the number of the folder that it will be in and the path below, as file systems see it that ignore case. Null for
  * what isn't a file, such as /dev/null, which nothing replaces.
@@ -393,7 +458,8 @@ function attempt({ option, path }, write, kind = 'file') {
   try {
     return write();
   } catch (error) {
-    throw new CommandError(`${option} ${path}: expected a writable ${kind}, got "${reasonOf(error)}"`);
+    const message = `${option} ${path}: expected a writable ${kind}, got "${reasonOf(error)}"`;
+    throw new CommandError(message, { cause: error });
   }
 }
 

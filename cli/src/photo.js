@@ -7,6 +7,7 @@ import { closeSync, openSync } from 'node:fs';
 import { imageFromRgb } from 'layertap';
 import sharp from 'sharp';
 import { CommandError, reasonOf } from './failures.js';
+import { STANDARD } from './pictures.js';
 import { readAll } from './read-all.js';
 
 /** @typedef {import('layertap').Image} Image */
@@ -54,7 +55,7 @@ const PIXELS_PER_BYTE = 10_000;
 export async function readPhoto(option, path, options = {}) {
   const label = `${option} ${path}`.trimStart();
   const bytes = attempt(`${label}: expected a readable file`, () => {
-    const fd = path === '-' ? 0 : openSync(path, 'r');
+    const fd = path === STANDARD ? 0 : openSync(path, 'r');
     try {
       return readAll(fd, MAX_FILE_BYTES);
     } finally {

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LRASPP, SimpleSegmentationModel, saveSafetensors } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
-import { oneInputOf, presetWarnings, readInput } from './input.js';
+import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { Network } from './network.js';
-import { checkEnd, checkOutputs, checkPictures, makeFolders, writeFiles } from './output.js';
+import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
 import { namesBelow, picturesOf, STANDARD } from './pictures.js';
 import { bytesText, msText, shapeText, status } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
@@ -48,20 +48,13 @@ export async function segment(given) {
 async function segmentOne(given) {
   const { output, scores: scoresPath, quiet = false } = given;
   if (output === STANDARD && given.json) throw new UsageError('expected --output - or --json, got both');
-  checkEnd({ option: '--output', path: output }, ['.png', STANDARD]);
+  const places = [
+    { option: '--output', path: output },
+    ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
+  ];
+  for (const place of places) checkEnd(place, place.option === '--scores' ? ['.safetensors'] : ['.png', STANDARD]);
   const network = await Network.of(given, 'segmentation');
-  checkOutputs({
-    inputs: {
-      '--weights': network.source.path,
-      '--input': given.input,
-      '--image': given.image === STANDARD ? undefined : given.image,
-    },
-    files: [
-      ...(output === STANDARD ? [] : [{ option: '--output', path: output }]),
-      ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),
-    ],
-  });
-  if (scoresPath !== undefined) checkEnd({ option: '--scores', path: scoresPath }, ['.safetensors']);
+  checkOutputs({ ...inputsOf(given, network.source), files: places });
   checkModel(network);
   if (!quiet) status('reading …');
   const { input, image, preset } = await readInput(given, network.preparation);
@@ -126,10 +119,20 @@ async function segmentAll(options) {
   const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.png`);
   const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
   const network = await Network.of(options, 'segmentation');
-  for (const [option, path] of Object.entries({ '--output-dir': outputDir, '--scores': scoresFolder })) {
-    if (path !== undefined) checkOutputs({ inputs: {}, files: [], folder: { option, path } });
-  }
-  checkPictures(all, { option: '--output-dir', placeOf });
+  const scoresOf = (/** @type {string} */ picture) =>
+    scoresFolder === undefined
+      ? []
+      : [{ option: '--scores', path: join(scoresFolder, `${stems.get(picture)}.safetensors`) }];
+  checkPictures({
+    inputs: { '--weights': network.source.path },
+    pictures: all,
+    left: pictures,
+    folders: [
+      { option: '--output-dir', path: outputDir },
+      ...(scoresFolder === undefined ? [] : [{ option: '--scores', path: scoresFolder }]),
+    ],
+    placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...scoresOf(picture)],
+  });
   checkModel(network);
   /** @type {{ picture: string, width: number, height: number, classes: Found[] }[]} */
   const masks = [];
@@ -142,25 +145,21 @@ async function segmentAll(options) {
     async take(picture, batch, index, { size }) {
       const scores = new Map(Array.from(batch, ([name, of]) => [String(name), rowOf(of, index)]));
       const { mask, classes } = maskOf(network, scores, network.preparation.isWhole ? size : null);
-      const files = [{ option: '--output-dir', path: placeOf(picture), bytes: encodeMask(mask) }];
-      if (scoresFolder !== undefined) {
-        const path = join(scoresFolder, `${stems.get(picture)}.safetensors`);
-        files.push({ option: '--scores', path, bytes: scoresBytes(scores) });
-      }
-      makeFolders(files);
-      await writeFiles(files);
+      await writePicture([
+        { option: '--output-dir', path: placeOf(picture), bytes: encodeMask(mask) },
+        ...scoresOf(picture).map((place) => ({ ...place, bytes: scoresBytes(scores) })),
+      ]);
       masks.push({ picture, width: mask.width, height: mask.height, classes });
     },
   });
   const skipped = all.length - pictures.length;
-  const { preset } = options;
   return {
     ...outcomeOf({
       ...{ command: 'segment', verb: 'segmented', network, ran, skipped },
       result: { masks, outputDir, scoresOutput: scoresFolder ?? null, segmented: ran.done, skipped },
-      lines: [`wrote ${outputDir}`],
+      lines: ran.done > 0 ? [`wrote ${outputDir}`] : [],
     }),
-    warnings: presetWarnings(network.module, preset ?? null),
+    warnings: presetWarnings(network.module, network.preparation.name),
   };
 }
 

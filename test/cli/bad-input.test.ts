@@ -84,6 +84,24 @@ const usage: readonly Case[] = [
     ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 's.npz'],
     'expected --scores as .safetensors, got s.npz',
   ],
+  [
+    'several layers as one array, before the model is looked for',
+    extract({
+      ...{ model: ['--model', 'nothing'], layers: ['--layers', 'features.1=a,features.3=b'] },
+      output: ['--output', 'f.npy'],
+    }),
+    'expected one layer for .npy, got 2; .npz and .safetensors hold several',
+  ],
+  [
+    'scores of another format, before the model is looked for',
+    ['segment', '--model', 'nothing', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 's.npz'],
+    'expected --scores as .safetensors, got s.npz',
+  ],
+  [
+    'a model without layers to convert, before the weights are looked for',
+    ['convert', 'Nothing_Weights.DEFAULT', 'b.safetensors', '--model', 'nothing'],
+    'expected --layers with --model, got none',
+  ],
   ['a missing option', extract({ weights: [] }), "required option '--weights <weights>' not specified"],
   [
     'all that is missing at once',
@@ -199,13 +217,13 @@ const usage: readonly Case[] = [
   ],
   [
     'two outputs in one place',
-    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 'm.png'],
-    'expected different places as --output and --scores, got m.png twice',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm', '--scores', 'm'],
+    'expected different places as --output and --scores, got m twice',
   ],
   [
     'two outputs whose names differ in case alone',
-    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', 'M.png'],
-    'expected different places as --output and --scores, got m.png and M.png, which are one place',
+    ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm', '--scores', 'M'],
+    'expected different places as --output and --scores, got m and M, which are one place',
   ],
   [
     'an output that is a link to the weights',
@@ -225,6 +243,15 @@ const usage: readonly Case[] = [
       output: [...OUTPUT, '--heatmaps', '.'],
     }),
     'expected different places as --image and --heatmaps, got photo.png twice',
+  ],
+  [
+    'a heat map in the place of a picture that no option names',
+    extract({
+      layers: ['--layers', 'features.1=photo'],
+      input: ['photo.png'],
+      output: [...OUTPUT, '--heatmaps', '.'],
+    }),
+    'expected different places as a picture and --heatmaps, got photo.png twice',
   ],
   [
     'a heat map in the place of the weights',

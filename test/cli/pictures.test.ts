@@ -471,6 +471,37 @@ describe('embed', () => {
     },
   );
 
+  it('replaces neither a picture, the weights nor a folder by a list of names', async () => {
+    folder.write('list.npy.txt', await png(1));
+    folder.write('w.npy.txt', folder.read('w.safetensors'));
+    mkdirSync(join(folder.path, 'folder.npy.txt'));
+    const embed = (weights: string, ...args: readonly string[]) =>
+      ['embed', '--model', 'squeezenet1_1', '--layers', 'features', '--weights', weights, 'pics', ...args] as const;
+    const lines = [
+      embed('w.safetensors', 'list.npy.txt', '--output', 'list.npy'),
+      embed('w.npy.txt', '--output', 'w.npy'),
+      embed('w.safetensors', '--output', 'folder.npy'),
+    ];
+    expect(folder.runAll(lines)).toEqual([
+      {
+        ...{ status: 2, stdout: '' },
+        stderr:
+          'layertap: expected different places as a picture and --output, got list.npy.txt twice; ' +
+          'see npx layertap-cli --help\n',
+      },
+      {
+        ...{ status: 2, stdout: '' },
+        stderr:
+          'layertap: expected different places as --weights and --output, got w.npy.txt twice; ' +
+          'see npx layertap-cli --help\n',
+      },
+      {
+        ...{ status: 1, stdout: '' },
+        stderr: 'layertap: --output folder.npy.txt: expected a writable file, got "it is a folder"\n',
+      },
+    ]);
+  });
+
   it('fails a picture whose name is no line, where names are lines', async () => {
     folder.write('two\nlines.png', await png(1));
     const { status, stderr } = folder.run(...EMBED, 'pics/a.png', 'two\nlines.png', '--output', 'named.npy');
@@ -630,15 +661,66 @@ describe('extract of pictures', () => {
     expect(folder.list('own-maps')).toEqual(['wide.png']);
   });
 
-  it('fails a picture by itself whose folder cannot be made', () => {
-    mkdirSync(join(folder.path, 'taken'));
-    folder.write('taken/deep', 'a file');
-    const { status, stderr } = folder.run(...EXTRACT, 'pics', '--output-dir', 'taken');
+  it('ends at once where a file cannot be written', () => {
+    mkdirSync(join(folder.path, 'full'));
+    symlinkSync('/dev/full', join(folder.path, 'full/a.png.safetensors'));
+    expect(folder.run(...EXTRACT, 'pics', '--output-dir', 'full')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'layertap: --output-dir full/a.png.safetensors: expected a writable file, got "no space left on device"\n',
+    });
+    expect(folder.list('full')).toEqual(['a.png.safetensors']);
+  });
+
+  it('fails a picture by itself whose name leaves no room for the end of a file’s name', async () => {
+    const long = `${'n'.repeat(250)}.png`;
+    folder.write(long, await png(1));
+    const { status, stderr } = folder.run(...EXTRACT, long, 'pics/a.png', '--output-dir', 'long');
+    const place = join('long', `${long}.safetensors`);
     expect([status, stderr]).toEqual([
       1,
-      'layertap: pics/deep/a.png: --output-dir taken/deep: expected a writable folder, got "file already exists"\n',
+      `layertap: ${long}: --output-dir ${place}: expected a writable file, got "name too long"\n`,
     ]);
-    expect(folder.list('taken')).toEqual(['a.png.safetensors', 'b.png.safetensors', 'deep']);
+    expect(folder.list('long/pics')).toEqual(['a.png.safetensors']);
+  });
+
+  it('refuses places that are taken before anything is computed', () => {
+    for (const name of ['taken', 'weights', 'linked-maps/a.png'])
+      mkdirSync(join(folder.path, name), { recursive: true });
+    folder.write('taken/deep', 'a file');
+    folder.write('weights/a.png.safetensors', folder.read('w.safetensors'));
+    symlinkSync('../../w.safetensors', join(folder.path, 'linked-maps/a.png/b-overlay.png'));
+    const before = folder.list();
+    const own = ['extract', '--model', 'squeezenet1_1', '--layers', 'features=b', '--weights'];
+    const lines: [args: string[], status: number, message: string][] = [
+      [
+        [...own, 'w.safetensors', 'pics', '--output-dir', 'taken'],
+        1,
+        '--output-dir taken/deep: expected a writable folder, got "it is not a folder"',
+      ],
+      [
+        [...own, 'w.safetensors', 'pics', '--output-dir', 'never', '--heatmaps', 'pics'],
+        1,
+        '--heatmaps pics/a.png: expected a writable folder, got "it is not a folder"',
+      ],
+      [
+        [...own, 'weights/a.png.safetensors', 'pics', '--output-dir', 'weights'],
+        2,
+        'expected different places as --weights and --output-dir, got weights/a.png.safetensors twice; ' +
+          'see npx layertap-cli --help',
+      ],
+      [
+        [...own, 'w.safetensors', 'pics', '--output-dir', 'never', '--heatmaps', 'linked-maps'],
+        2,
+        'expected different places as --weights and --heatmaps, got w.safetensors and ' +
+          'linked-maps/a.png/b-overlay.png, which are one place; see npx layertap-cli --help',
+      ],
+    ];
+    const expected = lines.map(([, status, message]) => ({ status, stdout: '', stderr: `layertap: ${message}\n` }));
+    expect(folder.runAll(lines.map(([args]) => args))).toEqual(expected);
+    expect(folder.list()).toEqual(before);
+    expect(folder.list('taken')).toEqual(['deep']);
   });
 
   it('draws heat maps, over the picture too, and a contact sheet of all', async () => {
@@ -662,6 +744,16 @@ describe('extract of pictures', () => {
     ] as const) {
       expect(folder.run(...EXTRACT, picture, '--output', 'no.npz').stderr).toBe(`layertap: ${picture}: ${got}\n`);
     }
+  });
+
+  it('refuses stdout for features and for what is said of them before it looks for the model', () => {
+    const args = ['--model', 'nothing', '--weights', 'w', '--layers', 'a', 'pics/a.png', '--output', '-', '--json'];
+    const message = 'expected --output - or --json, got both; see npx layertap-cli --help';
+    expect(folder.run('extract', ...args)).toEqual({
+      status: 2,
+      stdout: `${JSON.stringify({ error: { message, exitCode: 2 } })}\n`,
+      stderr: `layertap: ${message}\n`,
+    });
   });
 
   it('writes numpy’s archives, and features to stdout', () => {

@@ -1,6 +1,6 @@
 /** `layertap segment`: masks and scores of the library's models. */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tensor as PackagedTensor } from 'layertap';
 import sharp from 'sharp';
@@ -279,6 +279,38 @@ describe('segment of pictures', () => {
     const expected = lines.map(([, message]) => `layertap: ${message}; see npx layertap-cli --help\n`);
     expect(answers.map(({ stderr }) => stderr)).toEqual(expected);
     expect(answers.map(({ status }) => status)).toEqual(lines.map(() => 2));
+  });
+
+  it('ends at once where scores cannot be written, and refuses to replace the weights by them', () => {
+    for (const name of ['full', 'own']) mkdirSync(join(folder.path, name));
+    symlinkSync('/dev/full', join(folder.path, 'full/a.png.safetensors'));
+    symlinkSync('../fcn.safetensors', join(folder.path, 'own/a.png.safetensors'));
+    const run = (scores: string) =>
+      folder.run(...MANY, 'pics/a.png', 'pics/deep/b.png', '--output-dir', 'no', '--scores', scores);
+    expect(run('full')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'layertap: --scores full/a.png.safetensors: expected a writable file, got "no space left on device"\n',
+    });
+    expect(folder.list('no')).toEqual([]);
+    expect(run('own')).toEqual({
+      status: 2,
+      stdout: '',
+      stderr:
+        'layertap: expected different places as --weights and --scores, got fcn.safetensors and ' +
+        'own/a.png.safetensors, which are one place; see npx layertap-cli --help\n',
+    });
+  });
+
+  it('warns of pixels that are not normalised, as extract and embed do', () => {
+    const network = ['--model', 'fcn_resnet50', '--weights', 'fcn.safetensors', '--preset', 'none'];
+    const args = [...network, '--layers', 'backbone.layer1', 'pics/a.png', '--quiet'];
+    const stderr =
+      'layertap: warning: --preset none leaves pixels in 0..1; ' +
+      'segmentation networks with weights of torchvision expect normalised ones\n';
+    const said = { status: 0, stdout: '', stderr };
+    expect(folder.run('extract', ...args, '--output-dir', 'features')).toEqual(said);
+    expect(folder.run('embed', ...args, '--output', 'e.safetensors')).toEqual(said);
   });
 
   it('replaces no picture by the mask of another', async () => {
