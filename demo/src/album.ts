@@ -1,6 +1,7 @@
 /** Photos that are compared: what was added stays, whatever happens to the network, the layer or the work meanwhile. */
 
 import { type Engine, ProblemError } from './engine.ts';
+import { MOST_PHOTOS } from './files.ts';
 import type { Neighbour, Opened, Picture } from './protocol.ts';
 
 /** What vectors are of: a network that was opened, and a layer. Those of another one can't be compared with these. */
@@ -31,6 +32,8 @@ export interface Shown {
   readonly failed: readonly Photo[];
   /** How many photos wait for one. */
   readonly waiting: number;
+  /** Whether they wait to be tried again. */
+  readonly isPaused: boolean;
   /** Similarities of the first of them, each with each. */
   readonly matrix: readonly (readonly number[])[];
   readonly query: Photo | null;
@@ -53,6 +56,9 @@ export interface Listener {
   fail(error: unknown): void;
 }
 
+/** What came of a photo. Paused means that the weights are out of reach, overtaken that another network is open. */
+type Outcome = 'read' | 'unreadable' | 'failed' | 'moved' | 'overtaken' | 'paused';
+
 /** The photos, and the work on them: one photo after the other, as long as one waits and the network has weights. */
 export class Album {
   readonly #engine: Engine;
@@ -65,6 +71,11 @@ export class Album {
   /** Ends the work on a photo once there is something else to do. */
   #controller = new AbortController();
   #isWorking = false;
+  /** Whether the weights' server was out of reach, so that the photos wait to be tried again. */
+  #isPaused = false;
+  /** Photos that could be read since the last report, and names of those that couldn't. */
+  #read = 0;
+  #unreadable: string[] = [];
   #next = 1;
 
   constructor(engine: Engine, listener: Listener) {
@@ -72,11 +83,22 @@ export class Album {
     this.#listener = listener;
   }
 
-  /** Takes photos, after those that are there. */
+  /** Takes photos, after those that are there: as many as are compared. */
   add(files: readonly File[]): void {
-    const added = files.map((file) => ({ id: this.#next++, name: file.name, file }));
+    const room = MOST_PHOTOS - this.#photos.length;
+    if (files.length > room) {
+      const detail = `Of these ${files.length} photos, the first ${room} are added.`;
+      this.#listener.fail(new ProblemError({ title: `At most ${MOST_PHOTOS} photos are compared.`, detail }));
+    }
+    const added = files.slice(0, room).map((file) => ({ id: this.#next++, name: file.name, file }));
     const empty = { thumbnail: null, space: null, failed: null };
     this.#photos = [...this.#photos, ...added.map((photo) => ({ ...photo, ...empty }))];
+    this.goOn();
+  }
+
+  /** Works on what waits, also where it was paused. */
+  goOn(): void {
+    this.#isPaused = false;
     this.#tell();
     this.#work();
   }
@@ -85,8 +107,7 @@ export class Album {
   move(space: Space): void {
     this.#space = space;
     this.#drop();
-    this.#tell();
-    this.#work();
+    this.goOn();
   }
 
   /** Lets go of all photos. */
@@ -115,6 +136,8 @@ export class Album {
     this.#engine.ask('forget', { ids }).catch(this.#listener.fail);
     this.#matrix = [];
     this.#nearest = [];
+    this.#read = 0;
+    this.#unreadable = [];
   }
 
   #ready(): readonly Photo[] {
@@ -130,7 +153,7 @@ export class Album {
     const query = photos.find(({ id }) => id === this.#query) ?? null;
     const failed = photos.filter((photo) => photo.failed !== null && photo.failed === this.#space);
     this.#listener.shown({
-      ...{ photos, ready, failed, query, waiting: this.#waiting().length },
+      ...{ photos, ready, failed, query, waiting: this.#waiting().length, isPaused: this.#isPaused },
       ...{ matrix: this.#matrix, nearest: this.#nearest },
     });
   }
@@ -138,16 +161,15 @@ export class Album {
   async #work(): Promise<void> {
     if (this.#isWorking) return;
     this.#isWorking = true;
-    const unreadable: string[] = [];
-    let read = 0;
-    while (this.#space?.opened.hasWeights) {
+    while (this.#space?.opened.hasWeights && !this.#isPaused) {
       const [photo] = this.#waiting();
       if (photo) {
         const outcome = await this.#embed(photo, this.#space);
         if (outcome === 'overtaken') break;
-        if (outcome === 'unreadable') unreadable.push(photo.name);
-        if (outcome === 'read') read++;
-        if (this.#photos.length <= FEW || read % 8 === 0) this.#tell();
+        if (outcome === 'unreadable') this.#unreadable.push(photo.name);
+        if (outcome === 'read') this.#read++;
+        this.#isPaused = outcome === 'paused';
+        if (this.#isPaused || this.#photos.length <= FEW || this.#read % 8 === 0) this.#tell();
         continue;
       }
       const { layer } = this.#space;
@@ -157,14 +179,14 @@ export class Album {
       });
       if (this.#waiting().length > 0) continue;
       this.#tell();
-      if (isDone) this.#report(layer, unreadable, read);
+      if (isDone) this.#report(layer);
       break;
     }
     this.#isWorking = false;
   }
 
   /** Gives a photo its vector. Overtaken means that another network is open of which this side will hear. */
-  async #embed(photo: Photo, space: Space): Promise<'read' | 'unreadable' | 'failed' | 'moved' | 'overtaken'> {
+  async #embed(photo: Photo, space: Space): Promise<Outcome> {
     const { signal } = this.#controller;
     const { id, file, name } = photo;
     const { opened, layer } = space;
@@ -176,12 +198,14 @@ export class Album {
     } catch (error) {
       if (signal.aborted) return 'moved';
       if (error instanceof DOMException) return 'overtaken';
-      if (error instanceof ProblemError && /isn’t a picture/.test(error.problem.title)) {
+      const kind = error instanceof ProblemError ? error.problem.kind : undefined;
+      if (kind === 'picture') {
         this.#photos = this.#photos.filter((other) => other.id !== id);
         return 'unreadable';
       }
-      this.#change(id, { failed: space });
       this.#listener.fail(error);
+      if (kind === 'network') return 'paused';
+      this.#change(id, { failed: space });
       return 'failed';
     }
   }
@@ -224,7 +248,8 @@ export class Album {
     return !signal.aborted;
   }
 
-  #report(layer: string, unreadable: readonly string[], read: number): void {
+  #report(layer: string): void {
+    const unreadable = this.#unreadable;
     const skipped = `Not readable: ${unreadable.slice(0, 3).join(', ')}${unreadable.length > 3 ? ' and others' : ''}.`;
     const count = this.#ready().length;
     const told =
@@ -232,7 +257,10 @@ export class Album {
         ? `1 photo has a vector of ${layer}. Add another to compare it with.`
         : `${count} photos are compared by ${layer}.`;
     if (count > 0) this.#listener.say(unreadable.length > 0 ? `${told} ${skipped}` : told);
-    if (read > 0 || unreadable.length === 0) return;
+    const isNone = this.#read === 0 && unreadable.length > 0;
+    this.#read = 0;
+    this.#unreadable = [];
+    if (!isNone) return;
     const title = 'None of these pictures can be read by this browser.';
     this.#listener.fail(new ProblemError({ title, detail: skipped }));
   }

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Engine, ProblemError } from './engine.ts';
 import { droppedFiles } from './files.ts';
+import { withoutWeights } from './format.ts';
 import { Inbox } from './inbox.ts';
 import { LayersTab } from './layers-tab.tsx';
 import { About } from './parts/about.tsx';
@@ -21,9 +22,12 @@ export function App({ engine }: { readonly engine: Engine }) {
   const [host, setHost] = useState<Host | null>(null);
   const [opened, setOpened] = useState<Opened | null>(null);
   const [tab, setTab] = useState<(typeof TABS)[number]['id']>('layers');
-  const [status, setStatus] = useState('Opening the digits network');
+  const [status, setStatus] = useState('');
+  /** The network or weights that are being opened; what else goes on is said once they are there. */
+  const [openingName, setOpeningName] = useState('the digits network');
   const [problem, setProblem] = useState<Problem | null>(null);
   const opening = useRef<AbortController | null>(null);
+  const statusLine = useRef<HTMLParagraphElement>(null);
   const isAsked = useRef(false);
   const [isOver, setIsOver] = useState(false);
 
@@ -56,14 +60,16 @@ export function App({ engine }: { readonly engine: Engine }) {
       const controller = new AbortController();
       opening.current = controller;
       shared.clearProblem();
-      shared.say(`Opening ${network}`);
+      setOpeningName(source.kind === 'hub' ? source.repo : source.kind === 'file' ? source.file.name : network);
       try {
         const next = await engine.ask('open', { network, source }, { signal: controller.signal });
         setOpened(next);
-        if (!next.hasWeights) shared.say(`${network} has no weights yet.`);
+        if (!next.hasWeights) shared.say(withoutWeights(network));
       } catch (error) {
         shared.fail(error);
         return controller.signal.aborted;
+      } finally {
+        if (opening.current === controller) setOpeningName('');
       }
       return true;
     },
@@ -123,8 +129,8 @@ export function App({ engine }: { readonly engine: Engine }) {
       <main class={isOver ? 'over' : ''}>
         <NetworkPanel host={host} opened={opened} open={open} inbox={shared.inbox} />
         <div class="messages">
-          <p class="status" role="status" aria-live="polite">
-            {status}
+          <p class="status" role="status" aria-live="polite" ref={statusLine} tabIndex={-1}>
+            {openingName ? `Opening ${openingName}` : status}
           </p>
           <div role="alert" aria-live="assertive">
             {problem && (
@@ -133,7 +139,14 @@ export function App({ engine }: { readonly engine: Engine }) {
                   <strong>{problem.title}</strong>
                 </p>
                 <p>{problem.detail}</p>
-                <button type="button" onClick={shared.clearProblem}>
+                <button
+                  type="button"
+                  onClick={() => {
+                    // The button goes, and whoever uses the keyboard stays here.
+                    statusLine.current?.focus();
+                    shared.clearProblem();
+                  }}
+                >
                   Dismiss
                 </button>
               </div>
@@ -142,7 +155,7 @@ export function App({ engine }: { readonly engine: Engine }) {
         </div>
         <Tabs tabs={TABS} selected={tab} select={setTab} />
         <div role="tabpanel" id="panel-layers" aria-labelledby="tab-layers" hidden={tab !== 'layers'}>
-          <LayersTab shared={shared} opened={opened} />
+          <LayersTab shared={shared} opened={opened} isShown={tab === 'layers'} />
         </div>
         <div role="tabpanel" id="panel-similarity" aria-labelledby="tab-similarity" hidden={tab !== 'similarity'}>
           <SimilarityTab shared={shared} opened={opened} />

@@ -35,6 +35,8 @@ export class Engine {
   readonly #worker = new Worker(new URL('./worker/index.ts', import.meta.url), { type: 'module' });
   readonly #pending = new Map<number, Pending>();
   #next = 1;
+  /** Why the worker answers nothing any more. */
+  #stopped: ProblemError | null = null;
 
   constructor() {
     // Here, since the worker's own code comes later than these files.
@@ -42,7 +44,10 @@ export class Engine {
       const post = (message: Extract<ToWorker, { name: 'builtin' }>, transfer: Transferable[]) =>
         this.#worker.postMessage(message, transfer);
       fetch(BUILTIN[name])
-        .then((response) => response.arrayBuffer())
+        .then((response) => {
+          if (response.ok) return response.arrayBuffer();
+          throw new TypeError(`expected a file of this page, got status ${response.status} for ${response.url}`);
+        })
         .then(
           (bytes) => post({ name: 'builtin', builtin: name, bytes }, [bytes]),
           (error) => post({ name: 'builtin', builtin: name, bytes: null, reason: String(error) }, []),
@@ -51,9 +56,8 @@ export class Engine {
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     this.#worker.onerror = ({ message }) => {
       const detail = message || 'The browser gives no reason. Reload the page; a smaller network or input may help.';
-      for (const { reject } of this.#pending.values()) {
-        reject(new ProblemError({ title: 'The worker that computes has stopped.', detail }));
-      }
+      this.#stopped = new ProblemError({ title: 'The worker that computes has stopped.', detail });
+      for (const { reject } of this.#pending.values()) reject(this.#stopped);
       this.#pending.clear();
     };
   }
@@ -66,13 +70,16 @@ export class Engine {
     args: Requests[N]['args'],
     { onEvent, signal, transfer = [] }: AskOptions = {},
   ): Promise<Requests[N]['result']> {
+    if (this.#stopped) return Promise.reject(this.#stopped);
     const id = this.#next++;
-    signal?.addEventListener('abort', () => this.#worker.postMessage({ id, name: 'cancel' }), { once: true });
-    return new Promise((resolve, reject) => {
+    const cancel = () => this.#worker.postMessage({ id, name: 'cancel' });
+    signal?.addEventListener('abort', cancel, { once: true });
+    const answer = new Promise<Requests[N]['result']>((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as (result: unknown) => void, reject, onEvent });
       this.#worker.postMessage({ id, name, args }, transfer);
-      if (signal?.aborted) this.#worker.postMessage({ id, name: 'cancel' });
+      if (signal?.aborted) cancel();
     });
+    return answer.finally(() => signal?.removeEventListener('abort', cancel));
   }
 
   #receive(message: FromWorker): void {

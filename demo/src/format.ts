@@ -1,5 +1,10 @@
 /** Numbers as people read them. */
 
+/** What is said where a network has no weights. */
+export function withoutWeights(network: string): string {
+  return `${network} has no weights yet.`;
+}
+
 const UNITS = ['bytes', 'kB', 'MB', 'GB'];
 
 /** `4.2 MB`, in powers of 1000. */

@@ -26,7 +26,7 @@ export class Inbox {
     const weights = files.filter(isWeights);
     const pictures = files.filter((file) => !isWeights(file) && isPicture(file));
     if (weights.length > 0) this.#takers.get('weights')?.(weights);
-    if (pictures.length > 0) this.#takers.get(tab)?.(files.filter((file) => !isWeights(file)));
+    if (pictures.length > 0) this.#takers.get(tab)?.(pictures);
     if (weights.length + pictures.length === 0) this.#takers.get(otherwise)?.(files);
   }
 }

@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ProblemError } from './engine.ts';
-import { bytes, milliseconds } from './format.ts';
+import { bytes, milliseconds, withoutWeights } from './format.ts';
 import { AnswerCard } from './parts/answer-card.tsx';
 import { LayerCard } from './parts/layer-card.tsx';
 import { LayerTree } from './parts/layer-tree.tsx';
@@ -15,6 +15,7 @@ import type {
   LayerMaps,
   Opened,
   Picture,
+  Problem,
   Shapes,
   TreeNode,
   WeightsProgress,
@@ -36,7 +37,7 @@ interface Chosen {
 
 /** What has come so far. */
 interface Results {
-  readonly input: (Picture & { readonly name: string }) | null;
+  readonly input: (Picture & { readonly of: Chosen }) | null;
   readonly shapes: Shapes;
   readonly maps: readonly LayerMaps[];
   readonly details: ReadonlyMap<string, LayerDetails>;
@@ -45,11 +46,11 @@ interface Results {
   /** What is of a run before, and stays in sight until the new run has brought its own. */
   readonly old: ReadonlySet<unknown>;
   /** Why there is nothing, once a run has failed. */
-  readonly failure: string;
+  readonly failure: Problem | null;
 }
 
 const NOTHING: Results = {
-  ...{ input: null, shapes: {}, maps: [], details: new Map(), times: {}, answer: null, old: new Set(), failure: '' },
+  ...{ input: null, shapes: {}, maps: [], details: new Map(), times: {}, answer: null, old: new Set(), failure: null },
 };
 
 /** The sizes that can be asked for. */
@@ -66,14 +67,14 @@ function begun(results: Results, layers: readonly string[], withAnswer: boolean)
   const details = new Map([...results.details].filter(([layer]) => layers.includes(layer)));
   const answer = withAnswer ? results.answer : null;
   const old = new Set<unknown>([...maps, ...details.values(), answer]);
-  return { ...results, maps, details, answer, old, times: {}, failure: '' };
+  return { ...results, maps, details, answer, old, times: {}, failure: null };
 }
 
 /** The results with one more event of a run on a picture. */
-function added(results: Results, event: Event, name: string): Results {
+function added(results: Results, event: Event, of: Chosen): Results {
   switch (event.type) {
     case 'input':
-      return { ...results, input: { ...event.picture, name } };
+      return { ...results, input: { ...event.picture, of } };
     case 'shapes':
       return { ...results, shapes: event.shapes };
     case 'maps': {
@@ -96,7 +97,12 @@ function pathsOf({ children, path }: TreeNode): readonly string[] {
   return [...children.flatMap(pathsOf), path];
 }
 
-export function LayersTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
+export function LayersTab(props: {
+  readonly shared: Shared;
+  readonly opened: Opened | null;
+  readonly isShown: boolean;
+}) {
+  const { shared, opened, isShown } = props;
   const { engine, inbox, say, fail, clearProblem, settled } = shared;
   const [settings, setSettings] = useState<Settings | null>(null);
   const [withAnswer, setWithAnswer] = useState(true);
@@ -159,7 +165,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
       if (controller.signal.aborted) return;
       if (event.type === 'weights') setWeights(event);
       else if (event.type === 'progress') setProgress(event.done);
-      else setResults((before) => added(before, event, name));
+      else setResults((before) => added(before, event, picture));
       if (event.type === 'answer') settled();
     };
     setResults((before) => begun(before, layers, withAnswer));
@@ -173,7 +179,7 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
       .ask('run', args, { onEvent, signal: controller.signal })
       .then((ran) => {
         if (controller.signal.aborted) return;
-        if (!ran) return say(`${opened.id} has no weights yet.`);
+        if (!ran) return say(withoutWeights(opened.id));
         const count = `${layers.length} ${layers.length === 1 ? 'layer' : 'layers'}`;
         const { ms, memoryBytes } = ran;
         say(`${opened.id} ran on ${name} in ${milliseconds(ms)}: ${count}, ${bytes(memoryBytes)} of memory.`);
@@ -182,8 +188,8 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
         if (controller.signal.aborted || error instanceof DOMException) return;
         fail(error);
         // What is there is of an earlier run, or of a part of this one.
-        const failure = error instanceof ProblemError ? error.problem.title : String(error);
-        setResults((before) => ({ ...NOTHING, input: before.input?.name === name ? before.input : null, failure }));
+        const failure = error instanceof ProblemError ? error.problem : { title: String(error), detail: '' };
+        setResults((before) => ({ ...NOTHING, input: before.input?.of === picture ? before.input : null, failure }));
       })
       .finally(() => {
         if (running.current === controller) {
@@ -225,12 +231,12 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
   return (
     <div class="columns">
       <div class="side">
-        <PictureInput take={take} fail={fail} inbox={inbox}>
+        <PictureInput take={take} fail={fail} inbox={inbox} isShown={isShown}>
           {(results.input || !results.failure) && (
             <figure class="input">
               <Pixels
                 picture={results.input}
-                label={`The picture as the network gets it: ${(results.input ?? picture)?.name ?? ''}`}
+                label={`The picture as the network gets it: ${(results.input?.of ?? picture)?.name ?? ''}`}
               />
               <figcaption>
                 As the network gets it
@@ -304,12 +310,17 @@ export function LayersTab({ shared, opened }: { readonly shared: Shared; readonl
         </div>
         {opened && !opened.hasWeights && (
           <p class="empty">
-            {opened.id} has no weights yet, so there is nothing to see. Open a file, or choose weights of the hub.
+            {withoutWeights(opened.id)} There is nothing to see. Open a file, or choose weights of the hub.
           </p>
         )}
         {results.failure && (
           <p class="empty" id="failure">
-            There is nothing to see: {results.failure}
+            There is nothing to see: {results.failure.title}{' '}
+            {results.failure.kind === 'network' && (
+              <button type="button" onClick={() => change({})}>
+                Try again
+              </button>
+            )}
           </p>
         )}
         {results.answer && <AnswerCard answer={results.answer} isOld={isOld(results.answer)} />}

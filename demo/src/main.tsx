@@ -7,4 +7,7 @@ import { Engine } from './engine.ts';
 import './style.css';
 
 const engine = new Engine();
-import('./page.tsx').then(({ draw }) => draw(engine));
+import('./page.tsx').then(
+  ({ draw }) => draw(engine),
+  () => document.getElementById('app')!.append('The page couldn’t be loaded whole. Reload it.'),
+);

@@ -79,7 +79,9 @@ export interface LayerDetails {
   /** Parts of all variance. */
   readonly explained: readonly number[];
   readonly channels: Picture | null;
+  /** How many channels are shown, of how many. */
   readonly shown: number;
+  readonly count: number;
 }
 
 /** One of the most probable classes. */
@@ -176,6 +178,8 @@ export type ToWorker =
 
 /** What went wrong, for people: what it is, and what can be done. */
 export interface Problem {
+  /** Of a picture that can't be read, and of a server or a line that may be there later. */
+  readonly kind?: 'picture' | 'network';
   readonly title: string;
   readonly detail: string;
 }

@@ -4,17 +4,20 @@ import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { Album, type Shown, SIDE_BY_SIDE } from './album.ts';
 import { ProblemError } from './engine.ts';
 import { isPicture } from './files.ts';
+import { withoutWeights } from './format.ts';
 import { FileButton } from './parts/files.tsx';
 import { Pixels } from './parts/pixels.tsx';
 import type { Opened, TreeNode } from './protocol.ts';
 import type { Shared } from './shared.ts';
 
-const NO_PHOTOS: Shown = { photos: [], ready: [], failed: [], waiting: 0, matrix: [], query: null, nearest: [] };
+const NO_PHOTOS: Shown = {
+  ...{ photos: [], ready: [], failed: [], waiting: 0, isPaused: false, matrix: [], query: null, nearest: [] },
+};
 
 export function SimilarityTab({ shared, opened }: { readonly shared: Shared; readonly opened: Opened | null }) {
   const { engine, inbox, say, fail, clearProblem } = shared;
   const [layer, setLayer] = useState('');
-  const [{ photos, ready, failed, waiting, matrix, query, nearest }, setShown] = useState(NO_PHOTOS);
+  const [{ photos, ready, failed, waiting, isPaused, matrix, query, nearest }, setShown] = useState(NO_PHOTOS);
   const album = useMemo(() => new Album(engine, { shown: setShown, say, fail }), [engine, say, fail]);
   const layers = opened ? layersOf(opened) : [];
   const isUsable = opened?.hasWeights === true;
@@ -87,12 +90,17 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
         {isUsable && waiting > 0 && (
           <p>
             <progress max={photos.length} value={photos.length - waiting} aria-label="Photos" />{' '}
-            {photos.length - waiting} of {photos.length} photos
+            {photos.length - waiting} of {photos.length} photos{' '}
+            {isPaused && (
+              <button type="button" onClick={() => album.goOn()}>
+                Try again
+              </button>
+            )}
           </p>
         )}
         {!isUsable && opened && (
           <p class="empty">
-            {opened.id} has no weights yet{photos.length > 0 ? ', which the photos wait for' : ''}.
+            {withoutWeights(opened.id)} {photos.length > 0 ? 'The photos wait for them.' : ''}
           </p>
         )}
         {photos.length > 0 && (

@@ -161,7 +161,7 @@ describe('the page in Chromium', { skip: MISSING }, () => {
       const where = await pixels(page, 'Where the network sees class 0');
       assert.deepEqual([where.width, where.height], [224, 224]);
       await page.getByLabel('Network', { exact: true }).selectOption('resnet18');
-      await page.getByText('resnet18 has no weights yet, so there is nothing to see.').waitFor();
+      await page.getByText('resnet18 has no weights yet. There is nothing to see.').waitFor();
     }));
 
   it('takes a picture of the camera, and drawings', () =>

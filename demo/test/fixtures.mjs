@@ -2,6 +2,7 @@
 
 import { crc32, deflateSync } from 'node:zlib';
 import { lraspp_mobilenet_v3_large, saveSafetensors, shufflenet_v2_x0_5, Tensor } from 'layertap';
+import { createModel } from 'layertap/models';
 
 /**
  * A picture as PNG.
@@ -59,6 +60,9 @@ export const PROBABILITY = Math.exp(3) / (Math.exp(3) + CLASSES - 1);
 export function classifier({ score = 3, prefix = '' } = {}) {
   return weightsOf(shufflenet_v2_x0_5({ numClasses: CLASSES }), { prefix, values: { 'fc.bias': { [SEEN]: score } } });
 }
+
+/** Weights of a network of torchvision: seeded noise. @param {string} name */
+export const noise = (name) => weightsOf(createModel(name));
 
 /** Weights of a network of one class, whose score is the same for all pixels. @param {number} score */
 export function oneClass(score) {

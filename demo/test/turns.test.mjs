@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CLASSES, classifier, halves, oneClass, png, stripes } from './fixtures.mjs';
-import { check, drop, file, give, picture, pixels, problem, ran, until } from './page.mjs';
+import { CLASSES, classifier, halves, noise, oneClass, png, stripes } from './fixtures.mjs';
+import { check, drop, file, give, picture, pixels, problem, ran, until, withFolder } from './page.mjs';
+import { serve } from './server.mjs';
 import { MISSING, visits } from './visits.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -68,7 +69,7 @@ describe('the similarity tab', { skip: MISSING }, () => {
       await add(page, 'abcde');
       await said(page, '5 photos are compared by backbone.layer4');
       await page.getByLabel('Network', { exact: true }).selectOption('shufflenet_v2_x0_5');
-      await page.getByText('shufflenet_v2_x0_5 has no weights yet, which the photos wait for.').waitFor();
+      await page.getByText('shufflenet_v2_x0_5 has no weights yet. The photos wait for them.').waitFor();
       assert.deepEqual(await listed(page), names);
       await give(page, WEIGHTS, SHUFFLENET);
       await said(page, '5 photos are compared by conv5');
@@ -109,6 +110,165 @@ describe('the similarity tab', { skip: MISSING }, () => {
     }));
 });
 
+describe('a network that is opened', { skip: MISSING }, () => {
+  const visit = visits();
+  const allowed = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'content-range' };
+  const fetchRepo = async (/** @type {Page} */ page, /** @type {string} */ repo) => {
+    await page.getByLabel('Or by name, from the Hugging Face hub').fill(repo);
+    await page.getByRole('button', { name: 'Fetch' }).click();
+  };
+
+  it('leaves the one before at work while its server doesn’t answer', () =>
+    visit(
+      async (page) => {
+        await fetchRepo(page, 'timm/resnet18.slow');
+        await said(page, 'Opening timm/resnet18.slow');
+        await give(page, 'Photo', picture('halves.png', halves));
+        await pixels(page, 'The picture as the network gets it: halves.png');
+        await page.getByLabel('Network', { exact: true }).selectOption('digits');
+        await ran(page, 'halves.png');
+      },
+      {
+        setup: (context) => context.route('https://huggingface.co/**', () => {}),
+        may: /^left for https:\/\/huggingface\.co\/timm\/resnet18\.slow\//,
+      },
+    ));
+
+  it('doesn’t wait for the run of the one before', () =>
+    visit(async (page) => {
+      await page.evaluate(() => {
+        const status = /** @type {Element} */ (document.querySelector('[role=status]'));
+        const said = /** @type {string[]} */ ([]);
+        Object.assign(globalThis, { said });
+        new MutationObserver(() => said.push(status.textContent ?? '')).observe(status, {
+          ...{ characterData: true, childList: true, subtree: true },
+        });
+      });
+      await resize(page, 2048);
+      await said(page, 'Running digits on scene.png');
+      await page.getByLabel('Network', { exact: true }).selectOption('shufflenet_v2_x0_5');
+      await said(page, 'shufflenet_v2_x0_5 has no weights yet.');
+      const all = await page.evaluate(() => /** @type {any} */ (globalThis).said);
+      assert.deepEqual(
+        all.filter((/** @type {string} */ text) => text.startsWith('digits ran')),
+        [],
+      );
+    }));
+
+  it('is tried again where its weights’ server was out of reach', async () => {
+    const weights = noise('resnet18');
+    let isUp = false;
+    await visit(
+      async (page) => {
+        await fetchRepo(page, 'timm/resnet18.mine');
+        assert.match(await problem(page), /^The weights couldn’t be fetched\./);
+        await dismiss(page);
+        isUp = true;
+        await page.getByRole('button', { name: 'Try again' }).click();
+        await ran(page, 'scene.png', 'resnet18');
+        assert.equal(await page.getByRole('article').count(), 5);
+      },
+      {
+        setup: (context) =>
+          context.route('https://huggingface.co/timm/resnet18.mine/**', (route) => {
+            const request = route.request();
+            if (request.url().endsWith('/config.json')) {
+              const config = { architecture: 'resnet18', num_classes: 1000 };
+              const body = JSON.stringify({ ...config, pretrained_cfg: { input_size: [3, 224, 224] } });
+              return route.fulfill({ status: 200, headers: allowed, body });
+            }
+            const [, begin = 0, last = weights.length - 1] = (
+              /^bytes=(\d+)-(\d+)$/.exec(request.headers().range ?? '') ?? []
+            ).map(Number);
+            if (begin > 0 && !isUp) return route.abort('connectionreset');
+            const end = Math.min(last + 1, weights.length);
+            const range = `bytes ${begin}-${end - 1}/${weights.length}`;
+            const headers = { ...allowed, 'content-range': range };
+            return route.fulfill({ status: 206, headers, body: weights.subarray(begin, end) });
+          }),
+        may: /^left for https:\/\/huggingface\.co\/timm\/resnet18\.mine\/|ERR_CONNECTION_RESET/,
+      },
+    );
+  });
+});
+
+describe('the page', { skip: MISSING }, () => {
+  const visit = visits();
+
+  it('says so where its own files aren’t there', () =>
+    visit(
+      async (page) => {
+        assert.match(
+          await problem(page),
+          /^Something went wrong\.TypeError: expected a file of this page, got status 404 for http/,
+        );
+      },
+      {
+        setup: (context) => context.route('**/*.safetensors', (route) => route.fulfill({ status: 404 })),
+        ...{ may: /status of 404/, runs: false },
+      },
+    ));
+
+  it('says so where the names of networks can’t be loaded', () =>
+    visit(
+      async (page) => {
+        assert.match(await problem(page), /^The other networks couldn’t be loaded\. Reload the page\.TypeError/);
+      },
+      {
+        setup: (context) => context.route('**/torchvision-*.js', (route) => route.abort()),
+        ...{ may: /ERR_FAILED/, runs: false },
+      },
+    ));
+
+  it('says so whenever something is asked of a worker that has stopped', async () => {
+    const broken = await serve({ prelude: 'throw new Error("broken");' });
+    try {
+      await visit(
+        async (page) => {
+          const stopped = /^The worker that computes has stopped\.Uncaught Error: broken/;
+          assert.match(await problem(page), stopped);
+          await dismiss(page);
+          await give(page, 'Photo', picture('halves.png', halves));
+          assert.match(await problem(page), stopped);
+        },
+        { url: broken.url, may: /broken/, runs: false },
+      );
+    } finally {
+      broken.close();
+    }
+  });
+
+  it('takes the photos of what is dropped, and leaves the other files', () =>
+    visit(async (page) => {
+      const files = [
+        { name: 'notes.txt', bytes: [1, 2, 3], type: 'text/plain' },
+        { name: 'halves.png', bytes: [...halves] },
+      ];
+      await page.evaluate(drop, { selector: '.results', files });
+      await ran(page, 'halves.png');
+    }));
+
+  it('has the camera on only while it is in sight, and the keyboard stays where it was', () =>
+    visit(
+      async (page) => {
+        const active = () => page.evaluate(() => document.activeElement?.textContent);
+        await page.getByRole('button', { name: 'Camera' }).click();
+        await page.locator('.camera button:enabled').waitFor();
+        await page.getByRole('tab', { name: 'Similarity' }).click();
+        assert.equal(await page.locator('video').count(), 0);
+        await page.getByRole('tab', { name: 'Layers' }).click();
+        await page.getByRole('button', { name: 'Take the picture' }).click();
+        await ran(page, 'camera');
+        assert.equal(await active(), 'Camera');
+        await give(page, 'Photo', BROKEN);
+        await problem(page);
+        await dismiss(page);
+        assert.equal(await page.evaluate(() => document.activeElement?.role ?? ''), 'status');
+      },
+      { permissions: ['camera'] },
+    ));
+});
+
 describe('a run', { skip: MISSING }, () => {
   const visit = visits();
   const cards = (/** @type {Page} */ page) => page.getByRole('article');
@@ -142,6 +302,44 @@ describe('a run', { skip: MISSING }, () => {
       assert.equal(await cards(page).count(), 5);
       assert.equal(await page.getByText(/^There is nothing to see/).count(), 0);
     }));
+
+  it('that is refused leaves no picture of another one of its name', () =>
+    visit(async (page) => {
+      await give(page, 'Photo', picture('image.png', halves));
+      await ran(page, 'image.png');
+      await give(
+        page,
+        'Photo',
+        picture(
+          'image.png',
+          png(30_000, 1, () => [0, 0, 0]),
+        ),
+      );
+      assert.match(await problem(page), /^Too large for this tab/);
+      await page.getByText(/^There is nothing to see/).waitFor();
+      assert.equal(await page.getByRole('img', { name: /^The picture as the network gets it/ }).count(), 0);
+    }));
+
+  it('shows layers whose channels come last by their pixels', () =>
+    withFolder({ 'convnext_tiny.safetensors': noise('convnext_tiny') }, (folder) =>
+      visit(async (page) => {
+        await page.getByLabel(WEIGHTS, { exact: true }).setInputFiles(`${folder}/convnext_tiny.safetensors`);
+        await ran(page, 'scene.png', 'convnext_tiny');
+        await give(page, 'Photo', picture('halves.png', halves));
+        for (const path of ['features', 'features.1', 'features.1.0', 'features.1.0.block']) {
+          const below = page.getByRole('button', { name: `Layers in ${path}`, exact: true });
+          if ((await below.getAttribute('aria-expanded')) === 'false') await below.click();
+        }
+        await page.getByRole('checkbox', { name: 'features.1.0.block.2, LayerNorm' }).check();
+        await ran(page, 'halves.png', 'convnext_tiny');
+        const heat = await pixels(page, 'Heat map of features.1.0.block.2');
+        assert.deepEqual(heat.at(60, 100), heat.at(60, 128));
+        assert.notDeepEqual(heat.at(60, 100), heat.at(180, 100));
+        const text = (await page.getByRole('article', { name: 'features.1.0.block.2' }).textContent()) ?? '';
+        assert.match(text, /Shape56 × 56 × 96/);
+        assert.match(text, /16 of 96/);
+      }),
+    ));
 
   it('takes sizes from 32 to 8192, and says so of others', () =>
     visit(async (page) => {

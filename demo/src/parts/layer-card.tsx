@@ -77,7 +77,7 @@ export function LayerCard(props: {
             Channels
             {details && (
               <small>
-                {details.shown} of {maps.shape[1]}
+                {details.shown} of {details.count}
               </small>
             )}
           </figcaption>

@@ -1,6 +1,7 @@
 /** Which network, and where its weights come from. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { withoutWeights } from '../format.ts';
 import type { Inbox } from '../inbox.ts';
 import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
 import { FileButton } from './files.tsx';
@@ -125,11 +126,13 @@ export function NetworkPanel(props: {
         </div>
       </form>
       <p class="hint" id="weights-hint">
-        {opened?.hasWeights
-          ? `${opened.id}: ${(opened.parameters / 1e6).toFixed(1)} million parameters, ${opened.weightsName}.`
-          : opened
-            ? `${opened.id} has no weights yet. Open or drop a .pth or .safetensors file with torchvision’s names.`
-            : ''}
+        {waiting
+          ? `${waiting.name} is opened once the networks’ names are there.`
+          : opened?.hasWeights
+            ? `${opened.id}: ${(opened.parameters / 1e6).toFixed(1)} million parameters, ${opened.weightsName}.`
+            : opened
+              ? `${withoutWeights(opened.id)} Open or drop a .pth or .safetensors file with torchvision’s names.`
+              : ''}
       </p>
     </section>
   );

@@ -1,6 +1,6 @@
 /** Where pictures come from: a file, the clipboard, the camera, a pen. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Inbox } from '../inbox.ts';
 import { Camera } from './camera.tsx';
 import { DrawPad } from './draw-pad.tsx';
@@ -11,10 +11,13 @@ export function PictureInput(props: {
   readonly take: TakePicture;
   readonly fail: (error: unknown) => void;
   readonly inbox: Inbox;
+  /** Whether this is in sight; the camera is off otherwise. */
+  readonly isShown: boolean;
   readonly children: preact.ComponentChildren;
 }) {
-  const { take, fail, inbox } = props;
+  const { take, fail, inbox, isShown } = props;
   const [mode, setMode] = useState<'none' | 'camera' | 'draw'>('none');
+  const cameraButton = useRef<HTMLButtonElement>(null);
 
   useEffect(() => inbox.on('layers', ([file]) => takeFile(file)));
 
@@ -29,7 +32,17 @@ export function PictureInput(props: {
     <section class="card picture-input" aria-labelledby="picture-title">
       <h2 id="picture-title">Picture</h2>
       {mode === 'none' && props.children}
-      {mode === 'camera' && <Camera take={take} close={() => setMode('none')} fail={fail} />}
+      {mode === 'camera' && isShown && (
+        <Camera
+          take={take}
+          close={() => {
+            setMode('none');
+            // Its own button goes, and whoever uses the keyboard stays here.
+            cameraButton.current?.focus();
+          }}
+          fail={fail}
+        />
+      )}
       {mode === 'draw' && <DrawPad take={take} />}
       <fieldset class="row" aria-label="Choose a picture">
         <FileButton
@@ -41,7 +54,7 @@ export function PictureInput(props: {
         >
           Photo…
         </FileButton>
-        <button type="button" aria-pressed={mode === 'camera'} onClick={() => toggle('camera')}>
+        <button type="button" ref={cameraButton} aria-pressed={mode === 'camera'} onClick={() => toggle('camera')}>
           Camera
         </button>
         <button type="button" aria-pressed={mode === 'draw'} onClick={() => toggle('draw')}>

@@ -1,7 +1,7 @@
 /**
  * The worker: one request at a time, in the order in which they come. A request that was cancelled ends at its next
- * turn. Pictures are read in a row of their own, since the run before goes on until a new one is there. What the host
- * offers is told beside the others, since it waits for threads.
+ * turn. Pictures are read in a row of their own and networks are opened in another one, since the run before goes on
+ * until a new one is there. What the host offers is told beside the others, since it waits for threads.
  */
 
 import type { Image } from 'layertap';
@@ -35,7 +35,9 @@ type Handlers = {
 
 const handlers: Handlers = {
   async host() {
-    const { choices } = await import('./torchvision.ts');
+    const { choices } = await import('./torchvision.ts').catch((error) => {
+      throw new Said('The other networks couldn’t be loaded. Reload the page.', String(error));
+    });
     return { networks: choices(), isRelaxed, isIsolated, threads: await startThreads(), budgetBytes };
   },
 
@@ -46,7 +48,8 @@ const handlers: Handlers = {
     signal.throwIfAborted();
     const before = session;
     session = next;
-    await before?.close();
+    // What still reads of the network before is cancelled by the page, once it hears of this one.
+    rows.work = rows.work.then(() => before?.close());
     return next.describe();
   },
 
@@ -86,8 +89,11 @@ function opened(key: number): Session {
 }
 
 const controllers = new Map<number, AbortController>();
-let queue: Promise<void> = Promise.resolve();
-let reading: Promise<void> = Promise.resolve();
+/** What waits for what: each request for those before it in its row. */
+const rows = { work: Promise.resolve(), pictures: Promise.resolve(), networks: Promise.resolve() };
+
+/** The rows of requests that aren't work with the network that is open. */
+const ROWS: Partial<Record<RequestName, keyof typeof rows>> = { picture: 'pictures', open: 'networks' };
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.name === 'builtin') return takeBuiltin(data);
@@ -95,9 +101,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   const controller = new AbortController();
   controllers.set(data.id, controller);
   const work = () => answer(data, controller.signal).finally(() => controllers.delete(data.id));
-  if (data.name === 'host') work();
-  else if (data.name === 'picture') reading = reading.then(work);
-  else queue = queue.then(work);
+  if (data.name === 'host') return void work();
+  const row = ROWS[data.name] ?? 'work';
+  rows[row] = rows[row].then(work);
 };
 
 async function answer(

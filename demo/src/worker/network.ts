@@ -42,8 +42,10 @@ export const IMAGENET = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
 /** The shape of a network's input of an image: a square crop, or the image with a shorter side of that size. */
 export function inputShape({ kind }: Network, { width, height }: Image, size: number): Shape {
   if (kind === 'classification') return [1, 3, size, size];
-  const scale = size / Math.min(width, height);
-  return [1, 3, Math.floor(height * scale), Math.floor(width * scale)];
+  const shorter = Math.min(width, height);
+  // As `resize` has it: the product first.
+  const sideOf = (side: number) => Math.trunc((size * side) / shorter);
+  return [1, 3, sideOf(height), sideOf(width)];
 }
 
 const trees = new WeakMap<AnyModule, TreeNode>();

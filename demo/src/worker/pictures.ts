@@ -25,7 +25,7 @@ async function bitmapOf(file: Blob, name: string): Promise<ImageBitmap> {
     bitmap = await createImageBitmap(file, options);
   } catch {
     const what = file.size === 0 ? 'The file is empty.' : 'Photos as JPEG, PNG, WebP, AVIF or GIF work everywhere.';
-    throw new Said(`“${name}” isn’t a picture that this browser can read.`, what);
+    throw new Said(`“${name}” isn’t a picture that this browser can read.`, what, 'picture');
   }
   const { width, height } = bitmap;
   if (width * height <= MOST_PIXELS) return bitmap;

@@ -23,9 +23,9 @@ export const OTHER_NETWORK = 'These weights are another network’s. Choose the 
 export class Said extends Error {
   readonly problem: Problem;
 
-  constructor(title: string, detail: string) {
+  constructor(title: string, detail: string, kind?: Problem['kind']) {
     super(title);
-    this.problem = { title, detail };
+    this.problem = { title, detail, ...(kind && { kind }) };
   }
 }
 
@@ -40,7 +40,7 @@ export function problemOf(error: unknown): Problem {
     return { title: CUT, detail: `Copy it or download it once more. ${detail}` };
   }
   if (error instanceof FormatError) return { title: 'This file isn’t a weight file.', detail };
-  if (error instanceof NetworkError) return { title: 'The weights couldn’t be fetched.', detail };
+  if (error instanceof NetworkError) return { kind: 'network', title: 'The weights couldn’t be fetched.', detail };
   if (error instanceof StateDictError) {
     return { title: OTHER_NETWORK, detail: detail.replace(/^Error\(s\) in loading state_dict for \S+:\s*/, '') };
   }

@@ -34,8 +34,11 @@ const GRID = 16;
 /** How many pixels wide a grid is on a small screen. */
 const NARROW = 160;
 
-/** Runs of more multiply-accumulates aren't repeated for times: the turns of the run itself tell them. */
-const REPEATED_MACS = 5e9;
+/** Runs for times take at most so many multiply-accumulates. Beyond that the turns of the run itself tell them. */
+const TIMED_MACS = 40e9;
+
+/** How often a layer's run is repeated for its time: the first run makes a plan. */
+const REPEATS = 3;
 
 /** What a run is asked for. */
 export interface RunOptions {
@@ -81,9 +84,9 @@ export async function run(session: Session, picture: Image, options: RunOptions)
     await turn(signal);
     emit({ type: 'details', ...detailsOf(layer, features.get(layer)!, seen) });
   }
-  const isLong = (turns.at(-1)?.macs ?? 0) > REPEATED_MACS;
-  const times = isLong ? timesOf(extractor, x, turns) : await measured(extractor, x, signal);
-  emit({ type: 'times', ms: times });
+  const infos = extractor.featureInfo(x.shape).filter(({ name }) => name !== ANSWER && name !== CAM);
+  const isLong = infos.reduce((sum, { macs }) => sum + macs * REPEATS, 0) > TIMED_MACS;
+  emit({ type: 'times', ms: isLong ? timesOf(infos, turns) : await measured(extractor, infos, { x, signal }) });
   return { ms, memoryBytes: extractor.compiled?.memoryBytes ?? 0 };
 }
 
@@ -103,18 +106,35 @@ function pictureOf(image: Image): Picture {
   return { data: imageToRgba(image), width: image.width, height: image.height };
 }
 
+/**
+ * A feature with its channels before its pixels. ConvNeXt's blocks have them last between two `Permute`s, which shows
+ * where the input is square: the pixels are as many in both directions.
+ */
+function channelsFirst(feature: Tensor, seen: Image): Tensor {
+  const [batch, rows, columns, channels] = feature.shape as [number, number, number, number];
+  const isLast = feature.shape.length === 4 && seen.width === seen.height && rows === columns && columns !== channels;
+  if (!isLast) return feature;
+  const out = new Float32Array(feature.data.length);
+  const pixels = rows * columns;
+  for (let i = 0; i < out.length; i++) {
+    out[(i % channels) * pixels + Math.floor(i / channels)] = Number(feature.data[i]);
+  }
+  return tensor(out, [batch, channels, rows, columns]);
+}
+
 /** Whether a feature has pixels: more than the one that pooling leaves. */
 function isSpatial({ shape }: Tensor): boolean {
   return shape.length === 4 && shape[2]! * shape[3]! > 1;
 }
 
 function mapsOf(layer: string, feature: Tensor, seen: Image): LayerMaps {
-  if (!isSpatial(feature)) return { layer, shape: feature.shape, heat: null, overlay: null, ...rangeOf(feature) };
+  const { shape } = feature;
+  if (!isSpatial(feature)) return { layer, shape, heat: null, overlay: null, ...rangeOf(feature) };
   const { width, height } = seen;
-  const heat = heatmap(feature, { width, height, percentile: 99.5 });
+  const heat = heatmap(channelsFirst(feature, seen), { width, height, percentile: 99.5 });
   return {
     layer,
-    shape: feature.shape,
+    shape,
     heat,
     overlay: overlay(seen, heat, { alpha: 0.6 }),
     low: heat.low,
@@ -128,15 +148,19 @@ function rangeOf({ data }: Tensor): { low: number; high: number } {
   return { low, high };
 }
 
-function detailsOf(layer: string, feature: Tensor, seen: Image): LayerDetails {
-  if (!isSpatial(feature))
-    return { layer, pca: null, explained: [], channels: stripOf(feature), shown: feature.shape[1]! };
+function detailsOf(layer: string, given: Tensor, seen: Image): LayerDetails {
+  if (!isSpatial(given)) {
+    const count = given.shape[1]!;
+    return { layer, pca: null, explained: [], channels: stripOf(given), shown: count, count };
+  }
+  const feature = channelsFirst(given, seen);
   const { width, height } = seen;
   const canColour = feature.data.every((value) => Number.isFinite(Number(value)));
   const pca = canColour ? pcaToRgb(feature, { width, height }) : null;
-  const shown = Math.min(GRID, feature.shape[1]!);
+  const count = feature.shape[1]!;
+  const shown = Math.min(GRID, count);
   const channels = spaced(channelGrid(feature, shown), feature.shape);
-  return { layer, pca, explained: pca?.explained ?? [], channels, shown };
+  return { layer, pca, explained: pca?.explained ?? [], channels, shown, count };
 }
 
 /** A grid whose gaps are a pixel wide on a screen, too, where it is shown smaller than it is. */
@@ -216,17 +240,26 @@ function answerOf(
   };
 }
 
+/** What a layer takes, from the input on. */
+interface Cost {
+  readonly name: string;
+  readonly macs: number;
+}
+
 /**
  * Milliseconds from the input to each layer: a run that ends there, once it is warm. A run that goes on to a later
  * layer comes past those before it, so they take at most as long as that took.
  */
-async function measured(extractor: FeatureExtractor<string>, x: Tensor, signal: AbortSignal) {
+async function measured(
+  extractor: FeatureExtractor<string>,
+  infos: readonly Cost[],
+  { x, signal }: { readonly x: Tensor; readonly signal: AbortSignal },
+) {
   const times: Record<string, number> = {};
-  const infos = extractor.featureInfo(x.shape).filter(({ name }) => name !== ANSWER && name !== CAM);
   for (const { name } of infos) {
     times[name] = Infinity;
-    // The first run makes a plan; of the others the shorter one was disturbed less.
-    for (let i = 0; i < 3; i++) {
+    // Of those after the first the shorter one was disturbed less.
+    for (let i = 0; i < REPEATS; i++) {
       const start = performance.now();
       await extractor.forwardAsync(x, { only: [name], signal });
       times[name] = Math.min(times[name], performance.now() - start);
@@ -241,15 +274,11 @@ async function measured(extractor: FeatureExtractor<string>, x: Tensor, signal: 
 }
 
 /** The same by the turns of a long run: the first by which as much was computed as a layer takes. */
-function timesOf(
-  extractor: FeatureExtractor<string>,
-  x: Tensor,
-  turns: readonly { readonly macs: number; readonly ms: number }[],
-) {
+function timesOf(infos: readonly Cost[], turns: readonly { readonly macs: number; readonly ms: number }[]) {
   const times: Record<string, number> = {};
-  for (const { name, macs } of extractor.featureInfo(x.shape)) {
+  for (const { name, macs } of infos) {
     const reached = turns.find((at) => at.macs >= macs);
-    if (name !== ANSWER && reached) times[name] = reached.ms;
+    if (reached) times[name] = reached.ms;
   }
   return times;
 }

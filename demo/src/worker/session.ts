@@ -58,20 +58,7 @@ export class Session {
 
   /** Opens weights, and makes the network that they are for. */
   static async open(id: string, source: WeightSource, signal: AbortSignal): Promise<Session> {
-    if (source.kind === 'hub') {
-      const { hubNetwork, openRepo } = await import('./torchvision.ts');
-      const repository = await openRepo(source.repo, signal);
-      const { weights } = repository;
-      const file = { tensors: weights.tensors, stream: weights.stream, close: () => repository.close() };
-      const net = hubNetwork(repository);
-      try {
-        await checkFits(net, file);
-        return new Session(net, file, source.repo);
-      } catch (error) {
-        await file.close();
-        throw error instanceof StateDictError ? otherNetwork(net, file) : error;
-      }
-    }
+    if (source.kind === 'hub') return Session.#ofHub(source.repo, signal);
     const opening = opened(source, signal);
     // Its failure is told below.
     opening.catch(() => {});
@@ -85,22 +72,22 @@ export class Session {
     try {
       return new Session(await fitting(plain, file), file, name);
     } catch (error) {
-      await file.close();
-      const prefix = error instanceof StateDictError && /pass \{ prefix: "(.+?)" \}/.exec(error.message)?.[1];
-      if (!prefix) throw error instanceof StateDictError ? otherNetwork(plain, file) : error;
+      const prefix = error instanceof OtherNetwork && error.prefix;
+      if (!prefix) throw error;
       // Such as module., which DataParallel puts before each name.
-      return Session.#withoutPrefix(plain, source.file, { prefix, signal });
+      const bare = await openWeights(source.file, { prefix, signal });
+      return new Session(await fitting(plain, bare), bare, `${name}, its names without “${prefix}”`);
     }
   }
 
-  static async #withoutPrefix(plain: Network, from: File, options: { prefix: string; signal: AbortSignal }) {
-    const file = await openWeights(from, options);
-    try {
-      return new Session(await fitting(plain, file), file, `${from.name}, its names without “${options.prefix}”`);
-    } catch (error) {
-      await file.close();
-      throw error instanceof StateDictError ? otherNetwork(plain, file) : error;
-    }
+  static async #ofHub(repo: string, signal: AbortSignal): Promise<Session> {
+    const { hubNetwork, openRepo } = await import('./torchvision.ts');
+    const repository = await openRepo(repo, signal);
+    const { tensors, stream } = repository.weights;
+    const file = { tensors, stream, close: () => repository.close() };
+    const net = hubNetwork(repository);
+    await checkFits(net, file);
+    return new Session(net, file, repo);
   }
 
   /** Whether there is something to compute with. */
@@ -221,10 +208,21 @@ async function opened(source: WeightSource, signal: AbortSignal): Promise<Opened
   }
 }
 
+/** Weights that aren't the network's. */
+class OtherNetwork extends Said {
+  /** What all their names begin with, where they fit without it. */
+  readonly prefix: string | undefined;
+
+  constructor(detail: string, prefix: string | undefined) {
+    super(OTHER_NETWORK, detail);
+    this.prefix = prefix;
+  }
+}
+
 /**
- * A network with as many classes as a file has, where the file is that network's.
+ * A network with as many classes as a file has, where the file is that network's. Otherwise the file is closed.
  *
- * @throws StateDictError where it is another network's
+ * @throws OtherNetwork where it is another network's
  */
 async function fitting(plain: Network, file: Weights): Promise<Network> {
   // The last tensor of the network is its last layer's: as many rows as there are classes.
@@ -236,43 +234,50 @@ async function fitting(plain: Network, file: Weights): Promise<Network> {
 
 /**
  * Compares the names and shapes of weights with a network's, as the library judges them, before the network that is
- * open is let go of. What weights lack after the layers that are shown first is told once it is needed.
+ * open is let go of. What weights lack after the layers that are shown first is told once it is needed. Weights that
+ * don't fit are closed.
  *
- * @throws StateDictError where they are another network's
+ * @throws OtherNetwork where they are another network's
  */
-async function checkFits({ model, layers, size }: Network, { tensors }: Weights): Promise<void> {
-  const extractor = createFeatureExtractor(model, { returnNodes: layers, inputShape: [1, 3, size, size] });
+async function checkFits(net: Network, file: Weights): Promise<void> {
+  const { model, layers, size } = net;
   const fits = new Error('They fit.');
   const stream = () => {
     throw fits;
   };
-  await extractor.loadStateDictAsync({ tensors, stream }).catch((error) => {
-    if (error !== fits) throw error;
-  });
+  try {
+    const extractor = createFeatureExtractor(model, { returnNodes: layers, inputShape: [1, 3, size, size] });
+    await extractor.loadStateDictAsync({ tensors: file.tensors, stream });
+  } catch (error) {
+    if (error === fits) return;
+    await file.close();
+    if (!(error instanceof StateDictError)) throw error;
+    throw new OtherNetwork(differenceOf(net, file), /pass \{ prefix: "(.+?)" \}/.exec(error.message)?.[1]);
+  }
 }
 
 /** Says what of a file isn't the network's. */
-function otherNetwork({ id, model }: Network, { tensors }: Weights): Said {
+function differenceOf({ id, model }: Network, { tensors }: Weights): string {
   const own = model.stateShapes();
   const [first, shape] = [...own][0]!;
   const sizes = (of: Shape) => of.join(' × ');
   const there = tensors.get(first)?.shape;
   if (String(there) !== String(shape)) {
     const got = there ? `${first} of ${sizes(there)}` : `no ${first}, but ${[...tensors.keys()][0] ?? 'nothing'}`;
-    return new Said(OTHER_NETWORK, `The first layer of ${id} is ${first} of ${sizes(shape)}. The file has ${got}.`);
+    return `The first layer of ${id} is ${first} of ${sizes(shape)}. The file has ${got}.`;
   }
   const lacking = [...own.keys()].find((key) => !tensors.has(key) && !key.endsWith('.num_batches_tracked'));
-  if (lacking) return new Said(OTHER_NETWORK, `${id} has a tensor ${lacking}, and the file has none.`);
+  if (lacking) return `${id} has a tensor ${lacking}, and the file has none.`;
   const differing = [...own].find(
     ([key, size]) => tensors.has(key) && String(tensors.get(key)!.shape) !== String(size),
   );
   if (differing) {
     const [key, size] = differing;
     const got = sizes(tensors.get(key)!.shape);
-    return new Said(OTHER_NETWORK, `${key} of ${id} has a shape of ${sizes(size)}, and the file’s of ${got}.`);
+    return `${key} of ${id} has a shape of ${sizes(size)}, and the file’s of ${got}.`;
   }
   const foreign = [...tensors.keys()].find((key) => !own.has(key));
-  return new Said(OTHER_NETWORK, `The file has a tensor ${foreign}, and ${id} has none.`);
+  return `The file has a tensor ${foreign}, and ${id} has none.`;
 }
 
 /** How many classes a file's last layer has, where that isn't what the network is made with. */

@@ -1,6 +1,6 @@
 /**
  * torchvision's networks by name, and those of the hub. The digits network needs none of it, so the worker fetches this
- * file after the first heat maps.
+ * file after the first answer.
  */
 
 import { type AnyModule, imageClassification, semanticSegmentation } from 'layertap';
@@ -70,7 +70,7 @@ export function torchvision(name: string, numClasses?: number): Network {
     layers: taps.slice(-5).map(({ layer }) => layer),
     size: isSegmentation ? SEGMENTATION_SIZE : (cropSize ?? inputSize),
     classes: numClasses !== undefined && numClasses !== names?.length ? null : names,
-    palette: numClasses && numClasses > 256 ? [] : vocPalette(Math.max(2, numClasses ?? 21)),
+    palette: paletteOf(Math.max(2, numClasses ?? 21)),
     ...IMAGENET,
     prepare: (image, size) =>
       isSegmentation
@@ -81,6 +81,12 @@ export function torchvision(name: string, numClasses?: number): Network {
             resizeSize: Math.round((resizeSize * size) / cropSize),
           }),
   };
+}
+
+/** VOC's colours, of which there are 256: where there are more classes, they begin again. */
+function paletteOf(classes: number): Network['palette'] {
+  const colors = vocPalette(Math.min(256, classes));
+  return Array.from({ length: classes }, (_, index) => colors[index % 256]!);
 }
 
 /** The network of a repository of the hub. */
