@@ -3,11 +3,14 @@
 import { globalAveragePool, l2Normalize } from 'layertap/tools';
 import {
   checkMaker,
+  folderOf,
   indexFiles,
   indexFormatOf,
   indexPlaces,
   jsonLine,
+  namedFolder,
   namedWeights,
+  pathFrom,
   readExisting,
 } from './embedding-index.js';
 import { CommandError, UsageError } from './failures.js';
@@ -15,7 +18,7 @@ import { presetWarnings } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { appendTo, checkOutputs, writeFiles, written } from './output.js';
-import { picturesOf, STANDARD } from './pictures.js';
+import { fullPath, picturesOf, STANDARD } from './pictures.js';
 import { outcomeOf, runPictures } from './run-pictures.js';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Tensor */
@@ -51,15 +54,15 @@ export async function embed(options) {
   checkOutputs({ inputs: { '--weights': network.source.path }, pictures: all, files: indexPlaces(output) });
   const existing = skipExisting ? await readExisting(output, format) : null;
   const rows = existing?.rows ?? [];
-  const known = new Set(rows.map(({ picture }) => picture));
-  const pictures = all.filter((picture) => !known.has(picture));
+  const folder = folderOf(existing, output);
+  const known = new Set(rows.map(({ picture }) => fullPath(picture, folder)));
+  const pictures = all.filter((picture) => !known.has(fullPath(picture)));
   let maker = existing?.maker ?? null;
+  /** Rows that the file lacks. */
   let unsaved = 0;
   const save = async () => {
     unsaved = 0;
-    // What was there is worth more than an index of nothing.
-    if (format === 'jsonl' || !maker || rows.length === 0) return;
-    const files = indexFiles(output, { maker, rows });
+    const files = indexFiles(output, { maker: /** @type {import('./embedding-index.js').Maker} */ (maker), rows });
     await written(() => writeFiles(files));
   };
   const own = {
@@ -73,7 +76,9 @@ export async function embed(options) {
     ...(options.weightsPrefix !== undefined && { weightsPrefix: options.weightsPrefix }),
     deterministic: options.deterministic ?? false,
     autoOrient: options.autoOrient ?? false,
+    folder: namedFolder(folder, output),
   };
+  let isBegun = false;
   // Where nothing is new, no weights are read.
   if (maker) checkMaker(`--output ${output}`, maker, { ...own, fingerprint: maker.fingerprint });
   const ran = await runPictures({
@@ -90,16 +95,17 @@ export async function embed(options) {
       if (size !== feature[1]) {
         throw new CommandError(`--output ${output}: expected vectors of ${feature[1]} numbers in it, got ${size}`);
       }
-      // Whole lines of before, to which others are added.
-      if (format === 'jsonl' && !isPrinted) await writeFiles(indexFiles(output, { maker: made, rows }));
     },
     async take(picture, features, index) {
       if (format === 'npy' && /[\r\n]/.test(picture)) {
         throw new CommandError('expected a name without line breaks for .npy, which names pictures by lines');
       }
-      const row = { picture, vector: vectorOf(features, index) };
+      const row = { picture: pathFrom(picture, folder), vector: vectorOf(features, index) };
       if (format === 'jsonl') {
         const line = `${jsonLine(row, /** @type {import('./embedding-index.js').Maker} */ (maker))}\n`;
+        // Whole lines of before, to which others are added.
+        if (!isPrinted && !isBegun) await save();
+        isBegun = true;
         if (isPrinted) process.stdout.write(line);
         else await written(() => appendTo(output, line));
       } else {
@@ -108,14 +114,14 @@ export async function embed(options) {
       }
     },
   });
-  await save();
+  if (unsaved > 0) await save();
   const skipped = all.length - pictures.length;
   const { done: embedded } = ran;
   return {
     ...outcomeOf({
       ...{ command: 'embed', verb: 'embedded', network, ran, skipped },
       result: { layer, fingerprint: maker?.fingerprint ?? null, embedded, skipped, output },
-      lines: rows.length > 0 || embedded > 0 ? [`wrote ${output}`] : [],
+      lines: embedded > 0 ? [`wrote ${isPrinted ? 'to stdout' : output}`] : [],
     }),
     warnings: presetWarnings(model, network.preparation.name),
     isOnStderr: isPrinted,

@@ -4,11 +4,11 @@
  */
 
 import { createReadStream, existsSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { saveSafetensors, Tensor } from 'layertap';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 import { npyBytes } from './npy.js';
-import { STANDARD } from './pictures.js';
+import { fullPath, STANDARD } from './pictures.js';
 import { recipeText } from './preparation.js';
 import { shownName } from './secrets.js';
 import { withTensorFile } from './tensor-file.js';
@@ -32,6 +32,7 @@ const NAME = 'embeddings';
  * @property {boolean} deterministic
  * @property {boolean} autoOrient
  * @property {string} fingerprint of the weights
+ * @property {string} [folder] that the pictures' paths start from, relative to the index; unless the index is older
  */
 
 /** @typedef {{ picture: string, vector: Float32Array }} Row */
@@ -78,6 +79,50 @@ export function namedWeights({ path }, weights, index) {
  */
 export function weightsOf({ weights }, index) {
   return weights.startsWith('./') ? resolve(dirname(index), weights) : weights;
+}
+
+/**
+ * A folder as an index names it.
+ *
+ * @param {string} folder
+ * @param {string} index the index's path
+ */
+export function namedFolder(folder, index) {
+  return relative(dirname(resolve(index)), folder) || '.';
+}
+
+/**
+ * The folder that the paths of an index's pictures start from. It is the current one where the index doesn't say it, or
+ * has moved without its pictures, so that none of them is there.
+ *
+ * @param {{ maker: Maker | null, rows: readonly Row[] } | null} index
+ * @param {string} path the index's
+ */
+export function folderOf(index, path) {
+  const folder = index?.maker ? saidFolder(index.maker, path) : process.cwd();
+  const isThere = index?.rows.some(({ picture }) => !isAbsolute(picture) && existsSync(resolve(folder, picture)));
+  return isThere ? folder : process.cwd();
+}
+
+/**
+ * @param {Maker} maker
+ * @param {string} index the index's path
+ */
+function saidFolder({ folder }, index) {
+  return folder === undefined ? process.cwd() : resolve(dirname(index), folder);
+}
+
+/**
+ * A picture's path as one that starts from another folder. Where it starts from there already, it is left as it was
+ * written, and so is an absolute one.
+ *
+ * @param {string} picture
+ * @param {string} folder
+ * @param {string} [from] where it starts from now; the current folder unless given
+ */
+export function pathFrom(picture, folder, from = process.cwd()) {
+  const isKept = folder === from || picture === STANDARD || isAbsolute(picture);
+  return isKept ? picture : relative(folder, fullPath(picture, from));
 }
 
 /**
@@ -201,7 +246,8 @@ export async function readExisting(path, format) {
     }
     maker ??= layertap;
     checkMaker(`${label}, line ${number}`, maker, layertap);
-    rows.push({ picture, vector: Float32Array.from(embedding) });
+    const own = pathFrom(picture, saidFolder(maker, path), saidFolder(layertap, path));
+    rows.push({ picture: own, vector: Float32Array.from(embedding) });
   }
   return { maker, rows };
 }
@@ -248,6 +294,7 @@ function isMaker(maker) {
     texts.every((name) => typeof maker[name] === 'string') &&
     typeof maker.modelOptions === 'object' &&
     maker.modelOptions !== null &&
+    (maker.folder === undefined || typeof maker.folder === 'string') &&
     (maker.recipe === undefined || (typeof maker.recipe?.options === 'object' && maker.recipe.options !== null))
   );
 }

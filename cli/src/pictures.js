@@ -62,11 +62,21 @@ export async function picturesOf(named) {
   const found = new Map();
   for (const name of named) {
     for (const path of await filesOf(name)) {
-      const key = path === STANDARD ? path : resolve(path);
-      if (!found.has(key)) found.set(key, path);
+      const full = fullPath(path);
+      if (!found.has(full)) found.set(full, path);
     }
   }
   return [...found.values()];
+}
+
+/**
+ * The absolute path of a picture, which tells it from others however its path is written. stdin has none.
+ *
+ * @param {string} path
+ * @param {string} [folder] that the path starts from; the current one unless given
+ */
+export function fullPath(path, folder = '') {
+  return path === STANDARD ? path : resolve(folder, path);
 }
 
 /** @param {string} name */

@@ -2,7 +2,16 @@
  * What is done to a photo, as data where it can be: so a worker can do it, and an index can say it.
  */
 
-import { IMAGENET_MEAN, IMAGENET_STD, imageClassification, semanticSegmentation, toTensor } from 'layertap';
+import {
+  centerCrop,
+  IMAGENET_MEAN,
+  IMAGENET_STD,
+  imageClassification,
+  normalize,
+  resize,
+  semanticSegmentation,
+  toTensor,
+} from 'layertap';
 
 /** @typedef {import('./weight-source.js').Recipe} Recipe */
 
@@ -13,6 +22,22 @@ const RECIPES = {
   imagenet: { preset: 'imageClassification', options: { resizeSize: 256, cropSize: 224, ...SHARED } },
   segmentation: { preset: 'semanticSegmentation', options: { resizeSize: 520, ...SHARED } },
   none: { preset: 'none', options: {} },
+};
+
+/**
+ * What the presets of recipes do.
+ *
+ * @type {Record<Recipe['preset'], (image: import('layertap').Image, options: any) =>
+ *   import('layertap').Tensor<Float32Array>>}
+ */
+const PREPARE = {
+  imageClassification,
+  semanticSegmentation,
+  none: (image) => toTensor(image),
+  squash(image, { resizeSize, cropSize, interpolation, mean, std }) {
+    const squashed = resize(image, { height: resizeSize, width: resizeSize }, interpolation);
+    return normalize(toTensor(centerCrop(squashed, cropSize)), mean, std);
+  },
 };
 
 /** @typedef {keyof typeof RECIPES} Preset */
@@ -54,10 +79,9 @@ export function preparationOf(preset, own, byDefault = 'imagenet') {
  * @returns {Prepared | null}
  */
 export function preparationBy(name, recipe) {
-  if (!Object.values(RECIPES).some(({ preset }) => preset === recipe?.preset)) return null;
-  const own = /** @type {Recipe} */ (recipe);
-  const isWhole = own.preset === 'semanticSegmentation';
-  return { name, isWhole, recipe: own, prepare: (image) => prepared(image, own) };
+  if (!recipe || !Object.hasOwn(PREPARE, recipe.preset)) return null;
+  const isWhole = recipe.preset === 'semanticSegmentation';
+  return { name, isWhole, recipe, prepare: (image) => prepared(image, recipe) };
 }
 
 /**
@@ -78,8 +102,7 @@ export function recipeText({ preset, options }) {
  * @returns {import('layertap').Tensor<Float32Array>}
  */
 export function prepared(image, { preset, options }) {
-  if (preset === 'imageClassification') return imageClassification(image, options);
-  return preset === 'semanticSegmentation' ? semanticSegmentation(image, options) : toTensor(image);
+  return PREPARE[preset](image, options);
 }
 
 /**

@@ -3,8 +3,7 @@
 export {};
 
 /**
- * One of torchvision's presets with all of its options, or timm's that squashes a photo, which the hub's entry alone
- * does.
+ * One of torchvision's presets with all of its options, or timm's that squashes a photo.
  *
  * @typedef {{ preset: 'imageClassification' | 'semanticSegmentation' | 'none' | 'squash', options: object }} Recipe
  */

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { preparationOf, recipeText } from '../../cli/src/preparation.js';
+import { preparationBy, preparationOf, recipeText } from '../../cli/src/preparation.js';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { readSafetensors } from '../../src/formats/safetensors-read.ts';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { buildArchitecture } from '../../src/hub/architectures.ts';
+import { type HubPreset, prepareImage } from '../../src/hub/hub-preset.ts';
 import { imageFromRgb } from '../../src/image/image.ts';
 import { imageClassification } from '../../src/image/presets.ts';
 import { resnet18 } from '../../src/models/resnet.ts';
@@ -151,14 +152,35 @@ describe('an index of embed with weights of the hub', () => {
     const bytes = timmFile(resnet18(), null);
     const squash = { crop_mode: 'squash' };
     expect((await run([...embed, '--layers', 'layer1', ...(await repo('resnet18', bytes, squash))])).status).toBe(0);
-    expect(await run([...similar, ...(await repo('resnet18', bytes, squash))])).toMatchObject({ status: 0 });
-    const { stderr } = await run([...similar, ...(await repo('resnet18', bytes))]);
+    const more = ['--layers', 'layer1', '--skip-existing', ...(await repo('resnet18', bytes))];
+    const { stderr } = await run([...embed, ...more]);
     const statistics = { mean: [0.485, 0.456, 0.406], resizeSize: 120, std: [0.229, 0.224, 0.225] };
     const text = JSON.stringify({ cropSize: 96, interpolation: 'bicubic', ...statistics });
     expect(stderr).toBe(
-      'layertap: e.safetensors: expected what the index was made with, ' +
+      'layertap: --output e.safetensors: expected what the index was made with, ' +
         `preset squash ${text}, got preset imageClassification ${text}\n`,
     );
+  });
+
+  it('squashes photos as the index says, whatever weights are given', async () => {
+    const bytes = timmFile(resnet18(), null);
+    writeFileSync(join(folder, 'w.safetensors'), bytes);
+    const squash = { crop_mode: 'squash' };
+    expect((await run([...embed, '--layers', 'layer1', ...(await repo('resnet18', bytes, squash))])).status).toBe(0);
+    const own = { status: 0, stdout: 'p.png  1.0000\n', stderr: '' };
+    expect(await run([...similar, ...(await repo('resnet18', bytes, squash))])).toEqual(own);
+    expect(await run([...similar, '--weights', 'w.safetensors'])).toEqual(own);
+    expect(await run([...similar, ...(await repo('resnet18', bytes))])).toEqual(own);
+    const preset = {
+      resizeSize: 120,
+      cropSize: 96,
+      interpolation: 'bicubic',
+      mean: [0.5, 0.4, 0.3],
+      std: [0.3, 0.2, 0.1],
+    };
+    const image = imageFromRgb(pixels, 90, 70);
+    const prepared = preparationBy('squashed', { preset: 'squash', options: preset })?.prepare(image);
+    expect(prepared?.data).toEqual(prepareImage(image, { ...preset, cropMode: 'squash' } as HubPreset).data);
   });
 
   it("refuses a network of other layers with the same weights, as one without TensorFlow's padding", async () => {

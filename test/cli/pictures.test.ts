@@ -1,7 +1,7 @@
 /** The commands over many pictures: the library's own numbers, and what happens to a bad picture. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -337,6 +337,123 @@ describe('embed', () => {
     expect(Buffer.from(folder.read(output)).equals(folder.read(whole))).toBe(true);
     const again = folder.run(...EMBED, 'pics', '--output', output, '--skip-existing', '--json');
     expect(JSON.parse(again.stdout)).toMatchObject({ embedded: 0, skipped: 3, failed: [] });
+  });
+
+  describe.each(['safetensors', 'jsonl'])('knows a picture by its place, in .%s', (end) => {
+    const home = `home-${end}`;
+    const there = (name: string) => join(folder.path, home, name);
+    const embedIn = (place: string, ...args: readonly string[]) => {
+      const network = ['--model', 'squeezenet1_1', '--weights', join(folder.path, 'w.safetensors')];
+      const all = ['embed', ...network, '--layers', 'features', ...args, '--skip-existing', '--json'];
+      const { stdout } = spawnSync(process.execPath, [BIN, ...all], { cwd: there(place), encoding: 'utf8' });
+      const { embedded, skipped } = JSON.parse(stdout);
+      return { embedded, skipped };
+    };
+    const namesIn = (file: string) => {
+      if (end === 'safetensors') return JSON.parse(metadataOf(`${home}/${file}`).pictures!);
+      const lines = new TextDecoder()
+        .decode(folder.read(`${home}/${file}`))
+        .trimEnd()
+        .split('\n');
+      return lines.map((line) => JSON.parse(line).picture);
+    };
+
+    beforeAll(() => {
+      for (const name of ['a', 'b']) {
+        mkdirSync(there(`${name}/photos`), { recursive: true });
+        folder.write(`${home}/${name}/photos/p.png`, folder.read(`pics/${name}.png`));
+      }
+    });
+
+    it('whichever folder the command runs in, and however the path is written', () => {
+      const output = ['--output', `../e.${end}`];
+      expect(embedIn('a', 'photos', ...output)).toEqual({ embedded: 1, skipped: 0 });
+      expect(embedIn('b', 'photos', ...output)).toEqual({ embedded: 1, skipped: 0 });
+      expect(namesIn(`e.${end}`)).toEqual(['photos/p.png', join('..', 'b', 'photos', 'p.png')]);
+      for (const place of ['a', 'b']) {
+        const all = [there('a/photos'), '../b/photos/p.png'];
+        expect(embedIn(place, ...all, ...output)).toEqual({ embedded: 0, skipped: 2 });
+      }
+    });
+
+    it('where the index has moved, with the pictures or alone', () => {
+      expect(embedIn('a', 'photos', '--output', `own.${end}`)).toEqual({ embedded: 1, skipped: 0 });
+      cpSync(there('a'), there('c/moved'), { recursive: true });
+      expect(embedIn('.', 'c/moved/photos', '--output', `c/moved/own.${end}`)).toEqual({ embedded: 0, skipped: 1 });
+      renameSync(there(`a/own.${end}`), there(`b/own.${end}`));
+      renameSync(there('b/photos'), there('b/pictures'));
+      expect(embedIn('a', 'photos', '--output', `../b/own.${end}`)).toEqual({ embedded: 0, skipped: 1 });
+      renameSync(there('b/pictures'), there('b/photos'));
+    });
+
+    it('where an index of before does not say which folder its paths are from', () => {
+      expect(embedIn('a', 'photos', '--output', `old.${end}`)).toEqual({ embedded: 1, skipped: 0 });
+      const text = Buffer.from(folder.read(`${home}/a/old.${end}`)).toString('latin1');
+      const quote = end === 'jsonl' ? '"' : '\\"';
+      const said = `,${quote}folder${quote}:${quote}.${quote}`;
+      expect(text).toContain(said);
+      // As long as before, for the header says how long it is.
+      const other = text.replace(said, said.replace('folder', 'nobody'));
+      folder.write(`${home}/a/old.${end}`, Buffer.from(other, 'latin1'));
+      expect(embedIn('a', '../a/photos/p.png', '--output', `old.${end}`)).toEqual({ embedded: 0, skipped: 1 });
+    });
+  });
+
+  it('takes lines of several folders that were put together for what they were', () => {
+    const lines = ['home-jsonl/a', 'home-jsonl/b'].map((place) => {
+      const args = ['--weights', '../../w.safetensors', '--layers', 'features', 'photos', '--output', '../line.jsonl'];
+      const all = ['embed', '--model', 'squeezenet1_1', ...args];
+      expect(spawnSync(process.execPath, [BIN, ...all], { cwd: join(folder.path, place) }).status).toBe(0);
+      return new TextDecoder().decode(folder.read('home-jsonl/line.jsonl'));
+    });
+    folder.write('home-jsonl/line.jsonl', lines.join(''));
+    const args = [
+      'home-jsonl/b/photos',
+      'pics/b.png',
+      '--output',
+      'home-jsonl/line.jsonl',
+      '--skip-existing',
+      '--json',
+    ];
+    const network = ['--model', 'squeezenet1_1', '--weights', 'w.safetensors', '--layers', 'features'];
+    const { stdout } = folder.run('embed', ...network, ...args);
+    expect(JSON.parse(stdout)).toMatchObject({ embedded: 1, skipped: 1 });
+    const all = new TextDecoder().decode(folder.read('home-jsonl/line.jsonl')).trimEnd().split('\n');
+    expect(all.map((line) => JSON.parse(line).picture)).toEqual([
+      'photos/p.png',
+      '../b/photos/p.png',
+      '../../pics/b.png',
+    ]);
+  });
+
+  it('says where it wrote only where it wrote, and leaves a file as it is to which nothing is new', () => {
+    expect(folder.run(...EMBED, 'pics/a.png', '--output', '-').stderr).toMatch(
+      /^embedded 1 picture in [\d.]+ s\nwrote to stdout\n$/,
+    );
+    for (const output of ['said.safetensors', 'said.jsonl']) {
+      const args = [...EMBED, 'pics/a.png', '--output', output];
+      expect(folder.run(...args).stdout).toMatch(new RegExp(`s\nwrote ${output}\n$`));
+      const before = statSync(join(folder.path, output));
+      expect(folder.run(...args, '--skip-existing').stdout).toBe('embedded 0 pictures, skipped 1 that were there\n');
+      const { ino, mtimeMs } = statSync(join(folder.path, output));
+      expect({ ino, mtimeMs }).toEqual({ ino: before.ino, mtimeMs: before.mtimeMs });
+    }
+  });
+
+  it.each(['nan.safetensors', 'nan.jsonl', 'nan.npy'])('writes no %s of vectors that say nothing', (output) => {
+    const weights = weightsOf(squeezenet1_1()).map(([key, value]) => {
+      const data = Float32Array.from(value.data as Float32Array);
+      return [key, new Tensor(key === 'features.0.bias' ? data.fill(Number.NaN) : data, value.shape)] as const;
+    });
+    folder.writeTensors('nan-weights.safetensors', weights);
+    const network = ['--model', 'squeezenet1_1', '--weights', 'nan-weights.safetensors', '--layers', 'features'];
+    const { status, stdout, stderr } = folder.run('embed', ...network, 'pics/a.png', '--output', output);
+    const error = 'expected numbers in the layer, got NaN or infinities; look at the weights';
+    expect({ status, stdout, stderr }).toEqual({
+      ...{ status: 1, stdout: 'embedded 0 pictures, 1 failed\n' },
+      stderr: `layertap: pics/a.png: ${error}\n`,
+    });
+    expect(folder.list()).not.toContain(output);
   });
 
   it('refuses to go on with what another layer made, where nothing is new too', async () => {
