@@ -3,7 +3,7 @@
  * read piece by piece from front to back, so that no more than a piece is held besides what was asked for.
  */
 
-import { cut, describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
+import { describe, FileChangedError, FormatError, ValueError } from '../errors.ts';
 
 /** What can be read at any place, e.g. an object in a bucket. */
 export interface ByteSource {
@@ -83,6 +83,9 @@ const FILE_PIECE_BYTES = 2 ** 20;
 /** The buffer that a host's stream fills, again and again: workerd hands out 4 KiB at a time otherwise. */
 const CHUNK_BYTES = 64 * 2 ** 10;
 
+/** The most characters of a file's name that a message shows. */
+const MOST_OF_NAME = 200;
+
 /**
  * An origin that reads at any place.
  *
@@ -96,7 +99,7 @@ export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_
     throw new ValueError(`${caller}: expected a byteLength that is a whole number >= 0, got ${describe(byteLength)}`);
   }
   return {
-    name: typeof name === 'string' && name !== '' ? cut(name) : undefined,
+    name: typeof name === 'string' && name !== '' ? endOf(name) : undefined,
     byteLength,
     seekable: true,
     keepsPieces: true,
@@ -128,6 +131,11 @@ export function originOf(caller: string, source: ByteSource, pieceBytes = PIECE_
     },
     close: async () => {},
   };
+}
+
+/** A name for messages: of a long path the end, which tells the file. */
+function endOf(name: string): string {
+  return name.length > MOST_OF_NAME ? `…${name.slice(-MOST_OF_NAME)}` : name;
 }
 
 /** The bytes of memory, which pieces are views of. */

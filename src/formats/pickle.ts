@@ -36,11 +36,11 @@ export type Demand = (condition: unknown, expected?: string, got?: unknown) => a
 
 /**
  * The most opcodes of a pickle, values that it notes, and arguments and items of their lists that it calls something
- * with. A dict and each key in it count as eight. A stranger's byte may be a dict, which takes hundreds, or a call with
- * a long list that was noted; a state dict of 300 tensors makes some tens of thousands.
+ * with. A dict, each key in it, a storage and a name count as eight at least, since a stranger needs a byte or a few
+ * for one, and it takes hundreds. A state dict of 300 tensors makes some tens of thousands.
  */
 const MOST_VALUES = 2 ** 21;
-const DICT_VALUES = 8;
+const LARGE_VALUES = 8;
 
 /** Each part of a name is shorter, and so is a storage's key: all of it is looked at wherever it is used. */
 export const NAME_LENGTH = 255;
@@ -103,7 +103,10 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     // NEWOBJ_EX, whose named arguments no name in the list takes
     '\x92': () => called(pops(3)),
     // BINPERSID
-    Q: () => names.persistent(pop(), demand),
+    Q() {
+      made += LARGE_VALUES;
+      return names.persistent(pop(), demand);
+    },
     // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
     ')]\x8f': () => [],
     // EMPTY_DICT
@@ -165,7 +168,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       if (!(end <= bytes.length)) return null;
       if (bytes[opcodeAt] === STOP) return { value, end };
       if (value !== undefined) stack.push(value);
-      made += value instanceof Map ? DICT_VALUES * (1 + value.size) : 1;
+      made += value instanceof Map ? LARGE_VALUES * (1 + value.size) : 1;
       if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
     }
   }
@@ -180,6 +183,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   /** A name of texts alone: what lists of lists are as text takes forever. */
   function named(parts: readonly unknown[]): Global {
     demand(parts.every((part) => typeof part === 'string' && part.length < NAME_LENGTH));
+    made += LARGE_VALUES;
     return new Global(parts.join('.'));
   }
 

@@ -91,7 +91,7 @@ class Pickles {
       checkSize(where, bytes.length, maxPickleBytes - 1);
       const most = Math.min(maxPickleBytes, Math.max(2 * bytes.length, NEXT_BYTES));
       this.#bytes = await readRange(origin, bytes.length, most, signal, bytes);
-      if (this.#bytes.length === bytes.length) throw unfinished(`the end is missing: ${where}`, bytes);
+      if (this.#bytes.length === bytes.length) throw unfinished(where, bytes);
     }
   }
 }
@@ -199,7 +199,7 @@ function legacyPlaces(keys: readonly string[], { end, names }: Pickles, fileByte
 
 /** The error of a pickle that its bytes end before. */
 function unfinished(what: string, { length }: Uint8Array): FormatError {
-  return malformed(`${what} ends at byte ${length}, before its pickle does`);
+  return malformed(`the end is missing: ${what} goes on after byte ${length}`);
 }
 
 function checkSize(what: string, bytes: number, most: number): void {

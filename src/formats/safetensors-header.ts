@@ -257,7 +257,7 @@ function* layingOut(
   }
   if (dataBytes !== undefined && filled !== dataBytes) {
     const fault = filled > dataBytes ? 'the end is missing: ' : '';
-    throw malformed(`${fault}tensors end at byte ${filled} of ${dataBytes}`);
+    throw malformed(`${fault}tensors end at byte ${filled} of ${dataBytes} behind the header`);
   }
   return ordered;
 }

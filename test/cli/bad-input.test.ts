@@ -386,9 +386,13 @@ const failures: readonly Case[] = [
   [
     'a file that ends in its data',
     input('cut-data'),
-    '--input cut-data: safetensors: the end is missing: tensors end at byte 192 of 100',
+    '--input cut-data: safetensors: the end is missing: tensors end at byte 192 of 100 behind the header',
   ],
-  ['a file with bytes left over', input('longer'), '--input longer: safetensors: tensors end at byte 192 of 200'],
+  [
+    'a file with bytes left over',
+    input('longer'),
+    '--input longer: safetensors: tensors end at byte 192 of 200 behind the header',
+  ],
   [
     'an absurd header',
     input('absurd'),

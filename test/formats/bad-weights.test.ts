@@ -191,12 +191,8 @@ describe('legacy files', () => {
     expect(await problem(good.subarray(0, good.length - 3))).toBe(
       `the end is missing: ${good.length - 3} of ${good.length} bytes`,
     );
-    expect(await problem(good.subarray(0, 10))).toBe(
-      'the end is missing: the head ends at byte 10, before its pickle does',
-    );
-    expect(await problem(good.subarray(0, 100))).toBe(
-      'the end is missing: the object ends at byte 100, before its pickle does',
-    );
+    expect(await problem(good.subarray(0, 10))).toBe('the end is missing: the head goes on after byte 10');
+    expect(await problem(good.subarray(0, 100))).toBe('the end is missing: the object goes on after byte 100');
   });
 
   it('that are cut in the midst of a storage, by a server and as a stream', async () => {
@@ -213,6 +209,14 @@ describe('legacy files', () => {
     expect(await rejection(() => file.load())).toBe(
       `FormatError: pth: the end is missing: tensor "bias" ends at byte ${whole.length}, got the file's end at byte ` +
         `${cut.length}`,
+    );
+  });
+
+  it('in a folder of many letters are told by the end of their path', async () => {
+    const path = `${'folder/'.repeat(100)}epoch-12.pth`;
+    const cut = new File([good.subarray(0, 10)], path);
+    expect(await rejection(() => openWeights(cut))).toMatch(
+      /^FormatError: …[folder/]{188}epoch-12\.pth: pth: the end is missing: the head goes on after byte 10$/,
     );
   });
 
@@ -298,7 +302,7 @@ describe.each([
     ['name', 'ctorch'],
   ])('with a %s that never ends', async (_, opcodes) => {
     expect(await inPickle(opcodes)).toMatch(
-      /^("archive\/data\.pkl"|the end is missing: the object) ends at byte \d+, before its pickle does$/,
+      /^the end is missing: ("archive\/data\.pkl"|the object) goes on after byte \d+$/,
     );
   });
 

@@ -443,8 +443,14 @@ describe('over HTTP', () => {
   it('refuses a file that isn’t as long as its header says', async () => {
     const dataBytes = bytes.length - HEADER_END;
     for (const [served, message] of [
-      [Buffer.concat([bytes, Buffer.alloc(3)]), `safetensors: tensors end at byte ${dataBytes} of ${dataBytes + 3}`],
-      [bytes.subarray(0, -3), `safetensors: the end is missing: tensors end at byte ${dataBytes} of ${dataBytes - 3}`],
+      [
+        Buffer.concat([bytes, Buffer.alloc(3)]),
+        `safetensors: tensors end at byte ${dataBytes} of ${dataBytes + 3} behind the header`,
+      ],
+      [
+        bytes.subarray(0, -3),
+        `safetensors: the end is missing: tensors end at byte ${dataBytes} of ${dataBytes - 3} behind the header`,
+      ],
     ] as const) {
       for (const ranges of [true, false]) {
         const server = await serve({ ranges }, servedBytes(served));

@@ -505,8 +505,8 @@ describe('pickles of strangers', () => {
     ['\xff.', /expected a pickle in "a\/data\.pkl" at byte 2, got 0xff$/],
     ['h\x05.', 'got 0x68'],
     ['t.', 'got 0x74'],
-    ['\x8b\xff\xff\xff\x7f', /ends at byte 7, before its pickle does/],
-    ['X\xff\xff\xff\x7fabc', /ends at byte 10, before its pickle does/],
+    ['\x8b\xff\xff\xff\x7f', /the end is missing: "a\/data\.pkl" goes on after byte 7$/],
+    ['X\xff\xff\xff\x7fabc', /goes on after byte 10$/],
     ['}K\x01s.', 'got 0x73'],
     ['}(K\x01u.', 'got 0x75'],
     ['K\x01K\x02a.', 'got 0x61'],
@@ -515,7 +515,7 @@ describe('pickles of strangers', () => {
     ['(q\x00.', 'got 0x71'],
     ['cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', /got a whole "os\.system", which only its own code can read/],
     ['K\x05Q.', /expected a storage's type, key and elements in "a\/data\.pkl" at byte 4, got 5$/],
-    ['cos', /before its pickle does/],
+    ['cos', /goes on after byte 5$/],
     ['\x80\x09N.', 'got 0x80'],
   ])('%j end in an error that says where', async (pickle, message) => {
     const error = await rejection(() => opened(pickle));
@@ -551,6 +551,8 @@ describe('pickles of strangers', () => {
       `ccollections\nOrderedDict\nN](${'N'.repeat(100_000)}e\x85\x87q\x000ctorch._tensor\n_rebuild_from_type_v2\nq\x010`,
       'h\x01h\x00R0',
     ],
+    ['a storage', `(${string('storage')}ctorch\nFloatStorage\n${string('0')}NK\x01tq\x000`, 'h\x00Q0'],
+    ['a long name', `${string('a'.repeat(250))}q\x000`, 'h\x00h\x00\x930'],
     ['a dict of many keys', `}q\x00(${'NN'.repeat(1000)}${'K\x05N'}u`, 'h\x000'],
   ])('that do a long thing again and again are given up: %s', async (_, noted, again) => {
     expect(await rejection(() => opened(`${noted}${again.repeat(300_000)}.`))).toMatch(/at most 2097152 values/);

@@ -339,13 +339,13 @@ describe('the tensors of a file', () => {
 
   it('do not end after the file', () => {
     expect(fault(`{${entry('conv1.weight', 'F32', [9427], 0, 37708)}}`, 37632)).toBe(
-      'the end is missing: tensors end at byte 37708 of 37632',
+      'the end is missing: tensors end at byte 37708 of 37632 behind the header',
     );
   });
 
   it('fill the file', () => {
-    expect(fault(`{${entry('a', 'U8', [4], 0, 4)}}`, 5)).toBe('tensors end at byte 4 of 5');
-    expect(fault('{}', 1)).toBe('tensors end at byte 0 of 1');
+    expect(fault(`{${entry('a', 'U8', [4], 0, 4)}}`, 5)).toBe('tensors end at byte 4 of 5 behind the header');
+    expect(fault('{}', 1)).toBe('tensors end at byte 0 of 1 behind the header');
   });
 
   it('come in the order of their bytes, also where names look like integers', () => {
