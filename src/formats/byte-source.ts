@@ -59,6 +59,8 @@ export interface FileHandleLike {
 export interface Origin {
   /** What errors call the file: its address, path or name; undefined where it has none. */
   readonly name?: string | undefined;
+  /** Where it is, if it came by URL. */
+  readonly url?: URL;
   /** The size of the whole file; undefined while it isn't known. */
   readonly byteLength: number | undefined;
   /** Whether bytes can be left out; otherwise all before those that are wanted are read. */
@@ -318,9 +320,10 @@ function reusing(reader: ReadableStreamBYOBReader): () => Promise<ReadableStream
   };
 }
 
-/** A stream's bytes, once from front to back. */
+/** A stream's bytes, once from front to back, and by one read at a time: two would take each other's pieces. */
 export function streamOrigin(caller: string, readable: ReadableStream<Uint8Array>): Origin {
   const stream = new ByteStream(caller, readable);
+  let isRead = false;
   return {
     get byteLength() {
       return stream.ended ? stream.at : undefined;
@@ -328,13 +331,19 @@ export function streamOrigin(caller: string, readable: ReadableStream<Uint8Array
     seekable: false,
     keepsPieces: false,
     async *pieces(begin, end, signal) {
-      if (begin < stream.at) {
+      if (isRead || begin < stream.at) {
+        const when = isRead ? 'while another read is at' : 'after';
         throw new ValueError(
-          `${caller}: expected a stream to be read once, got byte ${begin} asked for after byte ${stream.at}; ` +
+          `${caller}: expected a stream to be read once, got byte ${begin} asked for ${when} byte ${stream.at}; ` +
             'load all tensors at once',
         );
       }
-      yield* stream.pieces(begin, end, signal);
+      isRead = true;
+      try {
+        yield* stream.pieces(begin, end, signal);
+      } finally {
+        isRead = false;
+      }
     },
     close: () => stream.cancel(),
   };

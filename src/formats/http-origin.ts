@@ -46,22 +46,6 @@ export const HTTP_DEFAULTS = {
   ...{ retries: 3, retryDelayMs: 250, stallTimeoutMs: 30_000 },
 };
 
-/** @throws {@link ValueError} naming the option that is out of range */
-export function checkHttpSettings(
-  caller: string,
-  { fetch, retries, retryDelayMs, stallTimeoutMs }: HttpSettings,
-): void {
-  const check = (name: string, value: unknown, isRight: boolean, expected: string) => {
-    if (!isRight) throw new ValueError(`${caller}: expected ${name} as ${expected}, got ${describe(value)}`);
-  };
-  check('fetch', fetch, fetch === undefined || typeof fetch === 'function', 'a function');
-  check('retries', retries, Number.isSafeInteger(retries) && retries >= 0, 'a whole number >= 0');
-  const isTime = (value: number, least: number) => typeof value === 'number' && value >= least && value <= MAX_TIMER_MS;
-  check('retryDelayMs', retryDelayMs, isTime(retryDelayMs, 0), `a number from 0 to ${MAX_TIMER_MS}`);
-  const isLimit = stallTimeoutMs === Infinity || isTime(stallTimeoutMs, 1);
-  check('stallTimeoutMs', stallTimeoutMs, isLimit, `a number from 1 to ${MAX_TIMER_MS}, or Infinity`);
-}
-
 /** Statuses after which the same request may succeed. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -74,19 +58,15 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** The most places that one request is led to, as in fetch. */
 const MAX_REDIRECTS = 20;
 
-/** What tells one state of a file from another: each as soon as an answer has it. */
-interface Identity {
-  readonly etag: string | null;
-  readonly lastModified: string | null;
-}
+/** What tells one state of a file from another, each as soon as an answer has it: the ETag, and the last change. */
+type Identity = readonly (string | null)[];
 
 /** A failure after which the request is repeated. */
-class PassingError extends Error {
+class PassingError {
   readonly error: NetworkError;
   readonly pauseMs: number;
 
   constructor(error: NetworkError, pauseMs = 0) {
-    super(error.message);
     this.error = error;
     this.pauseMs = pauseMs;
   }
@@ -98,13 +78,11 @@ export class HttpOrigin implements Origin {
   seekable = true;
   readonly keepsPieces = false;
   readonly #caller: string;
-  readonly #url: URL;
+  readonly url: URL;
   readonly name: string;
   readonly #fetch: NonNullable<HttpOptions['fetch']>;
   readonly #headers: Headers;
-  readonly #retries: number;
-  readonly #retryDelayMs: number;
-  readonly #stallTimeoutMs: number;
+  readonly #settings: HttpSettings;
   #identity: Identity | null = null;
   /** The rest of a whole file's answer, kept for the reads that follow. */
   #open: ByteStream | null = null;
@@ -114,19 +92,16 @@ export class HttpOrigin implements Origin {
    * @throws {@link ValueError} where it isn't a URL that fetch takes, the headers aren't any, or the host has no fetch
    */
   constructor(caller: string, url: string, settings: HttpSettings) {
-    checkHttpSettings(caller, settings);
-    const { fetch = globalThis.fetch, headers, retries, retryDelayMs, stallTimeoutMs } = settings;
+    const { fetch = globalThis.fetch, headers } = settings;
     if (typeof fetch !== 'function') {
       throw new ValueError(`${caller}: expected a host with fetch, got none; pass options.fetch`);
     }
     this.#caller = caller;
-    this.#url = parsedUrl(caller, url);
-    this.name = shown(this.#url);
+    this.url = parsedUrl(caller, url);
+    this.name = shown(this.url);
     this.#fetch = fetch;
     this.#headers = parsedHeaders(caller, headers);
-    this.#retries = retries;
-    this.#retryDelayMs = retryDelayMs;
-    this.#stallTimeoutMs = stallTimeoutMs;
+    this.#settings = settings;
   }
 
   async *pieces(begin: number, end: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, void> {
@@ -141,15 +116,21 @@ export class HttpOrigin implements Origin {
             yield piece;
           }
           await this.#checkEnd(body, at, until, signal);
-          if (body.whole) this.#open = body.stream;
+          if (body.whole) {
+            // That of another read, which went on meanwhile.
+            const other = this.#open;
+            this.#open = body.stream;
+            await other?.cancel();
+          }
         } finally {
           if (this.#open !== body.stream) await body.stream.cancel();
         }
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof PassingError)) throw error;
-        if (failures++ >= this.#retries) throw error.error;
-        const delayMs = this.#retryDelayMs * 2 ** (failures - 1) * (0.5 + Math.random() / 2);
+        const { retries, retryDelayMs } = this.#settings;
+        if (failures++ >= retries) throw error.error;
+        const delayMs = retryDelayMs * 2 ** (failures - 1) * (0.5 + Math.random() / 2);
         await pause(Math.min(Math.max(delayMs, error.pauseMs), MAX_TIMER_MS), signal);
       }
     }
@@ -194,7 +175,7 @@ export class HttpOrigin implements Origin {
    * sent again once left out.
    */
   async #request(range: string | null, signal: AbortSignal | undefined): Promise<Response> {
-    let url = this.#url;
+    let url = this.url;
     let own = [...this.#headers];
     // Where fetch follows by itself, it takes all headers along but a few.
     let redirect: RequestRedirect = own.length > 0 ? 'manual' : 'follow';
@@ -207,10 +188,8 @@ export class HttpOrigin implements Origin {
       await response.body?.cancel().catch(() => {});
       if (location === null) {
         if (own.some(([name]) => name !== 'authorization')) {
-          throw new NetworkError(
-            `${this.#caller}: expected an answer from ${this.name}, got a redirect, which a page can't follow with ` +
-              'headers; open the address that it leads to',
-          );
+          const got = "a redirect, which a page can't follow with headers; open the address that it leads to";
+          throw this.#failure(`an answer from ${this.name}`, got);
         }
         // This one stays with the origin when a page's fetch follows.
         redirect = 'follow';
@@ -219,10 +198,7 @@ export class HttpOrigin implements Origin {
       const next = redirected(location, url);
       if (next === null || followed >= MAX_REDIRECTS) {
         const got = next === null ? 'one that leads elsewhere' : `${followed + 1}`;
-        throw new NetworkError(
-          `${this.#caller}: expected at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.name}, ` +
-            `got ${got}`,
-        );
+        throw this.#failure(`at most ${MAX_REDIRECTS} redirects to HTTP addresses from ${this.name}`, got);
       }
       if (next.origin !== url.origin) own = [];
       url = next;
@@ -235,22 +211,20 @@ export class HttpOrigin implements Origin {
     // The answer may be read long after this call, so that its signal ends with the headers.
     const controller = new AbortController();
     const fetch = this.#fetch;
-    let giveUp = (_: unknown) => {};
+    const own = controller.signal;
     const givenUp = new Promise<never>((_, reject) => {
-      giveUp = (reason) => {
-        reject(reason);
-        controller.abort(reason);
-      };
+      own.addEventListener('abort', () => reject(own.reason));
     });
-    const stop = () => giveUp(signal!.reason);
+    const stop = () => controller.abort(signal!.reason);
     signal?.addEventListener('abort', stop, { once: true });
-    const timer = startTimer(this.#stallTimeoutMs, () => giveUp(new StalledError(this.#stallTimeoutMs)));
+    const { stallTimeoutMs } = this.#settings;
+    const timer = startTimer(stallTimeoutMs, () => controller.abort(new StalledError(stallTimeoutMs)));
     try {
-      const answer = Promise.resolve(fetch(url, { ...init, signal: controller.signal }));
+      const answer = Promise.resolve(fetch(url, { ...init, signal: own }));
       // An answer that nobody waits for any more lets go of its connection.
       answer.then(
         (late) => {
-          if (controller.signal.aborted) late.body?.cancel().catch(() => {});
+          if (own.aborted) late.body?.cancel().catch(() => {});
         },
         () => {},
       );
@@ -261,10 +235,9 @@ export class HttpOrigin implements Origin {
       signal?.throwIfAborted();
       if (error instanceof ValueError) throw error;
       const { got, options } = this.#reasonOf(error);
-      const way = this.#url.protocol === 'file:' ? '; open a local file and pass its FileHandle' : '';
-      const said = `${this.#caller}: expected an answer from ${this.name}, got ${got}${way}`;
-      const failure = new NetworkError(said, options);
-      if (/^https?:$/.test(this.#url.protocol)) throw new PassingError(failure);
+      const way = this.url.protocol === 'file:' ? '; open a local file and pass its FileHandle' : '';
+      const failure = this.#failure(`an answer from ${this.name}`, got + way, options);
+      if (/^https?:$/.test(this.url.protocol)) throw new PassingError(failure);
       throw failure;
     } finally {
       clearTimeout(timer);
@@ -279,14 +252,15 @@ export class HttpOrigin implements Origin {
     const isAsked = begin === at && last >= begin && last < end && last < total;
     if (!isAsked || (length !== null && Number(length) !== last - begin + 1)) {
       const got = `Content-Range "${cut(rangeHeader(response))}"${length === null ? '' : ` of ${length} bytes`}`;
-      throw new NetworkError(`${this.#caller}: expected bytes ${at}-${end - 1} from ${this.name}, got ${got}`);
+      throw this.#failure(`bytes ${at}-${end - 1} from ${this.name}`, got);
     }
     return { stream: this.#streamOf(response.body, at), end: last + 1, whole: false };
   }
 
   #wholeOf(response: Response): Body {
     this.seekable = false;
-    const encoding = response.headers.get('content-encoding') ?? 'identity';
+    // Another origin's answer hides from a page whether it is encoded, unless the server says otherwise.
+    const encoding = response.headers.get('content-encoding') ?? (response.type === 'cors' ? 'hidden' : 'identity');
     const length = response.headers.get('content-length');
     // Of an encoded body, the length is another one.
     const total = length === null || encoding !== 'identity' ? undefined : Number(length);
@@ -296,43 +270,35 @@ export class HttpOrigin implements Origin {
 
   /** All answers must be of one file. */
   #checkIdentity({ headers }: Response, total: number | undefined): void {
-    const identity = { etag: headers.get('etag'), lastModified: headers.get('last-modified') };
     const known = this.#identity;
-    this.#identity = {
-      etag: known?.etag ?? identity.etag,
-      lastModified: known?.lastModified ?? identity.lastModified,
+    const compare = (what: string, now: unknown, before: unknown) => {
+      if (now != null && before != null && now !== before) throw this.#changed(cut(`${what} ${now} after ${before}`));
     };
-    const differs = (now: unknown, before: unknown) => now != null && before != null && now !== before;
-    const change = !known
-      ? null
-      : differs(identity.etag, known.etag)
-        ? `ETag ${identity.etag} after ${known.etag}`
-        : differs(identity.lastModified, known.lastModified)
-          ? `Last-Modified ${identity.lastModified} after ${known.lastModified}`
-          : differs(total, this.byteLength)
-            ? `${total} bytes after ${this.byteLength}`
-            : null;
-    if (change) {
-      throw new FileChangedError(
-        `${this.#caller}: expected the same file in each answer from ${this.name}, got ${cut(change)}`,
-      );
-    }
+    this.#identity = ['ETag', 'Last-Modified'].map((name, i) => {
+      const now = headers.get(name);
+      compare(name, now, known?.[i]);
+      return known?.[i] ?? now;
+    });
+    compare('size', total, this.byteLength);
     this.byteLength ??= total;
   }
 
-  #refusal(response: Response): Error {
+  #failure(expected: string, got: string | number, options?: ConstructorParameters<typeof NetworkError>[1]) {
+    return new NetworkError(`${this.#caller}: expected ${expected}, got ${got}`, options);
+  }
+
+  #changed(got: string): FileChangedError {
+    return new FileChangedError(`${this.#caller}: expected the same file in each answer from ${this.name}, got ${got}`);
+  }
+
+  #refusal(response: Response): Error | PassingError {
     const { status } = response;
     const total = /^bytes \*\/(\d+)$/.exec(rangeHeader(response))?.[1];
     if (status === 416 && total !== undefined && this.byteLength !== undefined && Number(total) !== this.byteLength) {
-      return new FileChangedError(
-        `${this.#caller}: expected the same file in each answer from ${this.name}, ` +
-          `got ${total} bytes after ${this.byteLength}`,
-      );
+      return this.#changed(`size ${total} after ${this.byteLength}`);
     }
-    const error = new NetworkError(
-      `${this.#caller}: expected status ${this.seekable ? '206 or 200' : '200'} from ${this.name}, got ${status}`,
-      { status },
-    );
+    const expected = `status ${this.seekable ? '206 or 200' : '200'} from ${this.name}`;
+    const error = this.#failure(expected, status, { status });
     return PASSING.has(status) ? new PassingError(error, retryAfterMs(response)) : error;
   }
 
@@ -343,18 +309,14 @@ export class HttpOrigin implements Origin {
     } catch (error) {
       if (error instanceof ValueError) throw error;
       const { got, options } = this.#reasonOf(error);
-      throw new PassingError(
-        new NetworkError(`${this.#caller}: expected the rest of ${this.name}, got ${got}`, options),
-      );
+      throw new PassingError(this.#failure(`the rest of ${this.name}`, got, options));
     }
   }
 
   /** A part must end where it said, and a whole file no earlier. */
   async #checkEnd({ stream, end, whole }: Body, at: number, until: number, signal: AbortSignal | undefined) {
     if (at < until && Number.isFinite(end)) {
-      throw new PassingError(
-        new NetworkError(`${this.#caller}: expected ${this.name} up to byte ${until}, got its end at byte ${at}`),
-      );
+      throw new PassingError(this.#failure(`${this.name} up to byte ${until}`, `its end at byte ${at}`));
     }
     if (at < until) this.byteLength ??= at;
     if (whole && at < end) return;
@@ -366,21 +328,13 @@ export class HttpOrigin implements Origin {
       // All that was asked for is there.
       ended = true;
     }
-    if (!ended) {
-      throw new NetworkError(
-        `${this.#caller}: expected ${this.name} to end at byte ${end}, got more than its headers say`,
-      );
-    }
+    if (!ended) throw this.#failure(`${this.name} to end at byte ${end}`, 'more than its headers say');
   }
 
   /** A body as a stream; of none, an empty one. */
   #streamOf(body: ReadableStream<Uint8Array> | null, at: number): ByteStream {
-    const empty = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
-    return new ByteStream(this.#caller, body ?? empty(), {
-      at,
-      fills: body !== null,
-      stallTimeoutMs: this.#stallTimeoutMs,
-    });
+    const { stallTimeoutMs } = this.#settings;
+    return new ByteStream(this.#caller, body ?? new Blob([]).stream(), { at, fills: true, stallTimeoutMs });
   }
 
   /**
@@ -392,7 +346,7 @@ export class HttpOrigin implements Origin {
     if (error instanceof StalledError) return { got: error.message, options: {} };
     // A token is one without the scheme before it, too.
     const values = [...this.#headers.values()].flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]);
-    const secrets = [this.#url.search, ...values].filter(({ length }) => length > 2);
+    const secrets = [this.url.search, ...values].filter(({ length }) => length > 2);
     const clean = (text: string) =>
       secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), withoutSecrets(text));
     let hasSecrets = false;

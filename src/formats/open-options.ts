@@ -2,7 +2,8 @@
 
 import { describe, ValueError } from '../errors.ts';
 import type { ReadLimits } from './byte-ranges.ts';
-import { checkHttpSettings, type HttpOptions, type HttpSettings } from './http-origin.ts';
+import { MAX_TIMER_MS } from './byte-source.ts';
+import type { HttpOptions, HttpSettings } from './http-origin.ts';
 
 /** Options of opening a file; those of {@link HttpOptions} matter to URLs only. */
 export interface OpenOptions extends HttpOptions {
@@ -14,6 +15,9 @@ export interface OpenOptions extends HttpOptions {
   readonly maxReadBytes?: number | undefined;
 }
 
+/** The most bytes of a header, which takes time and memory in proportion: 100,000 tensors need as many. */
+export const MAX_HEADER_BYTES = 16 * 2 ** 20;
+
 /** The defaults of the options that aren't HTTP's. */
 export const READ_DEFAULTS = { signal: undefined, maxGapBytes: 128 * 2 ** 10, maxReadBytes: 16 * 2 ** 20 };
 
@@ -23,6 +27,23 @@ export function checkOpenSettings(caller: string, settings: ReadLimits & HttpSet
   checkLimit(caller, 'maxReadBytes', settings.maxReadBytes, 1);
   checkHttpSettings(caller, settings);
   checkSignal(caller, settings.signal);
+}
+
+/** @throws {@link ValueError} naming the option that is out of range */
+export function checkHttpSettings(
+  caller: string,
+  { fetch, retries, retryDelayMs, stallTimeoutMs }: HttpSettings,
+): void {
+  checkCallable(caller, 'fetch', fetch);
+  checkLimit(caller, 'retries', retries, 0);
+  checkTime(caller, 'retryDelayMs', retryDelayMs, 0);
+  if (stallTimeoutMs !== Infinity) checkTime(caller, 'stallTimeoutMs', stallTimeoutMs, 1, ', or Infinity');
+}
+
+function checkTime(caller: string, name: string, value: unknown, least: number, or = ''): void {
+  if (typeof value === 'number' && value >= least && value <= MAX_TIMER_MS) return;
+  const expected = `a number from ${least} to ${MAX_TIMER_MS}${or}`;
+  throw new ValueError(`${caller}: expected ${name} as ${expected}, got ${describe(value)}`);
 }
 
 /** @throws {@link ValueError} where an option isn't a whole number, or below the least */

@@ -12,7 +12,7 @@ import type { ReadLimits } from './byte-ranges.ts';
 import type { Origin } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
 import { inFile } from './in-file.ts';
-import { checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
+import { checkLimit, checkOpenSettings, MAX_HEADER_BYTES, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import {
@@ -38,8 +38,8 @@ export type SafetensorsSource = FileSource;
 export interface OpenSafetensorsOptions extends OpenOptions {
   /**
    * The most bytes of a header, which takes time and memory in proportion: 16 MiB unless given, as 100,000 tensors
-   * need; the format allows 100,000,000. A header is parsed in stretches of some milliseconds, so that the signal ends
-   * that too.
+   * need; the format allows 100,000,000. A header is parsed in stretches of some thousand entries, so that the signal
+   * ends that too.
    */
   readonly maxHeaderBytes?: number | undefined;
 }
@@ -86,7 +86,7 @@ export async function openSafetensors(
 ): Promise<OpenedSafetensors> {
   const { maxHeaderBytes, ...settings } = withDefaults(OPENER, options, {
     ...READ_DEFAULTS,
-    maxHeaderBytes: 16 * 2 ** 20,
+    maxHeaderBytes: MAX_HEADER_BYTES,
     ...HTTP_DEFAULTS,
   });
   checkOpenSettings(OPENER, settings);

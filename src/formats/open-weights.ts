@@ -3,22 +3,29 @@
  * their first bytes.
  */
 
-import { describe, FormatError, KeyError, listed } from '../errors.ts';
+import { describe, FormatError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
+import type { LoadProgress, ReadTensorsOptions, TensorStream } from '../tensor/tensor-stream.ts';
 import type { ReadLimits } from './byte-ranges.ts';
 import { memorySource, originOf } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
 import { inFile } from './in-file.ts';
-import { checkCallable, checkLimit, checkOpenSettings, type OpenOptions, READ_DEFAULTS } from './open-options.ts';
+import {
+  checkCallable,
+  checkLimit,
+  checkOpenSettings,
+  MAX_HEADER_BYTES,
+  type OpenOptions,
+  READ_DEFAULTS,
+} from './open-options.ts';
 import { type FileSource, openOrigin } from './open-origin.ts';
 import { type HeaderReading, openedSafetensors } from './open-safetensors.ts';
 import { readPthLegacy, readPthZip } from './pth-file.ts';
 import { pthTensors } from './pth-reader.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
-import type { TensorInfo } from './safetensors-header.ts';
+import { safetensorsHeaderBytes, type TensorInfo } from './safetensors-header.ts';
 import { checkDigits, checkSha256 } from './sha256.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
 import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
@@ -30,8 +37,13 @@ const CALLER = 'openWeights';
 
 /** Options of {@link openWeights}. */
 export interface OpenWeightsOptions extends OpenOptions, KeyOptions {
-  /** The most bytes of a `.pth` file's pickle, or of a safetensors header: 16 MiB unless given. */
+  /** The most bytes of a `.pth` file's pickle, or of the headers of all shards together: 16 MiB unless given. */
   readonly maxHeaderBytes?: number | undefined;
+  /**
+   * The most bytes of a file that is read as a whole, which is a zip from a stream or a server without ranges; as many
+   * as come unless given.
+   */
+  readonly maxBytes?: number | undefined;
   /**
    * The file of a shard, for an index that doesn't come from a URL: `(name) => open(join(folder, name))`, whose handle
    * stays open, to be closed by who opened it. By a URL, shards are its neighbours.
@@ -74,14 +86,15 @@ export interface OpenedWeights extends TensorStream {
  * @see torch.load with weights_only
  */
 export async function openWeights(source: FileSource, options: OpenWeightsOptions = {}): Promise<OpenedWeights> {
-  const { maxHeaderBytes, key, prefix, rename, shard, sha256, ...settings } = withDefaults(CALLER, options, {
+  const { maxHeaderBytes, maxBytes, key, prefix, rename, shard, sha256, ...settings } = withDefaults(CALLER, options, {
     ...READ_DEFAULTS,
-    maxHeaderBytes: 16 * 2 ** 20,
+    ...{ maxHeaderBytes: MAX_HEADER_BYTES, maxBytes: Number.MAX_SAFE_INTEGER },
     ...{ key: undefined, prefix: undefined, rename: undefined, shard: undefined, sha256: undefined },
     ...HTTP_DEFAULTS,
   });
   checkOpenSettings(CALLER, settings);
   checkLimit(CALLER, 'maxHeaderBytes', maxHeaderBytes, 2);
+  checkLimit(CALLER, 'maxBytes', maxBytes, 0);
   checkKeyOptions(CALLER, { key, prefix, rename });
   checkCallable(CALLER, 'shard', shard);
   checkDigits(CALLER, sha256);
@@ -96,10 +109,9 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
     const reading = { origin, head, maxHeaderBytes, signal };
     const kind = weightFileKind(CALLER, head);
     if (kind === 'index') {
-      const url = typeof source === 'string' || source instanceof URL ? String(source) : null;
       const names = await shardsOf(reading);
       await origin.close();
-      const shards = await openShards(names, { url, shard, settings, maxHeaderBytes });
+      const shards = await openShards(names, { url: origin.url, shard, settings, maxHeaderBytes });
       close = () => shards.close();
       return mapped(shards, 'safetensors', { prefix, rename });
     }
@@ -107,7 +119,7 @@ export async function openWeights(source: FileSource, options: OpenWeightsOption
       return mapped(await openedSafetensors(CALLER, reading, settings), 'safetensors', { prefix, rename });
     }
     if (kind === 'zip' && (!origin.seekable || origin.byteLength === undefined)) {
-      const whole = await readRange(origin, head.length, Infinity, signal, head);
+      const whole = await readWhole(reading, 'a file within maxBytes', maxBytes);
       await origin.close();
       await checkSha256(CALLER, whole, sha256);
       origin = originOf(CALLER, memorySource(whole));
@@ -152,12 +164,7 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions,
     }),
   );
   const back = new Map(Array.from(names, ([to, from]) => [from, to]));
-  const own = (asked: Iterable<string>) => {
-    const list = [...checkedNames(CALLER, asked)];
-    const unknown = list.filter((name) => !names.has(name));
-    if (unknown.length === 0) return list.map((name) => names.get(name)!);
-    throw new KeyError(`${CALLER}: expected tensors of ${listed(names.keys())}, got ${listed(unknown)}`);
-  };
+  const own = (asked: Iterable<string>) => checkedNames(CALLER, asked, names).map((name) => names.get(name)!);
   async function* batches(asked: Iterable<string>, options: ReadTensorsOptions = {}) {
     const { memory, ...reading } = options;
     const given = memory && { memory: (name: string, bytes: number) => memory(back.get(name)!, bytes) };
@@ -189,9 +196,10 @@ function mapped(file: Opened, format: OpenedWeights['format'], keys: KeyOptions,
 
 /** What opening shards takes. */
 interface ShardOptions {
-  readonly maxHeaderBytes: number;
+  /** What is left of it for the headers of further shards. */
+  maxHeaderBytes: number;
   /** The index's. */
-  readonly url: string | null;
+  readonly url: URL | undefined;
   readonly shard: OpenWeightsOptions['shard'];
   readonly settings: Parameters<typeof openOrigin>[2] & ReadLimits & { readonly signal: AbortSignal | undefined };
 }
@@ -199,12 +207,16 @@ interface ShardOptions {
 /** The most shards of a model. */
 const MAX_SHARDS = 1000;
 
+/** All bytes of a file. @throws {@link FormatError} where they are more than are allowed */
+async function readWhole({ origin, head, signal }: HeaderReading, expected: string, most: number): Promise<Uint8Array> {
+  const bytes = await readRange(origin, head.length, most + 1, signal, head);
+  if (bytes.length <= most) return bytes;
+  throw new FormatError(`${CALLER}: expected ${expected}, got more than ${most} bytes`);
+}
+
 /** The files that an index names. */
-async function shardsOf({ origin, head, maxHeaderBytes, signal }: HeaderReading): Promise<string[]> {
-  const bytes = await readRange(origin, head.length, maxHeaderBytes + 1, signal, head);
-  if (bytes.length > maxHeaderBytes) {
-    throw new FormatError(`${CALLER}: expected an index within maxHeaderBytes, got more than ${maxHeaderBytes} bytes`);
-  }
+async function shardsOf(reading: HeaderReading): Promise<string[]> {
+  const bytes = await readWhole(reading, 'an index within maxHeaderBytes', reading.maxHeaderBytes);
   let map: unknown;
   try {
     map = (JSON.parse(textOf(bytes).replace(/^\ufeff/, '')) as { readonly weight_map?: unknown } | null)?.weight_map;
@@ -213,8 +225,8 @@ async function shardsOf({ origin, head, maxHeaderBytes, signal }: HeaderReading)
   const isName = (name: unknown) => typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name);
   if (names.length > 0 && names.length <= MAX_SHARDS && names.every(isName)) return names as string[];
   throw new FormatError(
-    `${CALLER}: expected a weight file, got JSON that is no index of shards: expected { "weight_map": { … } } with ` +
-      'names of safetensors files beside it',
+    `${CALLER}: expected a weight file, got JSON that is no index of shards: no { "weight_map": { … } } of ` +
+      'safetensors files',
   );
 }
 
@@ -248,26 +260,39 @@ async function openShards(names: readonly string[], options: ShardOptions): Prom
     throw error;
   }
   const tensors = new Map(files.flatMap((file) => [...file.tensors]));
-  async function* batches(asked: Iterable<string>, reading?: ReadTensorsOptions) {
+  async function* batches(asked: Iterable<string>, { onProgress, ...reading }: ReadTensorsOptions = {}) {
+    checkCallable(CALLER, 'onProgress', onProgress);
     const wanted = new Set(asked);
+    let totalBytes = 0;
+    for (const name of wanted) totalBytes += tensors.get(name)!.end - tensors.get(name)!.begin;
+    let all = 0;
     for (const file of files) {
       const own = [...file.tensors.keys()].filter((name) => wanted.has(name));
-      if (own.length > 0) yield* file.batches(own, reading);
+      const before = all;
+      const told = ({ loadedBytes }: LoadProgress) => {
+        all = before + loadedBytes;
+        onProgress?.({ loadedBytes: all, totalBytes });
+      };
+      if (own.length > 0) yield* file.batches(own, { ...reading, onProgress: told });
     }
   }
   return { tensors, batches, close };
 }
 
 /** One shard, whose header is read; closed again where that fails. */
-async function openShard(name: string, { url, shard, settings, maxHeaderBytes }: ShardOptions) {
+async function openShard(name: string, options: ShardOptions) {
+  const { url, shard, settings, maxHeaderBytes } = options;
   const { signal } = settings;
-  const source = shard ? await shard(name) : new URL(name, url!);
-  const origin = await openOrigin(CALLER, source, settings);
+  const origin = await openOrigin(CALLER, shard ? await shard(name) : new URL(name, url!), settings);
+  // A handle has no name of its own.
+  Object.assign(origin, { name: origin.name ?? name });
   try {
     const head = await readRange(origin, 0, HEAD_BYTES, signal);
-    return await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal }, settings);
+    const file = await openedSafetensors(CALLER, { origin, head, maxHeaderBytes, signal }, settings);
+    options.maxHeaderBytes -= safetensorsHeaderBytes(head, Infinity);
+    return file;
   } catch (error) {
     await origin.close();
-    throw inFile(origin.name ?? name, error);
+    throw inFile(origin.name, error);
   }
 }

@@ -1,5 +1,7 @@
 /** What a file is that isn't one of the wanted format: its first bytes tell. For messages alone. */
 
+import { hexOf } from './hex.ts';
+
 /** What each begins with in hexadecimal digits, what that is, and how to get at weights from there. */
 const FORMATS: readonly (readonly [begin: RegExp, what: string])[] = [
   // PK, or a pickle's protocol
@@ -24,6 +26,6 @@ const FIRST_BYTES = 64;
  * begin so.
  */
 export function otherFormat(first: Uint8Array): string | null {
-  const digits = Array.from(first.subarray(0, FIRST_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const digits = hexOf(first.subarray(0, FIRST_BYTES));
   return FORMATS.find(([begin]) => begin.test(digits))?.[1] ?? null;
 }

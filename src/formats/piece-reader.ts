@@ -1,9 +1,13 @@
 /** Puts the bytes of a tensor together from the pieces that a file arrives in. */
 
-import type { Memory } from './byte-source.ts';
+import type { Memory, Origin } from './byte-source.ts';
 
-/** A tensor's bytes are allocated at once up to here, and beyond only as they arrive: sizes are a stranger's claims. */
+/**
+ * A tensor's bytes are allocated at once up to here, and beyond only as they arrive: sizes are a stranger's claims.
+ * Fewer where not even the file's size is known.
+ */
 const TRUSTED_BYTES = 64 * 2 ** 20;
+const LEAST_TRUSTED_BYTES = 2 ** 20;
 
 /** Bytes of a file, and where they belong. */
 export interface Piece {
@@ -16,6 +20,7 @@ export interface Piece {
 export class PieceReader {
   readonly #pieces: AsyncGenerator<Piece>;
   readonly #keepsPieces: boolean;
+  readonly #trustedBytes: number;
   readonly #onBytes: (count: number) => void;
   #piece: Piece = { begin: 0, bytes: new Uint8Array(0) };
   /** What has come of the bytes that were asked for last. */
@@ -23,9 +28,14 @@ export class PieceReader {
   #filled = 0;
 
   /** @param onBytes called with how many bytes of those that were asked for have come */
-  constructor(pieces: AsyncGenerator<Piece>, keepsPieces: boolean, onBytes: (count: number) => void) {
+  constructor(
+    pieces: AsyncGenerator<Piece>,
+    { keepsPieces, byteLength }: Pick<Origin, 'keepsPieces' | 'byteLength'>,
+    onBytes: (count: number) => void,
+  ) {
     this.#pieces = pieces;
     this.#keepsPieces = keepsPieces;
+    this.#trustedBytes = byteLength === undefined ? LEAST_TRUSTED_BYTES : TRUSTED_BYTES;
     this.#onBytes = onBytes;
   }
 
@@ -46,7 +56,8 @@ export class PieceReader {
       this.#onBytes(part.length);
       if (part.length === length && this.#keepsPieces) return part;
       const needed = this.#filled + part.length;
-      let data = this.#data ?? memory?.(length) ?? new Uint8Array(Math.min(length, Math.max(TRUSTED_BYTES, needed)));
+      let data =
+        this.#data ?? memory?.(length) ?? new Uint8Array(Math.min(length, Math.max(this.#trustedBytes, needed)));
       if (needed > data.length) data = grown(data, Math.min(length, Math.max(2 * data.length, needed)));
       data.set(part, this.#filled);
       this.#data = data;

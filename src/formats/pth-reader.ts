@@ -56,7 +56,7 @@ export function pthTensors(
       const known = byKey.get(storage.key);
       known?.refs.push([name, ref]);
       if (known) continue;
-      storedBytes += place.bytes;
+      storedBytes += place.end - place.begin;
       isPacked ||= place.method !== 0;
       byKey.set(storage.key, { ...place, refs: [[name, ref]] });
     }

@@ -7,7 +7,7 @@ import { describe, FileChangedError, kindOf, ValueError } from '../errors.ts';
 import { withDefaults } from '../options.ts';
 import type { ByteSource } from './byte-source.ts';
 import { HTTP_DEFAULTS, type HttpOptions, HttpOrigin, type HttpSettings } from './http-origin.ts';
-import { checkLimit, checkSignal } from './open-options.ts';
+import { checkHttpSettings, checkLimit, checkSignal } from './open-options.ts';
 import { HEAD_BYTES, readRange } from './read-range.ts';
 import { sha256Of } from './sha256.ts';
 
@@ -81,6 +81,7 @@ export async function cachedFile(url: string | URL, options: CachedFileOptions):
   const { cache, signal, ...http } = withDefaults('cachedFile', options, defaults);
   checkCache('cachedFile', cache);
   checkSignal('cachedFile', signal);
+  checkHttpSettings('cachedFile', http);
   return cachedSource('cachedFile', String(url), { cache: cache!, identity: null, http, signal });
 }
 

@@ -110,7 +110,7 @@ export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number): n
 /**
  * The checked content of a header: JSON in UTF-8 with no key twice, and tensors that fill the data exactly. Stricter
  * than the reference implementation, which takes a name twice (the last one counts), unknown fields, entries written
- * as arrays, `"__metadata__": null`, and sizes beyond 2⁵³ − 1.
+ * as arrays, `"__metadata__": null`, sizes beyond 2⁵³ − 1, and more than 64 axes.
  *
  * @param header the header's bytes alone, without the length before it
  * @param dataBytes how many bytes follow the header; undefined where a stream doesn't tell before its end
@@ -129,8 +129,8 @@ export function parseSafetensorsHeader(header: Uint8Array, dataBytes: number | u
 const STRETCH = 2048;
 
 /**
- * @internal As {@link parseSafetensorsHeader}, in stretches of some milliseconds: a stranger's header may have millions
- * of entries.
+ * @internal As {@link parseSafetensorsHeader}, in stretches of {@link STRETCH} entries: a stranger's header may have
+ * millions.
  */
 export function* parsingSafetensorsHeader(
   header: Uint8Array,
@@ -240,16 +240,14 @@ function* layingOut(
   let filled = 0;
   for (const [name, info] of tensors) {
     const { dtype, shape, begin, end } = info;
-    const tensor = () => `tensor ${describe(name)}`;
     if (begin !== filled) {
       const fault = begin > filled ? 'after a hole' : 'inside of another tensor';
-      throw malformed(`${tensor()} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
+      throw malformed(`tensor ${describe(name)} begins at byte ${begin}, ${fault}: expected byte ${filled}`);
     }
-    if (end < begin) throw malformed(`${tensor()} ends at byte ${end}, before its begin at byte ${begin}`);
     const expected = byteCount(name, dtype, shape);
     if (end - begin !== expected) {
-      const got = `${end - begin} (from ${begin} to ${end})`;
-      throw malformed(`${tensor()}: expected ${expected} bytes for ${dtype} ${cut(formatShape(shape))}, got ${got}`);
+      const what = `${expected} bytes for ${dtype} ${cut(formatShape(shape))}`;
+      throw malformed(`tensor ${describe(name)}: expected ${what}, got ${end - begin} (from ${begin} to ${end})`);
     }
     filled = end;
     ordered.set(name, info);

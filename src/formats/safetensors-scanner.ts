@@ -2,6 +2,9 @@
 
 import { cut, FormatError } from '../errors.ts';
 
+/** The most numbers of an array: a shape's axes, of which PyTorch allows as many. */
+const MOST_NUMBERS = 64;
+
 /**
  * Reads the header's JSON, whose form is known beforehand: it never nests values that it doesn't expect, so nothing
  * recurses, and it sees each key, where `JSON.parse` would keep the last of two.
@@ -26,13 +29,15 @@ export class HeaderScanner {
     this.#take('}', '"," or "}"');
   }
 
-  /** An array of whole numbers from 0 to 2⁵³ − 1. */
+  /** An array of whole numbers from 0 to 2⁵³ − 1. It takes no turns, and so is short. */
   integers(expected: string): number[] {
     const numbers: number[] = [];
     this.#take('[', expected);
     if (this.#takes(']')) return numbers;
-    do numbers.push(this.#integer(expected));
-    while (this.#takes(','));
+    do {
+      if (numbers.length === MOST_NUMBERS) throw this.#unexpected(`at most ${MOST_NUMBERS} ${expected}`);
+      numbers.push(this.#integer(expected));
+    } while (this.#takes(','));
     this.#take(']', '"," or "]"');
     return numbers;
   }

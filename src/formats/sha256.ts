@@ -1,6 +1,7 @@
 /** SHA-256, and whether a file is the one whose name has the first digits of it, as torch.hub checks that. */
 
 import { describe, FormatError, ValueError } from '../errors.ts';
+import { hexOf } from './hex.ts';
 
 /** @throws {@link ValueError} where it was given, and isn't digits of a SHA-256 */
 export function checkDigits(caller: string, digits: string | undefined): void {
@@ -12,8 +13,7 @@ export function checkDigits(caller: string, digits: string | undefined): void {
 export async function sha256Of(bytes: Uint8Array): Promise<string | undefined> {
   const subtle = globalThis.crypto?.subtle;
   if (!subtle) return undefined;
-  const hash = new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)));
 }
 
 /**

@@ -43,11 +43,22 @@ export async function collected<Value>(stream: AsyncIterable<readonly [string, V
   return tensors;
 }
 
-/** @throws {@link ValueError} where they are no list */
-export function checkedNames(caller: string, names: Iterable<string>): Iterable<string> {
-  if (typeof names !== 'string' && typeof Object(names)[Symbol.iterator] === 'function') return names;
-  const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
-  throw new ValueError(`${caller}: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
+/**
+ * The names, each once.
+ *
+ * @param known by the names that there are
+ * @throws {@link ValueError} where they are no list
+ * @throws {@link KeyError} where there are no such tensors
+ */
+export function checkedNames(caller: string, names: Iterable<string>, known: ReadonlyMap<string, unknown>): string[] {
+  if (typeof names === 'string' || typeof Object(names)[Symbol.iterator] !== 'function') {
+    const wayOut = typeof names === 'string' ? `; pass [${describe(names)}]` : '';
+    throw new ValueError(`${caller}: expected tensors' names in a list, got ${describe(names)}${wayOut}`);
+  }
+  const asked = [...new Set(names)];
+  const unknown = asked.filter((name) => !known.has(name));
+  if (unknown.length === 0) return asked;
+  throw new KeyError(`${caller}: expected tensors of ${listed(known.keys())}, got ${listed(unknown)}`);
 }
 
 /** The tensors of an opened file. */
@@ -95,7 +106,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
       loadedBytes += count;
       onProgress?.({ loadedBytes, totalBytes });
     };
-    const bytes = new PieceReader(pieces, this.#origin.keepsPieces, onBytes);
+    const bytes = new PieceReader(pieces, this.#origin, onBytes);
     const format = this.#format;
     let next = 0;
     function* whole(): Generator<readonly [string, Value], void, void> {
@@ -114,10 +125,11 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
         if (await bytes.advance()) continue;
         const [name, { begin, end }] = wanted[next]!;
         throw new FormatError(
-          `${format.name}: the end is missing: tensor ${describe(name)} ends at byte ${end}, ` +
-            `got the file's end at byte ${begin + bytes.filled}`,
+          `${format.name}: the end is missing: tensor ${describe(name)} ends at byte ${this.#dataBegin + end}, ` +
+            `got the file's end at byte ${this.#dataBegin + begin + bytes.filled}`,
         );
       }
+      await bytes.return();
       if (format.endsFile && wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);
     } catch (error) {
       throw inFile(this.#origin.name, error);
@@ -136,11 +148,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
 
   /** The named tensors in the order of their bytes. */
   #wanted(names: Iterable<string>): [string, Info][] {
-    const asked = new Set(checkedNames(this.#caller, names));
-    const unknown = [...asked].filter((name) => !this.tensors.has(name));
-    if (unknown.length > 0) {
-      throw new KeyError(`${this.#caller}: expected tensors of ${listed(this.tensors.keys())}, got ${listed(unknown)}`);
-    }
+    const asked = new Set(checkedNames(this.#caller, names, this.tensors));
     const wanted = [...this.tensors].filter(([name]) => asked.has(name));
     for (const [name, info] of wanted) this.#format.checkReadable?.(name, info);
     return wanted;
@@ -151,7 +159,7 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
     if (this.#origin.byteLength !== undefined || at !== [...this.tensors.values()].at(-1)!.end) return;
     const end = this.#dataBegin + at;
     for await (const _ of this.#origin.pieces(end, end + 1, signal)) {
-      throw new FormatError(`${this.#format.name}: tensors end at byte ${at}, got more bytes after them`);
+      throw new FormatError(`${this.#format.name}: tensors end at byte ${end}, got more bytes after them`);
     }
   }
 

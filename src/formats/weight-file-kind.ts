@@ -1,6 +1,7 @@
 /** Which kind of weight file it is, by its first bytes; and, for messages, what it is where it is none. */
 
 import { describe, FormatError } from '../errors.ts';
+import { hexOf } from './hex.ts';
 import { otherFormat } from './other-format.ts';
 import { textOf } from './utf8.ts';
 
@@ -19,7 +20,7 @@ const OTHERS: readonly (readonly [begin: RegExp, what: string])[] = [
   [/^934e554d5059/, 'a NumPy array'],
   [/^(2864|286c|5d71)70?/, 'a pickle of protocol 0 or 1'],
   // "ustar" after the first file's name and numbers
-  [/^.{514}7573746172/, 'a tar archive, as PyTorch 0.1 wrote or as files are packed; unpack it or load it in Python'],
+  [/^.{514}7573746172/, 'a tar archive, as PyTorch 0.1 wrote; unpack it or load it in Python'],
 ];
 
 /** Bytes that tell. */
@@ -33,7 +34,7 @@ const FIRST_BYTES = 262;
  * @throws {@link FormatError} where it is none, naming what it is as far as that is known
  */
 export function weightFileKind(caller: string, head: Uint8Array): WeightFileKind {
-  const digits = Array.from(head.subarray(0, FIRST_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const digits = hexOf(head.subarray(0, FIRST_BYTES));
   // Safetensors have a length of eight bytes first, of which the last four are zeros; then { or white space.
   if (/^.{8}0{8}(7b|20|09|0a|0d)/.test(digits)) return 'safetensors';
   if (digits.startsWith('504b0304')) return 'zip';

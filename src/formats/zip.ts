@@ -174,8 +174,8 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
 async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
-  const { name, bytes } = entry;
-  const expected = `${bytes} bytes of ${describe(name)} once inflated`;
+  const { name, bytes, begin } = entry;
+  const expected = `${bytes} bytes of ${describe(name)} at byte ${begin} once inflated`;
   const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
   const origin = streamOrigin('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
   const content = await readRange(origin, 0, bytes + 1, undefined).catch((cause) => {
@@ -187,8 +187,9 @@ async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array
 }
 
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
-function crcChecked({ name, crc }: ZipEntry, content: Uint8Array): Uint8Array {
+function crcChecked({ name, crc, begin }: ZipEntry, content: Uint8Array): Uint8Array {
   const got = crc32(content);
-  if (got !== crc) check(false, `${describe(name)} with checksum ${crc.toString(16)}`, got.toString(16));
+  if (got !== crc)
+    check(false, `${describe(name)} at byte ${begin} with checksum ${crc.toString(16)}`, got.toString(16));
   return content;
 }

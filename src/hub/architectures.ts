@@ -121,7 +121,7 @@ function architectureOf(name: string): Architecture | null {
 /** Why an architecture isn't one of torchvision's, where its name tells. */
 const DIFFERENCES: readonly (readonly [RegExp, string])[] = [
   [/^eca/, 'efficient channel attention'],
-  [/^(se|legacy_se)|^semnasnet/, 'squeeze-and-excitation'],
+  [/^(se|legacy_se)/, 'squeeze-and-excitation'],
   [/blur|aa$/, 'blur pools'],
   [/^(res|wide_res|skres)ne.*[dts]$|^resnet.*c$/, 'a deep stem'],
   [/_gn$|gn_/, 'group norm'],

@@ -29,7 +29,7 @@ export interface HubConfig {
 }
 
 /** The most classes that a config may say: ImageNet-22k has 21,841. */
-const MAX_CLASSES = 1_000_000;
+const MAX_CLASSES = 100_000;
 
 /** The largest side of an input. timm's own are up to 1024; of a larger one, a small image takes gigabytes. */
 const MAX_SIDE = 2048;
@@ -141,17 +141,16 @@ function oneOf<T extends string>(where: string, field: string, value: unknown, k
 /** The names in a list, or by numbers as text; those without one are ''. */
 function labelsOf(where: string, value: unknown, numClasses: number): readonly string[] | null {
   if (value == null || numClasses === 0) return null;
-  const isList = Array.isArray(value);
-  const entries = isList ? [...value.entries()] : isFields(value) ? Object.entries(value) : [];
+  const fault = () => wrong(where, 'label_names', `names of ${numClasses} classes`, value);
+  if (Array.isArray(value) && value.length > numClasses) throw fault();
+  const keys = typeof value === 'object' ? Object.keys(value) : [];
   const labels = new Array<string>(numClasses).fill('');
-  for (const [key, label] of entries) {
-    const index = Number(key);
-    if (!isWhole(index, 0, numClasses - 1) || typeof label !== 'string') {
-      throw wrong(where, 'label_names', `names of ${numClasses} classes`, value);
-    }
-    labels[index] = label;
+  for (const key of keys) {
+    const label = (value as Fields)[key];
+    if (!isWhole(Number(key), 0, numClasses - 1) || typeof label !== 'string') throw fault();
+    labels[Number(key)] = label;
   }
-  return entries.length > 0 ? labels : null;
+  return keys.length > 0 ? labels : null;
 }
 
 function textOf(where: string, field: string, value: unknown): string | null {

@@ -5,10 +5,10 @@ import { type FeatureName, IntermediateLayerGetter, type ReturnLayers } from '..
 import type { Origin } from '../formats/byte-source.ts';
 import { HTTP_DEFAULTS, type HttpOptions, type HttpSettings } from '../formats/http-origin.ts';
 import { inFile } from '../formats/in-file.ts';
-import { checkCallable, checkOpenSettings, READ_DEFAULTS } from '../formats/open-options.ts';
+import { checkCallable, checkOpenSettings, MAX_HEADER_BYTES, READ_DEFAULTS } from '../formats/open-options.ts';
 import { type FileSource, openOrigin } from '../formats/open-origin.ts';
 import { openedSafetensors } from '../formats/open-safetensors.ts';
-import { cachedSource, type RangeCache } from '../formats/range-cache.ts';
+import { cachedSource, checkCache, type RangeCache } from '../formats/range-cache.ts';
 import { HEAD_BYTES, readRange } from '../formats/read-range.ts';
 import { shown, withoutSecrets } from '../formats/secrets.ts';
 import type { Image } from '../image/image.ts';
@@ -18,6 +18,7 @@ import { flag, withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { LoadProgress, TensorStream } from '../tensor/tensor-stream.ts';
 import { buildArchitecture } from './architectures.ts';
+import { isCommit } from './commit.ts';
 import { type HubConfig, parseHubConfig } from './hub-config.ts';
 import { type HubPreset, prepareImage, presetOf } from './hub-preset.ts';
 import { renamedTensors } from './renamed-tensors.ts';
@@ -115,10 +116,7 @@ export interface HubGetter<Name extends FeatureName> extends HubFacts {
 const ENDPOINT = 'https://huggingface.co';
 
 /** The most bytes of a config: labels of 22,000 classes take 2 MB. */
-const MAX_CONFIG_BYTES = 16 * 2 ** 20;
-
-/** The most bytes of a header. */
-const MAX_HEADER_BYTES = 16 * 2 ** 20;
+const MAX_CONFIG_BYTES = 4 * 2 ** 20;
 
 /** Licenses that exclude commercial use. */
 const NON_COMMERCIAL = /(^|[^a-z])nc([^a-z]|$)|non-?commercial/i;
@@ -219,14 +217,16 @@ async function opened(caller: string, repo: string, options: OpenHubOptions): Pr
     const { signal } = settings;
     const head = await repository.told('model.safetensors', readRange(origin, 0, HEAD_BYTES, signal));
     const reading = { origin, head, maxHeaderBytes: MAX_HEADER_BYTES, signal };
-    const weights = await openedSafetensors(caller, reading, settings).catch((error: unknown) => {
-      throw inFile(origin.name, error);
-    });
+    const weights = await openedSafetensors(caller, reading, settings)
+      .then((file) => renamedTensors(caller, file, rename, model.stateShapes()))
+      .catch((error: unknown) => {
+        throw inFile(origin.name, error);
+      });
     const preset = presetOf(config, settings.useTestSize);
     return {
       ...{ repo, revision: repository.revision, name, config, labels: config.labels, license, preset, model },
       transforms: (image) => prepareImage(image, preset),
-      weights: renamedTensors(weights, rename, model.stateShapes()),
+      weights,
       close: () => weightsFile.close(),
     };
   } catch (error) {
@@ -273,9 +273,7 @@ class Repository {
     if (token !== undefined && (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))) {
       throw new ValueError(`${caller}: expected token as a text without spaces, got another`);
     }
-    if (cache !== undefined && (typeof cache?.match !== 'function' || typeof cache.put !== 'function')) {
-      throw new ValueError(`${caller}: expected cache as { match, put }, got ${describe(cache)}`);
-    }
+    if (cache !== undefined) checkCache(caller, cache);
     if (local !== undefined && typeof local?.open !== 'function') {
       throw new ValueError(`${caller}: expected local as { open }, got ${describe(local)}`);
     }
@@ -389,10 +387,6 @@ class Repository {
       return response;
     };
   }
-}
-
-function isCommit(revision: string): boolean {
-  return /^[0-9a-f]{40}$/.test(revision);
 }
 
 function parsedEndpoint(caller: string, endpoint: unknown): URL {

@@ -3,6 +3,7 @@
 import { describe, ValueError } from '../errors.ts';
 import { withoutSecrets } from '../formats/secrets.ts';
 import type { NodeFile } from '../host.ts';
+import { isCommit } from '../hub/commit.ts';
 import type { LocalHub } from '../hub/open-hub.ts';
 import { withDefaults } from '../options.ts';
 import { type Builtins, builtins, expanded, isAbsent } from './builtins.ts';
@@ -90,8 +91,4 @@ export async function torchCheckpoint(url: string | URL): Promise<NodeFile | nul
 
 function cacheHome(node: Builtins): string {
   return expanded(node.env.XDG_CACHE_HOME, node) ?? node.join(node.homedir(), '.cache');
-}
-
-function isCommit(text: string): boolean {
-  return /^[0-9a-f]{40}$/.test(text);
 }

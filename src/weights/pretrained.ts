@@ -117,5 +117,5 @@ function withoutHeads(file: TensorStream, module: AnyModule): TensorStream {
   const keys = [...module.stateShapes().keys()];
   const left = HEADS.filter((head) => !keys.some((key) => key.startsWith(head)));
   const tensors = new Map([...file.tensors].filter(([key]) => !left.some((head) => key.startsWith(head))));
-  return { tensors, stream: (...args) => file.stream(...args) };
+  return { ...file, tensors };
 }

@@ -95,13 +95,14 @@ describe('zip files', () => {
   });
 
   it('with a wrong checksum', async () => {
+    const begin = Buffer.from(good).indexOf('a/data/0') - 30;
     expect(await problem(zipOf(entries({ crc: 1 })))).toBe(
-      `expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+      `expected "a/data/0" at byte ${begin} with checksum 1, got ${crc32(floats).toString(16)}`,
     );
     await using server = await serveFile(servedBytes(zipOf(entries({ crc: 1 }))));
     const file = await openWeights(server.url);
     expect(await rejection(() => file.load())).toBe(
-      `FormatError: ${server.url}: pth: expected "a/data/0" with checksum 1, got ${crc32(floats).toString(16)}`,
+      `FormatError: ${server.url}: pth: expected "a/data/0" at byte ${begin} with checksum 1, got ${crc32(floats).toString(16)}`,
     );
   });
 
@@ -137,14 +138,34 @@ describe('zip files', () => {
 
   it('that are bombs: an entry beyond its size, or far beyond the file’s', async () => {
     const packed = deflateRawSync(new Uint8Array(1e6));
+    const begin = Buffer.from(zipOf(entries({ method: 8, packed }))).indexOf('a/data/0') - 30;
     expect(await problem(zipOf(entries({ method: 8, packed })))).toBe(
-      'expected 8 bytes of "a/data/0" once inflated, got more',
+      `expected 8 bytes of "a/data/0" at byte ${begin} once inflated, got more`,
     );
     const bomb = zipOf(entries({ method: 8, packed, bytes: 2e6 }));
     const directory = Buffer.from(bomb.buffer).indexOf('PK\x01\x02');
     expect(await problem(bomb)).toBe(
       `expected inflated bytes within 4 times the ${directory} bytes that are stored, got 2000000`,
     );
+  });
+
+  it('that are packed, whose tensors repeat what comes of that', async () => {
+    // Half of it is random: it takes half its bytes.
+    const content = new Uint8Array(2 ** 20);
+    for (let i = 0, seed = 1; i < content.length; i += 2) {
+      seed = Math.imul(seed, 1664525) + 1013904223;
+      content[i] = seed >>> 24;
+    }
+    const packed = deflateRawSync(content);
+    const count = content.length / 4;
+    const repeated = (times: number) => ({ count, shape: [times, count], stride: [0, 1] });
+    const file = (times: number) =>
+      zipOf(entries({ method: 8, content, packed }, dict({ w: pickledTensor(repeated(times)) })));
+    expect(packed.length).toBeLessThan(content.length * 0.75);
+    expect(await problem(file(4))).toMatch(
+      /^expected bytes of tensors within 4 times the \d+ bytes that are stored, got 4194304$/,
+    );
+    expect((await loadWeights(file(2))).get('w')!.shape).toEqual([2, count]);
   });
 
   it('whose zip64 record is where no file reaches', async () => {
@@ -214,7 +235,7 @@ describe('legacy files', () => {
 
   it('in a folder of many letters are told by the end of their path', async () => {
     const path = `${'folder/'.repeat(100)}epoch-12.pth`;
-    const cut = new File([good.subarray(0, 10)], path);
+    const cut = new File([new Uint8Array(good.subarray(0, 10))], path);
     expect(await rejection(() => openWeights(cut))).toMatch(
       /^FormatError: …[folder/]{188}epoch-12\.pth: pth: the end is missing: the head goes on after byte 10$/,
     );
@@ -316,18 +337,20 @@ describe.each([
     [{ stride: [2] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
     [
       { shape: [2e9, 2e9, 2e9], stride: [0, 0, 0] },
-      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 3.2e+28',
+      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 3\.2e\+28$/,
     ],
     [
       { shape: [2e6], stride: [0] },
-      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 8000000',
+      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 8000000$/,
     ],
     [
       { key: '0', count: -5 },
       'expected a storage\'s type, key and elements, got ["storage", a Global, "0", "cpu", -5]',
     ],
   ])('with a tensor that is not within its storage: %j', async (tensor, message) => {
-    expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toBe(message);
+    expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
   });
 
   it('with a storage of two sizes', async () => {
@@ -343,8 +366,8 @@ describe.each([
     const many = Object.fromEntries(
       Array.from({ length: 100 }, (_, i) => [`w${i}`, pickledTensor({ shape: [1e6], stride: [0] })]),
     );
-    expect(await problem(fileWith(dict(many), { 0: [1, 2] }))).toBe(
-      'expected bytes of tensors within 4 times the 8 bytes that are stored, got 400000000',
+    expect(await problem(fileWith(dict(many), { 0: [1, 2] }))).toMatch(
+      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 400000000$/,
     );
   });
 });
@@ -456,7 +479,7 @@ describe('a file whose last tensor is broken', () => {
   const legacy = new Uint8Array(Buffer.concat(pthLegacy(tensors)));
 
   it.each([
-    ['whose checksum is another one', broken(pthZip(tensors)), /"archive\/data\/3" with checksum /],
+    ['whose checksum is another one', broken(pthZip(tensors)), /"archive\/data\/3" at byte \d+ with checksum /],
     ['that is cut', legacy.subarray(0, legacy.length - 4), /the end is missing: tensor "running_var" ends at byte /],
   ])('%s: nothing is half-loaded', async (_, file, message) => {
     const norm = new BatchNorm2d(50_000);

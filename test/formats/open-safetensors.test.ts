@@ -8,11 +8,13 @@ import { open, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FileChangedError, FormatError, KeyError, NetworkError, ValueError } from '../../src/errors.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { coalesceRanges } from '../../src/formats/byte-ranges.ts';
+import { HTTP_DEFAULTS, HttpOrigin } from '../../src/formats/http-origin.ts';
 import { openSafetensors } from '../../src/formats/open-safetensors.ts';
+import { readRange } from '../../src/formats/read-range.ts';
 import { loadSafetensors } from '../../src/formats/safetensors-read.ts';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { resnet50 } from '../../src/models/resnet.ts';
@@ -257,6 +259,39 @@ describe('over HTTP', () => {
     await file.close();
   });
 
+  it('lets go of an answer that another one takes the place of', async () => {
+    const cancelled: number[] = [];
+    let asked = 0;
+    const fetch = async () => {
+      const number = asked++;
+      let at = 0;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          controller.enqueue(bytes.slice(at, at + 40_000));
+          at += 40_000;
+          if (at >= bytes.length) controller.close();
+        },
+        cancel: () => void cancelled.push(number),
+      });
+      return new Response(body, { headers: { 'content-length': String(bytes.length) } });
+    };
+    const origin = new HttpOrigin('f', 'https://example.com/file', { ...HTTP_DEFAULTS, fetch });
+    const read = await Promise.all([0, 1].map(() => readRange(origin, 0, 1000, undefined)));
+    for (const one of read) expect(Buffer.compare(one, bytes.subarray(0, 1000))).toBe(0);
+    await origin.close();
+    expect([asked, cancelled.sort()]).toEqual([2, [0, 1]]);
+  });
+
+  it('reads an encoded answer of another origin, which hides from a page that it is one', async () => {
+    const fetch = async () => {
+      // Of the encoded file.
+      const response = new Response(bytes.slice(), { headers: { 'content-length': '1000' } });
+      return Object.defineProperty(response, 'type', { value: 'cors' });
+    };
+    const file = await openSafetensors('https://example.com/file.safetensors', { ...eager, fetch });
+    expectValues(await file.load(), [...file.tensors.keys()]);
+  });
+
   it('reads the whole answer where Content-Range is hidden, as cross-origin servers may', async () => {
     const server = await serve({
       fault: ({ range, response }) => {
@@ -481,8 +516,8 @@ describe('over HTTP', () => {
 
   it('refuses a file whose size changes between two requests', async () => {
     for (const [length, say] of [
-      [bytes.length + 1, `${bytes.length + 1} bytes after ${bytes.length}`],
-      [100, `100 bytes after ${bytes.length}`],
+      [bytes.length + 1, `size ${bytes.length + 1} after ${bytes.length}`],
+      [100, `size 100 after ${bytes.length}`],
     ] as const) {
       const grown = new Uint8Array(length);
       let file = bytes as Uint8Array;
@@ -609,16 +644,48 @@ describe('headers of strangers', () => {
   it('allocate nothing by what they claim', async () => {
     const shape = 2 ** 45;
     const header = new TextEncoder().encode(`{"x":{"dtype":"F32","shape":[${shape}],"data_offsets":[0,${shape * 4}]}}`);
-    const content = new Uint8Array(8 + header.length + 100_000);
+    const dataBegin = 8 + header.length;
+    const content = new Uint8Array(dataBegin + 100_000);
     new DataView(content.buffer).setBigUint64(0, BigInt(header.length), true);
     content.set(header, 8);
     const file = await openSafetensors(streamOf(content));
     expect(await thrown(file.load())).toEqual(
       new FormatError(
-        `safetensors: the end is missing: tensor "x" ends at byte ${shape * 4}, got the file's end at byte 100000`,
+        `safetensors: the end is missing: tensor "x" ends at byte ${dataBegin + shape * 4}, got the file's end at byte ${content.length}`,
       ),
     );
   });
+});
+
+it('a tensor of a stream is allocated as it comes, where the file’s size isn’t known', async () => {
+  const claimed = 60 * 2 ** 20;
+  const header = new TextEncoder().encode(`{"x":{"dtype":"U8","shape":[${claimed}],"data_offsets":[0,${claimed}]}}`);
+  const head = new Uint8Array(8 + header.length + 1000);
+  head[0] = header.length;
+  head.set(header, 8);
+  let taken = 0;
+  const real = globalThis.Uint8Array;
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (taken++ < 80) controller.enqueue(taken === 1 ? head : new Uint8Array(1000));
+      else controller.close();
+    },
+  });
+  const file = await openSafetensors(stream);
+  const sizes: number[] = [];
+  class Counted extends real {
+    constructor(...args: ConstructorParameters<typeof real>) {
+      super(...args);
+      sizes.push(this.length);
+    }
+  }
+  vi.stubGlobal('Uint8Array', Counted);
+  try {
+    expect(String(await thrown(file.load()))).toContain('the end is missing');
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  expect(Math.max(...sizes)).toBe(2 ** 20);
 });
 
 describe('a large header', () => {
@@ -778,17 +845,32 @@ describe('other sources', () => {
     );
   });
 
+  it.each([
+    ['a stream', () => streamOf(bytes)],
+    ['a Response', () => new Response(bytes)],
+  ])('are read by one at a time where they are %s: two would take each other’s pieces', async (_, source) => {
+    const file = await openSafetensors(source());
+    const [first, second] = await Promise.allSettled([file.load(['b', 'c']), file.load(['e', 'f'])]);
+    expectValues((first as PromiseFulfilledResult<Map<string, Tensor>>).value, ['b', 'c']);
+    expect(String((second as PromiseRejectedResult).reason)).toMatch(
+      /^ValueError: openSafetensors: expected a stream to be read once, got byte \d+ asked for while another read is at byte \d+; load all tensors at once$/,
+    );
+    // Who stops early lets the others read on.
+    for await (const [name] of file.stream(['d'])) expect(name).toBe('d');
+    for await (const _ of file.stream(['e'])) break;
+    expectValues(await file.load(['f']), ['f']);
+  });
+
   it('refuse a stream that ends early or goes on', async () => {
-    const begin = bytes.length - HEADER_END - 4;
     const short = await openSafetensors(streamOf(bytes.subarray(0, -1)));
     expect(await thrown(short.load())).toEqual(
       new FormatError(
-        `safetensors: the end is missing: tensor "steps" ends at byte ${begin + 4}, got the file's end at byte ${begin + 3}`,
+        `safetensors: the end is missing: tensor "steps" ends at byte ${bytes.length}, got the file's end at byte ${bytes.length - 1}`,
       ),
     );
     const long = await openSafetensors(streamOf(Buffer.concat([bytes, Buffer.alloc(1)])));
     expect(await thrown(long.load())).toEqual(
-      new FormatError(`safetensors: tensors end at byte ${begin + 4}, got more bytes after them`),
+      new FormatError(`safetensors: tensors end at byte ${bytes.length}, got more bytes after them`),
     );
   });
 
@@ -887,7 +969,7 @@ describe('other sources', () => {
     [{ maxReadBytes: 0 }, 'maxReadBytes to be a whole number >= 1, got 0'],
     [{ maxGapBytes: 0.5 }, 'maxGapBytes to be a whole number >= 0, got 0.5'],
     [{ maxHeaderBytes: '1' }, 'maxHeaderBytes to be a whole number >= 2, got "1"'],
-    [{ retries: -1 }, 'retries as a whole number >= 0, got -1'],
+    [{ retries: -1 }, 'retries to be a whole number >= 0, got -1'],
     [{ retryDelayMs: Number.NaN }, 'retryDelayMs as a number from 0 to 2147483647, got NaN'],
     [{ retryDelayMs: Infinity }, 'retryDelayMs as a number from 0 to 2147483647, got Infinity'],
     [{ stallTimeoutMs: 2 ** 31 }, 'stallTimeoutMs as a number from 1 to 2147483647, or Infinity, got 2147483648'],

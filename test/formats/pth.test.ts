@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { deflateRawSync, crc32 as zlibCrc32 } from 'node:zlib';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
 import { crc32, crc32ByTables } from '../../src/formats/crc32.ts';
 import {
@@ -17,6 +17,7 @@ import {
   tensor,
 } from '../../src/index.ts';
 import { numel } from '../../src/tensor/shape.ts';
+import type { LoadProgress } from '../../src/tensor/tensor-stream.ts';
 import { type Asked, servedBytes, servedPieces, serveFile } from '../support/file-server.ts';
 import { generatedTensor } from '../support/generator.ts';
 import { rejection } from '../support/thrown.ts';
@@ -267,7 +268,7 @@ describe('what is no weight file', () => {
     ["(dp0\nS'model'\np1\n", `a pickle of protocol 0 or 1; ${WAY_OUT}`],
     [
       `${'checkpoint.pth'.padEnd(257, '\0')}ustar  \0`,
-      `a tar archive, as PyTorch 0.1 wrote or as files are packed; unpack it or load it in Python; ${WAY_OUT}`,
+      `a tar archive, as PyTorch 0.1 wrote; unpack it or load it in Python; ${WAY_OUT}`,
     ],
     ['', `0 bytes; ${WAY_OUT}`],
     ['abc', `3 bytes; ${WAY_OUT}`],
@@ -341,6 +342,71 @@ describe('an index of shards', () => {
     expect(goldenOf((await opened.load(['bool'])).get('bool')!)).toEqual(goldens.bool);
   });
 
+  it('tells how far reading all of them is', async () => {
+    const { index, halves } = await shards();
+    const shard = (name: string) => saveSafetensors(halves[name as keyof typeof halves]);
+    const opened = await openWeights(index, { shard });
+    const told: LoadProgress[] = [];
+    const tensors = await opened.load(undefined, { onProgress: (now) => told.push(now) });
+    const totalBytes = [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(new Set(told.map((now) => now.totalBytes))).toEqual(new Set([totalBytes]));
+    expect(told.map((now) => now.loadedBytes)).toEqual(told.map((now) => now.loadedBytes).sort((a, b) => a - b));
+    expect(told.at(-1)!.loadedBytes).toBe(totalBytes);
+    expect(await rejection(() => opened.load(undefined, { onProgress: 1 as never }))).toBe(
+      'ValueError: openWeights: expected onProgress as a function, got 1',
+    );
+  });
+
+  it('has one bound for the headers of all of them', async () => {
+    const { index, halves } = await shards();
+    const files = Object.entries(halves).map(([name, tensors]) => [name, saveSafetensors(tensors)] as const);
+    const sizes = files.map(([, bytes]) => new DataView(bytes.buffer).getUint32(0, true));
+    const [first, second] = sizes as [number, number];
+    const shard = (name: string) => new Map(files).get(name)!;
+    await openWeights(index, { shard, maxHeaderBytes: first + second });
+    expect(await rejection(() => openWeights(index, { shard, maxHeaderBytes: first + second - 1 }))).toBe(
+      `FormatError: model-2.safetensors: safetensors: expected a header of at most ${second - 1} bytes, got ${second}; ` +
+        'openWeights takes up to 100000000 with maxHeaderBytes',
+    );
+  });
+
+  it('says which shard is cut, where it has no address', async () => {
+    const index = new TextEncoder().encode(JSON.stringify({ weight_map: { a: '1.safetensors' } }));
+    // More than is read at first.
+    const bytes = saveSafetensors([['a', tensor(new Float32Array(2e5), [2e5])]]);
+    const shard = () => new Blob([new Uint8Array(bytes.subarray(0, -1))]).stream();
+    const opened = await openWeights(index, { shard });
+    expect(await rejection(() => opened.load())).toBe(
+      `FormatError: 1.safetensors: safetensors: the end is missing: tensor "a" ends at byte ${bytes.length}, ` +
+        `got the file's end at byte ${bytes.length - 1}`,
+    );
+  });
+
+  it('of a page is found by its address within the page’s, as are its shards', async () => {
+    const { index, halves } = await shards();
+    const asked: string[] = [];
+    const fetch = async (url: string) => {
+      asked.push(url);
+      const name = url.split('/').pop()!;
+      return new Response(name in halves ? saveSafetensors(halves[name as keyof typeof halves]) : index);
+    };
+    vi.stubGlobal('location', { href: 'https://example.com/app/' });
+    try {
+      const opened = await openWeights('m/model.safetensors.index.json', { fetch });
+      expect(goldensOf(await opened.load())).toEqual(goldens);
+      // A URL of another realm, as Object.prototype.toString tells it.
+      const other = { [Symbol.toStringTag]: 'URL', toString: () => 'https://example.com/x/index.json' };
+      await openWeights(other as unknown as URL, { fetch });
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(asked).toEqual(
+      ['app/m/model.safetensors.index.json', 'app/m/model-1.safetensors', 'app/m/model-2.safetensors']
+        .concat(['x/index.json', 'x/model-1.safetensors', 'x/model-2.safetensors'])
+        .map((path) => `https://example.com/${path}`),
+    );
+  });
+
   it('closes the shards that it has opened where a later one fails, or where names clash', async () => {
     const index = new TextEncoder().encode(JSON.stringify({ weight_map: { a: '1.safetensors', b: '2.safetensors' } }));
     // More than is read at first, so that the streams haven't ended.
@@ -377,6 +443,28 @@ describe('an index of shards', () => {
       'FormatError: openWeights: expected the option shard for an index of 1 files, got none',
     );
   });
+});
+
+it('reads no more of a zip that has to be read as a whole than is allowed', async () => {
+  const bytes = bytesOf('state-dict.zip');
+  const endless = () => {
+    let sent = 0;
+    return new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(sent === 0 ? bytes : new Uint8Array(2 ** 16));
+        sent++;
+        if (sent > 1000) controller.error(new Error('read on'));
+      },
+    });
+  };
+  expect(await rejection(() => openWeights(endless(), { maxBytes: 1e6 }))).toBe(
+    'FormatError: openWeights: expected a file within maxBytes, got more than 1000000 bytes',
+  );
+  const whole = await openWeights(new Blob([bytes]).stream(), { maxBytes: bytes.length });
+  expect(goldensOf(await whole.load())).toEqual(goldens);
+  expect(await rejection(() => openWeights(bytes, { maxBytes: -1 }))).toBe(
+    'ValueError: openWeights: expected maxBytes to be a whole number >= 0, got -1',
+  );
 });
 
 it('lets go of an answer that it refuses', async () => {
@@ -432,7 +520,7 @@ describe('zip files', () => {
     const opened = await openWeights(bytes);
     await opened.load(['float16']);
     expect(await rejection(() => opened.load(['f32']))).toMatch(
-      /^FormatError: pth: expected "state-dict\.zip\/data\/0" with checksum [0-9a-f]+, got [0-9a-f]+$/,
+      /^FormatError: pth: expected "state-dict\.zip\/data\/0" at byte \d+ with checksum [0-9a-f]+, got [0-9a-f]+$/,
     );
   });
 
@@ -463,11 +551,11 @@ describe('zip files', () => {
       [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got what is not deflated/],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(1e6)) })),
-        /expected 24 bytes of "state-dict\.zip\/data\/0" once inflated, got more/,
+        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got more/,
       ],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(3)) })),
-        /expected 24 bytes of "state-dict\.zip\/data\/0" once inflated, got 3/,
+        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got 3/,
       ],
     ];
     for (const [bytes, message] of cases) {

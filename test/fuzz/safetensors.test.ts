@@ -142,7 +142,6 @@ describe('fuzzed safetensors files', () => {
     // Many of everything that is kept or scanned: each would take minutes if it were quadratic.
     const many = 200_000;
     for (const header of [
-      `{"a":{"dtype":"U8","data_offsets":[0,0],"shape":[${'0,'.repeat(many)}0]}}`,
       `{"__metadata__":{${Array.from({ length: many }, (_, i) => `"${i}":""`)}}}`,
       `{${Array.from({ length: many / 10 }, (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`)}}`,
       `{"${'\\n'.repeat(many)}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}`,
@@ -150,6 +149,8 @@ describe('fuzzed safetensors files', () => {
     ]) {
       expect(open(withHeader(header, new Uint8Array(0)))).toBeDefined();
     }
-    expect(open(withHeader(`{"a":{"shape":[${'9'.repeat(many)}`, new Uint8Array(0)))).toBeUndefined();
+    for (const numbers of ['9', '0,']) {
+      expect(open(withHeader(`{"a":{"shape":[${numbers.repeat(many)}`, new Uint8Array(0)))).toBeUndefined();
+    }
   });
 });

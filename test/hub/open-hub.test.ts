@@ -400,7 +400,7 @@ describe('configs that aren’t as they should be', () => {
     [{ architecture: 'resnet18', model_args: 1 }, `${where}: expected model_args as an object, got 1`],
     [
       { architecture: 'resnet18', num_classes: 1e9 },
-      `${where}: expected num_classes as a whole number from 0 to 1000000, got 1000000000`,
+      `${where}: expected num_classes as a whole number from 0 to 100000, got 1000000000`,
     ],
     [
       { architecture: 'resnet18', input_size: [3, 1e6, 1e6] },
@@ -447,10 +447,10 @@ describe('configs that aren’t as they should be', () => {
     expect(error.message).toBe(message);
   });
 
-  it('more than 16 MiB', async () => {
-    const { endpoint } = await served(`{${' '.repeat(2 ** 24)}}`);
+  it('more than 4 MiB', async () => {
+    const { endpoint } = await served(`{${' '.repeat(2 ** 22)}}`);
     const error = await thrown(fromHub(REPO, { ...eager, endpoint }));
-    expect(error.message).toBe(`${where}: expected at most 16777216 bytes, got more`);
+    expect(error.message).toBe(`${where}: expected at most 4194304 bytes, got more`);
   });
 
   it('weights of another architecture than the config says are refused by their keys', async () => {
@@ -488,7 +488,7 @@ describe('arguments', () => {
     ],
     [REPO, { revision: '../main' }, 'fromHub: expected revision as a branch, tag or commit, got "../main"'],
     [REPO, { token: 'a b' }, 'fromHub: expected token as a text without spaces, got another'],
-    [REPO, { cache: {} }, 'fromHub: expected cache as { match, put }, got {}'],
+    [REPO, { cache: {} }, "fromHub: expected cache with match and put, such as folderCache's, got {}"],
     [REPO, { local: {} }, 'fromHub: expected local as { open }, got {}'],
   ])('%s with %j', async (repo, options, message) => {
     const error = await thrown(fromHub(repo, options as FromHubOptions));
