@@ -1,10 +1,10 @@
 /** Heat maps of features as PNGs, over the picture too, and side by side. */
 
 import { imageToRgba, Tensor } from 'layertap';
-import { heatmap, overlay, unstack } from 'layertap/tools';
+import { channelsFirst, heatmap, overlay, unstack } from 'layertap/tools';
 import sharp from 'sharp';
 
-/** @typedef {import('layertap').Tensor<Float32Array>} Feature [N, C, H, W] */
+/** @typedef {import('layertap').Tensor<Float32Array>} Feature [N, C, H, W], or [N, H, W, C] */
 
 /** Pixels between the pictures of a sheet. */
 const GAP = 4;
@@ -18,8 +18,9 @@ const GAP = 4;
  * @returns {Promise<{ png: Uint8Array, low: number, high: number, map: import('layertap/tools').Heatmap }[]>}
  */
 export async function heatmaps(feature, { width, height }) {
-  const [images, channels, rows = 1, columns = 1] = feature.shape;
-  const planes = unstack(new Tensor(feature.data, [images, channels, rows, columns]));
+  const { data, shape } = channelsFirst(feature, [1, 3, height, width]);
+  const [images, channels, rows = 1, columns = 1] = shape;
+  const planes = unstack(new Tensor(data, [images, channels, rows, columns]));
   return Promise.all(
     planes.map(async (plane) => {
       const map = heatmap(plane, { width, height });

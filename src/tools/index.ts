@@ -6,6 +6,7 @@
 
 export * from './batches.ts';
 export * from './channel-grid.ts';
+export * from './channels-first.ts';
 export * from './class-activation.ts';
 export * from './colormaps.ts';
 export { type Heatmap, type HeatmapOptions, heatmap, overlay } from './heatmap.ts';

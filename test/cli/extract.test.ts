@@ -2,6 +2,7 @@
 
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { heatmaps } from '../../cli/src/heatmap.js';
 import { createFeatureExtractor } from '../../src/features/feature-extractor.ts';
 import { IntermediateLayerGetter } from '../../src/features/intermediate-layer-getter.ts';
 import { imageFromRgb } from '../../src/image/image.ts';
@@ -227,6 +228,13 @@ describe('extract', () => {
     // From black to white, but for what interpolating takes off the extremes.
     expect(Math.min(...data)).toBeLessThan(32);
     expect(Math.max(...data)).toBeGreaterThan(223);
+  });
+
+  it('draws a layer whose channels come last by its pixels', async () => {
+    const last = generatedTensor('last', [1, 5, 5, 7]);
+    const data = Float32Array.from({ length: 7 * 25 }, (_, i) => last.data[(i % 25) * 7 + Math.floor(i / 25)]!);
+    const size = { width: 40, height: 40 };
+    expect(await heatmaps(last, size)).toEqual(await heatmaps(new Tensor(data, [1, 7, 5, 5]), size));
   });
 
   it('says which heat maps are black all over', () => {

@@ -5,6 +5,7 @@ import { tensor, zeros } from '../../src/tensor/tensor.ts';
 import {
   type Color,
   channelGrid,
+  channelsFirst,
   cubehelix,
   distinctPalette,
   gray,
@@ -21,6 +22,22 @@ import { generatedTensor } from '../support/generator.ts';
 
 const pixel = ({ data, width }: { data: ArrayLike<number>; width: number }, x: number, y: number) =>
   Array.from({ length: 4 }, (_, c) => data[(y * width + x) * 4 + c]);
+
+describe('channelsFirst', () => {
+  it('tells by the sides where the channels are, within a pixel', () => {
+    const last = generatedTensor('last', [2, 7, 9, 96]);
+    const first = channelsFirst(last, [2, 3, 224, 288]);
+    expect(first.shape).toEqual([2, 96, 7, 9]);
+    expect(first.data[(96 + 5) * 63 + 4 * 9 + 8]).toBe(last.data[(63 + 4 * 9 + 8) * 96 + 5]);
+    expect(channelsFirst(generatedTensor('odd', [1, 7, 10, 96]), [1, 3, 217, 289]).shape).toEqual([1, 96, 7, 10]);
+    for (const shape of [[1, 96, 7, 9], [1, 7, 7, 9], [1, 96, 1, 1], [1, 512, 7, 7], [1, 96], [7, 9, 96], []]) {
+      const x = generatedTensor('first', shape);
+      expect(channelsFirst(x, [1, 3, 224, 288])).toBe(x);
+    }
+    const square = generatedTensor('square', [1, 7, 7, 7]);
+    expect(channelsFirst(square, [1, 3, 224, 224])).toBe(square);
+  });
+});
 
 describe('heatmap', () => {
   it('goes from the first colour to the last, and tells the values of both', () => {

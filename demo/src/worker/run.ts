@@ -15,6 +15,7 @@ import {
   type ChannelGrid,
   cat,
   channelGrid,
+  channelsFirst,
   classActivationMaps,
   heatmap,
   maskToRgba,
@@ -102,24 +103,13 @@ function seenBy(x: Tensor<Float32Array>, { mean, std }: Network): Image {
   );
 }
 
-function pictureOf(image: Image): Picture {
-  return { data: imageToRgba(image), width: image.width, height: image.height };
+/** The shape of a network's input. */
+function shapeOf({ width, height }: Image): Shape {
+  return [1, 3, height, width];
 }
 
-/**
- * A feature with its channels before its pixels. ConvNeXt's blocks have them last between two `Permute`s, which shows
- * where the input is square: the pixels are as many in both directions.
- */
-function channelsFirst(feature: Tensor, seen: Image): Tensor {
-  const [batch, rows, columns, channels] = feature.shape as [number, number, number, number];
-  const isLast = feature.shape.length === 4 && seen.width === seen.height && rows === columns && columns !== channels;
-  if (!isLast) return feature;
-  const out = new Float32Array(feature.data.length);
-  const pixels = rows * columns;
-  for (let i = 0; i < out.length; i++) {
-    out[(i % channels) * pixels + Math.floor(i / channels)] = Number(feature.data[i]);
-  }
-  return tensor(out, [batch, channels, rows, columns]);
+function pictureOf(image: Image): Picture {
+  return { data: imageToRgba(image), width: image.width, height: image.height };
 }
 
 /** Whether a feature has pixels: more than the one that pooling leaves. */
@@ -131,7 +121,7 @@ function mapsOf(layer: string, feature: Tensor, seen: Image): LayerMaps {
   const { shape } = feature;
   if (!isSpatial(feature)) return { layer, shape, heat: null, overlay: null, ...rangeOf(feature) };
   const { width, height } = seen;
-  const heat = heatmap(channelsFirst(feature, seen), { width, height, percentile: 99.5 });
+  const heat = heatmap(channelsFirst(feature, shapeOf(seen)), { width, height, percentile: 99.5 });
   return {
     layer,
     shape,
@@ -153,7 +143,7 @@ function detailsOf(layer: string, given: Tensor, seen: Image): LayerDetails {
     const count = given.shape[1]!;
     return { layer, pca: null, explained: [], channels: stripOf(given), shown: count, count };
   }
-  const feature = channelsFirst(given, seen);
+  const feature = channelsFirst(given, shapeOf(seen));
   const { width, height } = seen;
   const canColour = feature.data.every((value) => Number.isFinite(Number(value)));
   const pca = canColour ? pcaToRgb(feature, { width, height }) : null;
