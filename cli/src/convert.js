@@ -93,14 +93,20 @@ function keysOf(model, layers) {
  */
 function cast(name, tensor, dtype) {
   if (dtype === undefined || !/float/.test(tensor.dtype)) return tensor;
-  const values = tensor.float().data;
+  const { data: values } = tensor.float();
+  const wide = tensor.dtype === 'float64' ? tensor.data : values;
+  const least = LEAST_INFINITE[/** @type {keyof typeof LEAST_INFINITE} */ (dtype)];
+  for (const value of wide) {
+    if (!Number.isFinite(value) || Math.abs(Number(value)) < least) continue;
+    throw new CommandError(`convert: expected values below ${least} for ${dtype}, got ${value} in "${name}"`);
+  }
   if (dtype === 'f32') return tensor.float();
   if (dtype === 'bf16') return new Tensor(Uint16Array.from(values, toBfloat16), tensor.shape, 'bfloat16');
-  const halves = Uint16Array.from(values, numberToFloat16);
-  const at = halves.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
-  if (at >= 0) throw new CommandError(`convert: expected values below 65520 for f16, got ${values[at]} in "${name}"`);
-  return new Tensor(halves, tensor.shape, 'float16');
+  return new Tensor(Uint16Array.from(values, numberToFloat16), tensor.shape, 'float16');
 }
+
+/** The least numbers that are rounded to infinity. */
+const LEAST_INFINITE = { f32: 2 ** 128 * (1 - 2 ** -25), f16: 65520, bf16: 2 ** 128 * (1 - 2 ** -9) };
 
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);

@@ -13,7 +13,7 @@ export function withoutSecrets(url) {
     return username + password + search + hash === '' ? text : `${protocol}//${host}${pathname}`;
   }
   // A password may have any characters where nobody parses the address.
-  return text.replace(/^([a-z][\w+.-]*:\/\/)?.*@/is, '$1').replace(/[?#].*$/s, '');
+  return text.replace(/^([a-z][\w+.-]*:\/+)?.*@/is, '$1').replace(/[?#].*$/s, '');
 }
 
 /**
@@ -22,7 +22,7 @@ export function withoutSecrets(url) {
  * @param {string} text
  */
 export function withoutSecretsIn(text) {
-  return text.replace(/\b(?:https?:|[a-z][\w+.-]+:\/\/)[^\s"'<>]*[^\s"'<>.:;,)]/gi, withoutSecrets);
+  return text.replace(/\b(?:https?:|[a-z][\w+.-]+:\/)[^\s"'<>]*[^\s"'<>.:;,)]/gi, withoutSecrets);
 }
 
 /**

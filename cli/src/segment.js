@@ -48,6 +48,9 @@ export async function segment(given) {
 async function segmentOne(given) {
   const { output, scores: scoresPath, quiet = false } = given;
   if (output === STANDARD && given.json) throw new UsageError('expected --output - or --json, got both');
+  if (scoresPath === STANDARD) {
+    throw new UsageError(`expected --scores as a file, got ${STANDARD}, which stands for stdout`);
+  }
   const places = [
     { option: '--output', path: output },
     ...(scoresPath === undefined ? [] : [{ option: '--scores', path: scoresPath }]),

@@ -102,6 +102,11 @@ const usage: readonly Case[] = [
     ['convert', 'Nothing_Weights.DEFAULT', 'b.safetensors', '--model', 'nothing'],
     'expected --layers with --model, got none',
   ],
+  [
+    'scores for stdout, which has the mask',
+    ['segment', '--model', 'nothing', ...WEIGHTS, ...INPUT, '--output', 'm.png', '--scores', '-'],
+    'expected --scores as a file, got -, which stands for stdout',
+  ],
   ['a missing option', extract({ weights: [] }), "required option '--weights <weights>' not specified"],
   [
     'all that is missing at once',

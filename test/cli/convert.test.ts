@@ -10,7 +10,7 @@ import {
   readSafetensors,
   saveSafetensors,
   squeezenet1_1,
-  tensor,
+  Tensor,
 } from '../../src/index.ts';
 import { Folder, weightsOf } from './command.ts';
 
@@ -65,11 +65,25 @@ it('reads stdin and writes stdout', () => {
   ]);
 });
 
-it('refuses values that f16 has no room for', () => {
-  const bytes = saveSafetensors([['w', tensor([1, 65520], [2])]]);
-  writeFileSync(join(folder.path, 'big.safetensors'), bytes);
-  const { status, stderr } = folder.run('convert', 'big.safetensors', 'out.safetensors', '--dtype', 'f16');
-  expect([status, stderr]).toEqual([1, 'layertap: convert: expected values below 65520 for f16, got 65520 in "w"\n']);
+// A value half-way between the largest one and the next power of two is rounded to infinity.
+it.each([
+  ['f16', 'float32', 65520],
+  ['bf16', 'float32', 2 ** 128 * (1 - 2 ** -9)],
+  ['f32', 'float64', 2 ** 128 * (1 - 2 ** -25)],
+] as const)('refuses values that %s has no room for', (dtype, from, least) => {
+  const write = (values: number[]) => {
+    const data = from === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
+    writeFileSync(join(folder.path, 'big.safetensors'), saveSafetensors([['w', new Tensor(data, [2], from)]]));
+    return folder.run('convert', 'big.safetensors', 'cast.safetensors', '--dtype', dtype);
+  };
+  for (const value of [least, -least]) {
+    const { status, stderr } = write([1, value]);
+    const message = `expected values below ${least} for ${dtype}, got ${value} in "w"`;
+    expect([status, stderr]).toEqual([1, `layertap: convert: ${message}\n`]);
+  }
+  expect(write([Number.POSITIVE_INFINITY, least * (1 - 2 ** -23)]).status).toBe(0);
+  const { data, shape } = folder.readTensors('cast.safetensors').get('w')!.float();
+  expect([shape, data[0], Number.isFinite(data[1])]).toEqual([[2], Number.POSITIVE_INFINITY, true]);
 });
 
 it.each([

@@ -380,6 +380,11 @@ describe('weights by URL', () => {
     expect(one.stdout + one.stderr).not.toContain('secret');
   });
 
+  it('have no secret in what is printed, though one slash makes them names of files', () => {
+    const { stderr } = folder.run('convert', 'ftp:/me:se/cret@host/x?sig=secret', 'f.safetensors');
+    expect(stderr).toBe('layertap: ftp:/host/x: expected a readable file, got "no such file or directory"\n');
+  });
+
   it.each(['https:/', 'https:///', 'https:', 'HTTPS:\\\\', ' https:/'])(
     'have no secret in what is printed, whichever slashes a URL has: %j',
     (slashes) => {
