@@ -49,6 +49,12 @@ export interface NodeFiles {
   writeFile(path: string, data: readonly Uint8Array[], options: { readonly flag: 'wx' }): Promise<void>;
 }
 
+/** A hash of `node:crypto`. */
+export interface NodeHash {
+  update(data: string | Uint8Array): NodeHash;
+  digest(): Uint8Array;
+}
+
 /** The modules of Node that are used here. */
 export interface BuiltinModules {
   readonly 'node:v8': { setFlagsFromString(flag: string): void };
@@ -61,7 +67,7 @@ export interface BuiltinModules {
     basename(path: string): string;
   };
   readonly 'node:crypto': {
-    createHash(name: 'sha256'): { update(text: string): { digest(form: 'hex'): string } };
+    createHash(name: 'sha256'): NodeHash;
     randomUUID(): string;
   };
   readonly 'node:zlib': { crc32?(bytes: Uint8Array): number };

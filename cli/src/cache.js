@@ -1,5 +1,7 @@
 /** Where weights are looked for before a server is asked: what Python has downloaded, and what was read here before. */
 
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cachedFile } from 'layertap/hub';
@@ -10,8 +12,8 @@ import { warn } from './print.js';
 /** Names the folder of the command line's own cache. */
 const FOLDER = 'LAYERTAP_CACHE';
 
-/** What torch.hub takes for a file's hash: by its name alone, such a file is the same wherever it comes from. */
-const HASHED = /-[0-9a-f]{8,}\.[a-z]+$/;
+/** What torch.hub takes for the first digits of a file's SHA-256. A date has the same form. */
+const HASHED = /-([0-9a-f]{8,})\.[a-z]+$/;
 
 /**
  * The caches that a command looks into.
@@ -69,7 +71,27 @@ function folderOf(folder, option = '') {
  *   close(): Promise<void> }>}
  */
 async function fileOf(url, cache) {
-  const found = cache && HASHED.test(new URL(url).pathname) ? await torchCheckpoint(url) : null;
-  const held = found ?? (cache && (await cachedFile(url, { cache })));
+  const held = cache && ((await checkpointOf(url)) ?? (await cachedFile(url, { cache })));
   return { source: held ?? url, close: async () => held?.close() };
+}
+
+/**
+ * What PyTorch has downloaded under a URL's name, where it is the file whose hash the name has: by their names alone,
+ * files of several servers are told apart by nothing else.
+ *
+ * @param {string} url
+ */
+async function checkpointOf(url) {
+  const digits = HASHED.exec(new URL(url).pathname)?.[1];
+  const found = digits === undefined ? null : await torchCheckpoint(url);
+  if (!found || digits === undefined) return null;
+  let isSame = false;
+  try {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(String(found.name))) hash.update(chunk);
+    isSame = hash.digest('hex').startsWith(digits);
+  } finally {
+    if (!isSame) await found.close();
+  }
+  return isSame ? found : null;
 }

@@ -91,9 +91,23 @@ function urlSource(url, option, cache) {
   return {
     ...{ label, modelOptions: {}, categories: null },
     async open({ key, prefix }) {
-      const { source, close } = await cachesOf(cache).fileOf(url);
+      const { fileOf } = cachesOf(cache);
+      /** @type {(() => Promise<void>)[]} */
+      const closers = [];
+      const opened = async (/** @type {string} */ place) => {
+        const { source, close } = await fileOf(place);
+        closers.push(close);
+        return source;
+      };
+      const close = async () => {
+        for (const one of closers) await one();
+      };
       try {
-        const file = await openWeights(source, { key, prefix, maxHeaderBytes: MAX_HEADER_BYTES });
+        const file = await openWeights(await opened(url), {
+          ...{ key, prefix, maxHeaderBytes: MAX_HEADER_BYTES },
+          // An index's shards are its neighbours, and are cached as it is.
+          shard: (name) => opened(new URL(name, url).href),
+        });
         return { ...file, close: () => file.close().finally(close) };
       } catch (error) {
         await close();
@@ -135,7 +149,7 @@ function namedSource(text, option, { model, cache }) {
       }
       const mirror = process.env[MIRROR] || undefined;
       if (mirror !== undefined) checkServer(MIRROR, mirror);
-      return openPretrained(weights, { mirror, checkHash: whole, ...cachesOf(cache).torch });
+      return openPretrained(weights, { mirror, checkHash: whole || undefined, ...cachesOf(cache).torch });
     },
   };
 }

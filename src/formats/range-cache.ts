@@ -131,9 +131,12 @@ export async function cachedSource(
     const bytes = await readRange(origin, begin, end, until);
     byteLength ??= origin.byteLength;
     if (byteLength !== undefined && origin.byteLength !== undefined && origin.byteLength !== byteLength) {
+      const got = `size ${origin.byteLength} after ${byteLength}`;
+      // The cache alone knew the size: what it has is of another file, and is replaced for those who try again.
+      byteLength = origin.byteLength;
+      await keep(0, HEAD_BYTES, await readRange(origin, 0, HEAD_BYTES, until));
       throw new FileChangedError(
-        `${caller}: expected the same file as in the cache from ${name}, ` +
-          `got ${origin.byteLength} bytes after ${byteLength}`,
+        `${caller}: expected the same file as in the cache from ${name}, got ${got}; it is replaced: try again`,
       );
     }
     return bytes;
@@ -196,7 +199,7 @@ export interface CacheLike {
 }
 
 /** The most bytes that a cache keeps unless told otherwise. */
-const MAX_BYTES = 4 * 2 ** 30;
+export const MAX_CACHE_BYTES = 4 * 2 ** 30;
 
 /** Addresses in a Cache are ours alone: the host is one that can't exist. */
 const OURS = 'https://layertap.invalid/';
@@ -211,7 +214,7 @@ const OURS = 'https://layertap.invalid/';
  * @throws {@link ValueError} where it is no Cache, or the bound no whole number
  */
 export function rangesInCache(cache: CacheLike, options: { readonly maxBytes?: number } = {}): RangeCache {
-  const { maxBytes } = withDefaults('rangesInCache', options, { maxBytes: MAX_BYTES });
+  const { maxBytes } = withDefaults('rangesInCache', options, { maxBytes: MAX_CACHE_BYTES });
   checkLimit('rangesInCache', 'maxBytes', maxBytes, 0);
   if (typeof cache?.match !== 'function' || typeof cache.put !== 'function') {
     throw new ValueError(`rangesInCache: expected a Cache, got ${describe(cache)}; caches.open(name) gives one`);

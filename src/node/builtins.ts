@@ -1,6 +1,7 @@
 /** The modules of Node that the caches here use, which Deno and Bun have too. */
 
 import { UnsupportedError } from '../errors.ts';
+import { hexOf } from '../formats/hex.ts';
 import type { HostScope, NodeFiles } from '../host.ts';
 
 /** What the caches need of the host. */
@@ -12,7 +13,8 @@ export interface Builtins {
   readonly resolve: (path: string) => string;
   readonly dirname: (path: string) => string;
   readonly basename: (path: string) => string;
-  readonly sha256: (text: string) => string;
+  /** The SHA-256 of all data together, in hexadecimal digits. */
+  readonly sha256: (...data: readonly (string | Uint8Array)[]) => string;
   readonly randomUUID: () => string;
 }
 
@@ -35,7 +37,11 @@ export function builtins(caller: string): Builtins {
     resolve,
     dirname,
     basename,
-    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    sha256(...data) {
+      const hash = createHash('sha256');
+      for (const one of data) hash.update(one);
+      return hexOf(hash.digest());
+    },
     randomUUID,
   };
 }

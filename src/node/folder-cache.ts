@@ -2,16 +2,17 @@
 
 import { describe, ValueError } from '../errors.ts';
 import { checkLimit } from '../formats/open-options.ts';
-import type { CachedFile, RangeCache } from '../formats/range-cache.ts';
+import { type CachedFile, MAX_CACHE_BYTES, type RangeCache } from '../formats/range-cache.ts';
 import type { NodeStat } from '../host.ts';
 import { withDefaults } from '../options.ts';
 import { type Builtins, builtins, isAbsent } from './builtins.ts';
 
-/** The most bytes that are kept unless told otherwise. */
-const MAX_BYTES = 4 * 2 ** 30;
-
-/** Before a part's bytes: the file's size and the part's, as float64. */
-const HEAD_BYTES = 16;
+/**
+ * Before a part's bytes: the file's size and the part's, as float64, and the SHA-256 of these sizes and the bytes, as
+ * digits: after a power cut, a part may have its size and not its bytes.
+ */
+const SIZES_BYTES = 16;
+const HEAD_BYTES = SIZES_BYTES + 64;
 
 /** What another process may still be writing. */
 const ABANDONED_MS = 60 * 60 * 1000;
@@ -30,7 +31,7 @@ const ABANDONED_MS = 60 * 60 * 1000;
  * @throws {@link ValueError} where the folder is no path, or the bound no whole number
  */
 export function folderCache(folder: string, options: { readonly maxBytes?: number } = {}): RangeCache {
-  const { maxBytes } = withDefaults('folderCache', options, { maxBytes: MAX_BYTES });
+  const { maxBytes } = withDefaults('folderCache', options, { maxBytes: MAX_CACHE_BYTES });
   checkLimit('folderCache', 'maxBytes', maxBytes, 0);
   if (typeof folder !== 'string' || folder === '') {
     throw new ValueError(`folderCache: expected a folder's path, got ${describe(folder)}`);
@@ -39,6 +40,9 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
   const { files, join, sha256, randomUUID } = host;
   const pathOf = ({ url, identity }: CachedFile, begin: number, end: number) =>
     join(folder, `${sha256(`${url}\n${identity}`)}-${begin}-${end}.part`);
+
+  /** Bytes that may be put until all parts are counted again: other processes put some, too. */
+  let room = 0;
 
   /** Removes what wasn't used for longest, until the rest is within the bound. */
   const evict = async () => {
@@ -63,6 +67,7 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
       await files.rm(path, { force: true });
       total -= stat.size;
     }
+    room = Math.min(maxBytes - total, maxBytes / 16);
   };
 
   return {
@@ -80,11 +85,15 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
             if (bytesRead === 0) return null;
             filled += bytesRead;
           }
-          const head = new DataView(all.buffer);
-          if (head.getFloat64(8, true) !== size - HEAD_BYTES) return null;
+          const sizes = new DataView(all.buffer);
+          const bytes = all.subarray(HEAD_BYTES);
+          if (sizes.getFloat64(8, true) !== bytes.length) return null;
+          const digits = new TextDecoder().decode(all.subarray(SIZES_BYTES, HEAD_BYTES));
+          if (digits !== sha256(all.subarray(0, SIZES_BYTES), bytes)) return null;
           const now = new Date();
-          await files.utimes(path, now, now);
-          return { bytes: all.subarray(HEAD_BYTES), byteLength: head.getFloat64(0, true) };
+          // A folder of another user, or one that can only be read, doesn't keep when a part was used.
+          await files.utimes(path, now, now).catch(() => {});
+          return { bytes, byteLength: sizes.getFloat64(0, true) };
         } finally {
           await handle.close();
         }
@@ -97,18 +106,20 @@ export function folderCache(folder: string, options: { readonly maxBytes?: numbe
       if (bytes.length + HEAD_BYTES > maxBytes) return;
       const path = pathOf(file, begin, end);
       const own = `${path}.${randomUUID()}`;
-      const head = new Uint8Array(HEAD_BYTES);
-      new DataView(head.buffer).setFloat64(0, byteLength, true);
-      new DataView(head.buffer).setFloat64(8, bytes.length, true);
+      const sizes = new Uint8Array(SIZES_BYTES);
+      new DataView(sizes.buffer).setFloat64(0, byteLength, true);
+      new DataView(sizes.buffer).setFloat64(8, bytes.length, true);
+      const digits = new TextEncoder().encode(sha256(sizes, bytes));
       await makeFolder(host, host.resolve(folder));
       try {
-        await files.writeFile(own, [head, bytes], { flag: 'wx' });
+        await files.writeFile(own, [sizes, digits, bytes], { flag: 'wx' });
         await files.rename(own, path);
       } catch (error) {
         await files.rm(own, { force: true });
         throw error;
       }
-      await evict();
+      room -= bytes.length + HEAD_BYTES;
+      if (room < 0) await evict();
     },
   };
 }

@@ -22,7 +22,8 @@ export interface PretrainedSource extends OpenOptions {
   readonly mirror?: string | URL | undefined;
   /**
    * Whether the whole file is read, and its SHA-256 compared with the digits in its name: torch.hub's `check_hash`.
-   * Hosts without `crypto.subtle` compare nothing.
+   * Unless given, it is compared where the whole file has to be read anyway. Hosts without `crypto.subtle` compare
+   * nothing.
    */
   readonly checkHash?: boolean | undefined;
   /** Asked for the file before the network is: `torchCheckpoint` of `layertap/node`. It is given torchvision's URL. */
@@ -79,7 +80,11 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
   try {
     const opened = await (isWhole
       ? openWhole(source, weights, { ...settings, onProgress })
-      : openWeights(source, settings));
+      : openWeights(source, {
+          ...settings,
+          maxBytes: mostBytesOf(weights),
+          sha256: checkHash === false ? undefined : weights.sha256,
+        }));
     return {
       ...opened,
       close: async () => {
@@ -93,6 +98,14 @@ export async function openPretrained(weights: Weights, options: OpenPretrainedOp
   }
 }
 
+/**
+ * The most bytes of a file: what a server says of its size, or sends, is bounded by what is known of it, in MiB with
+ * three digits after the point.
+ */
+function mostBytesOf({ meta }: Weights): number {
+  return Math.ceil((meta.fileSize + 0.001) * 2 ** 20);
+}
+
 /** The file, read as a whole and compared with the digits in its name. */
 async function openWhole(
   source: FileSource,
@@ -102,8 +115,7 @@ async function openWhole(
   const caller = 'openPretrained';
   const { signal } = settings;
   const origin = await openOrigin(caller, source, settings);
-  // What a server says of the file's size is bounded by what is known of it, in MiB with three digits after the point.
-  const most = Math.ceil((weights.meta.fileSize + 0.001) * 2 ** 20);
+  const most = mostBytesOf(weights);
   let bytes = new Uint8Array(0);
   let filled = 0;
   try {
@@ -116,12 +128,12 @@ async function openWhole(
       filled += piece.length;
       onProgress?.({ loadedBytes: filled, totalBytes: bytes.length });
     }
+    return await openWeights(bytes.subarray(0, filled), { signal, sha256: weights.sha256 });
+  } catch (error) {
+    throw inFile(origin.name, error);
   } finally {
     await origin.close();
   }
-  return openWeights(bytes.subarray(0, filled), { signal, sha256: weights.sha256 }).catch((error: unknown) => {
-    throw inFile(origin.name, error);
-  });
 }
 
 /** A URL's path on a mirror. */

@@ -83,11 +83,12 @@ export async function pretrained(
   const module = returnLayers ? new IntermediateLayerGetter(model, returnLayers, getterOptions) : model;
   const notice = licenseNotice(chosen);
   if (notice !== null && onWarning !== null) (onWarning ?? console.warn)(`pretrained: ${notice}`);
-  const { checkHash = !returnLayers, onProgress, ...opening } = source;
-  const file = await openPretrained(chosen, { ...opening, checkHash, onProgress });
+  const { onProgress } = source;
+  const isWhole = source.checkHash ?? !returnLayers;
+  const file = await openPretrained(chosen, { ...source, ...(isWhole && { checkHash: isWhole }) });
   try {
     // A file that was read as a whole has told its progress.
-    const reading = { signal: source.signal, inputShapes, ...(!checkHash && { onProgress }) };
+    const reading = { signal: source.signal, inputShapes, ...(!isWhole && { onProgress }) };
     await module.loadStateDictAsync(withoutHeads(file, module), reading);
   } finally {
     await file.close();

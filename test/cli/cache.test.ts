@@ -1,10 +1,12 @@
 /** Where the command line looks for weights before it asks a server, and what it keeps of what it read. */
 
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cachesOf } from '../../cli/src/cache.js';
+import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
 import { resnet18 } from '../../src/models/resnet.ts';
 import { squeezenet1_1 } from '../../src/models/squeezenet.ts';
 import { SqueezeNet1_1_Weights } from '../../src/weights/index.ts';
@@ -144,15 +146,26 @@ describe('what PyTorch has downloaded', () => {
 
   it('is read in place of the server, by its name with a hash', async () => {
     await using server = await serveFile(servedBytes(other));
-    const env = { LAYERTAP_MIRROR: new URL(server.url).origin };
+    const { origin } = new URL(server.url);
     write(checkpoint(), file);
-    const named = await featuresOf(['--weights', 'SqueezeNet1_1_Weights.DEFAULT'], env);
-    const url = `${new URL(server.url).origin}/models/${NAME}`;
-    const args = ['--model', 'squeezenet1_1', '--weights', url];
+    const named = await featuresOf(['--weights', 'SqueezeNet1_1_Weights.DEFAULT'], { LAYERTAP_MIRROR: origin });
+    const name = `squeezenet-${createHash('sha256').update(file).digest('hex').slice(0, 10)}.pth`;
+    write(join(dirname(checkpoint()), name), file);
+    const args = ['--model', 'squeezenet1_1', '--weights', `${origin}/models/${name}`];
     expect(await featuresOf(args)).toEqual(named);
     expect(server.ranges).toEqual([]);
     expect(await featuresOf([...args, '--no-cache'])).not.toEqual(named);
   });
+
+  it.each(['squeezenet-20240131.pth', NAME])(
+    'is left alone where it has another hash than its name: %s',
+    async (name) => {
+      await using server = await serveFile(servedBytes(file));
+      const args = ['--model', 'squeezenet1_1', '--weights', `${new URL(server.url).origin}/models/${name}`];
+      write(join(dirname(checkpoint()), name), other);
+      expect(await featuresOf(args)).toEqual(await featuresOf([...args, '--no-cache']));
+    },
+  );
 
   it('is left alone where a name has no hash, which may be anybody’s', async () => {
     await using server = await serveFile(servedBytes(file));
@@ -207,6 +220,45 @@ describe('repositories of the hub', () => {
     // Nothing answers there.
     await run('http://127.0.0.1:9');
   });
+});
+
+it('an index of shards by URL is read with its shards, which are kept', async () => {
+  const tensors = [...fillParameters(squeezenet1_1()).stateDict()];
+  const shards = new Map([
+    ['1.safetensors', saveSafetensors(tensors.slice(0, 20))],
+    ['2.safetensors', saveSafetensors(tensors.slice(20))],
+  ]);
+  const map = tensors.map(([name], i) => [name, i < 20 ? '1.safetensors' : '2.safetensors']);
+  const index = new TextEncoder().encode(JSON.stringify({ weight_map: Object.fromEntries(map) }));
+  const asked: string[] = [];
+  await using server = await serveFile(servedBytes(index), {
+    fault: ({ request, response }) => {
+      const name = request.url!.split('/').pop()!;
+      const bytes = shards.get(name) ?? index;
+      const [, begin, last] = /(\d+)-(\d+)/.exec(String(request.headers.range))!.map(Number) as [
+        number,
+        number,
+        number,
+      ];
+      const end = Math.min(last + 1, bytes.length);
+      asked.push(name);
+      response.writeHead(206, { 'content-range': `bytes ${begin}-${end - 1}/${bytes.length}`, etag: '"first"' });
+      response.end(bytes.subarray(begin, end));
+      return true;
+    },
+  });
+  const args = [
+    '--model',
+    'squeezenet1_1',
+    '--weights',
+    `${new URL(server.url).origin}/m/model.safetensors.index.json`,
+  ];
+  const features = await featuresOf(args);
+  expect(new Set(asked)).toEqual(new Set(['model.safetensors.index.json', '1.safetensors', '2.safetensors']));
+  expect(await featuresOf([...args, '--no-cache'])).toEqual(features);
+  asked.length = 0;
+  expect(await featuresOf(args)).toEqual(features);
+  expect(asked).toEqual(['model.safetensors.index.json', '1.safetensors', '2.safetensors']);
 });
 
 it('lets go of the connection that a cached URL leaves open', async () => {

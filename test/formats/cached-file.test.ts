@@ -86,6 +86,27 @@ describe('cachedFile', () => {
     expect(await cachedFile(server.url, { cache: memoryCache() })).toBeNull();
   });
 
+  it('opens an index of shards, with the option shard', async () => {
+    const shard = saveSafetensors([['a', tensor([1, 2, 3], [3])]]);
+    const index = new TextEncoder().encode(JSON.stringify({ weight_map: { a: 'm.safetensors' } }));
+    const fetch = async (address: string, init: RequestInit) => {
+      const bytes = address.endsWith('json') ? index : shard;
+      const [, begin, last] = /(\d+)-(\d+)/.exec(new Headers(init.headers).get('range')!)!.map(Number) as number[];
+      const end = Math.min(last! + 1, bytes.length);
+      const headers = { 'content-range': `bytes ${begin}-${end - 1}/${bytes.length}`, etag: '"1"' };
+      return new Response(bytes.slice(begin, end), { status: 206, headers });
+    };
+    const url = 'https://example.com/m.safetensors.index.json';
+    const cache = memoryCache();
+    const file = await openWeights((await cachedFile(url, { cache, fetch })) ?? url, {
+      async shard(name) {
+        const near = new URL(name, url);
+        return (await cachedFile(near, { cache, fetch })) ?? near;
+      },
+    });
+    expect([...(await file.load()).get('a')!.data]).toEqual([1, 2, 3]);
+  });
+
   it('calls the file by its address in errors, without secrets', async () => {
     await using server = await serveFile(servedBytes(file.subarray(0, 1e6)));
     const source = await cachedFile(`${server.url}?token=secret`, { cache: memoryCache() });

@@ -10,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -192,20 +193,30 @@ describe('what a cache may do wrong', () => {
     expect(error).toBeInstanceOf(FileChangedError);
     expect((error as Error).message).toBe(
       `fromHub: expected the same file as in the cache from ${server.endpoint}/${REPO}/resolve/${COMMIT}/` +
-        `model.safetensors, got ${weightsOf('first', 10).length} bytes after ${first.length}`,
+        `model.safetensors, got size ${weightsOf('first', 10).length} after ${first.length}; it is replaced: try again`,
     );
+    expect(await conv1(server, { cache, revision: COMMIT, fetch })).toEqual(expected('first'));
   });
 });
 
 describe('folderCache', () => {
   const file = { url: 'https://host/file', identity: 'a' };
   const part = (size: number) => ({ bytes: new Uint8Array(size).fill(7), byteLength: 1e6 });
+  const formerPart = (size: number) => {
+    const bytes = Buffer.alloc(16 + size, 7);
+    bytes.writeDoubleLE(1e6, 0);
+    bytes.writeDoubleLE(size, 8);
+    return bytes;
+  };
 
   it.each([
     ['cut', (path: string) => truncateSync(path, 50)],
     ['cut to nothing', (path: string) => truncateSync(path, 0)],
     ['longer', (path: string) => writeFileSync(path, new Uint8Array(200), { flag: 'a' })],
-    ['of other sizes than it says', (path: string) => writeFileSync(path, new Uint8Array(116))],
+    ['of other sizes than it says', (path: string) => writeFileSync(path, new Uint8Array(180))],
+    ['half zeros', (path: string) => writeFileSync(path, readFileSync(path).fill(0, 130))],
+    ['of another size of the file', (path: string) => writeFileSync(path, readFileSync(path).fill(1, 0, 1))],
+    ['without a checksum, as it once was', (path: string) => writeFileSync(path, formerPart(100))],
   ])('takes no part that is %s', async (_, harm) => {
     const cache = folderCache(folder);
     await cache.put(file, 0, 100, part(100));
@@ -222,7 +233,7 @@ describe('folderCache', () => {
   });
 
   it('removes what was used longest ago beyond its bound', async () => {
-    const cache = folderCache(folder, { maxBytes: 400 });
+    const cache = folderCache(folder, { maxBytes: 600 });
     for (const begin of [0, 100, 200]) {
       await cache.put(file, begin, begin + 100, part(100));
       const name = readdirSync(folder).find((one) => one.includes(`-${begin}-`))!;
@@ -232,8 +243,25 @@ describe('folderCache', () => {
     await cache.put(file, 300, 400, part(100));
     const kept = await Promise.all([0, 100, 200, 300].map((begin) => cache.match(file, begin, begin + 100)));
     expect(kept.map((found) => found !== null)).toEqual([true, false, true, true]);
-    await cache.put(file, 400, 900, part(500)); // more than the bound
-    expect(await cache.match(file, 400, 900)).toBeNull();
+    await cache.put(file, 400, 1000, part(600)); // more than the bound
+    expect(await cache.match(file, 400, 1000)).toBeNull();
+  });
+
+  it('doesn’t look at all parts each time that one is put', async () => {
+    const stat = vi.spyOn(files, 'stat');
+    const cache = folderCache(folder);
+    for (let begin = 0; begin < 2000; begin += 100) await cache.put(file, begin, begin + 100, part(100));
+    expect(stat.mock.calls.filter(([path]) => String(path).endsWith('.part'))).toHaveLength(1);
+    stat.mockRestore();
+  });
+
+  it.each(['EPERM', 'EROFS'])('gives parts of a folder that keeps no times: %s', async (code) => {
+    const cache = folderCache(folder);
+    await cache.put(file, 0, 100, part(100));
+    const utimes = vi.spyOn(files, 'utimes').mockRejectedValue(Object.assign(new Error('not allowed'), { code }));
+    expect(await cache.match(file, 0, 100)).toEqual(part(100));
+    expect(utimes).toHaveBeenCalledOnce();
+    utimes.mockRestore();
   });
 
   it('is written by many at once without anybody seeing half of it, and leaves nothing behind', async () => {
@@ -255,7 +283,7 @@ describe('folderCache', () => {
       writeFileSync(join(folder, name), 'x');
       utimesSync(join(folder, name), 1, 1);
     }
-    await folderCache(folder, { maxBytes: 120 }).put(file, 0, 100, part(100));
+    await folderCache(folder, { maxBytes: 200 }).put(file, 0, 100, part(100));
     expect([own, 'notes.txt'].map((name) => existsSync(join(folder, name)))).toEqual([false, true]);
   });
 

@@ -88,6 +88,49 @@ describe('a getter', () => {
   });
 });
 
+describe('a zip that a mirror without ranges sends as a whole', () => {
+  const zip = pthOf('zip', squeezenet.stateDict());
+  const weights = classifiers('SqueezeNet1_1', ['squeezenet1_1', 1235496, 17], 'IMAGENET1K_V1', {
+    IMAGENET1K_V1: [
+      createHash('sha256').update(zip).digest('hex').slice(0, 8),
+      zip.length / 2 ** 20,
+      ...([0.349, 58.178, 80.624] as const),
+      '/pull/49',
+    ],
+  }).DEFAULT;
+  const options = { weights, returnLayers: { features: 'out' } } as const;
+
+  it('is checked, unless checkHash is false', async () => {
+    await using good = await serveFile(servedBytes(zip), { ranges: false });
+    await pretrained('squeezenet1_1', { ...options, mirror: mirrorOf(good) });
+    const other = zip.slice();
+    // The time in an entry's own header, which no checksum of the zip has.
+    other[Buffer.from(zip).indexOf('archive/data/1') - 20]! ^= 1;
+    await using changed = await serveFile(servedBytes(other), { ranges: false });
+    expect(await rejection(() => pretrained('squeezenet1_1', { ...options, mirror: mirrorOf(changed) }))).toMatch(
+      /^FormatError: http:.*\.pth: openWeights: expected a file whose SHA-256 begins with [0-9a-f]{8}, got [0-9a-f]{8} /,
+    );
+    await pretrained('squeezenet1_1', { ...options, mirror: mirrorOf(changed), checkHash: false });
+  });
+
+  it('is no larger than the file is known to be', async () => {
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(sent === 0 ? zip : new Uint8Array(2 ** 20));
+        sent += 2 ** 20;
+        if (sent > 2 ** 26) controller.error(new Error('read on'));
+      },
+    });
+    const most = Math.ceil((weights.meta.fileSize + 0.001) * 2 ** 20);
+    const reading = () =>
+      pretrained('squeezenet1_1', { ...options, fetch: async () => new Response(body), retries: 0 });
+    expect(await rejection(reading)).toBe(
+      `FormatError: ${weights.url}: openWeights: expected a file within maxBytes, got more than ${most} bytes`,
+    );
+  });
+});
+
 describe('a licence that excludes commercial use', () => {
   const weights = RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1;
   const notice =
@@ -168,7 +211,8 @@ describe('a whole model', () => {
     const most = Math.ceil((SqueezeNet1_1_Weights.DEFAULT.meta.fileSize + 0.001) * 2 ** 20);
     await using larger = await serveFile({ byteLength: most + 1, bytes: (begin, end) => new Uint8Array(end - begin) });
     expect(await rejection(() => pretrained('squeezenet1_1', { mirror: mirrorOf(larger) }))).toBe(
-      `FormatError: openPretrained: expected at most ${most} bytes of SqueezeNet1_1_Weights.IMAGENET1K_V1, got more`,
+      `FormatError: ${mirrorOf(larger)}/models/squeezenet1_1-b8a52dc0.pth: openPretrained: expected at most ${most} ` +
+        'bytes of SqueezeNet1_1_Weights.IMAGENET1K_V1, got more',
     );
     await using missing = await serveFile(servedBytes(other), {
       fault({ response }) {
