@@ -131,20 +131,17 @@ export async function cachedSource(
     const bytes = await readRange(origin, begin, end, until);
     byteLength ??= origin.byteLength;
     if (byteLength !== undefined && origin.byteLength !== undefined && origin.byteLength !== byteLength) {
-      const got = `size ${origin.byteLength} after ${byteLength}`;
-      // The cache alone knew the size: what it has is of another file, and is replaced for those who try again.
-      byteLength = origin.byteLength;
-      await keep(0, HEAD_BYTES, await readRange(origin, 0, HEAD_BYTES, until));
-      throw new FileChangedError(
-        `${caller}: expected the same file as in the cache from ${name}, got ${got}; it is replaced: try again`,
-      );
+      // The cache alone knew the size: what it has is of another file. It is replaced for who opens the file again.
+      await keep(0, HEAD_BYTES, await readRange(origin, 0, HEAD_BYTES, until), origin.byteLength);
+      const got = `size ${origin.byteLength} after ${byteLength}; it is replaced: try again`;
+      throw new FileChangedError(`${caller}: expected the same file as in the cache from ${name}, got ${got}`);
     }
     return bytes;
   };
-  const keep = async (begin: number, end: number, bytes: Uint8Array): Promise<void> => {
-    if (!file || byteLength === undefined || bytes.length !== Math.min(end, byteLength) - begin) return;
+  const keep = async (begin: number, end: number, bytes: Uint8Array, size = byteLength): Promise<void> => {
+    if (!file || size === undefined || bytes.length !== Math.min(end, size) - begin) return;
     try {
-      await options.cache.put(file, begin, end, { bytes, byteLength });
+      await options.cache.put(file, begin, end, { bytes, byteLength: size });
     } catch {}
   };
   const close = () => origin.close();

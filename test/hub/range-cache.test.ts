@@ -16,7 +16,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FileChangedError, UnsupportedError, ValueError } from '../../src/errors.ts';
 import { saveSafetensors } from '../../src/formats/safetensors-write.ts';
-import { type CacheLike, fromHub, type OpenHubOptions, type RangeCache, rangesInCache } from '../../src/hub/index.ts';
+import {
+  type CacheLike,
+  fromHub,
+  type OpenHubOptions,
+  openHub,
+  type RangeCache,
+  rangesInCache,
+} from '../../src/hub/index.ts';
 import { resnet18 } from '../../src/models/resnet.ts';
 import { folderCache } from '../../src/node/index.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
@@ -179,23 +186,41 @@ describe('what a cache may do wrong', () => {
     expect(await conv1(server, { cache, revision: COMMIT })).toEqual(expected('first'));
   });
 
-  it('a part of a file of another size than the server’s is an error, not a mixture', async () => {
-    const server = await serve(first);
-    const cache = folderCache(folder);
-    await conv1(server, { cache, revision: COMMIT });
-    // The header's part stays, and the others are gone.
-    for (const name of readdirSync(folder)) if (!name.endsWith('-0-65536.part')) rmSync(join(folder, name));
-    const { host } = new URL(server.endpoint);
-    const other = await serve(weightsOf('first', 10));
-    const fetch = (url: string, init: RequestInit) =>
-      globalThis.fetch(url.replace(host, new URL(other.endpoint).host), init);
-    const error = await conv1(server, { cache, revision: COMMIT, fetch }).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(FileChangedError);
-    expect((error as Error).message).toBe(
-      `fromHub: expected the same file as in the cache from ${server.endpoint}/${REPO}/resolve/${COMMIT}/` +
-        `model.safetensors, got size ${weightsOf('first', 10).length} after ${first.length}; it is replaced: try again`,
-    );
-    expect(await conv1(server, { cache, revision: COMMIT, fetch })).toEqual(expected('first'));
+  describe('a part of a file of another size than the server’s', () => {
+    const bytes = weightsOf('first', 10);
+    /** The cache has the header of the first file. The server has another one now. */
+    async function changed() {
+      const server = await serve(first);
+      const cache = folderCache(folder);
+      await conv1(server, { cache, revision: COMMIT });
+      for (const name of readdirSync(folder)) if (!name.endsWith('-0-65536.part')) rmSync(join(folder, name));
+      const { host } = new URL(server.endpoint);
+      const other = await serve(bytes);
+      const fetch = (url: string, init: RequestInit) =>
+        globalThis.fetch(url.replace(host, new URL(other.endpoint).host), init);
+      return { server, options: { cache, revision: COMMIT, fetch } };
+    }
+
+    it('is an error, not a mixture, and is replaced for who opens the file again', async () => {
+      const { server, options } = await changed();
+      const error = await conv1(server, options).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(FileChangedError);
+      expect((error as Error).message).toBe(
+        `fromHub: expected the same file as in the cache from ${server.endpoint}/${REPO}/resolve/${COMMIT}/` +
+          `model.safetensors, got size ${bytes.length} after ${first.length}; it is replaced: try again`,
+      );
+      expect(await conv1(server, options)).toEqual(expected('first'));
+    });
+
+    it('stays an error for who reads on', async () => {
+      const { server, options } = await changed();
+      const { weights, close } = await openHub(REPO, { ...options, endpoint: server.endpoint, onWarning: null });
+      for (let i = 0; i < 2; i++) {
+        const read = weights.stream(['layer1.1.conv1.weight'])[Symbol.asyncIterator]().next();
+        expect(await read.catch((reason: unknown) => reason)).toBeInstanceOf(FileChangedError);
+      }
+      await close();
+    });
   });
 });
 
