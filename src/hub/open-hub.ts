@@ -3,6 +3,7 @@
 import { describe, FormatError, NetworkError, UnsupportedError, ValueError } from '../errors.ts';
 import { type FeatureName, IntermediateLayerGetter, type ReturnLayers } from '../features/intermediate-layer-getter.ts';
 import type { Origin } from '../formats/byte-source.ts';
+import { isCommit } from '../formats/commit.ts';
 import { HTTP_DEFAULTS, type HttpOptions, type HttpSettings } from '../formats/http-origin.ts';
 import { inFile } from '../formats/in-file.ts';
 import { checkCallable, checkOpenSettings, MAX_HEADER_BYTES, READ_DEFAULTS } from '../formats/open-options.ts';
@@ -18,7 +19,6 @@ import { flag, withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { LoadProgress, TensorStream } from '../tensor/tensor-stream.ts';
 import { buildArchitecture } from './architectures.ts';
-import { isCommit } from './commit.ts';
 import { type HubConfig, parseHubConfig } from './hub-config.ts';
 import { type HubPreset, prepareImage, presetOf } from './hub-preset.ts';
 import { renamedTensors } from './renamed-tensors.ts';

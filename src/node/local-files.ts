@@ -1,9 +1,9 @@
 /** Weights that Python's libraries have downloaded to this machine: where, and how they are opened. */
 
 import { describe, ValueError } from '../errors.ts';
+import { isCommit } from '../formats/commit.ts';
 import { withoutSecrets } from '../formats/secrets.ts';
 import type { NodeFile } from '../host.ts';
-import { isCommit } from '../hub/commit.ts';
 import type { LocalHub } from '../hub/open-hub.ts';
 import { withDefaults } from '../options.ts';
 import { type Builtins, builtins, expanded, isAbsent } from './builtins.ts';
