@@ -10,14 +10,14 @@ const MOST_ENTRIES = 100_000;
 const PICTURE = /\.(jpe?g|png|webp|avif|gif|bmp)$/i;
 
 /** Endings of weight files. */
-const WEIGHTS = /\.(pth|pt|bin|safetensors)$/i;
+export const WEIGHTS: readonly string[] = ['.pth', '.pt', '.bin', '.safetensors'];
 
 export function isPicture({ type, name }: File): boolean {
   return type.startsWith('image/') || PICTURE.test(name);
 }
 
 export function isWeights({ name }: File): boolean {
-  return WEIGHTS.test(name);
+  return WEIGHTS.some((end) => name.toLowerCase().endsWith(end));
 }
 
 /**

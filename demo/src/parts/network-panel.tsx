@@ -1,6 +1,7 @@
 /** Which network, and where its weights come from. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { WEIGHTS } from '../files.ts';
 import { withoutWeights } from '../format.ts';
 import type { Inbox } from '../inbox.ts';
 import type { Host, NetworkChoice, Opened, WeightSource } from '../protocol.ts';
@@ -89,7 +90,7 @@ export function NetworkPanel(props: {
           <FileButton
             id="weights-file"
             label="Weight file, .pth or .safetensors"
-            accept=".pth,.pt,.bin,.safetensors"
+            accept={WEIGHTS.join(',')}
             disabled={!host}
             take={([file]) => openFile(file)}
           >
