@@ -260,7 +260,7 @@ describe('typical mistakes', () => {
     }
     expect(linear.weight.hasValues).toBe(false);
     const rejection = (file: unknown) => linear.loadStateDictAsync(file as never).catch(String);
-    const expected = 'StateDictError: loadStateDictAsync: expected an opened file, as openSafetensors gives it, got';
+    const expected = 'StateDictError: loadStateDictAsync: expected what openWeights gives, got';
     expect(await rejection(openSafetensors(bytes))).toBe(`${expected} a Promise that was not awaited`);
     expect(await rejection(new Map())).toBe(`${expected} a Map; loadStateDict takes that`);
     expect(await linear.loadStateDictAsync(opened)).toEqual({ missingKeys: [], unexpectedKeys: [] });

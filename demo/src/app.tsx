@@ -35,12 +35,13 @@ export function App({ engine }: { readonly engine: Engine }) {
     () => ({
       engine,
       inbox: new Inbox(),
+      doing: { current: '' },
       say: setStatus,
       fail(error) {
         if (error instanceof DOMException && error.name === 'AbortError') return;
         const known =
           error instanceof ProblemError ? error.problem : { title: 'Something went wrong.', detail: String(error) };
-        setStatus('');
+        setStatus(shared.doing.current);
         setProblem(known);
         shared.settled();
       },

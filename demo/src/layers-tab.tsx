@@ -103,7 +103,7 @@ export function LayersTab(props: {
   readonly isShown: boolean;
 }) {
   const { shared, opened, isShown } = props;
-  const { engine, inbox, say, fail, clearProblem, settled } = shared;
+  const { engine, inbox, say, doing, fail, clearProblem, settled } = shared;
   const [settings, setSettings] = useState<Settings | null>(null);
   const [withAnswer, setWithAnswer] = useState(true);
   const [picture, setPicture] = useState<Chosen | null>(null);
@@ -114,8 +114,6 @@ export function LayersTab(props: {
   const [progress, setProgress] = useState<number | null>(null);
   const running = useRef<AbortController | null>(null);
   const reading = useRef<AbortController | null>(null);
-  /** What is said of the run that goes on; '' where none does. */
-  const doing = useRef('');
 
   // A picture that can't be read changes nothing: the run before goes on until another picture is there.
   const take = useCallback(
@@ -133,10 +131,7 @@ export function LayersTab(props: {
         await engine.ask('picture', { id, source, name }, { signal, transfer });
         if (!signal.aborted) setPicture({ id, name });
       } catch (error) {
-        if (!signal.aborted) {
-          fail(error);
-          if (doing.current) say(doing.current);
-        }
+        if (!signal.aborted) fail(error);
       } finally {
         if (reading.current === controller) setIsReading(false);
       }
@@ -186,6 +181,7 @@ export function LayersTab(props: {
       })
       .catch((error) => {
         if (controller.signal.aborted || error instanceof DOMException) return;
+        doing.current = '';
         fail(error);
         // What is there is of an earlier run, or of a part of this one.
         const failure = error instanceof ProblemError ? error.problem : { title: String(error), detail: '' };

@@ -36,11 +36,8 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
     clearProblem();
     const pictures = given.filter(isPicture);
     if (pictures.length > 0) return album.add(pictures);
-    const detail =
-      given.length === 0
-        ? 'The folder is empty.'
-        : `None of its ${given.length} ${given.length === 1 ? 'file is' : 'files is'} a photo: ` +
-          'JPEG, PNG, WebP, AVIF or GIF.';
+    const what = given.length === 1 ? `“${given[0]!.name}” isn’t` : `None of these ${given.length} files is`;
+    const detail = given.length === 0 ? 'The folder is empty.' : `${what} a photo: JPEG, PNG, WebP, AVIF or GIF.`;
     fail(new ProblemError({ title: 'There are no pictures here.', detail }));
   };
   useEffect(() => inbox.on('similarity', add));
@@ -92,7 +89,13 @@ export function SimilarityTab({ shared, opened }: { readonly shared: Shared; rea
             <progress max={photos.length} value={photos.length - waiting} aria-label="Photos" />{' '}
             {photos.length - waiting} of {photos.length} photos{' '}
             {isPaused && (
-              <button type="button" onClick={() => album.goOn()}>
+              <button
+                type="button"
+                onClick={() => {
+                  clearProblem();
+                  album.goOn();
+                }}
+              >
                 Try again
               </button>
             )}

@@ -134,6 +134,16 @@ describe('a network that is opened', { skip: MISSING }, () => {
       },
     ));
 
+  it('leaves the run of the one before and what is said of it where it can’t be opened', () =>
+    visit(async (page) => {
+      await resize(page, 1024);
+      await said(page, 'Running digits on scene.png');
+      await give(page, WEIGHTS, file('resnet18.pth', 'no weights at all, only text'));
+      assert.match(await problem(page), /^This file isn’t a weight file\./);
+      const { status } = await until(page, () => true, 'what is said');
+      assert.match(status, /^(Running digits|digits ran) on scene\.png/);
+    }));
+
   it('doesn’t wait for the run of the one before', () =>
     visit(async (page) => {
       await page.evaluate(() => {
@@ -163,7 +173,14 @@ describe('a network that is opened', { skip: MISSING }, () => {
         await fetchRepo(page, 'timm/resnet18.mine');
         assert.match(await problem(page), /^The weights couldn’t be fetched\./);
         await dismiss(page);
+        await page.getByRole('tab', { name: 'Similarity' }).click();
+        await give(page, 'Photos to compare', ...photos('ab'));
+        assert.match(await problem(page), /^The weights couldn’t be fetched\./);
         isUp = true;
+        await page.getByRole('button', { name: 'Try again' }).click();
+        await said(page, '2 photos are compared by layer4.');
+        assert.equal((await until(page, () => true, 'what is said')).alert, '');
+        await page.getByRole('tab', { name: 'Layers' }).click();
         await page.getByRole('button', { name: 'Try again' }).click();
         await ran(page, 'scene.png', 'resnet18');
         assert.equal(await page.getByRole('article').count(), 5);

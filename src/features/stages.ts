@@ -74,6 +74,8 @@ export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
     const output = graph.outputOf(module);
     if (!(output instanceof Value) || output.shape.length !== 4 || pooled.has(output)) continue;
     const reduction = Math.round(reductions.get(output)![0]);
+    // One pixel of a few rows alone was pooled by weights of all pixels, as attention does.
+    if (numel(output.shape.slice(2)) === 1 && 2 * reduction < graph.inputs[0]!.shape[2]!) continue;
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });
   }
   return [...stages.values()];

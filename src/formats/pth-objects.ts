@@ -162,7 +162,8 @@ function tensorOf(args: readonly unknown[], demand: Demand): unknown {
   const begin = storage.begin + offset * elements.bytes;
   const end = begin + span * elements.bytes;
   const after = end - storage.begin;
-  if (count && after > storage.bytes) {
+  // PyTorch's own begin at multiples of an element.
+  if ((count && after > storage.bytes) || begin % elements.bytes) {
     demand(
       false,
       `tensors within the ${storage.bytes} bytes of storage ${describe(storage.key)}`,

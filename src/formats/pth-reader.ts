@@ -51,8 +51,7 @@ export function pthTensors(
           place?.bytes ?? 'none',
         );
       }
-      if (isBigEndian || !ref.isContiguous || ref.begin % elements.bytes)
-        tensorBytes += numel(ref.shape) * elements.bytes;
+      if (isBigEndian || !ref.isContiguous) tensorBytes += numel(ref.shape) * elements.bytes;
       const known = byKey.get(storage.key);
       known?.refs.push([name, ref]);
       if (known) continue;
@@ -91,18 +90,16 @@ export function pthTensors(
   return { tensors: refs, batches, close: () => origin.close() };
 }
 
-/** A tensor of a storage's content: a view where its elements lie in order and aligned, else a copy. */
+/** A tensor of a storage's content, which is aligned: a view where its elements lie in order, else a copy. */
 function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean | undefined): Tensor {
   const { shape, stride, begin, end } = ref;
   const { dtype, bytes } = ref.elements;
   let data = content.subarray(begin, end);
-  if (isBigEndian || !ref.isContiguous || data.byteOffset % bytes) data = data.slice();
-  if (isBigEndian) for (let at = 0; at < data.length; at += bytes) data.subarray(at, at + bytes).reverse();
   const count = numel(shape);
   if (count && !ref.isContiguous) {
     // As floats, some NaN would change.
     const Words = arrayOf(`int${8 * bytes}` as Dtype);
-    const from = new Words(data.buffer as never);
+    const from = new Words(data.buffer as never, data.byteOffset, data.length / bytes);
     const out = new Words(count);
     let to = 0;
     const gather = (axis: number, at: number) => {
@@ -113,6 +110,7 @@ function tensorOf(ref: TensorRef, content: Uint8Array, isBigEndian: boolean | un
     };
     gather(0, 0);
     data = new Uint8Array(out.buffer);
-  }
+  } else if (isBigEndian) data = data.slice();
+  if (isBigEndian) for (let at = 0; at < data.length; at += bytes) data.subarray(at, at + bytes).reverse();
   return new Tensor(new (arrayOf(dtype!))(data.buffer, data.byteOffset, count), shape, dtype!);
 }

@@ -21,7 +21,7 @@ interface Grid {
   /** How many rows there are for each one without dilation. */
   readonly dilation: number;
   /** Those of all values without dilation. */
-  readonly known: ReadonlyMap<unknown, Rows>;
+  readonly known: ReadonlyMap<Value, Rows>;
 }
 
 /** A part of what a module gets or returns with other values in the places of its values. */
@@ -46,7 +46,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const values = new Map<unknown, Value>([[strided.inputs[0], x]]);
     const dilations = new Map<unknown, number>([[strided.inputs[0], 1]]);
     // Without dilation.
-    const reductions = new Map<unknown, Rows>([[strided.inputs[0], [1, 2]]]);
+    const reductions = new Map<Value, Rows>([[strided.inputs[0]!, [1, 2]]]);
     let done = 0;
     const record = () => {
       for (; done < strided.nodes.length; done++) {
@@ -113,7 +113,8 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
   ): { readonly attrs: Conv2dAttrs; readonly dilation: number } {
     const { padding, dilation, ...rest } = attrs;
     const { dilation: by, reduction } = grid;
-    const [stride] = rest.stride;
+    // Rows may be on the other axis, and columns are dilated as rows are.
+    const stride = Math.max(rest.stride[0], rest.stride[1]);
     const isDropped = stride > 1 && Math.round(reduction * stride) > outputStride;
     if (!isDropped && by === 1) return { attrs, dilation: 1 };
     const [height, width] = rest.weight.shape.slice(2) as [number, number];
@@ -132,7 +133,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     };
     const [, , outHeight, outWidth] = conv2d.inferShape([dense.shape], changed);
     const isKept = outHeight === dense.shape[2] && outWidth === dense.shape[3];
-    if (!isKept || stride !== rest.stride[1]) {
+    if (!isKept || rest.stride[0] !== rest.stride[1]) {
       throw undilatable(`a convolution of ${height}x${width}, stride ${rest.stride.join('x')}`, grid);
     }
     return { attrs: changed, dilation: isDropped ? by * stride : by };

@@ -206,8 +206,8 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
  */
 export function reductionsOf(
   { inputs, nodes }: Program,
-  all = new Map<unknown, Rows>(inputs.map((value) => [value, [1, 2]])),
-): ReadonlyMap<unknown, Rows> {
+  all = new Map<Value, Rows>(inputs.map((value) => [value, [1, 2]])),
+): ReadonlyMap<Value, Rows> {
   for (const node of nodes) {
     // A parameter is at no reduction, so what is added to it counts.
     let most: Rows = [0, 2];

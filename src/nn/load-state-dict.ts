@@ -84,9 +84,7 @@ function checkStream(file: TensorStream): void {
   const given = file as Partial<TensorStream> | null | undefined;
   if (given?.tensors instanceof Map && typeof given.stream === 'function') return;
   const wayOut = file instanceof Map ? '; loadStateDict takes that' : '';
-  throw new StateDictError(
-    `loadStateDictAsync: expected an opened file, as openSafetensors gives it, got ${describe(file)}${wayOut}`,
-  );
+  throw new StateDictError(`loadStateDictAsync: expected what openWeights gives, got ${describe(file)}${wayOut}`);
 }
 
 /** True where a file says a shape of its entry. */
@@ -209,7 +207,7 @@ function hintOf(unexpected: readonly string[], missing: readonly string[], areSe
   const wrapped = typical && unexpected.find((key) => String(key).endsWith(`.${typical}`));
   if (wrapped) {
     const prefix = cut(wrapped.slice(0, -typical.length));
-    return ` the file's keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`;
+    return ` keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`;
   }
   const telling = areSeveral && [unexpected, missing].find(({ length }) => length > MOST_PROBLEMS);
   return telling ? ` another architecture, as ${telling.slice(0, 3).map(describe).join(', ')} tell` : '';

@@ -6,17 +6,12 @@ import { withoutSecrets } from '../formats/secrets.ts';
 import type { NodeFile } from '../host.ts';
 import type { LocalHub } from '../hub/open-hub.ts';
 import { withDefaults } from '../options.ts';
-import { type Builtins, builtins, expanded, isAbsent } from './builtins.ts';
+import { type Builtins, builtins, expanded } from './builtins.ts';
 
-/** The file, opened; null where there is none. */
+/** The file, opened; null where none can be read. Another user's cache is no reason not to ask a server. */
 async function opened(path: string, { files }: Builtins): Promise<NodeFile | null> {
-  let file: NodeFile;
-  try {
-    file = await files.open(path);
-  } catch (error) {
-    if (isAbsent(error)) return null;
-    throw error;
-  }
+  const file: NodeFile | null = await files.open(path).catch(() => null);
+  if (!file) return null;
   if ((await file.stat()).isFile()) return Object.assign(file, { name: path });
   await file.close();
   return null;

@@ -77,7 +77,7 @@ const reference: Reference<null> = ([a, b]) => {
 const rowsOf: RowsRule<null> = (_attrs, axis, x, { inputs: [a], output }, known) => {
   const { shape } = a!;
   const isSummedUp = axis === shape.length - 1 && shape.at(-1) !== output.shape.at(-1);
-  const counts = x === a ? !isSummedUp : shape.length < x.shape.length || known.get(a)![0] === 0;
+  const counts = x === a ? !isSummedUp : shape.length < x.shape.length || known.get(a!)![0] === 0;
   return counts ? [] : [0];
 };
 

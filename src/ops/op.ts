@@ -67,7 +67,7 @@ export type RowsRule<A> = (
   axis: number,
   x: Laid,
   node: { readonly inputs: readonly Laid[]; readonly output: Laid },
-  known: ReadonlyMap<unknown, Rows>,
+  known: ReadonlyMap<Laid, Rows>,
 ) => readonly [by?: number | undefined, to?: number];
 
 /**

@@ -19,16 +19,20 @@ export const reshape: Op<ReshapeAttrs> = {
   relay,
 
   /**
-   * Rows are on the axis before which there are as many elements as before the input's. Where there is none, they are
-   * parts of another axis, and stay as many: they are behind all axes then. One row is on an axis of size 1 behind the
-   * channels', where there is one.
+   * Rows are on the axis before which there are as many elements as before the input's. One row is on an axis of size
+   * 1 behind the channels', where there is one. Otherwise rows are parts of another axis, and stay as many: they are
+   * behind all axes then. They come back with a shape that came before.
    */
-  rows({ shape }, axis, x) {
+  rows({ shape }, axis, x, _node, known) {
     const [outer, size] = folded({ shape: x.shape, axis });
     const to = shape.findIndex((n, i) =>
       size > 1 ? n > 1 && folded({ shape, axis: i })[0] === outer : n === 1 && i > 1,
     );
-    return to < 0 ? [1, shape.length] : [size / shape[to]!, to];
+    if (to >= 0) return [size / shape[to]!, to];
+    for (const [before, [reduction, rows]] of known) {
+      if (sameShape(shape, before.shape)) return [reduction / known.get(x)![0], rows];
+    }
+    return [1, shape.length];
   },
 
   inferShape([x], { shape }) {

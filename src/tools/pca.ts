@@ -46,10 +46,8 @@ export function pcaToRgb(feature: Tensor, options: PcaOptions = {}): PcaRgb {
   for (const [color, own] of scores.entries()) {
     const values = interpolated(own, planes, { width, height });
     const { low, high } = rangeOf(own);
-    // As sizes of float32 features go: below this part of all variance there are roundings alone.
-    const isFlat = !(variances[color]! > total * 1e-14);
     for (let i = 0; i < values.length; i++) {
-      picture.data[i * 4 + color] = isFlat ? 128 : share(values[i]!, low, high) * 255;
+      picture.data[i * 4 + color] = variances[color] === 0 ? 128 : share(values[i]!, low, high) * 255;
     }
   }
   const explained = variances.map((variance) => (total > 0 ? variance / total : 0));
@@ -59,11 +57,15 @@ export function pcaToRgb(feature: Tensor, options: PcaOptions = {}): PcaRgb {
 /** How many components are followed: more than three, so that the three converge fast. */
 const FOLLOWED = 8;
 
-/** Components by subspace iteration on the smaller Gram matrix. */
+/** The part of a feature's squares below which there are roundings of float32 alone: two units in the last place. */
+const ROUNDING = 2 ** -44;
+
+/** Components by subspace iteration on the smaller Gram matrix; those of roundings alone have no variance. */
 function components({ data, channels, height, width }: Planes) {
   const pixels = height * width;
   const centred = allocate('pcaToRgb', Float64Array, data.length);
   let total = 0;
+  let squares = 0;
   for (let c = 0; c < channels; c++) {
     let mean = 0;
     for (let i = 0; i < pixels; i++) mean += data[c * pixels + i]! / pixels;
@@ -71,6 +73,7 @@ function components({ data, channels, height, width }: Planes) {
       const value = data[c * pixels + i]! - mean;
       centred[c * pixels + i] = value;
       total += value * value;
+      squares += data[c * pixels + i]! ** 2;
     }
   }
   // Rows are channels; the Gram matrix is that of rows, or of columns where these are fewer.
@@ -92,7 +95,8 @@ function components({ data, channels, height, width }: Planes) {
     }
     return isNegative(weights) ? own.map((x) => -x) : own;
   });
-  return { scores, variances: [0, 1, 2].map((k) => Math.max(values[k] ?? 0, 0)), total };
+  const variances = [0, 1, 2].map((k) => (values[k]! > ROUNDING * squares ? values[k]! : 0));
+  return { scores, variances, total };
 }
 
 /** Whether the largest weight by size is negative; sizes within rounding of each other count as equal. */

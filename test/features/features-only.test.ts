@@ -316,6 +316,16 @@ describe('what pools the whole image', () => {
     expect(featureInfo.reduction()).toEqual([2, 4]);
   });
 
+  it('ends them where attention weighs all pixels', () => {
+    const attention = (x: Value) => {
+      const weights = L.softmax(L.flatten(L.mean(x, 1, keepdim), 2), -1);
+      return L.unsqueeze(L.matmul(L.flatten(x, 2), L.transpose(weights, 1, 2)), -1);
+    };
+    const { featureInfo } = featuresOnly(new Pooled(attention));
+    expect(featureInfo.moduleName()).toEqual(['a', 'b']);
+    expect(featureInfo.reduction()).toEqual([2, 4]);
+  });
+
   it('ends them for what is computed of it with parameters, too', () => {
     class Scaled extends Module {
       readonly scale = new L.Parameter([1, 4, 1, 1]);
@@ -492,6 +502,21 @@ describe('what reads neighbours', () => {
     const x = generatedTensor('input', [1, 3, height, width]);
     expect(net.forward(x).get(2)!.data).toEqual(dense.call(x).data);
     expect(net.featureInfo([1, 3, height, width]).map(({ reduction }) => reduction)).toEqual([8, 16, 16]);
+  });
+
+  it.each<readonly [string, readonly [number, number], (x: Value) => Value]>([
+    ['columns alone', [1, 2], (x) => x],
+    ['columns that are rows', [1, 2], (x) => L.transpose(x, 2, 3)],
+    ['rows alone', [2, 1], (x) => x],
+  ])('strides of %s are refused', (_name, stride, turned) => {
+    class Turned extends Row {
+      readonly by = new Conv2d(4, 4, 3, { stride, padding: 1 });
+      constructor() {
+        super((x) => turned(this.by.call(turned(x))));
+      }
+    }
+    const of = () => featuresOnly(new Turned(), { inputShape: [1, 3, 96, 64], outputStride: 8 });
+    expect(thrown(of)).toMatch(/, got a convolution of 3x3, stride (1x2|2x1) at reduction 8$/);
   });
 
   it('rows as channels of a convolution are refused', () => {

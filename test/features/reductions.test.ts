@@ -255,6 +255,37 @@ describe('what changes rows', () => {
     expect(net.featureInfo(shape).map(({ reduction }) => reduction)).toEqual([8, expected]);
   });
 
+  // What follows is a stride of 2, which counts where rows came back.
+  it.each<readonly [name: string, run: (x: Value, net: Net) => Value]>([
+    ['all as one axis', (x) => L.reshape(L.relu(L.flatten(x)), x.shape)],
+    ['all of all images as one axis', (x) => L.reshape(L.relu(L.flatten(x, 0)), x.shape)],
+    ['groups', (x) => L.reshape(L.relu(L.reshape(x, [x.shape[0]!, 2, -1])), x.shape)],
+    [
+      'pixels of all images',
+      (x, { four }) => {
+        const last = L.permute(x, [0, 2, 3, 1]);
+        return L.permute(L.reshape(four.call(L.reshape(last, [-1, 4])), last.shape), [0, 3, 1, 2]);
+      },
+    ],
+    [
+      'columns as tokens',
+      (x, { four }) => {
+        const [images, channels, rows, columns] = x.shape as [number, number, number, number];
+        const tokens = four.call(L.reshape(L.permute(x, [0, 3, 2, 1]), [images, rows * columns, channels]));
+        return L.permute(L.reshape(tokens, [images, columns, rows, channels]), [0, 3, 2, 1]);
+      },
+    ],
+  ])('comes back to an image: %s', (_name, run) => {
+    for (const images of [1, 2]) {
+      const shape = [images, 3, 97, 60];
+      const layers = new L.Sequential(new Net(run), strided(2));
+      const { featureInfo } = featuresOnly(layers, { inputShape: shape, outputStride: 8 });
+      expect(featureInfo.reduction()).toEqual([8, 8]);
+      const getter = new IntermediateLayerGetter(layers, { 0: 'a', 1: 'b' }, { onWarning: null });
+      expect(getter.featureInfo(shape).map(({ reduction }) => reduction)).toEqual([8, 16]);
+    }
+  });
+
   it('convolutions and poolings of rows of numbers', () => {
     const layers = [
       new L.Conv1d(3, 4, 3, { stride: 2, padding: 1 }),

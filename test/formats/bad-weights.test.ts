@@ -5,7 +5,7 @@ import { open, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { pthLegacy, pthZip } from '../../scripts/pth.mjs';
 import { BatchNorm2d, loadWeights, openWeights } from '../../src/index.ts';
 import { type Asked, type FileServerOptions, servedBytes, serveFile } from '../support/file-server.ts';
@@ -351,6 +351,21 @@ describe.each([
     expect(await inPickle(dict({ w: pickledTensor(tensor) }))).toEqual(
       typeof message === 'string' ? message : expect.stringMatching(message),
     );
+  });
+
+  it('with many tensors of two elements that are far apart: the bytes between aren’t copied', async () => {
+    const values = Array.from({ length: 20_000 }, (_, i) => i);
+    const far = (i: number) =>
+      pickledTensor({ count: values.length, offset: i, shape: [2], stride: [values.length - 100] });
+    const bytes = fileWith(dict(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`t${i}`, far(i)]))), {
+      0: values,
+    });
+    const slice = vi.spyOn(Uint8Array.prototype, 'slice');
+    const tensors = await loadWeights(bytes);
+    const copied = slice.mock.results.reduce((sum, { value }) => sum + (value as Uint8Array).length, 0);
+    slice.mockRestore();
+    expect(Array.from(tensors.get('t7')!.data as Float32Array)).toEqual([7, values.length - 93]);
+    expect(copied).toBeLessThan(8 * bytes.length);
   });
 
   it('with a storage of two sizes', async () => {

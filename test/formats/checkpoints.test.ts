@@ -104,7 +104,7 @@ describe('keys that are not the model’s', () => {
     (prefix) => {
       expect(firstLine((key) => prefix + key)).toBe(
         'StateDictError: Error(s) in loading state_dict for ResNet: ' +
-          `the file's keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`,
+          `keys begin with "${prefix}"; pass { prefix: "${prefix}" } to openWeights`,
       );
     },
   );

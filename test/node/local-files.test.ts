@@ -108,6 +108,13 @@ describe('torchCheckpoint', () => {
     expect(await torchCheckpoint(url)).toBeNull();
   });
 
+  it('is null where there is none that can be read', async () => {
+    const path = join(home, '.cache/torch/hub/checkpoints/resnet18-f37072fd.pth');
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(path, path);
+    expect(await torchCheckpoint(url)).toBeNull();
+  });
+
   it.each(['https://me:hunter2@host/?token=x', 'https://host/a/..%2f..'])('refuses %s', async (wrong) => {
     const error = await torchCheckpoint(wrong).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ValueError);

@@ -23,6 +23,26 @@ import { generatedTensor } from '../support/generator.ts';
 const pixel = ({ data, width }: { data: ArrayLike<number>; width: number }, x: number, y: number) =>
   Array.from({ length: 4 }, (_, c) => data[(y * width + x) * 4 + c]);
 
+describe('pcaToRgb of channels that are constant but for rounding', () => {
+  it.each([0.1, 1.5, -3e-20, 7e8])('of %f is middle grey, and explains nothing', (value) => {
+    const ulp = Math.fround(value * (1 + 2 ** -23));
+    for (const [channels, height, width] of [
+      [1, 7, 1],
+      [3, 5, 4],
+      [40, 3, 2],
+    ] as const) {
+      const size = channels * height * width;
+      const x = tensor(
+        Float32Array.from({ length: size }, (_, i) => (i % 3 === 0 ? ulp : value)),
+        [1, channels, height, width],
+      );
+      const { data, explained } = pcaToRgb(x);
+      expect(explained).toEqual([0, 0, 0]);
+      expect([...new Set(data)].sort()).toEqual([128, 255]);
+    }
+  });
+});
+
 describe('channelsFirst', () => {
   it('tells by the sides where the channels are, within a pixel', () => {
     const last = generatedTensor('last', [2, 7, 9, 96]);
