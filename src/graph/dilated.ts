@@ -134,7 +134,8 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const [, , outHeight, outWidth] = conv2d.inferShape([dense.shape], changed);
     const isKept = outHeight === dense.shape[2] && outWidth === dense.shape[3];
     if (!isKept || rest.stride[0] !== rest.stride[1]) {
-      throw undilatable(`a convolution of ${height}x${width}, stride ${rest.stride.join('x')}`, grid);
+      const kernel = rest.weight.shape.slice(2).join('x');
+      throw undilatable(`a convolution of ${kernel}, stride ${rest.stride.join('x')}`, grid);
     }
     return { attrs: changed, dilation: isDropped ? by * stride : by };
   }

@@ -519,6 +519,21 @@ describe('what reads neighbours', () => {
     expect(thrown(of)).toMatch(/, got a convolution of 3x3, stride (1x2|2x1) at reduction 8$/);
   });
 
+  it('strides of convolutions of rows of numbers are refused', () => {
+    class Columns extends Row {
+      readonly by = new L.Conv1d(4, 4, 3, { stride: 2, padding: 1 });
+      constructor() {
+        super((x) => {
+          const [images, channels, rows, columns] = x.shape as [number, number, number, number];
+          const turned = L.reshape(L.permute(x, [0, 3, 1, 2]), [images * columns, channels, rows]);
+          return L.permute(L.unflatten(this.by.call(turned), 0, [images, columns]), [0, 2, 3, 1]);
+        });
+      }
+    }
+    const of = () => featuresOnly(new Columns(), { inputShape: [1, 3, 96, 64], outputStride: 16 });
+    expect(thrown(of)).toMatch(/, got a convolution of 3, stride 1x2 at reduction 16$/);
+  });
+
   it('rows as channels of a convolution are refused', () => {
     class Rows extends Row {
       readonly by = new Conv2d(6, 6, 1);
