@@ -369,7 +369,7 @@ const failures: readonly Case[] = [
     'keys with a prefix, of which all kinds are told',
     weights('prefixed.safetensors'),
     '--weights prefixed.safetensors: Error(s) in loading state_dict for FeatureExtractor: ' +
-      'the file\'s keys begin with "module."; pass --weights-prefix "module.". ' +
+      'keys begin with "module."; pass --weights-prefix "module.". ' +
       'Missing key(s) in state_dict: "features.0.weight", "features.0.bias". ' +
       'Unexpected key(s) in state_dict: "module.classifier.1.bias", "module.classifier.1.weight", ' +
       '"module.features.0.bias", "module.features.0.weight", "module.features.10.expand1x1.bias", ' +

@@ -265,7 +265,7 @@ describe('loadStateDict', () => {
     const message = thrown(() => new TinyResNet().loadStateDict(wrapped));
     expect(message).toBe(
       'StateDictError: Error(s) in loading state_dict for TinyResNet: ' +
-        'the file\'s keys begin with "module."; pass { prefix: "module." } to openWeights\n' +
+        'keys begin with "module."; pass { prefix: "module." } to openWeights\n' +
         '\tMissing key(s) in state_dict: "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", ' +
         '"bn1.running_var", ' +
         '"layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias" and 99 more. \n' +
