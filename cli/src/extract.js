@@ -153,10 +153,7 @@ async function extractAll(options) {
     inputs: { '--weights': network.source.path },
     pictures: all,
     left: pictures,
-    folders: [
-      { option: '--output-dir', path: outputDir },
-      ...(folder === undefined ? [] : [{ option: '--heatmaps', path: folder }]),
-    ],
+    folders: { '--output-dir': outputDir, '--heatmaps': folder },
     placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...mapsOf(picture, names)],
   });
   /** @type {import('layertap').FeatureInfo<any>[]} */

@@ -150,9 +150,10 @@ function makeFolder(path) {
  * Fails, before anything is computed, where an output of a picture would replace an input, or couldn't be written.
  * Outputs of two pictures have places of their own.
  *
- * @param {Inputs & { pictures: readonly string[], left: readonly string[], folders: readonly Named[],
- *   placesOf: (picture: string) => readonly Named[] }} places of all pictures and of those that are left to compute;
- *   the folders hold the outputs, and are made where they are missing
+ * @param {Inputs & { pictures: readonly string[], left: readonly string[],
+ *   folders: Readonly<Record<string, string | undefined>>, placesOf: (picture: string) => readonly Named[] }} places of
+ *   all pictures and of those that are left to compute; the folders, by the options that named them, hold the outputs,
+ *   and are made where they are missing
  * @throws {UsageError} where two are one
  * @throws {CommandError} where one can't be written
  */
@@ -164,7 +165,7 @@ export function checkPictures({ left, folders, placesOf, ...inputs }) {
     if (!known.has(folder.path)) checkFolder(folder);
     known.add(folder.path);
   };
-  folders.forEach(check);
+  for (const [option, path] of Object.entries(folders)) if (path !== undefined) check({ option, path });
   for (const picture of inputs.pictures) {
     for (const file of placesOf(picture)) {
       const { option, path } = file;

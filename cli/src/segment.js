@@ -130,10 +130,7 @@ async function segmentAll(options) {
     inputs: { '--weights': network.source.path },
     pictures: all,
     left: pictures,
-    folders: [
-      { option: '--output-dir', path: outputDir },
-      ...(scoresFolder === undefined ? [] : [{ option: '--scores', path: scoresFolder }]),
-    ],
+    folders: { '--output-dir': outputDir, '--scores': scoresFolder },
     placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...scoresOf(picture)],
   });
   checkModel(network);
