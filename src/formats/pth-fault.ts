@@ -3,8 +3,8 @@
 import { FormatError } from '../errors.ts';
 
 /** @param problem the part of the file, what was expected there, and what came */
-export function malformed(problem: string, options?: ErrorOptions): FormatError {
-  return new FormatError(`pth: ${problem}`, options);
+export function malformed(problem: string): FormatError {
+  return new FormatError(`pth: ${problem}`);
 }
 
 /** @throws {@link FormatError} unless the condition holds: what was expected, and what came where that is given */

@@ -5,11 +5,10 @@
 
 import { describe } from '../errors.ts';
 import type { ByteRange } from './byte-ranges.ts';
-import { streamOrigin } from './byte-source.ts';
+import { ByteStream } from './byte-source.ts';
 import { crc32 } from './crc32.ts';
 import { littleEndian } from './little-endian.ts';
 import { check, checkGrowth, malformed } from './pth-fault.ts';
-import { readRange } from './read-range.ts';
 import { textOf } from './utf8.ts';
 
 /** An entry, as the directory has it. */
@@ -169,7 +168,7 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
 }
 
 /**
- * The content of a deflated entry.
+ * The content of a deflated entry. No more is allocated than the directory says, which is bounded by the file.
  *
  * @throws {@link FormatError} where it isn't as large as the directory says: a bomb ends there
  */
@@ -177,12 +176,19 @@ async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array
   const { name, bytes, begin } = entry;
   const expected = `${bytes} bytes of ${describe(name)} at byte ${begin} once inflated`;
   const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
-  const origin = streamOrigin('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
-  const content = await readRange(origin, 0, bytes + 1, undefined).catch((cause) => {
-    throw malformed(`expected ${expected}, got what is not deflated`, { cause });
-  });
-  await origin.close();
-  check(content.length === bytes, expected, content.length > bytes ? 'more' : content.length);
+  const stream = new ByteStream('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
+  const content = new Uint8Array(bytes);
+  let filled = 0;
+  try {
+    // A byte more than there should be has no place.
+    for await (const piece of stream.pieces(0, bytes + 1)) {
+      content.set(piece, filled);
+      filled += piece.length;
+    }
+  } catch {
+    check(false, expected, 'more, or what is not deflated');
+  }
+  check(filled === bytes, expected, filled);
   return crcChecked(entry, content);
 }
 

@@ -140,7 +140,7 @@ describe('zip files', () => {
     const packed = deflateRawSync(new Uint8Array(1e6));
     const begin = Buffer.from(zipOf(entries({ method: 8, packed }))).indexOf('a/data/0') - 30;
     expect(await problem(zipOf(entries({ method: 8, packed })))).toBe(
-      `expected 8 bytes of "a/data/0" at byte ${begin} once inflated, got more`,
+      `expected 8 bytes of "a/data/0" at byte ${begin} once inflated, got more, or what is not deflated`,
     );
     const bomb = zipOf(entries({ method: 8, packed, bytes: 2e6 }));
     const directory = Buffer.from(bomb.buffer).indexOf('PK\x01\x02');

@@ -548,10 +548,10 @@ describe('zip files', () => {
       [first(() => ({ name: 'state-dict.zip/data/1' })), /expected one entry "state-dict\.zip\/data\/1", got two/],
       [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0" for tensor "f32", got none$/],
       [first(() => ({ method: 12 })), /stored or deflated, got method 12 /],
-      [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got what is not deflated/],
+      [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got more, or what is not deflated/],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(1e6)) })),
-        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got more/,
+        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got more, or what is not deflated/,
       ],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(3)) })),
