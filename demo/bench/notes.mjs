@@ -9,7 +9,11 @@ import { PATIENCE } from '../test/page.mjs';
  * @typedef {{ tree: number, first: number, five: number, answer: number, longestTask: number }} Notes
  */
 
-/** In the page, before its own scripts: notes what frames show, for the network that is open. */
+/**
+ * In the page, before its own scripts: notes what frames show, for the network that is open. It looks at frames behind
+ * changes alone: a frame that it asked for again and again would be drawn 60 times a second, which takes as long as the
+ * page's own work.
+ */
 export function observe() {
   /** @type {Record<string, any>} */
   const all = {};
@@ -27,8 +31,9 @@ export function observe() {
     },
     true,
   );
+  let isAsked = false;
   const look = () => {
-    requestAnimationFrame(look);
+    isAsked = false;
     const network = /^\w+/.exec(document.querySelector('#weights-hint')?.textContent ?? '')?.[0];
     if (!network) return;
     all[network] ??= { start, tasks };
@@ -49,7 +54,13 @@ export function observe() {
     const status = document.querySelector('[role=status]')?.textContent ?? '';
     if (status.startsWith(`${network} ran on `)) note('end');
   };
-  requestAnimationFrame(look);
+  const ask = () => {
+    if (!isAsked) requestAnimationFrame(look);
+    isAsked = true;
+  };
+  new MutationObserver(ask).observe(document, {
+    ...{ subtree: true, childList: true, attributes: true, characterData: true },
+  });
 }
 
 /** What was noted of a network, once its run has ended. @param {import('playwright-core').Page} page
@@ -61,7 +72,7 @@ export async function notes(page, network) {
       return own?.end && { ...own };
     },
     network,
-    { timeout: PATIENCE },
+    { timeout: PATIENCE, polling: 100 },
   );
   const { start, end, tasks, ...times } = await noted.jsonValue();
   const own = tasks.filter((/** @type {any} */ task) => task.start >= start && task.start <= start + end);
