@@ -1,6 +1,5 @@
 /** `layertap extract`: features of some layers, computed up to the last of them. */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, UsageError } from './failures.js';
 import { checkFormat, FORMATS, featureBytes, formatOf } from './feature-file.js';
@@ -9,7 +8,7 @@ import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
-import { namesBelow, picturesOf, STANDARD } from './pictures.js';
+import { STANDARD, withPlaces } from './pictures.js';
 import { shownPicture } from './preparation.js';
 import { bytesText, msText, shapeText, status, table, warn } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
@@ -135,16 +134,11 @@ async function extractOne(given) {
  * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function extractAll(options) {
-  const { layers, outputDir, heatmaps: folder, skipExisting = false, format = 'safetensors' } = options;
+  const { layers, outputDir, heatmaps: folder, format = 'safetensors' } = options;
   checkFormat(format, layers.size);
-  const all = await picturesOf(options.pictures);
-  const stems = namesBelow(all);
-  const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.${format}`);
-  const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
+  const { all, left, placeOf, below } = await withPlaces(options, `.${format}`);
   const mapsOf = (/** @type {string} */ picture, /** @type {readonly string[]} */ names) =>
-    folder === undefined
-      ? []
-      : heatmapPlaces(join(folder, `${stems.get(picture)}`), names, { images: 1, isPicture: true });
+    folder === undefined ? [] : heatmapPlaces(below(picture, folder), names, { images: 1, isPicture: true });
   const network = await Network.of(options);
   const model = network.module;
   network.checkLayers(layers);
@@ -152,7 +146,7 @@ async function extractAll(options) {
   checkPictures({
     inputs: { '--weights': network.source.path },
     pictures: all,
-    left: pictures,
+    left,
     folders: { '--output-dir': outputDir, '--heatmaps': folder },
     placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...mapsOf(picture, names)],
   });
@@ -160,7 +154,7 @@ async function extractAll(options) {
   let info = [];
   const ran = await runPictures({
     network,
-    pictures,
+    pictures: left,
     options,
     layers,
     keepsInputs: folder !== undefined,
@@ -185,7 +179,7 @@ async function extractAll(options) {
       ]);
     },
   });
-  const skipped = all.length - pictures.length;
+  const skipped = all.length - left.length;
   const told = info.map(({ name, module, shape }) => ({ name: String(name), layer: module, shape }));
   return {
     ...outcomeOf({

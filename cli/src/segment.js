@@ -1,7 +1,5 @@
 /** `layertap segment`: the class of each pixel, as masks. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { LRASPP, SimpleSegmentationModel, saveSafetensors } from 'layertap';
 import { CommandError, UsageError } from './failures.js';
 import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
@@ -9,7 +7,7 @@ import { rowOf } from './lane.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { Network } from './network.js';
 import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
-import { namesBelow, picturesOf, STANDARD } from './pictures.js';
+import { STANDARD, withPlaces } from './pictures.js';
 import { bytesText, msText, shapeText, status } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
 
@@ -116,20 +114,15 @@ async function segmentOne(given) {
  * @returns {Promise<import('./outcome.js').Outcome>}
  */
 async function segmentAll(options) {
-  const { outputDir, scores: scoresFolder, skipExisting = false } = options;
-  const all = await picturesOf(options.pictures);
-  const stems = namesBelow(all);
-  const placeOf = (/** @type {string} */ picture) => join(outputDir, `${stems.get(picture)}.png`);
-  const pictures = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
+  const { outputDir, scores: scoresFolder } = options;
+  const { all, left, placeOf, below } = await withPlaces(options, '.png');
   const network = await Network.of(options, 'segmentation');
   const scoresOf = (/** @type {string} */ picture) =>
-    scoresFolder === undefined
-      ? []
-      : [{ option: '--scores', path: join(scoresFolder, `${stems.get(picture)}.safetensors`) }];
+    scoresFolder === undefined ? [] : [{ option: '--scores', path: `${below(picture, scoresFolder)}.safetensors` }];
   checkPictures({
     inputs: { '--weights': network.source.path },
     pictures: all,
-    left: pictures,
+    left,
     folders: { '--output-dir': outputDir, '--scores': scoresFolder },
     placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...scoresOf(picture)],
   });
@@ -138,7 +131,7 @@ async function segmentAll(options) {
   const masks = [];
   const ran = await runPictures({
     network,
-    pictures,
+    pictures: left,
     options,
     fit: fitOf(network, scoresFolder !== undefined),
     onInput: (shape) => checkClasses(network, shape),
@@ -152,7 +145,7 @@ async function segmentAll(options) {
       masks.push({ picture, width: mask.width, height: mask.height, classes });
     },
   });
-  const skipped = all.length - pictures.length;
+  const skipped = all.length - left.length;
   return {
     ...outcomeOf({
       ...{ command: 'segment', verb: 'segmented', network, ran, skipped },
