@@ -246,7 +246,8 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
 
   function text(length: number): string {
     end += length;
-    return textOf(bytes.subarray(end - length, end));
+    // What goes on after the bytes may be long, and is read again with more of them.
+    return end > bytes.length ? '' : textOf(bytes.subarray(end - length, end));
   }
 
   /** A text up to a line feed. Where there is none, `>>> 0` makes −1 a place beyond all bytes. */

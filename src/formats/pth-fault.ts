@@ -19,5 +19,5 @@ const LEAST_BYTES = 2 ** 20;
 /** A few bytes of a file mustn't become gigabytes. @throws {@link FormatError} where they would */
 export function checkGrowth(what: string, bytes: number, storedBytes: number): void {
   const isWithin = bytes <= Math.max(LEAST_BYTES, MOST_TIMES * storedBytes);
-  check(isWithin, `${what} within ${MOST_TIMES} times the ${storedBytes} bytes that are stored`, bytes);
+  check(isWithin, `${what} within ${MOST_TIMES} times the ${storedBytes} stored bytes`, bytes);
 }

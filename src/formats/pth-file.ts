@@ -115,7 +115,7 @@ export async function readPthZip(reading: PthReading): Promise<PthFile> {
     zipContent(entry, await bytesOf(describe(entry.name), entry, entry.bytes));
 
   const name = [...entries.keys()].find((one) => PICKLE.test(one));
-  check(name, 'a zip entry data.pkl', `${entries.size} others`);
+  check(name, 'a zip entry data.pkl', describe([...entries.keys()]));
   const pickle = await contentOf(entries.get(name)!);
   const unpickled = unpickle(pickle, 0, describe(name), new TorchNames());
   if (!unpickled) throw unfinished(describe(name), pickle);
@@ -150,8 +150,8 @@ async function cutZip(reading: PthReading, fileBytes: number): Promise<FormatErr
   return malformed(`the end is missing: ${fileBytes} of at least ${least} bytes`);
 }
 
-/** What torch.save's legacy layout begins with. */
-const MAGIC = Number(0x1950a86a20f9469cfc6cn);
+/** What torch.save's legacy layout begins with: 0x1950a86a20f9469cfc6c, as near as a double is. */
+const MAGIC = 1.195470371460388e23;
 
 const PROTOCOL = 1001;
 

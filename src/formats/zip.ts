@@ -175,18 +175,18 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
 async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
   const { name, bytes, begin } = entry;
   const expected = `${bytes} bytes of ${describe(name)} at byte ${begin} once inflated`;
-  const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
-  const stream = new ByteStream('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
   const content = new Uint8Array(bytes);
   let filled = 0;
   try {
+    const blob = new Blob([packed as Uint8Array<ArrayBuffer>]);
+    const stream = new ByteStream('openWeights', blob.stream().pipeThrough(new DecompressionStream('deflate-raw')));
     // A byte more than there should be has no place.
     for await (const piece of stream.pieces(0, bytes + 1)) {
       content.set(piece, filled);
       filled += piece.length;
     }
   } catch {
-    check(false, expected, 'more, or what is not deflated');
+    check(false, expected, "more, or what can't be inflated");
   }
   check(filled === bytes, expected, filled);
   return crcChecked(entry, content);

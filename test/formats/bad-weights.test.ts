@@ -140,12 +140,12 @@ describe('zip files', () => {
     const packed = deflateRawSync(new Uint8Array(1e6));
     const begin = Buffer.from(zipOf(entries({ method: 8, packed }))).indexOf('a/data/0') - 30;
     expect(await problem(zipOf(entries({ method: 8, packed })))).toBe(
-      `expected 8 bytes of "a/data/0" at byte ${begin} once inflated, got more, or what is not deflated`,
+      `expected 8 bytes of "a/data/0" at byte ${begin} once inflated, got more, or what can't be inflated`,
     );
     const bomb = zipOf(entries({ method: 8, packed, bytes: 2e6 }));
     const directory = Buffer.from(bomb.buffer).indexOf('PK\x01\x02');
     expect(await problem(bomb)).toBe(
-      `expected inflated bytes within 4 times the ${directory} bytes that are stored, got 2000000`,
+      `expected inflated bytes within 4 times the ${directory} stored bytes, got 2000000`,
     );
   });
 
@@ -163,7 +163,7 @@ describe('zip files', () => {
       zipOf(entries({ method: 8, content, packed }, dict({ w: pickledTensor(repeated(times)) })));
     expect(packed.length).toBeLessThan(content.length * 0.75);
     expect(await problem(file(4))).toMatch(
-      /^expected bytes of tensors within 4 times the \d+ bytes that are stored, got 4194304$/,
+      /^expected bytes of tensors within 4 times the \d+ stored bytes, got 4194304$/,
     );
     expect((await loadWeights(file(2))).get('w')!.shape).toEqual([2, count]);
   });
@@ -337,12 +337,9 @@ describe.each([
     [{ stride: [2] }, 'expected tensors within the 8 bytes of storage "0", got one up to byte 12'],
     [
       { shape: [2e9, 2e9, 2e9], stride: [0, 0, 0] },
-      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 3\.2e\+28$/,
+      /^expected bytes of tensors within 4 times the \d{2,3} stored bytes, got 3\.2e\+28$/,
     ],
-    [
-      { shape: [2e6], stride: [0] },
-      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 8000000$/,
-    ],
+    [{ shape: [2e6], stride: [0] }, /^expected bytes of tensors within 4 times the \d{2,3} stored bytes, got 8000000$/],
     [
       { key: '0', count: -5 },
       'expected a storage\'s type, key and elements, got ["storage", a Global, "0", "cpu", -5]',
@@ -382,7 +379,7 @@ describe.each([
       Array.from({ length: 100 }, (_, i) => [`w${i}`, pickledTensor({ shape: [1e6], stride: [0] })]),
     );
     expect(await problem(fileWith(dict(many), { 0: [1, 2] }))).toMatch(
-      /^expected bytes of tensors within 4 times the \d{2,3} bytes that are stored, got 400000000$/,
+      /^expected bytes of tensors within 4 times the \d{2,3} stored bytes, got 400000000$/,
     );
   });
 });

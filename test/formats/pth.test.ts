@@ -548,10 +548,10 @@ describe('zip files', () => {
       [first(() => ({ name: 'state-dict.zip/data/1' })), /expected one entry "state-dict\.zip\/data\/1", got two/],
       [first(() => ({ name: 'other' })), /expected 24 bytes of storage "0" for tensor "f32", got none$/],
       [first(() => ({ method: 12 })), /stored or deflated, got method 12 /],
-      [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got more, or what is not deflated/],
+      [first(({ content }) => ({ method: 8, packed: content })), /once inflated, got more, or what can't be inflated/],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(1e6)) })),
-        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got more, or what is not deflated/,
+        /expected 24 bytes of "state-dict\.zip\/data\/0" at byte \d+ once inflated, got more, or what can't be inflated/,
       ],
       [
         first(() => ({ method: 8, packed: deflateRawSync(new Uint8Array(3)) })),
@@ -575,9 +575,21 @@ describe('zip files', () => {
     expect((await openWeights(zipOf(entries.slice(0, 65536)))).tensors.size).toBe(Object.keys(goldens).length);
   });
 
+  it('that are deflated are refused where the host inflates nothing', async () => {
+    vi.stubGlobal('DecompressionStream', undefined);
+    try {
+      const deflated = rebuilt(({ content }) => ({ method: 8, packed: deflateRawSync(content) }));
+      expect(await rejection(() => openWeights(deflated))).toMatch(
+        /^FormatError: pth: expected \d+ bytes of .* once inflated, got more, or what can't be inflated$/,
+      );
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('without a pickle are refused', async () => {
     expect(await rejection(() => openWeights(zipOf([{ name: 'a.txt', content: new Uint8Array(3) }])))).toBe(
-      'FormatError: pth: expected a zip entry data.pkl, got 1 others',
+      'FormatError: pth: expected a zip entry data.pkl, got ["a.txt"]',
     );
   });
 });
