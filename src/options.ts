@@ -84,8 +84,8 @@ export function entriesInOrder<Item>(
   const index = entries.find(([key]) => isIndex(key));
   if (index && entries.length > 1) {
     throw new ValueError(
-      `${name}: expected a Map or entries, because a plain object doesn't keep the order of a name like ` +
-        `${describe(index[0])}, got a plain object of ${entries.length} names`,
+      `${name}: expected a Map or entries, since a plain object doesn't keep its order, ` +
+        `got one with a name like ${describe(index[0])}`,
     );
   }
   return entries;

@@ -240,7 +240,7 @@ describe('typical mistakes', () => {
     const message =
       'ShapeError: conv2d: expected x with 3 channels (weight [8, 3, 3, 3], groups 1), got 224 in x [1, 224, 224, 3]';
     expect(thrown(() => conv.call(zeros([1, 224, 224, 3])))).toBe(
-      `${message}; it looks like [N, H, W, C], tensors are [N, C, H, W]`,
+      `${message}; it looks like [N, H, W, C], not [N, C, H, W]`,
     );
   });
 

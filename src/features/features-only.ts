@@ -1,13 +1,13 @@
 /** timm's view of a model: the last layer of each size, by index or by how much smaller it is. */
 
-import { describe, listed, ValueError } from '../errors.ts';
+import { describe, listed, UnsupportedError, ValueError } from '../errors.ts';
 import { dilated } from '../graph/dilated.ts';
 import { type AnyModule, Module } from '../nn/module.ts';
 import { withDefaults } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { FeatureExtractor, type Run } from './feature-extractor.ts';
 import { nodeOf } from './needs.ts';
-import { timmStagesOf } from './stages.ts';
+import { type Stage, timmStagesOf } from './stages.ts';
 import type { FeatureInfo } from './taps.ts';
 import { tracedModel, usualShape } from './traced-model.ts';
 
@@ -115,16 +115,39 @@ export function featuresOnly<const Names extends readonly number[] = readonly nu
     return [...nodeNames.nodes].reverse().find((node) => node.output === output)?.name ?? layer;
   };
   const layers = new Map(names.map((name, i) => [queryFor(stages[indices[i]!]!.layer), name] as const));
-  const run = sizes.some((size) => size > most) ? dilated(most) : undefined;
-  // Where the model can't be dilated, it is said here.
-  const all = new Map(stages.map(({ layer }, index) => [queryFor(layer), index] as const));
-  const dense = run && new FeatureExtractor(model, all, { inputShape, run, inputCount: 1 }).featureInfo(shape);
+  // Also where nothing needs it yet: strides may change, and inputs be others.
+  const run = outputStride === null ? undefined : dilated(most);
+  const infoOf = (some: readonly Stage[]) => {
+    const asked = new Map(some.map((stage) => [queryFor(stage.layer), stages.indexOf(stage)] as const));
+    return new FeatureExtractor(model, asked, { inputShape, run, inputCount: 1 }).featureInfo(shape);
+  };
+  const dense = run && denseInfo(infoOf, stages, indices);
   const infos = stages.map(({ layer, channels, reduction }, index) => {
-    const found = dense?.find(({ name }) => name === index);
-    return { index, numChs: channels, reduction: found?.reduction ?? reduction, module: layer };
+    const found = dense?.find(({ name }) => name === index)?.reduction;
+    if (found !== undefined && found > most) {
+      throw new UnsupportedError(
+        `featuresOnly: expected a model that outputStride ${most} can dilate, got ${describe(layer)} of reduction ` +
+          `${found}, which is no convolution's stride`,
+      );
+    }
+    return { index, numChs: channels, reduction: found ?? Math.min(reduction, most), module: layer };
   });
   const own = new Map(names.map((name, i) => [name, infos[indices[i]!]!] as const));
   return new FeatureListNet<any>(model, layers, { inputShape, run }, infos, own);
+}
+
+/**
+ * What is known of dilated stages: of all, or of those that are asked for, where one of the others can't be dilated.
+ *
+ * @throws {@link UnsupportedError} where one that is asked for can't be
+ */
+function denseInfo<T>(infoOf: (some: readonly Stage[]) => T, stages: readonly Stage[], indices: readonly number[]): T {
+  try {
+    return infoOf(stages);
+  } catch (error) {
+    if (!(error instanceof UnsupportedError)) throw error;
+    return infoOf(indices.map((index) => stages[index]!));
+  }
 }
 
 /** The numbers that ask for stages: as given, or the indices of so many stages at the end. */
@@ -142,7 +165,7 @@ function namesOf(outIndices: unknown, reductions: unknown, count: number): reado
         `got ${describe(given)}`,
     );
   }
-  if (Array.isArray(given) && given.length > 0 && given.every(Number.isInteger)) return given;
+  if (Array.isArray(given) && given.length > 0 && [...given].every(Number.isInteger)) return given;
   const name = reductions === null ? 'outIndices' : 'reductions';
   throw new ValueError(`featuresOnly: ${name}: expected an array of whole numbers, got ${describe(given)}`);
 }
@@ -169,9 +192,9 @@ export class FeatureListNet<Name extends number = number> extends FeatureExtract
       });
     const accessor = (key: keyof StageInfo) => (index?: number) => {
       if (index === undefined) return current().map((stage) => stage[key]);
-      const found = stages.at(index);
-      const stage = current().find((one) => one.index === found?.index) ?? found;
-      if (stage && Number.isInteger(index)) return stage[key];
+      const found = Number.isInteger(index) ? stages.at(index) : undefined;
+      const stage = found && (current().find((one) => one.index === found.index) ?? found);
+      if (stage) return stage[key];
       throw new ValueError(
         `featureInfo: expected an index from ${-stages.length} to ${stages.length - 1}, got ${describe(index)}`,
       );

@@ -56,7 +56,8 @@ function layersOf(model: AnyModule): (readonly [path: string, layer: AnyModule])
 }
 
 /**
- * The last layer of each size before the whole image is pooled, from the largest size to the smallest.
+ * The last layer of `[N, C, H, W]` of each size before the whole image is pooled, from the largest size to the
+ * smallest.
  *
  * @param graph what the model was traced into
  * @param without how many layers at the end don't count
@@ -73,7 +74,10 @@ export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
   for (const [layer, module] of layers.slice(0, layers.length - without)) {
     const output = graph.outputOf(module);
     if (!(output instanceof Value) || output.shape.length !== 4 || pooled.has(output)) continue;
-    const reduction = Math.round(reductions.get(output)![0]);
+    const [exact, rows] = reductions.get(output)!;
+    // Channels come behind rows.
+    if (rows === 1) continue;
+    const reduction = Math.round(exact);
     // One pixel of a few rows alone was pooled by weights of all pixels, as attention does.
     if (numel(output.shape.slice(2)) === 1 && 2 * reduction < graph.inputs[0]!.shape[2]!) continue;
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });

@@ -151,7 +151,8 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const { op, attrs } = node;
     const [x] = node.inputs;
     if (!x) return;
-    const [stride = 1] = op.rows?.(attrs, grid.axis, x, node, grid.known) ?? [];
+    // Windows of a reshape leave nothing out: they come back, or their reduction tells.
+    const [stride = 1] = op === reshape ? [] : (op.rows?.(attrs, grid.axis, x, node, grid.known) ?? []);
     const { kernelSize } = (attrs ?? {}) as Partial<Window>;
     const mixed = op.mixedAxes?.(attrs, x.shape) ?? (kernelSize ? [2, 3] : []);
     const isMixed = mixed.some((axis) => dense[0]!.shape[axis] !== x.shape[axis]);

@@ -212,10 +212,10 @@ export function reductionsOf(
     // A parameter is at no reduction, so what is added to it counts.
     let most: Rows = [0, 2];
     for (const x of node.inputs) {
-      const [reduction, axis] = all.get(x)!;
-      const [by = (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1), to = axis] =
-        node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
-      if (reduction * by > most[0]) most = [reduction * by, to];
+      const [reduction, axis, before = 1, rows] = all.get(x)!;
+      const ratio = before > 1 ? 1 : (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
+      const [by = ratio, to = axis, within = before, own = rows] = node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
+      if (reduction * by > most[0]) most = [reduction * by, to, within, own];
     }
     all.set(node.output, most);
   }

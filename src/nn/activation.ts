@@ -284,7 +284,7 @@ export class Softmax2d extends Layer {
 
 /** Options of {@link PReLU}, with PyTorch's defaults. */
 export interface PReLUOptions {
-  /** 1 for one slope for all channels, otherwise the number of channels. */
+  /** As the first argument. */
   readonly numParameters?: number;
   /** All slopes until a state dict is loaded; 0.25 unless given. */
   readonly init?: number;
@@ -296,8 +296,10 @@ export class PReLU extends Layer {
   weight: Parameter;
   numParameters: number;
 
-  constructor(options: PReLUOptions = {}) {
+  /** @param first 1 for one slope for all channels, otherwise the number of channels; or all options */
+  constructor(first: number | PReLUOptions = {}, others: PReLUOptions = {}) {
     super();
+    const options = typeof first === 'object' ? first : { ...others, numParameters: first };
     const { numParameters, init } = withDefaults('PReLU', options, { numParameters: 1, init: 0.25 });
     this.numParameters = whole('PReLU: numParameters', numParameters);
     this.weight = new Parameter([numParameters], { fill: finite('PReLU: init', init) });

@@ -507,8 +507,7 @@ export abstract class Module<Out = Value> extends Registered {
     const kept = await packValues(file, matches, packing, reading);
     if (!execution.isCurrent || this.#options !== compileOptions) {
       throw new StateDictError(
-        `${this.constructor.name}: expected a module that stays as it is while loadStateDictAsync loads it, ` +
-          'got one that was changed',
+        `${this.constructor.name}: expected a module that stays as it is while it is loaded, got one that changed`,
       );
     }
     for (const [state, tensor] of kept) state.tensor = tensor;

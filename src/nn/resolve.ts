@@ -98,7 +98,7 @@ function windowAttrs(
   if (Math.max(top, bottom) > kernelSize[0] / 2 || Math.max(left, right) > kernelSize[1] / 2) {
     throw new ValueError(
       `${name}: expected padding of at most half of the kernel's size ${kernelSize.join('x')}, ` +
-        `got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
+        `got ${describe(given.padding)}`,
     );
   }
   return { kernelSize, stride, padding, dilation, ceilMode };

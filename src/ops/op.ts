@@ -37,7 +37,7 @@ export interface Op<A> {
    *
    * @param axis the input's axis that has the rows; the one behind all others where no axis has them alone
    * @param x one of the inputs
-   * @param known how many of the network's rows one row of each value so far stands for, and the axis that has them
+   * @param known how many of the network's rows one row of each value so far stands for, and where they are
    * @returns 0 where the rows of x aren't the output's
    */
   readonly rows?: RowsRule<A> | undefined;
@@ -58,8 +58,11 @@ export interface Op<A> {
   readonly algorithms: readonly Algorithm<A>[];
 }
 
-/** How many of the network's rows one row of a value stands for, and the axis that has the rows. */
-export type Rows = readonly [reduction: number, axis: number];
+/**
+ * How many of the network's rows one row of a value stands for, and the axis that has the rows. Where images or
+ * channels are parts of that axis before the rows, there are as many as `before`, and `rows` for each of them.
+ */
+export type Rows = readonly [reduction: number, axis: number, before?: number, rows?: number | undefined];
 
 /** What {@link Op.rows} is. */
 export type RowsRule<A> = (
@@ -68,7 +71,7 @@ export type RowsRule<A> = (
   x: Laid,
   node: { readonly inputs: readonly Laid[]; readonly output: Laid },
   known: ReadonlyMap<Laid, Rows>,
-) => readonly [by?: number | undefined, to?: number];
+) => readonly [by?: number | undefined, to?: number, before?: number, rows?: number];
 
 /**
  * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that

@@ -19,20 +19,22 @@ export const reshape: Op<ReshapeAttrs> = {
   relay,
 
   /**
-   * Rows are on the axis before which there are as many elements as before the input's. One row is on an axis of size
-   * 1 behind the channels', where there is one. Otherwise rows are parts of another axis, and stay as many: they are
-   * behind all axes then. They come back with a shape that came before.
+   * Rows are on the axis in which they begin, by how many elements come before them. Where other parts of that axis
+   * come before them, such as images, they stay as many until they are its first part again. One row is on an axis of
+   * size 1 behind the channels', where there is one, otherwise on none.
    */
   rows({ shape }, axis, x, _node, known) {
-    const [outer, size] = folded({ shape: x.shape, axis });
-    const to = shape.findIndex((n, i) =>
-      size > 1 ? n > 1 && folded({ shape, axis: i })[0] === outer : n === 1 && i > 1,
-    );
-    if (to >= 0) return [size / shape[to]!, to];
-    for (const [before, [reduction, rows]] of known) {
-      if (sameShape(shape, before.shape)) return [reduction / known.get(x)![0], rows];
-    }
-    return [1, shape.length];
+    // Of an empty batch as of one image.
+    const filled = (sizes: Shape) => sizes.map((size) => size || 1);
+    const to = filled(shape);
+    const [outer, size] = folded({ shape: filled(x.shape), axis });
+    const [, , before = 1, own = size] = known.get(x)!;
+    const rows = before > 1 ? own : size;
+    // Behind all axes where there is none.
+    if (rows === 1) return [1, to.indexOf(1, 2) >>> 0];
+    const at = to.findIndex((_, i) => numel(to.slice(0, i + 1)) > outer * before);
+    const within = (outer * before) / numel(to.slice(0, at));
+    return within > 1 ? [1, at, within, rows] : [rows / to[at]!, at, 1];
   },
 
   inferShape([x], { shape }) {

@@ -29,8 +29,7 @@ export function moduleOf(binary: Binary): WebAssembly.Module {
   } catch (cause) {
     throw new UnsupportedError(
       `layertap: expected a host that compiles WebAssembly with SIMD, got "${cause}"; ` +
-        `a page's Content-Security-Policy has to allow 'wasm-unsafe-eval', other hosts have to call ` +
-        `setModule with the ${binary} binary`,
+        `allow 'wasm-unsafe-eval' in the page's Content-Security-Policy, or call setModule with the ${binary} binary`,
       { cause },
     );
   }

@@ -572,6 +572,93 @@ describe('what reads neighbours', () => {
   });
 });
 
+describe('outputStride is kept', () => {
+  const conv = (stride: number, channels = 4) => new Conv2d(channels, 4, 3, { stride, padding: 1 });
+  const reductionsAt = (net: L.FeatureListNet<any>, shape: readonly number[]) =>
+    net.featureInfo(shape).map(({ reduction }) => reduction);
+
+  it('where strides change afterwards', () => {
+    const model = new L.Sequential(conv(2, 3), conv(2), conv(2));
+    const net = featuresOnly(model, { outputStride: 8 });
+    expect(reductionsAt(net, [1, 3, 64, 64])).toEqual([2, 4, 8]);
+    (model.at(0) as Conv2d).stride = [4, 4];
+    expect(reductionsAt(net, [1, 3, 64, 64])).toEqual([4, 8, 8]);
+  });
+
+  it('where inputs of other sizes run otherwise', () => {
+    class Sized extends Module {
+      readonly a = conv(4, 3);
+      readonly b = conv(2);
+      forward(x: Value): Value {
+        const small = this.a.call(x);
+        return this.b.call(x.shape[2]! > 100 ? L.maxPool2d(small, 2) : small);
+      }
+    }
+    const net = featuresOnly(new Sized(), { outputStride: 8, inputShape: [1, 3, 64, 64] });
+    expect(reductionsAt(net, [1, 3, 64, 64])).toEqual([4, 8]);
+    expect(reductionsAt(net, [1, 3, 224, 224])).toEqual([4, 8]);
+  });
+
+  it.each([
+    ['densenet121', 'features.denseblock1'],
+    ['vgg11', 'features.4'],
+    ['googlenet', 'conv3'],
+  ] as const)('of %s, whose later stages go down by pooling', (name, module) => {
+    const net = featuresOnly(createModel(name), { outIndices: [1], outputStride: 16 });
+    expect(net.featureInfo.moduleName()).toEqual([module]);
+    expect(thrown(() => featuresOnly(createModel(name), { outputStride: 16 }))).toMatch(/^UnsupportedError: /);
+  });
+
+  it('where windows come before strides', () => {
+    class Windows extends Module {
+      readonly a = conv(4, 3);
+      readonly b = conv(2);
+      readonly c = conv(2);
+      forward(x: Value): Value {
+        const image = this.a.call(x);
+        const [n, c, h, w] = image.shape as [number, number, number, number];
+        const parts = L.permute(L.reshape(image, [n, c, h / 4, 4, w / 4, 4]), [0, 2, 4, 3, 5, 1]);
+        const windows = L.reshape(L.relu(L.reshape(parts, [-1, 16, c])), [n, h / 4, w / 4, 4, 4, c]);
+        return this.c.call(this.b.call(L.reshape(L.permute(windows, [0, 5, 1, 3, 2, 4]), image.shape)));
+      }
+    }
+    for (const images of [1, 2]) {
+      const net = featuresOnly(new Windows(), { outputStride: 8, inputShape: [images, 3, 64, 96] });
+      expect(net.featureInfo.reduction()).toEqual([4, 8, 8]);
+    }
+  });
+
+  it('or the model is refused, where a stage goes down by a reshape', () => {
+    class Shuffled extends Module {
+      readonly a = conv(8, 3);
+      readonly b = conv(1, 16);
+      forward(x: Value): Value {
+        const image = this.a.call(x);
+        const [n, c, h, w] = image.shape as [number, number, number, number];
+        const parts = L.permute(L.reshape(image, [n, c, h / 2, 2, w / 2, 2]), [0, 1, 3, 5, 2, 4]);
+        return this.b.call(L.reshape(parts, [n, 4 * c, h / 2, w / 2]));
+      }
+    }
+    expect(featuresOnly(new Shuffled()).featureInfo.reduction()).toEqual([8, 16]);
+    expect(thrown(() => featuresOnly(new Shuffled(), { outputStride: 8 }))).toBe(
+      'UnsupportedError: featuresOnly: expected a model that outputStride 8 can dilate, got "b" of reduction 16, which ' +
+        "is no convolution's stride",
+    );
+  });
+});
+
+it('a layer of [N, H, W, C] is no stage', () => {
+  class Last extends Module {
+    readonly a = new Conv2d(3, 4, 3, { stride: 2, padding: 1 });
+    readonly b = new L.LayerNorm(4);
+    readonly c = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    forward(x: Value): Value {
+      return this.c.call(L.permute(this.b.call(L.permute(this.a.call(x), [0, 2, 3, 1])), [0, 3, 1, 2]));
+    }
+  }
+  expect(featuresOnly(new Last()).featureInfo.moduleName()).toEqual(['a', 'c']);
+});
+
 describe('what is wrong is refused', () => {
   class Flat extends Module {
     flat = new Flatten();
@@ -586,6 +673,7 @@ describe('what is wrong is refused', () => {
     [of({ outIndices: [-6] }), 'expected outIndices from -5 to 4, for layers of reduction 2, 4, 8, 16, 32, got -6'],
     [of({ outIndices: [4, -1] }), 'expected each stage once, got [4, -1]'],
     [of({ outIndices: [] }), 'outIndices: expected an array of whole numbers, got []'],
+    [of({ outIndices: new Array(2) }), 'outIndices: expected an array of whole numbers, got [, ]'],
     [of({ outIndices: -1 }), 'outIndices: expected a number of stages from 1 to 5, or an array of indices, got -1'],
     [of({ reductions: [64] }), 'expected reductions of 2, 4, 8, 16, 32, got 64'],
     [of({ reductions: 8 }), 'reductions: expected an array of whole numbers, got 8'],

@@ -29,6 +29,7 @@ class Net extends L.Module {
   readonly up = new L.ConvTranspose2d(4, 4, 3, { stride: 2 });
   readonly linear = new L.Linear(4, 9);
   readonly four = new L.Linear(4, 4);
+  readonly conv1d = new L.Conv1d(4, 9, 3, { padding: 1 });
   readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
   readonly few = new L.Parameter([2, 13], { fill: 1 });
   constructor(run: (x: Value, net: Net) => Value) {
@@ -256,10 +257,10 @@ describe('what changes rows', () => {
   });
 
   // What follows is a stride of 2, which counts where rows came back.
-  it.each<readonly [name: string, run: (x: Value, net: Net) => Value]>([
+  it.each<[name: string, run: (x: Value, net: Net) => Value, channels?: number]>([
     ['all as one axis', (x) => L.reshape(L.relu(L.flatten(x)), x.shape)],
     ['all of all images as one axis', (x) => L.reshape(L.relu(L.flatten(x, 0)), x.shape)],
-    ['groups', (x) => L.reshape(L.relu(L.reshape(x, [x.shape[0]!, 2, -1])), x.shape)],
+    ['groups', (x) => L.reshape(L.relu(L.reshape(x, [x.shape[0]!, 2, 2 * 13 * 8])), x.shape)],
     [
       'pixels of all images',
       (x, { four }) => {
@@ -275,10 +276,84 @@ describe('what changes rows', () => {
         return L.permute(L.reshape(tokens, [images, columns, rows, channels]), [0, 3, 2, 1]);
       },
     ],
-  ])('comes back to an image: %s', (_name, run) => {
-    for (const images of [1, 2]) {
+    [
+      'pixels of all images, with other channels',
+      (x, { linear }) => {
+        const last = L.permute(x, [0, 2, 3, 1]);
+        const sizes = [...last.shape.slice(0, 3), 9];
+        return L.permute(L.reshape(linear.call(L.reshape(last, [-1, 4])), sizes), [0, 3, 1, 2]);
+      },
+      9,
+    ],
+    [
+      'pixels of all images, as tokens with other channels',
+      (x, { linear }) => {
+        const [images, , rows, columns] = x.shape as [number, number, number, number];
+        const pixels = linear.call(L.reshape(L.permute(x, [0, 2, 3, 1]), [images * rows * columns, 4]));
+        const tokens = L.transpose(L.reshape(pixels, [images, rows * columns, 9]), 1, 2);
+        return L.reshape(tokens, [images, 9, rows, columns]);
+      },
+      9,
+    ],
+    [
+      'rows of all images, with other channels',
+      (x, { conv1d }) => {
+        const [images, , rows, columns] = x.shape as [number, number, number, number];
+        const all = conv1d.call(L.reshape(L.permute(x, [0, 2, 1, 3]), [images * rows, 4, columns]));
+        return L.permute(L.reshape(all, [images, rows, 9, columns]), [0, 2, 1, 3]);
+      },
+      9,
+    ],
+    [
+      'windows of all images, with other channels',
+      (x, { linear }) => {
+        const n = x.shape[0]!;
+        const parts = L.permute(L.reshape(L.pad(x, [0, 0, 0, 3]), [n, 4, 4, 4, 2, 4]), [0, 2, 4, 3, 5, 1]);
+        const windows = linear.call(L.reshape(parts, [n * 8, 16, 4]));
+        return L.reshape(L.permute(L.reshape(windows, [n, 4, 2, 4, 4, 9]), [0, 5, 1, 3, 2, 4]), [n, 9, 16, 8]);
+      },
+      9,
+    ],
+    [
+      'a grid of all images, with other channels',
+      (x, { linear }) => {
+        const n = x.shape[0]!;
+        const parts = L.permute(L.reshape(L.pad(x, [0, 0, 0, 3]), [n, 4, 4, 4, 4, 2]), [0, 3, 5, 2, 4, 1]);
+        const grids = linear.call(L.reshape(parts, [n * 8, 16, 4]));
+        return L.reshape(L.permute(L.reshape(grids, [n, 4, 2, 4, 4, 9]), [0, 5, 3, 1, 4, 2]), [n, 9, 16, 8]);
+      },
+      9,
+    ],
+    [
+      'heads of windows of all images',
+      (x) => {
+        const n = x.shape[0]!;
+        const parts = L.permute(L.reshape(L.pad(x, [0, 0, 0, 3]), [n, 4, 4, 4, 2, 4]), [0, 2, 4, 3, 5, 1]);
+        const heads = L.permute(L.reshape(parts, [n * 8, 16, 2, 2]), [2, 0, 1, 3]);
+        const back = L.reshape(L.permute(L.relu(heads), [1, 2, 0, 3]), [n, 4, 2, 4, 4, 4]);
+        return L.reshape(L.permute(back, [0, 5, 1, 3, 2, 4]), [n, 4, 16, 8]);
+      },
+    ],
+    [
+      'channels and rows before images',
+      (x) => {
+        const [images, channels, rows, columns] = x.shape as [number, number, number, number];
+        const turned = L.relu(L.reshape(L.permute(x, [1, 2, 0, 3]), [channels * rows, images, columns]));
+        return L.permute(L.reshape(turned, [channels, rows, images, columns]), [2, 0, 1, 3]);
+      },
+    ],
+    [
+      'as many rows as channels',
+      (x) => {
+        const square = L.permute(L.slice(x, 2, 0, 4), [0, 2, 1, 3]);
+        const rows = L.relu(L.reshape(square, [4 * x.shape[0]!, 4, x.shape[3]!]));
+        return L.permute(L.reshape(rows, square.shape), [0, 2, 1, 3]);
+      },
+    ],
+  ])('comes back to an image: %s', (_name, run, channels = 4) => {
+    for (const images of [1, 2, 3, 0]) {
       const shape = [images, 3, 97, 60];
-      const layers = new L.Sequential(new Net(run), strided(2));
+      const layers = new L.Sequential(new Net(run), strided(2, channels));
       const { featureInfo } = featuresOnly(layers, { inputShape: shape, outputStride: 8 });
       expect(featureInfo.reduction()).toEqual([8, 8]);
       const getter = new IntermediateLayerGetter(layers, { 0: 'a', 1: 'b' }, { onWarning: null });

@@ -108,6 +108,7 @@ describe('printing', () => {
     [new Dropout2d(0.2), 'Dropout2d(p=0.2, inplace=False)'],
     [new PReLU(), 'PReLU(num_parameters=1)'],
     [new PReLU({ numParameters: 8 }), 'PReLU(num_parameters=8)'],
+    [new PReLU(8, { init: 0.5 }), 'PReLU(num_parameters=8)'],
     [new Linear(3, 4), 'Linear(in_features=3, out_features=4, bias=True)'],
     [new Linear(3, 4, { bias: false }), 'Linear(in_features=3, out_features=4, bias=False)'],
     [new BatchNorm2d(4), 'BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)'],
@@ -510,7 +511,7 @@ describe('functional forms', () => {
   });
 
   it('pooling pads by at most half a kernel', () => {
-    const rest = "expected padding of at most half of the kernel's size 2x2, got top 2, left 0, bottom 2, right 0";
+    const rest = "expected padding of at most half of the kernel's size 2x2, got [2, 0]";
     expect(thrown(() => functional.maxPool2d(x, 2, { padding: [2, 0] }))).toBe(`ValueError: max_pool2d: ${rest}`);
     expect(thrown(() => functional.avgPool2d(x, 2, { padding: [2, 0] }))).toBe(`ValueError: avg_pool2d: ${rest}`);
     expect(functional.maxPool2d(x, 3, { padding: 1 }).shape).toEqual([1, 3, 2, 2]);

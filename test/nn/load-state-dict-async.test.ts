@@ -450,8 +450,7 @@ describe('a file that ends, breaks or lies while it is loaded', () => {
       if (change.toString().includes('NONE')) await loading;
       else {
         await expect(loading).rejects.toThrow(
-          'Sequential: expected a module that stays as it is while loadStateDictAsync loads it, got one that ' +
-            'was changed',
+          'Sequential: expected a module that stays as it is while it is loaded, got one that changed',
         );
       }
     }

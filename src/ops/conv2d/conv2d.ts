@@ -36,7 +36,7 @@ export const conv2d: Op<Conv2dAttrs> = {
       throw new ShapeError(
         `conv2d: expected x with ${inGroup * groups} channels ` +
           `(weight ${formatShape(weight.shape)}, groups ${groups}), got ${x![1]} in x ${formatShape(x!)}` +
-          `${isChannelsLast ? '; it looks like [N, H, W, C], tensors are [N, C, H, W]' : ''}`,
+          `${isChannelsLast ? '; it looks like [N, H, W, C], not [N, C, H, W]' : ''}`,
       );
     }
     const counts = windowCounts('conv2d', x!, windowOf(attrs));

@@ -24,7 +24,7 @@ export function resizedBy(
   axis: number,
   x: Shaped,
   { output }: { readonly output: Shaped },
-  known: ReadonlyMap<unknown, readonly [reduction: number, axis: number]>,
+  known: ReadonlyMap<unknown, readonly [reduction: number, ...unknown[]]>,
 ): readonly [by: number] {
   if (scaleFactor) return [1 / (scaleFactor[axis - 2] ?? 1)];
   const [from, to] = [x.shape[axis] ?? 1, output.shape[axis] ?? 1];
