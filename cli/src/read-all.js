@@ -21,10 +21,12 @@ export function readAll(fd, maxBytes) {
     // A file says how long it is. The byte more tells whether it is longer.
     const chunk = Buffer.allocUnsafe(total === 0 && stat.size > 0 ? stat.size + 1 : CHUNK_BYTES);
     const count = readSync(fd, chunk, 0, chunk.length, null);
-    if (count === 0) return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
     total += count;
     if (total > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
-    chunks.push(chunk.subarray(0, count));
+    if (count > 0) chunks.push(chunk.subarray(0, count));
+    // Of a file that is as long as it said there is nothing more. Another read would take memory for it.
+    const isWhole = stat.isFile() && total === stat.size && count < chunk.length;
+    if (isWhole || count === 0) return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
   }
 }
 
