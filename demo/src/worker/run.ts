@@ -4,6 +4,7 @@ import {
   type FeatureExtractor,
   type Image,
   imageToRgba,
+  normalize,
   type Shape,
   type Tensor,
   tensor,
@@ -93,12 +94,12 @@ export async function run(session: Session, picture: Image, options: RunOptions)
 
 /** The picture as the network sees it: resized, cropped. */
 function seenBy(x: Tensor<Float32Array>, { mean, std }: Network): Image {
-  const plane = x.data.length / 3;
-  const channelOf = (i: number) => Math.floor(i / plane);
+  // Normalised back: (x + mean / std) * std.
   return toImage(
-    tensor(
-      x.data.map((value, i) => value * std[channelOf(i)]! + mean[channelOf(i)]!),
-      x.shape,
+    normalize(
+      x,
+      mean.map((value, c) => -value / std[c]!),
+      std.map((value) => 1 / value),
     ),
   );
 }
