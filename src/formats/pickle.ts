@@ -36,8 +36,8 @@ export type Demand = (condition: unknown, expected?: string, got?: unknown) => a
 
 /**
  * The most opcodes of a pickle, values that it notes, and arguments and items of their lists that it calls something
- * with. A dict, each key in it, a storage and a name count as eight at least, since a stranger needs a byte or a few
- * for one, and it takes hundreds. A state dict of 300 tensors makes some tens of thousands.
+ * with. A list, a dict, each key in it, a storage and a name count as eight at least, since a stranger needs a byte or
+ * a few for one, and it takes hundreds. A state dict of 300 tensors makes some tens of thousands.
  */
 const MOST_VALUES = 2 ** 21;
 const LARGE_VALUES = 8;
@@ -168,7 +168,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       if (!(end <= bytes.length)) return null;
       if (bytes[opcodeAt] === STOP) return { value, end };
       if (value !== undefined) stack.push(value);
-      made += value instanceof Map ? LARGE_VALUES * (1 + value.size) : 1;
+      made += value instanceof Object ? LARGE_VALUES * ((value as Map<unknown, unknown>).size + 1 || 1) : 1;
       if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
     }
   }

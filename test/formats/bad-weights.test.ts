@@ -313,7 +313,8 @@ describe.each([
     const many = (opcodes: string, count: number) => opcodes.repeat(count);
     expect(await inPickle(many('N', 2_097_153))).toBe(message);
     expect(await inPickle(many('}0', 262_145))).toBe(message);
-    expect(await inPickle(many(')0', 2_097_153))).toBe(message);
+    expect(await inPickle(many(')0', 262_145))).toBe(message);
+    expect(await inPickle(many(']', 262_145))).toBe(message);
     expect(await inPickle(`N${many('\x94', 2_097_152)}`)).toBe(message);
   });
 

@@ -567,12 +567,12 @@ describe('zip files', () => {
 
   it('of more entries than a state dict needs are refused before they are all read', async () => {
     const content = new Uint8Array(0);
-    const entries = [...parts(), ...Array.from({ length: 65536 }, (_, i) => ({ name: `x${i}`, content }))];
+    const entries = [...parts(), ...Array.from({ length: 30000 }, (_, i) => ({ name: `x${i}`, content }))];
     entries[0] = { ...entries[0]!, isZip64: true };
     expect(await rejection(() => openWeights(zipOf(entries)))).toBe(
-      'FormatError: pth: expected at most 65536 zip entries, got more',
+      'FormatError: pth: expected at most 30000 entries, got more',
     );
-    expect((await openWeights(zipOf(entries.slice(0, 65536)))).tensors.size).toBe(Object.keys(goldens).length);
+    expect((await openWeights(zipOf(entries.slice(0, 30000)))).tensors.size).toBe(Object.keys(goldens).length);
   });
 
   it('that are deflated are refused where the host inflates nothing', async () => {
