@@ -273,8 +273,7 @@ describe('typical mistakes', () => {
       return lost;
     };
     const message = (n: number, shape: string) =>
-      `ValueError: Tensor: expected the ${n} elements of ${shape}, got 0: the array was transferred; pass a ` +
-      'copy to postMessage';
+      `ValueError: Tensor: expected the ${n} elements of ${shape}, got 0: the array was transferred; post a copy`;
     expect(thrown(() => new Identity().call(gone([1, 2])))).toBe(message(2, '[1, 2]'));
     const linear = new Linear(2, 1);
     expect(thrown(() => linear.loadStateDict({ weight: gone([1, 2]), bias: zeros([1]) }))).toBe(message(2, '[1, 2]'));

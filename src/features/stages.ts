@@ -75,9 +75,9 @@ export function stagesOf(model: AnyModule, graph: Graph, without = 0): Stage[] {
     const output = graph.outputOf(module);
     if (!(output instanceof Value) || output.shape.length !== 4 || pooled.has(output)) continue;
     const [exact, rows] = reductions.get(output)!;
-    // Channels come behind rows.
-    if (rows === 1) continue;
     const reduction = Math.round(exact);
+    // Channels come behind rows, or rows and columns are one axis.
+    if (rows === 1 || reduction < 1) continue;
     // One pixel of a few rows alone was pooled by weights of all pixels, as attention does.
     if (numel(output.shape.slice(2)) === 1 && 2 * reduction < graph.inputs[0]!.shape[2]!) continue;
     stages.set(reduction, { layer, channels: output.shape[1]!, reduction });

@@ -9,7 +9,7 @@ import { conv2d } from '../ops/conv2d/conv2d.ts';
 import type { Rows } from '../ops/op.ts';
 import { reshape } from '../ops/reshape.ts';
 import type { Window } from '../ops/rules/window.ts';
-import { numel, sameShape } from '../tensor/shape.ts';
+import { numel, type Shape, sameShape } from '../tensor/shape.ts';
 import { Graph, type Node, reductionsOf, type Value } from './graph.ts';
 
 /** How a value's pixels lie. */
@@ -23,6 +23,9 @@ interface Grid {
   /** Those of all values without dilation. */
   readonly known: ReadonlyMap<Value, Rows>;
 }
+
+/** Elements of a value; of an empty batch as of one image. */
+const countOf = (shape: Shape) => numel(shape.map((size) => size || 1));
 
 /** A part of what a module gets or returns with other values in the places of its values. */
 function replaced(part: unknown, values: ReadonlyMap<unknown, Value>): any {
@@ -46,7 +49,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     const values = new Map<unknown, Value>([[strided.inputs[0], x]]);
     const dilations = new Map<unknown, number>([[strided.inputs[0], 1]]);
     // Without dilation.
-    const reductions = new Map<Value, Rows>([[strided.inputs[0]!, [1, 2]]]);
+    const reductions = new Map<Value, Rows>([[strided.inputs[0]!, [1, Math.max(2, x.shape.length - 2)]]]);
     let done = 0;
     const record = () => {
       for (; done < strided.nodes.length; done++) {
@@ -166,7 +169,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
   /** An output's dilation: none where it has no more elements than without. */
   function keptDilation(node: Node, dense: readonly Value[], { shape }: Value, grid: Grid): number {
     if (grid.dilation === 1) return 1;
-    const more = numel(shape) / numel(node.output.shape);
+    const more = countOf(shape) / countOf(node.output.shape);
     // One row or column for all of another input is several where that is denser, each for a part of it.
     const isRepeated = ({ shape: own }: Value, i: number) =>
       own.some((size, axis) => {
@@ -176,7 +179,7 @@ export function dilated(outputStride: number): (forward: (x: Value) => void, x: 
     if (dense.length > 1 && node.inputs.some(isRepeated)) throw undilatable(node.op.name, grid);
     // What pools to several pixels has no place for those between.
     if (more === 1 && (shape.length !== 4 || numel(shape.slice(2)) === 1)) return 1;
-    const ratios = dense.map((input, i) => numel(input.shape) / numel(node.inputs[i]!.shape));
+    const ratios = dense.map((input, i) => countOf(input.shape) / countOf(node.inputs[i]!.shape));
     if (ratios.includes(more)) return grid.dilation;
     throw undilatable(node.op.name, grid);
   }

@@ -206,16 +206,16 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
  */
 export function reductionsOf(
   { inputs, nodes }: Program,
-  all = new Map<Value, Rows>(inputs.map((value) => [value, [1, 2]])),
+  all = new Map<Value, Rows>(inputs.map((value) => [value, [1, Math.max(2, value.shape.length - 2)]])),
 ): ReadonlyMap<Value, Rows> {
   for (const node of nodes) {
     // A parameter is at no reduction, so what is added to it counts.
     let most: Rows = [0, 2];
     for (const x of node.inputs) {
-      const [reduction, axis, before = 1, rows] = all.get(x)!;
-      const ratio = before > 1 ? 1 : (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
-      const [by = ratio, to = axis, within = before, own = rows] = node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
-      if (reduction * by > most[0]) most = [reduction * by, to, within, own];
+      const [reduction, axis, unit = 0, rows] = all.get(x)!;
+      const ratio = unit ? 1 : (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
+      const [by = ratio, to = axis, part = unit, own = rows] = node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
+      if (reduction * by > most[0]) most = [reduction * by, to, part, own];
     }
     all.set(node.output, most);
   }

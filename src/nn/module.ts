@@ -208,7 +208,7 @@ export abstract class Module<Out = Value> extends Registered {
     throw new StateDictError(
       `${this.constructor.name}: expected all parameters that run to be registered, ` +
         `got ${[...new Set(got)].slice(0, 8).join(', ')}; ` +
-        'assign the module to a property, or hold several in a ModuleList or a Sequential',
+        'assign modules to properties, or hold them in a ModuleList',
     );
   }
 

@@ -21,9 +21,9 @@ export const cat: Op<CatAttrs> = {
   concatenates: true,
   axis: ({ axis }) => axis,
   relay,
-  // Where they come together, a few rows beside others, as a token of a class is, tell nothing.
-  rows: ({ axis }, rows, { shape: x }, { inputs, output: { shape: y } }) => [
-    Number(rows !== axis || x[axis]! * inputs.length >= y[axis]!),
+  // Where they come together, those of the longest input count: a token of a class beside others tells nothing.
+  rows: ({ axis }, rows, { shape: x }, { inputs }, known) => [
+    Number(rows !== axis || inputs.every((other) => !known.get(other)![0] || other.shape[axis]! <= x[axis]!)),
   ],
   mixedAxes: ({ axis }) => [axis],
 

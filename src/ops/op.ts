@@ -60,9 +60,10 @@ export interface Op<A> {
 
 /**
  * How many of the network's rows one row of a value stands for, and the axis that has the rows. Where images or
- * channels are parts of that axis before the rows, there are as many as `before`, and `rows` for each of them.
+ * channels are parts of that axis before the rows, `unit` is how many of its elements each of them has, and `rows` how
+ * many rows; otherwise `unit` is 0.
  */
-export type Rows = readonly [reduction: number, axis: number, before?: number, rows?: number | undefined];
+export type Rows = readonly [reduction: number, axis: number, unit?: number, rows?: number | undefined];
 
 /** What {@link Op.rows} is. */
 export type RowsRule<A> = (
@@ -71,7 +72,7 @@ export type RowsRule<A> = (
   x: Laid,
   node: { readonly inputs: readonly Laid[]; readonly output: Laid },
   known: ReadonlyMap<Laid, Rows>,
-) => readonly [by?: number | undefined, to?: number, before?: number, rows?: number];
+) => readonly [by?: number | undefined, to?: number, unit?: number, rows?: number];
 
 /**
  * An op's output by plain loops: the specification of every kernel. Sums are in float64. No part of the op, so that

@@ -28,13 +28,13 @@ export const reshape: Op<ReshapeAttrs> = {
     const filled = (sizes: Shape) => sizes.map((size) => size || 1);
     const to = filled(shape);
     const [outer, size] = folded({ shape: filled(x.shape), axis });
-    const [, , before = 1, own = size] = known.get(x)!;
-    const rows = before > 1 ? own : size;
+    const [, , unit, own] = known.get(x)!;
+    const [before, rows] = unit ? [size / unit, own!] : [1, size];
     // Behind all axes where there is none.
     if (rows === 1) return [1, to.indexOf(1, 2) >>> 0];
     const at = to.findIndex((_, i) => numel(to.slice(0, i + 1)) > outer * before);
     const within = (outer * before) / numel(to.slice(0, at));
-    return within > 1 ? [1, at, within, rows] : [rows / to[at]!, at, 1];
+    return within > 1 ? [1, at, to[at]! / within, rows] : [rows / to[at]!, at, 0];
   },
 
   inferShape([x], { shape }) {

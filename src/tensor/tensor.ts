@@ -79,7 +79,7 @@ export class Tensor<Data extends TensorData = TensorData> {
     if (this.data.length === numel(this.shape)) return;
     throw new ValueError(
       `Tensor: expected the ${numel(this.shape)} elements of ${formatShape(this.shape)}, got ${this.data.length}: ` +
-        'the array was transferred; pass a copy to postMessage',
+        'the array was transferred; post a copy',
     );
   }
 

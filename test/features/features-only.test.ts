@@ -647,6 +647,49 @@ describe('outputStride is kept', () => {
   });
 });
 
+it('an empty batch is dilated or refused as one image is', () => {
+  class Net extends Module {
+    readonly a = new Conv2d(3, 4, 3, { stride: 4, padding: 1 });
+    readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly c = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    readonly eca = new L.Conv1d(1, 1, 3, { padding: 1 });
+    readonly d = new Conv2d(4, 4, 1);
+    readonly isRowMean: boolean;
+    constructor(isRowMean: boolean) {
+      super();
+      this.isRowMean = isRowMean;
+    }
+    forward(x: Value): Value {
+      const y = this.c.call(this.b.call(this.a.call(x)));
+      if (this.isRowMean) return this.d.call(L.sub(y, L.mean(y, 2, { keepdim: true })) as Value);
+      const means = L.reshape(L.mean(y, [2, 3]), [y.shape[0]!, 1, 4]);
+      const gates = L.reshape(this.eca.call(means), [y.shape[0]!, 4, 1, 1]);
+      return this.d.call(L.mul(y, gates) as Value);
+    }
+  }
+  for (const images of [0, 1, 2]) {
+    const options = { inputShape: [images, 3, 64, 64], outputStride: 8 };
+    expect(featuresOnly(new Net(false), options).featureInfo.reduction()).toEqual([4, 8, 8]);
+    expect(thrown(() => featuresOnly(new Net(true), options))).toMatch(
+      /^UnsupportedError: .*, got mean at reduction 8$/,
+    );
+  }
+});
+
+it('a layer of tokens is no stage', () => {
+  class Tokens extends Module {
+    readonly a = new Conv2d(3, 4, 3, { stride: 8, padding: 1 });
+    readonly heads = new L.Unflatten(2, [2, 2]);
+    readonly b = new Conv2d(4, 4, 3, { stride: 2, padding: 1 });
+    forward(x: Value): Value {
+      const map = this.a.call(x);
+      const tokens = this.heads.call(L.transpose(L.flatten(map, 2), 1, 2));
+      return this.b.call(L.reshape(L.transpose(L.flatten(L.relu(tokens), 2), 1, 2), map.shape));
+    }
+  }
+  expect(featuresOnly(new Tokens()).featureInfo.moduleName()).toEqual(['a', 'b']);
+});
+
 it('a layer of [N, H, W, C] is no stage', () => {
   class Last extends Module {
     readonly a = new Conv2d(3, 4, 3, { stride: 2, padding: 1 });

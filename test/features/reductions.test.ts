@@ -30,6 +30,8 @@ class Net extends L.Module {
   readonly linear = new L.Linear(4, 9);
   readonly four = new L.Linear(4, 4);
   readonly conv1d = new L.Conv1d(4, 9, 3, { padding: 1 });
+  readonly decode = new L.Linear(4 * 13 * 8, 9 * 13 * 8);
+  readonly tokens = new L.Parameter([1, 4, 300], { fill: 1 });
   readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
   readonly few = new L.Parameter([2, 13], { fill: 1 });
   constructor(run: (x: Value, net: Net) => Value) {
@@ -257,9 +259,10 @@ describe('what changes rows', () => {
   });
 
   // What follows is a stride of 2, which counts where rows came back.
-  it.each<[name: string, run: (x: Value, net: Net) => Value, channels?: number]>([
+  it.each<[name: string, run: (x: Value, net: Net) => Value, channels?: number, batches?: number[]]>([
     ['all as one axis', (x) => L.reshape(L.relu(L.flatten(x)), x.shape)],
-    ['all of all images as one axis', (x) => L.reshape(L.relu(L.flatten(x, 0)), x.shape)],
+    // Of an empty batch, the size of that axis says nothing.
+    ['all of all images as one axis', (x) => L.reshape(L.relu(L.flatten(x, 0)), x.shape), 4, [1, 2, 3]],
     ['groups', (x) => L.reshape(L.relu(L.reshape(x, [x.shape[0]!, 2, 2 * 13 * 8])), x.shape)],
     [
       'pixels of all images',
@@ -350,8 +353,41 @@ describe('what changes rows', () => {
         return L.permute(L.reshape(rows, square.shape), [0, 2, 1, 3]);
       },
     ],
-  ])('comes back to an image: %s', (_name, run, channels = 4) => {
-    for (const images of [1, 2, 3, 0]) {
+    [
+      'flat maps side by side',
+      (x) => {
+        const [images, channels, rows, columns] = x.shape as [number, number, number, number];
+        return L.reshape(L.cat([L.flatten(x, 1), L.flatten(x, 1)], 1), [images, 2 * channels, rows, columns]);
+      },
+      8,
+    ],
+    [
+      'some channels of a flat map',
+      (x) => {
+        const [images, , rows, columns] = x.shape as [number, number, number, number];
+        return L.reshape(L.slice(L.flatten(x, 1), 1, 0, 3 * rows * columns), [images, 3, rows, columns]);
+      },
+      3,
+    ],
+    [
+      'a decoder of a flat map',
+      (x, { decode }) => {
+        const [images, , rows, columns] = x.shape as [number, number, number, number];
+        return L.reshape(decode.call(L.flatten(x, 1)), [images, 9, rows, columns]);
+      },
+      9,
+    ],
+    [
+      'more learned tokens than pixels',
+      (x, { tokens }) => {
+        const pixels = L.flatten(x, 2);
+        const learned = L.mul(L.mean(pixels, 2, { keepdim: true }), tokens as never) as Value;
+        const count = pixels.shape[2]!;
+        return L.reshape(L.slice(L.cat([pixels, learned], 2), 2, 0, count), x.shape);
+      },
+    ],
+  ])('comes back to an image: %s', (_name, run, channels = 4, batches = [1, 2, 3, 0]) => {
+    for (const images of batches) {
       const shape = [images, 3, 97, 60];
       const layers = new L.Sequential(new Net(run), strided(2, channels));
       const { featureInfo } = featuresOnly(layers, { inputShape: shape, outputStride: 8 });
@@ -359,6 +395,27 @@ describe('what changes rows', () => {
       const getter = new IntermediateLayerGetter(layers, { 0: 'a', 1: 'b' }, { onWarning: null });
       expect(getter.featureInfo(shape).map(({ reduction }) => reduction)).toEqual([8, 16]);
     }
+  });
+
+  it('frames of [N, T, C, H, W]', () => {
+    class Frames extends L.Module {
+      readonly a = strided(4, 3);
+      readonly b = strided(2);
+      forward(x: Value): Value {
+        const [images, frames, channels, rows, columns] = x.shape as [number, number, number, number, number];
+        return this.b.call(this.a.call(L.reshape(x, [images * frames, channels, rows, columns])));
+      }
+    }
+    for (const shape of [
+      [1, 2, 3, 64, 48],
+      [2, 5, 3, 48, 64],
+      [2, 1, 3, 3, 64],
+    ]) {
+      const extractor = createFeatureExtractor(new Frames(), { returnNodes: ['a', 'b'], inputShape: shape });
+      expect(extractor.featureInfo(shape).map(({ reduction }) => reduction)).toEqual([4, 8]);
+    }
+    const net = featuresOnly(new Frames(), { inputShape: [2, 2, 3, 64, 48], outputStride: 8 });
+    expect(net.featureInfo.reduction()).toEqual([4, 8]);
   });
 
   it('convolutions and poolings of rows of numbers', () => {

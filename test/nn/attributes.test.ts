@@ -402,7 +402,7 @@ describe('modules that are not registered', () => {
   }
   const message = (got: string) =>
     `StateDictError: Hidden: expected all parameters that run to be registered, got ${got}; ` +
-    'assign the module to a property, or hold several in a ModuleList or a Sequential';
+    'assign modules to properties, or hold them in a ModuleList';
 
   it('are refused where they have parameters, with the property that holds them', () => {
     expect(thrown(() => new Hidden().call(x))).toBe(message('a Conv2d in the array "blocks" of Hidden'));

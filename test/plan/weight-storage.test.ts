@@ -39,8 +39,7 @@ const network = () =>
   );
 
 const message = (value: number, name: string) =>
-  `compile: expected weights below 65520 for weightStorage 'f16', got ${value} in ${name}; compile with ` +
-  `weightStorage 'f32'`;
+  `compile: expected weights below 65520 for weightStorage 'f16', got ${value} in ${name}; compile with 'f32'`;
 
 describe("weightStorage 'f16'", () => {
   it.each([

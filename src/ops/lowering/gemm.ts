@@ -107,8 +107,7 @@ const HALF_LIMIT = 65520;
 function overflow(values: Tensor, name: string): ValueError {
   const value = values.float().data.find((v) => Number.isFinite(v) && Math.abs(v) >= HALF_LIMIT);
   return new ValueError(
-    `compile: expected weights below ${HALF_LIMIT} for weightStorage 'f16', got ${value} in ${name}; compile ` +
-      `with weightStorage 'f32'`,
+    `compile: expected weights below ${HALF_LIMIT} for weightStorage 'f16', got ${value} in ${name}; compile with 'f32'`,
   );
 }
 
