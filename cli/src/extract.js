@@ -8,7 +8,8 @@ import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';
 import { Network } from './network.js';
 import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
-import { STANDARD, withPlaces } from './pictures.js';
+import { STANDARD } from './pictures.js';
+import { withPlaces } from './places.js';
 import { shownPicture } from './preparation.js';
 import { bytesText, msText, shapeText, status, table, warn } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
@@ -136,19 +137,19 @@ async function extractOne(given) {
 async function extractAll(options) {
   const { layers, outputDir, heatmaps: folder, format = 'safetensors' } = options;
   checkFormat(format, layers.size);
-  const { all, left, placeOf, below } = await withPlaces(options, `.${format}`);
-  const mapsOf = (/** @type {string} */ picture, /** @type {readonly string[]} */ names) =>
-    folder === undefined ? [] : heatmapPlaces(below(picture, folder), names, { images: 1, isPicture: true });
+  const { all, left, placesOf } = await withPlaces(options, (below, names = [...layers.values()]) => [
+    { option: '--output-dir', path: `${below(outputDir)}.${format}` },
+    ...(folder === undefined ? [] : heatmapPlaces(below(folder), names, { images: 1, isPicture: true })),
+  ]);
   const network = await Network.of(options);
   const model = network.module;
   network.checkLayers(layers);
-  const names = [...layers.values()];
   checkPictures({
     inputs: { '--weights': network.source.path },
     pictures: all,
     left,
     folders: { '--output-dir': outputDir, '--heatmaps': folder },
-    placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...mapsOf(picture, names)],
+    placesOf,
   });
   /** @type {import('layertap').FeatureInfo<any>[]} */
   let info = [];
@@ -167,16 +168,13 @@ async function extractAll(options) {
       const one = folder === undefined ? null : rowOf(input, index);
       const shown = one && shownPicture(one, network.preparation.prepare);
       if (one) checkDrawn(own.map(([name, { shape }]) => ({ name, shape })));
-      const places = mapsOf(
+      const [place, ...places] = placesOf(
         picture,
         own.map(([name]) => name),
       );
       const drawn = await draw(own, { input: one, shown, places });
       for (const warning of drawn.warnings) warn(`${picture}: ${warning}`);
-      await writePicture([
-        { option: '--output-dir', path: placeOf(picture), bytes: featureBytes(format, own) },
-        ...drawn.files,
-      ]);
+      await writePicture([{ ...place, bytes: featureBytes(format, own) }, ...drawn.files]);
     },
   });
   const skipped = all.length - left.length;

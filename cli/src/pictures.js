@@ -1,6 +1,6 @@
 /** Which pictures a command line names: files, folders, globs, and `-` for what comes in by stdin. */
 
-import { accessSync, constants, existsSync, readdir, statSync } from 'node:fs';
+import { accessSync, constants, readdir, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CommandError, reasonOf, UsageError } from './failures.js';
@@ -134,38 +134,13 @@ export function isOnePicture(named) {
 }
 
 /**
- * Pictures that have an output each, a file below a folder.
- *
- * @typedef {object} WithPlaces
- * @property {readonly string[]} all
- * @property {readonly string[]} left those to compute: with `skipExisting` those whose output isn't there
- * @property {(picture: string) => string} placeOf the output's path
- * @property {(picture: string, folder: string) => string} below a path without an end for what else is written of it
- */
-
-/**
- * @param {{ pictures: readonly string[], outputDir: string, skipExisting?: boolean }} options
- * @param {string} end of the outputs' names, e.g. `.png`
- * @returns {Promise<WithPlaces>}
- * @throws as {@link picturesOf}, and for stdin, which has no name
- */
-export async function withPlaces({ pictures, outputDir, skipExisting = false }, end) {
-  const all = await picturesOf(pictures);
-  const names = namesBelow(all);
-  const below = (/** @type {string} */ picture, /** @type {string} */ folder) => join(folder, `${names.get(picture)}`);
-  const placeOf = (/** @type {string} */ picture) => below(picture, outputDir) + end;
-  const left = skipExisting ? all.filter((picture) => !existsSync(placeOf(picture))) : all;
-  return { all, left, placeOf, below };
-}
-
-/**
  * A name for each picture's files in a folder: its path below the folder that all have in common.
  *
  * @param {readonly string[]} pictures
  * @returns {Map<string, string>} names by pictures
  * @throws {UsageError} for stdin, which has none
  */
-function namesBelow(pictures) {
+export function namesBelow(pictures) {
   if (pictures.includes(STANDARD)) throw new UsageError('expected --output with -, got --output-dir');
   const parts = pictures.map((path) => resolve(path).split(/[\\/]/));
   const [first] = parts;

@@ -134,7 +134,7 @@ function createProgram(isCompleting, onOutcome) {
   const autoOrient = () => new Option('--auto-orient', 'turn photos upright, as their EXIF orientation says');
   const quiet = () => new Option('--quiet', 'print no progress and no summary');
   const skipExisting = () =>
-    new Option('--skip-existing', 'leave out pictures whose output is there: go on after a stop');
+    new Option('--skip-existing', 'leave out pictures whose outputs are there: go on after a stop');
   const top = (/** @type {number} */ count, /** @type {string} */ what) =>
     new Option('--top <count>', `how many ${what}`).argParser(parseCount).default(count);
   const deterministic = () => new Option('--deterministic', 'the same bits on every machine');

@@ -7,7 +7,8 @@ import { rowOf } from './lane.js';
 import { argmax, countClasses, encodeMask, MAX_CLASSES, resizeMask, threshold } from './mask.js';
 import { Network } from './network.js';
 import { checkEnd, checkOutputs, checkPictures, writeFiles, writePicture } from './output.js';
-import { STANDARD, withPlaces } from './pictures.js';
+import { STANDARD } from './pictures.js';
+import { withPlaces } from './places.js';
 import { bytesText, msText, shapeText, status } from './print.js';
 import { outcomeOf, runInput, runPictures } from './run-pictures.js';
 
@@ -115,16 +116,17 @@ async function segmentOne(given) {
  */
 async function segmentAll(options) {
   const { outputDir, scores: scoresFolder } = options;
-  const { all, left, placeOf, below } = await withPlaces(options, '.png');
+  const { all, left, placesOf } = await withPlaces(options, (below) => [
+    { option: '--output-dir', path: `${below(outputDir)}.png` },
+    ...(scoresFolder === undefined ? [] : [{ option: '--scores', path: `${below(scoresFolder)}.safetensors` }]),
+  ]);
   const network = await Network.of(options, 'segmentation');
-  const scoresOf = (/** @type {string} */ picture) =>
-    scoresFolder === undefined ? [] : [{ option: '--scores', path: `${below(picture, scoresFolder)}.safetensors` }];
   checkPictures({
     inputs: { '--weights': network.source.path },
     pictures: all,
     left,
     folders: { '--output-dir': outputDir, '--scores': scoresFolder },
-    placesOf: (picture) => [{ option: '--output-dir', path: placeOf(picture) }, ...scoresOf(picture)],
+    placesOf,
   });
   checkModel(network);
   /** @type {{ picture: string, width: number, height: number, classes: Found[] }[]} */
@@ -138,9 +140,10 @@ async function segmentAll(options) {
     async take(picture, batch, index, { size }) {
       const scores = new Map(Array.from(batch, ([name, of]) => [String(name), rowOf(of, index)]));
       const { mask, classes } = maskOf(network, scores, network.preparation.isWhole ? size : null);
+      const [place, ...others] = placesOf(picture);
       await writePicture([
-        { option: '--output-dir', path: placeOf(picture), bytes: encodeMask(mask) },
-        ...scoresOf(picture).map((place) => ({ ...place, bytes: scoresBytes(scores) })),
+        { ...place, bytes: encodeMask(mask) },
+        ...others.map((other) => ({ ...other, bytes: scoresBytes(scores) })),
       ]);
       masks.push({ picture, width: mask.width, height: mask.height, classes });
     },

@@ -266,6 +266,7 @@ export function LayersTab(props: {
             />
             <span class="hint" id="size-hint">
               pixels, {opened?.kind === 'classification' ? 'of the square crop' : 'shorter side'}
+              {opened && settings?.size !== opened.ownSize ? `; the weights are for ${opened.ownSize}` : ''}
             </span>
           </div>
           <label class="row">

@@ -58,6 +58,8 @@ export interface Opened {
   readonly layers: readonly string[];
   /** The input's side in pixels that is proposed: of the crop, or the shorter one. */
   readonly size: number;
+  /** The side that the weights are for. */
+  readonly ownSize: number;
   readonly parameters: number;
 }
 

@@ -10,11 +10,12 @@ import { type Along, along, floatsOf } from './tensors.ts';
  * probabilities are NaN, as in PyTorch.
  *
  * @param x scores of any shape; the result has the same
- * @param dim the last axis unless given
+ * @param options the axis, which is the last one unless given, by itself or as `{ dim }`
  * @throws {@link ValueError} where x isn't a tensor, or has no such axis
  * @see torch.nn.functional.softmax
  */
-export function softmax(x: Tensor, dim = -1): Tensor<Float32Array> {
+export function softmax(x: Tensor, options: number | { readonly dim?: number } = {}): Tensor<Float32Array> {
+  const { dim } = typeof options === 'number' ? { dim: options } : withDefaults('softmax', options, { dim: -1 });
   const { x: scores, outer, size, inner } = along('softmax', x, dim);
   const { data } = scores;
   const out = new Float32Array(data.length);

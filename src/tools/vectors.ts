@@ -8,10 +8,11 @@ import { Tensor } from '../tensor/tensor.ts';
 import { along, floatsOf, vectorDim } from './tensors.ts';
 
 /**
- * The mean of each channel, `[N, C]` of a feature `[N, C, …]`: what a ResNet's classifier sees of `layer4`. Sums are in
- * float64. A feature `[N, C]` is given back as a copy.
+ * The mean of each channel, `[N, C]` of a feature `[N, C, H, W]`: what a ResNet's classifier sees of `layer4`. Sums are
+ * in float64. A feature `[N, C]` is given back as a copy.
  *
- * @throws {@link ShapeError} where x has no channels, or its channels have no elements
+ * @throws {@link ShapeError} where x has no channels, its channels have no elements, or it has three axes, which may be
+ *   one image's
  * @throws {@link ValueError} where x isn't a tensor
  * @see torch.nn.AdaptiveAvgPool2d(1)
  */
@@ -19,8 +20,8 @@ export function globalAveragePool(feature: Tensor): Tensor<Float32Array> {
   const x = floatsOf('globalAveragePool', feature);
   const [images, channels, ...rest] = x.shape;
   const plane = numel(rest);
-  if (images === undefined || channels === undefined || plane === 0) {
-    const got = formatShape(x.shape);
+  if (images === undefined || channels === undefined || plane === 0 || rest.length === 1) {
+    const got = formatShape(x.shape) + (rest.length === 1 ? '; stack([x]) makes one image a batch' : '');
     throw new ShapeError(`globalAveragePool: expected a feature [N, C, H, W] with pixels, or [N, C], got ${got}`);
   }
   const out = new Float32Array(images * channels);

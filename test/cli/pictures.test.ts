@@ -746,6 +746,12 @@ describe('extract of pictures', () => {
   it('leaves out those that are there', () => {
     const { stdout } = folder.run(...EXTRACT, 'pics', '--output-dir', 'out', '--skip-existing', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ extracted: 0, skipped: 3, failed: [] });
+    // Maps that aren't there are outputs, too.
+    const args = ['--output-dir', 'out', '--skip-existing', '--heatmaps', 'later', '--json'];
+    const counts = () => JSON.parse(folder.run(...EXTRACT, 'pics', ...args).stdout);
+    expect(counts()).toMatchObject({ extracted: 3, skipped: 0 });
+    expect(folder.list('later/deep/a.png')).toContain('contact-sheet.png');
+    expect(counts()).toMatchObject({ extracted: 0, skipped: 3 });
   });
 
   it('says which features hold NaN, and writes them as they are', () => {

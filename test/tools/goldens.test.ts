@@ -107,3 +107,10 @@ describe('pictures', () => {
     }
   });
 });
+
+it('softmax takes the axis by itself or as an option', () => {
+  const x = generatedTensor('x', [2, 3]);
+  expect(tools.softmax(x, { dim: 0 })).toEqual(tools.softmax(x, 0));
+  expect(tools.softmax(x, {})).toEqual(tools.softmax(x, 1));
+  expect(tools.softmax(x, { dim: 0 }).data).not.toEqual(tools.softmax(x).data);
+});

@@ -54,6 +54,12 @@ const cases: readonly Case[] = [
     'ShapeError: globalAveragePool: expected a feature [N, C, H, W] with pixels, or [N, C], got [3]',
   ],
   [
+    'three axes, which may be one image’s',
+    () => globalAveragePool(zeros([4, 3, 3])),
+    'ShapeError: globalAveragePool: expected a feature [N, C, H, W] with pixels, or [N, C], got [4, 3, 3]; ' +
+      'stack([x]) makes one image a batch',
+  ],
+  [
     'no pixels',
     () => globalAveragePool(zeros([1, 3, 0, 2])),
     'ShapeError: globalAveragePool: expected a feature [N, C, H, W] with pixels, or [N, C], got [1, 3, 0, 2]',

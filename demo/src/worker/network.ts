@@ -23,6 +23,8 @@ export interface Network {
   readonly layers: readonly string[];
   /** The side of the input that is proposed. */
   readonly size: number;
+  /** The side that the weights are for. */
+  readonly ownSize: number;
   /** The classes' names; null where they aren't known. */
   readonly classes: readonly string[] | null;
   readonly palette: readonly (readonly [number, number, number])[];

@@ -20,6 +20,7 @@ function digits(): Network {
     again: digits,
     layers: ['backbone.relu', 'backbone.layer1', 'backbone.layer2', 'backbone.layer3', 'backbone.layer4'],
     size: 128,
+    ownSize: 128,
     classes: CLASSES,
     palette: [[0, 0, 0], ...distinctPalette(10)],
     ...IMAGENET,

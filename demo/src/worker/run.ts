@@ -39,8 +39,11 @@ const NARROW = 160;
 /** Runs for times take at most so many multiply-accumulates. Beyond that the turns of the run itself tell them. */
 const TIMED_MACS = 40e9;
 
-/** How often a layer's run is repeated for its time: the first run makes a plan. */
-const REPEATS = 3;
+/** How often a layer's run is repeated for its time at least: in two rounds, a run that isn't timed before each. */
+const REPEATS = 4;
+
+/** Rounds go on for so many milliseconds: those of a small network are too short to tell by two. */
+const TIMED_MS = 100;
 
 /** What a run is asked for. */
 export interface RunOptions {
@@ -247,13 +250,16 @@ async function measured(
   { x, signal }: { readonly x: Tensor; readonly signal: AbortSignal },
 ) {
   const times: Record<string, number> = {};
-  for (const { name } of infos) {
-    times[name] = Infinity;
-    // Of those after the first the shorter one was disturbed less.
-    for (let i = 0; i < REPEATS; i++) {
+  const begin = performance.now();
+  // In rounds, since engines improve their code meanwhile: the first layer would seem the slowest.
+  for (let round = 0; 2 * round < REPEATS || performance.now() - begin < TIMED_MS; round++) {
+    for (const { name } of infos) {
+      const run = () => extractor.forwardAsync(x, { only: [name], signal });
+      await run();
       const start = performance.now();
-      await extractor.forwardAsync(x, { only: [name], signal });
-      times[name] = Math.min(times[name], performance.now() - start);
+      await run();
+      // The shortest one was disturbed least.
+      times[name] = Math.min(times[name] ?? Infinity, performance.now() - start);
     }
   }
   for (const [i, { name, macs }] of infos.entries()) {

@@ -98,9 +98,9 @@ export class Session {
   /** What the page is told. */
   describe(): Opened {
     const { key, hasWeights } = this;
-    const { id, kind, layers, size, model } = this.network;
+    const { id, kind, layers, size, ownSize, model } = this.network;
     return {
-      ...{ key, id, kind, layers, size, hasWeights, weightsName: this.#weightsName },
+      ...{ key, id, kind, layers, size, ownSize, hasWeights, weightsName: this.#weightsName },
       tree: treeOf(this.network),
       parameters: Array.from(model.parameters()).reduce((sum, parameter) => sum + parameter.numel(), 0),
     };

@@ -44,7 +44,7 @@ function hasWeights(name: ModelName): boolean {
   }
 }
 
-/** Segmentation networks are made for 520 pixels, which take seconds; half of it shows as much. */
+/** Segmentation networks are made for 520 pixels, which take seconds. The page says so. */
 const SEGMENTATION_SIZE = 260;
 
 /** A network of torchvision. @param numClasses of the weights, where they are known */
@@ -69,6 +69,7 @@ export function torchvision(name: string, numClasses?: number): Network {
     again: () => torchvision(id, numClasses),
     layers: taps.slice(-5).map(({ layer }) => layer),
     size: isSegmentation ? SEGMENTATION_SIZE : (cropSize ?? inputSize),
+    ownSize: isSegmentation ? resizeSize : (cropSize ?? inputSize),
     classes: numClasses !== undefined && numClasses !== names?.length ? null : names,
     palette: paletteOf(Math.max(2, numClasses ?? 21)),
     ...IMAGENET,
@@ -103,6 +104,7 @@ export function hubNetwork({ name, model, labels, preset }: Repository): Network
     again: () => torchvision(name),
     layers: taps.slice(-5).map(({ layer }) => layer),
     size: preset.cropSize,
+    ownSize: preset.cropSize,
     classes: labels?.some((label) => !/^n\d{8}$/.test(label)) ? labels : isImagenet ? names : null,
     palette: [],
     ...{ mean, std },
