@@ -149,8 +149,9 @@ describe('outputStride', () => {
     [8, [false, true, true]],
     [16, [false, false, true]],
   ] as const)('%i gives the bits of a ResNet built with dilation', (outputStride, replaceStrideWithDilation) => {
-    const net = featuresOnly(fillParameters(models.resnet50({ numClasses: 3 })), { outputStride });
-    const built = featuresOnly(fillParameters(models.resnet50({ numClasses: 3, replaceStrideWithDilation })));
+    const narrow = { numClasses: 3, widthPerGroup: 16 };
+    const net = featuresOnly(fillParameters(models.resnet50(narrow)), { outputStride });
+    const built = featuresOnly(fillParameters(models.resnet50({ ...narrow, replaceStrideWithDilation })));
     expect(net.featureInfo.reduction()).toEqual([2, 4, 8, 16, 32].map((size) => Math.min(size, outputStride)));
     const [features, expected] = [net.forward(x), built.forward(x)];
     expect(features.get(4)!.shape).toEqual(expected.get(built.featureInfo.channels().length - 1)!.shape);
