@@ -13,10 +13,11 @@ const SLOW = [
   'test/formats/**',
   // Each algorithm with infinities, each layout with each binary, networks whose memory is nearly full.
   'test/nn/infinities.test.ts',
-  'test/plan/{budget,layout}.test.ts',
+  'test/plan/{budget,layout,scratch}.test.ts',
   // Processes and globals of their own, and files of whole networks.
   'test/{node,wasm}/**',
-  'test/hub/{open-hub,range-cache}.test.ts',
+  'test/hub/{open-hub,range-cache,same}.test.ts',
+  'test/weights/pretrained.test.ts',
   'test/models/{older-files,options,segmentation}.test.ts',
   // Whole photos.
   'test/{image,weights}/presets.test.ts',
