@@ -200,7 +200,8 @@ export function macsOf({ op, attrs, inputs, output }: Node): number {
 
 /**
  * How many of the input's rows one row of each value stands for, and the axis that has the rows: the product of what
- * ops declare, or of ratios where an op declares nothing. The input's rows are axis 2.
+ * ops declare, or of ratios where an op declares nothing. The input's rows are axis 2, and axis 3 of frames
+ * `[N, T, C, H, W]`.
  *
  * @param all what is known already; what is found is added
  */
