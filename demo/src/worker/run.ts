@@ -89,7 +89,9 @@ export async function run(session: Session, picture: Image, options: RunOptions)
     await turn(signal);
     emit({ type: 'details', ...detailsOf(layer, features.get(layer)!, seen) });
   }
-  const infos = extractor.featureInfo(x.shape).filter(({ name }) => name !== ANSWER && name !== CAM);
+  const byName = new Map(extractor.featureInfo(x.shape).map((info) => [info.name, info]));
+  // In the network's order. Two layers whose last step is the same one come in either order from the extractor.
+  const infos = layers.map((layer) => byName.get(layer)!);
   const isLong = infos.reduce((sum, { macs }) => sum + macs * REPEATS, 0) > TIMED_MACS;
   emit({ type: 'times', ms: isLong ? timesOf(infos, turns) : await measured(extractor, infos, { x, signal }) });
   return { ms, memoryBytes: extractor.compiled?.memoryBytes ?? 0 };
