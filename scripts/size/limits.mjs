@@ -48,7 +48,7 @@ export default [
   shipment('safetensors by URL', '{ openSafetensors }', 'index.js', '11.2 kB'),
   // Of what is more than safetensors, pth-reader.mjs measures the reader of .pth files. Keys, shards, and what is no
   // weight file are the rest.
-  shipment('weights of all formats by URL', '{ openSafetensors, openWeights }', 'index.js', '19 kB'),
+  shipment('weights of all formats by URL', '{ openSafetensors, openWeights }', 'index.js', '19.1 kB'),
   // What an image goes through before a network: 4 kB of each of the three below it.
   shipment('presets', '{ imageClassification, semanticSegmentation }', 'index.js', '5 kB'),
   shipment("one model's weights", '{ ResNet50_Weights }', 'weights/index.js', '6 kB'),

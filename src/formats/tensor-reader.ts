@@ -4,6 +4,7 @@
  */
 
 import { describe, FormatError, KeyError, listed, ValueError } from '../errors.ts';
+import { nextTurn } from '../next-turn.ts';
 import { withDefaults } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ReadTensorsOptions } from '../tensor/tensor-stream.ts';
@@ -12,6 +13,9 @@ import { type Memory, type Origin, reusedMemory } from './byte-source.ts';
 import { inFile } from './in-file.ts';
 import { checkCallable, checkSignal } from './open-options.ts';
 import { type Piece, PieceReader } from './piece-reader.ts';
+
+/** After so many tensors the event loop has a turn: all may be in memory, and hundreds of thousands take a second. */
+const TURN = 4096;
 
 /** What a reader has to know of a format: what its bytes stand for, which is a tensor unless said otherwise. */
 export interface TensorFormat<Info extends ByteRange, Value = Tensor> {
@@ -109,8 +113,10 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
     const bytes = new PieceReader(pieces, this.#origin, onBytes);
     const format = this.#format;
     let next = 0;
+    let turnAt = 0;
     function* whole(): Generator<readonly [string, Value], void, void> {
-      for (; next < wanted.length; next++) {
+      turnAt = next + TURN;
+      for (; next < wanted.length && next < turnAt; next++) {
         const [name, info] = wanted[next]!;
         signal?.throwIfAborted();
         const data = bytes.take(info, memory && ((length) => memory(name, length)));
@@ -122,12 +128,14 @@ export class TensorReader<Info extends ByteRange, Value = Tensor> {
       for (;;) {
         yield whole();
         if (next === wanted.length) break;
-        if (await bytes.advance()) continue;
-        const [name, { begin, end }] = wanted[next]!;
-        throw new FormatError(
-          `${format.name}: the end is missing: tensor ${describe(name)} ends at byte ${this.#dataBegin + end}, ` +
-            `got the file's end at byte ${this.#dataBegin + begin + bytes.filled}`,
-        );
+        if (next === turnAt) await nextTurn();
+        else if (!(await bytes.advance())) {
+          const [name, { begin, end }] = wanted[next]!;
+          throw new FormatError(
+            `${format.name}: the end is missing: tensor ${describe(name)} ends at byte ${this.#dataBegin + end}, ` +
+              `got the file's end at byte ${this.#dataBegin + begin + bytes.filled}`,
+          );
+        }
       }
       await bytes.return();
       if (format.endsFile && wanted.length > 0) await this.#checkEnd(wanted.at(-1)![1].end, signal);

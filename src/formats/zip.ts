@@ -42,8 +42,8 @@ const LOCATOR64 = 0x0706;
 const ENTRY_BYTES = 30;
 const DIRECTORY_ENTRY_BYTES = 46;
 
-/** The most entries. Many small ones take long, and no state dict has as many. */
-const MOST_ENTRIES = 30000;
+/** The most entries, of which a deflated one counts nine: many small ones take long, and no state dict has as many. */
+const MOST_ENTRIES = 40000;
 
 function isRecord(bytes: Uint8Array, at: number, kind: number): boolean {
   return littleEndian(bytes, at, 4) === 0x4b50 + kind * 65536;
@@ -54,20 +54,15 @@ function isRecord(bytes: Uint8Array, at: number, kind: number): boolean {
  *
  * @param tail the file's last bytes, at most {@link ZIP_TAIL_BYTES}
  * @param fileBytes the size of the whole file
- * @throws {@link FormatError} where the file ends elsewhere than it says, or the records lie about places
+ * @throws {@link FormatError} where the file ends before it says so, or the records lie about places
  */
 export function zipDirectory(tail: Uint8Array, fileBytes: number): ByteRange | null {
   const base = fileBytes - tail.length;
-  /** The file's size by the last record that says another one. */
-  let saidBytes: number | undefined;
   for (let at = tail.length - 4; at >= 0; at--) {
     if (!isRecord(tail, at, END)) continue;
-    // A record that is cut tells no length of its comment.
+    // A record that is cut tells no length of its comment. What comes behind the comment is no matter, as in PyTorch.
     const said = base + at + END_BYTES + (littleEndian(tail, at + END_BYTES - 2, 2) || 0);
-    if (said !== fileBytes) {
-      saidBytes ??= said;
-      continue;
-    }
+    if (said > fileBytes) throw malformed(`the end is missing: ${fileBytes} of ${said} bytes`);
     const record = littleEndian(tail, at - 12, 8) - base;
     const isZip64 = isRecord(tail, at - 20, LOCATOR64) && isRecord(tail, record, END64);
     const end = isZip64 ? base + record : base + at;
@@ -77,9 +72,7 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ByteRange | n
     check(begin + bytes <= end, `a zip directory before byte ${end}`, `${bytes} bytes from byte ${begin} on`);
     return { begin, end: begin + bytes };
   }
-  if (saidBytes === undefined) return null;
-  const fault = saidBytes > fileBytes ? 'the end is missing' : 'bytes behind the end';
-  throw malformed(`${fault}: ${fileBytes} of ${saidBytes} bytes`);
+  return null;
 }
 
 /**
@@ -91,11 +84,11 @@ export function zipDirectory(tail: Uint8Array, fileBytes: number): ByteRange | n
 export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string, ZipEntry> {
   const found: Omit<ZipEntry, 'end'>[] = [];
   let inflatedBytes = 0;
+  let count = 0;
   for (let at = 0; at < bytes.length; ) {
     const nameAt = at + DIRECTORY_ENTRY_BYTES;
     const expected = `a zip entry at byte ${directory.begin + at}`;
     check(nameAt <= bytes.length && isRecord(bytes, at, DIRECTORY_ENTRY), expected);
-    check(found.length < MOST_ENTRIES, `at most ${MOST_ENTRIES} entries`, 'more');
     // Many calls of littleEndian take longer, until engines have compiled them.
     const view = new DataView(bytes.buffer, bytes.byteOffset + at);
     const short = (place: number) => view.getUint16(place, true);
@@ -113,7 +106,9 @@ export function zipEntries(bytes: Uint8Array, directory: ByteRange): Map<string,
     if (method !== 8 && (method !== 0 || packedBytes !== size)) {
       check(false, `${describe(name)} stored or deflated`, `method ${method} and ${packedBytes} bytes of ${size}`);
     }
-    if (method !== 0) inflatedBytes += size;
+    inflatedBytes += method && size;
+    count += 1 + method;
+    check(count <= MOST_ENTRIES, `at most ${MOST_ENTRIES} entries, deflated ones by nine`, 'more');
     found.push({ name, method, crc: long(16), packedBytes, bytes: size, begin });
   }
   checkGrowth('inflated bytes', inflatedBytes, directory.begin);
@@ -161,8 +156,7 @@ export function zipContent(entry: ZipEntry, bytes: Uint8Array): Uint8Array | Pro
   const { name, method, packedBytes, begin } = entry;
   const contentAt = zipContentAt(bytes);
   const end = contentAt + packedBytes;
-  if (!(end <= bytes.length))
-    check(false, `${packedBytes} bytes of ${describe(name)} behind a header at byte ${begin}`);
+  check(end <= bytes.length, `${packedBytes} bytes of ${describe(name)} behind a header at byte ${begin}`);
   const packed = bytes.subarray(contentAt, end);
   return method === 0 ? crcChecked(entry, packed) : inflated(entry, packed);
 }
@@ -195,7 +189,6 @@ async function inflated(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array
 /** The content of an entry. @throws {@link FormatError} where it isn't what the directory's checksum was made of */
 function crcChecked({ name, crc, begin }: ZipEntry, content: Uint8Array): Uint8Array {
   const got = crc32(content);
-  if (got !== crc)
-    check(false, `${describe(name)} at byte ${begin} with checksum ${crc.toString(16)}`, got.toString(16));
+  check(got === crc, `${describe(name)} at byte ${begin} with checksum ${crc.toString(16)}`, got.toString(16));
   return content;
 }

@@ -88,10 +88,13 @@ describe('zip files', () => {
     }
   });
 
-  it('with bytes behind their end', async () => {
-    expect(await problem(Buffer.concat([good, new Uint8Array(5)]))).toBe(
-      `bytes behind the end: ${good.length + 5} of ${good.length} bytes`,
-    );
+  it('with bytes behind their end are read, as in PyTorch', async () => {
+    for (const extra of [1, 5, 22, 1000]) {
+      const bytes = Buffer.concat([good, new Uint8Array(extra)]);
+      expect(await loadWeights(new Uint8Array(bytes)), String(extra)).toEqual(await loadWeights(new Uint8Array(good)));
+    }
+    const far = Buffer.concat([good, new Uint8Array(70_000)]);
+    expect(await problem(far)).toBe(`the end is missing: ${far.length} of at least ${far.length + 22} bytes`);
   });
 
   it('with a wrong checksum', async () => {

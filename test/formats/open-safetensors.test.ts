@@ -724,6 +724,24 @@ describe('a large header', () => {
     setImmediate(() => controller.abort(new Error('enough')));
     expect(await thrown(openSafetensors(many, { signal: controller.signal }))).toEqual(new Error('enough'));
   });
+
+  it("'s tensors are read in stretches, too", async () => {
+    const file = await openSafetensors(many);
+    let turns = 0;
+    const count = () => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    expect((await file.load()).size).toBe(20_000);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(20_000 / 4096));
+
+    const controller = new AbortController();
+    setImmediate(() => controller.abort(new Error('enough')));
+    const reading = file.load(undefined, { signal: controller.signal });
+    expect(await thrown(reading)).toEqual(new Error('enough'));
+  });
 });
 
 describe('other sources', () => {

@@ -567,12 +567,23 @@ describe('zip files', () => {
 
   it('of more entries than a state dict needs are refused before they are all read', async () => {
     const content = new Uint8Array(0);
-    const entries = [...parts(), ...Array.from({ length: 30000 }, (_, i) => ({ name: `x${i}`, content }))];
+    const entries = [...parts(), ...Array.from({ length: 40000 }, (_, i) => ({ name: `x${i}`, content }))];
     entries[0] = { ...entries[0]!, isZip64: true };
     expect(await rejection(() => openWeights(zipOf(entries)))).toBe(
-      'FormatError: pth: expected at most 30000 entries, got more',
+      'FormatError: pth: expected at most 40000 entries, deflated ones by nine, got more',
     );
-    expect((await openWeights(zipOf(entries.slice(0, 30000)))).tensors.size).toBe(Object.keys(goldens).length);
+    expect((await openWeights(zipOf(entries.slice(0, 40000)))).tensors.size).toBe(Object.keys(goldens).length);
+  });
+
+  it('of more deflated entries than take a second are refused', async () => {
+    const packed = deflateRawSync(new Uint8Array(0));
+    const content = new Uint8Array(0);
+    const deflated = (count: number) =>
+      zipOf([...parts(), ...Array.from({ length: count }, (_, i) => ({ name: `x${i}`, content, method: 8, packed }))]);
+    expect((await openWeights(deflated(4000))).tensors.size).toBe(Object.keys(goldens).length);
+    expect(await rejection(() => openWeights(deflated(4445)))).toBe(
+      'FormatError: pth: expected at most 40000 entries, deflated ones by nine, got more',
+    );
   });
 
   it('that are deflated are refused where the host inflates nothing', async () => {
