@@ -20,6 +20,7 @@ import { PRESETS } from './preparation.js';
 import { status, warn } from './print.js';
 import { segment } from './segment.js';
 import { similar } from './similar.js';
+import { namesModel } from './source.js';
 import { describeWeights } from './weights.js';
 
 /** @typedef {import('./outcome.js').Outcome} Outcome */
@@ -53,8 +54,8 @@ export async function run(args) {
       process.stdout.write(`${JSON.stringify({ error: { message: line.replace('layertap: ', ''), exitCode } })}\n`);
     return exitCode;
   };
+  const [first, second] = args;
   try {
-    const [first, second] = args;
     // Of a command that there isn't, commander would print its general help as a failure.
     const isLost = first === 'help' && second !== undefined && !isCommand(program, second);
     await program.parseAsync(isLost ? [second] : args, { from: 'user' });
@@ -64,6 +65,9 @@ export async function run(args) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
       // Without a command, commander prints its help, which is more than a line.
+      const command = program.commands.find((one) => one.name() === first);
+      const missing = error.code === 'commander.missingArgument' && command && lacking(command);
+      if (missing) return fail(2, `${missing}; see npx layertap-cli --help`);
       if (error.code === 'commander.help') return fail(2, 'expected a command, got none; see npx layertap-cli --help');
       return fail(2, `${error.message.replace(/^error: |\.$/g, '')}; see npx layertap-cli --help`);
     }
@@ -95,6 +99,11 @@ function createProgram(isCompleting, onOutcome) {
     .showSuggestionAfterError(true);
 
   const model = () => new Option('--model <name>', "torchvision's name; `npx layertap-cli models` lists them");
+  const modelByWeights = () => {
+    const option = model();
+    BY_WEIGHTS.add(option);
+    return option;
+  };
   const modelOptions = () =>
     new Option('--model-options <json>', "torchvision's options in camelCase, as a JSON object")
       .argParser(parseModelOptions)
@@ -146,7 +155,7 @@ function createProgram(isCompleting, onOutcome) {
       .command('extract')
       .description('Writes the features of some layers, computed up to the last of them.')
       .addArgument(pictureFiles())
-      .addOption(model())
+      .addOption(modelByWeights())
       .addOption(modelOptions())
       .addOption(needed(weights())),
   )
@@ -184,7 +193,7 @@ function createProgram(isCompleting, onOutcome) {
       .command('classify')
       .description('Prints the likeliest classes of pictures.')
       .addArgument(needed(pictureFiles()))
-      .addOption(model())
+      .addOption(modelByWeights())
       .addOption(modelOptions())
       .addOption(needed(weights())),
   )
@@ -211,7 +220,7 @@ function createProgram(isCompleting, onOutcome) {
       .command('embed')
       .description("Writes a vector for each picture: a layer's means over pixels, at length 1.")
       .addArgument(needed(pictureFiles()))
-      .addOption(model())
+      .addOption(modelByWeights())
       .addOption(modelOptions())
       .addOption(needed(weights())),
   )
@@ -270,7 +279,7 @@ function createProgram(isCompleting, onOutcome) {
       .command('segment')
       .description('Writes the class of each pixel.')
       .addArgument(pictureFiles())
-      .addOption(model())
+      .addOption(modelByWeights())
       .addOption(modelOptions())
       .addOption(needed(weights())),
   )
@@ -422,6 +431,9 @@ function withSourceOptions(command) {
 /** Options and arguments without which a command can't run. @type {WeakSet<object>} */
 const NEEDED = new WeakSet();
 
+/** Options that weights may stand for. @type {WeakSet<Option>} */
+const BY_WEIGHTS = new WeakSet();
+
 /** The commands that take one input by an option, or pictures. */
 const TAKES_ONE = new Set(['extract', 'segment']);
 
@@ -441,28 +453,42 @@ function needed(part) {
 }
 
 /**
- * Fails a command line that lacks options, and names all of them. Commander would name the first.
+ * Fails a command line that lacks something, and names all of it.
  *
  * @param {Command} _program
  * @param {Command} command
  * @throws {UsageError}
  */
 function checkNeeded(_program, command) {
-  const missing = command.options.filter(
-    (option) => NEEDED.has(option) && command.getOptionValue(option.attributeName()) === undefined,
-  );
+  const message = lacking(command);
+  if (message !== null) throw new UsageError(message);
+}
+
+/**
+ * All that a command line lacks, null where that is nothing: commander would name the first. Where it is one thing that
+ * something else may stand for, the command says so itself, and in more words.
+ *
+ * @param {Command} command
+ */
+function lacking(command) {
   const given = command.opts();
-  // Of several one is enough. Where nothing else is missing, the command says so itself, and in more words.
+  const isMissing = (/** @type {Option} */ option) => given[option.attributeName()] === undefined;
+  const missing = command.options.filter((option) => NEEDED.has(option) && isMissing(option));
   const either = EITHER.filter(
     ({ of }) =>
       TAKES_ONE.has(command.name()) && command.args.length === 0 && of.every((name) => given[name] === undefined),
   );
-  const all = [...missing.map(({ flags }) => flags), ...(missing.length > 0 ? either.map(({ flags }) => flags) : [])];
-  const flags = all.map((one) => `'${one}'`).join(', ');
-  const options = missing.length > 0 && `required option${all.length > 1 ? 's' : ''} ${flags}`;
-  const hasNone = command.registeredArguments.some((one) => NEEDED.has(one)) && command.args.length === 0;
-  const problems = [hasNone && 'pictures', options].filter(Boolean);
-  if (problems.length > 0) throw new UsageError(`${problems.join(' and ')} not specified`);
+  const model = command.options.filter(
+    (option) => BY_WEIGHTS.has(option) && isMissing(option) && !namesModel(given.weights),
+  );
+  const flags = [...missing, ...model, ...either].map((one) => `'${one.flags}'`);
+  const files = command.registeredArguments
+    .filter((one, i) => (one.required || NEEDED.has(one)) && command.args[i] === undefined)
+    .map((one) => one.name());
+  const isClear = missing.length > 0 || files.length > 0 || flags.length > 1;
+  const options = isClear && flags.length > 0 && `required option${flags.length > 1 ? 's' : ''} ${flags.join(', ')}`;
+  const problems = [files.join(', '), options].filter(Boolean);
+  return problems.length > 0 ? `${problems.join(' and ')} not specified` : null;
 }
 
 /** @param {readonly string[]} lines what comes after the program's name */

@@ -24,6 +24,9 @@ import { checkServer } from './server.js';
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
 
+/** torchvision's names of weights, which have the model in them. */
+const FULL_NAME = /^\w+_Weights\.\w+$/;
+
 /** As many bytes of a header as safetensors allows: who names a file on a command line trusts it so far. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
@@ -49,8 +52,7 @@ export async function sourceOf(text, options = {}) {
     const named = `${option} ${withoutSecrets(text)}`.trimStart();
     throw new CommandError(`${named}: expected a file or an http:// or https:// URL, got a URL of another scheme`);
   }
-  if (/^\w+_Weights\.\w+$/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text))
-    return namedSource(text, option, { model, cache });
+  if (FULL_NAME.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text)) return namedSource(text, option, { model, cache });
   const label = `${option} ${text}`.trimStart();
   const near = existsSync(text) ? [] : namesLike(text, model);
   if (near.length > 0) {
@@ -58,6 +60,15 @@ export async function sourceOf(text, options = {}) {
     throw new CommandError(`${label}: ${got}; did you mean ${near.join(', ')}?`);
   }
   return { label, path: text, modelOptions: {}, categories: null };
+}
+
+/**
+ * Whether the model follows from what a text names.
+ *
+ * @param {string | undefined} text
+ */
+export function namesModel(text = '') {
+  return text.startsWith(HUB) || FULL_NAME.test(text);
 }
 
 /**

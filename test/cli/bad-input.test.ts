@@ -119,6 +119,29 @@ const usage: readonly Case[] = [
     ['embed', ...MODEL, ...WEIGHTS],
     "pictures and required options '--layers <list>', '--output <file>' not specified",
   ],
+  [
+    'a model among what is missing, unless the weights may name it',
+    ['extract'],
+    "required options '--weights <weights>', '--layers <list>', '--model <name>', '--image <file> or --input <file>', " +
+      "'--output <file>' not specified",
+  ],
+  [
+    'a model among what is missing, of weights from a file',
+    ['embed', 'a.jpg', ...WEIGHTS, ...LAYERS],
+    "required options '--output <file>', '--model <name>' not specified",
+  ],
+  [
+    'no model where weights name it',
+    ['embed', 'a.jpg', '--weights', 'hub:timm/resnet18.a1_in1k', ...LAYERS],
+    "required option '--output <file>' not specified",
+  ],
+  [
+    'what one picture needs, all at once',
+    ['segment', ...MODEL, ...WEIGHTS],
+    "required options '--image <file> or --input <file>', '--output <file>' not specified",
+  ],
+  ['all files that are missing at once', ['similar'], 'index, query not specified'],
+  ['the file that is missing', ['convert', 'a.pth'], 'output not specified'],
   ['a command that is misspelt', ['classfy'], "unknown command 'classfy' (Did you mean classify?)"],
   ['an option that is misspelt', ['models', '--jsn'], "unknown option '--jsn' (Did you mean --json?)"],
   [
