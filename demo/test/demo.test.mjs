@@ -197,6 +197,9 @@ describe('the page in Chromium', { skip: MISSING }, () => {
     visit(async (page) => {
       await page.evaluate(drop, { selector: '.picture-input', files: [{ name: 'dropped.png', bytes: [...halves] }] });
       await ran(page, 'dropped.png');
+      const two = ['one.png', 'two.png'].map((name) => ({ name, bytes: [...halves] }));
+      await page.evaluate(drop, { selector: '.picture-input', files: two });
+      await ran(page, 'one.png, the first of 2 files');
       await page.evaluate(paste, { name: 'pasted.png', bytes: [...stripes] });
       await ran(page, 'pasted.png');
     }));

@@ -19,12 +19,13 @@ export function PictureInput(props: {
   const [mode, setMode] = useState<'none' | 'camera' | 'draw'>('none');
   const cameraButton = useRef<HTMLButtonElement>(null);
 
-  useEffect(() => inbox.on('layers', ([file]) => takeFile(file)));
+  useEffect(() => inbox.on('layers', takeFiles));
 
-  const takeFile = (file: File | undefined) => {
+  const takeFiles = ([file, ...others]: readonly File[]) => {
     if (!file) return;
     setMode('none');
-    take(file, file.name);
+    // Similarity takes all of them.
+    take(file, others.length > 0 ? `${file.name}, the first of ${others.length + 1} files` : file.name);
   };
   const toggle = (next: 'camera' | 'draw') => setMode((now) => (now === next ? 'none' : next));
 
