@@ -11,14 +11,11 @@ import { shownName } from './secrets.js';
 import { sourceOf } from './source.js';
 import { withWeights } from './tensor-file.js';
 
-/** What numbers with a fraction can be written as. */
-export const DTYPES = ['f32', 'f16', 'bf16'];
-
 /**
  * @typedef {object} ConvertOptions
  * @property {string} input a file, a URL, or the name of torchvision's own weights
  * @property {string} output `-` for stdout
- * @property {string} [dtype] one of {@link DTYPES}
+ * @property {string} [dtype] one of choices.js
  * @property {string} [model]
  * @property {Record<string, unknown>} modelOptions
  * @property {Map<string, string>} [layers]

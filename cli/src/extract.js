@@ -1,8 +1,9 @@
 /** `layertap extract`: features of some layers, computed up to the last of them. */
 
 import { join } from 'node:path';
+import { FORMATS } from './choices.js';
 import { CommandError, UsageError } from './failures.js';
-import { checkFormat, FORMATS, featureBytes, formatOf } from './feature-file.js';
+import { checkFormat, featureBytes, formatOf } from './feature-file.js';
 import { contactSheet, heatmaps, overlayPng } from './heatmap.js';
 import { inputsOf, oneInputOf, presetWarnings, readInput } from './input.js';
 import { rowOf } from './lane.js';

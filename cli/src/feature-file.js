@@ -1,13 +1,11 @@
 /** Features as a file: safetensors, or numpy's. */
 
 import { saveSafetensors } from 'layertap';
+import { FORMATS } from './choices.js';
 import { UsageError } from './failures.js';
 import { npyBytes, npzBytes } from './npy.js';
 
-/** What a file of features can be. */
-export const FORMATS = /** @type {const} */ (['safetensors', 'npy', 'npz']);
-
-/** @typedef {typeof FORMATS[number]} Format */
+/** @typedef {import('./choices.js').Format} Format */
 
 /**
  * The format that a file's name asks for.

@@ -2,7 +2,6 @@
 
 import { imageToRgba, Tensor } from 'layertap';
 import { channelsFirst, heatmap, overlay, unstack } from 'layertap/tools';
-import sharp from 'sharp';
 
 /** @typedef {import('layertap').Tensor<Float32Array>} Feature [N, C, H, W], or [N, H, W, C] */
 
@@ -69,7 +68,8 @@ export function contactSheet(image, maps) {
 }
 
 /** @param {{ data: Uint8ClampedArray, width: number, height: number }} picture of RGBA */
-function opaquePng({ data, width, height }) {
+async function opaquePng({ data, width, height }) {
+  const { sharp } = await import('./decoder.js');
   return sharp(data, { raw: { width, height, channels: 4 } })
     .removeAlpha()
     .png()

@@ -3,13 +3,11 @@
 import { LayertapError } from 'layertap';
 import { openHub } from 'layertap/hub';
 import { cachesOf } from './cache.js';
+import { HUB } from './choices.js';
 import { CommandError, UsageError } from './failures.js';
 import { warn } from './print.js';
 import { isUrl, withoutSecrets } from './secrets.js';
 import { checkPublicServer } from './server.js';
-
-/** What names a repository begins with. */
-export const HUB = 'hub:';
 
 /**
  * Opens a repository: its config says the model and what is done to a photo. What Python has downloaded is looked into

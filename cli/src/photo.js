@@ -5,18 +5,11 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { imageFromRgb } from 'layertap';
-import sharp from 'sharp';
 import { CommandError, reasonOf } from './failures.js';
 import { STANDARD } from './pictures.js';
 import { readAll } from './read-all.js';
 
 /** @typedef {import('layertap').Image} Image */
-
-// Other loaders can't run at all: an SVG of 276 bytes can take minutes and gigabytes.
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`),
-});
 
 /** The most bytes of a photo's file. */
 const MAX_FILE_BYTES = 2 ** 30;
@@ -75,6 +68,7 @@ export async function readPhoto(option, path, options = {}) {
  * @throws {CommandError} where they can't be decoded as Pillow decodes them
  */
 export async function decodePhoto(label, bytes, { autoOrient = false, maxPixels = MAX_PIXELS } = {}) {
+  const { sharp } = await import('./decoder.js');
   let metadata;
   try {
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();

@@ -13,11 +13,12 @@ import {
   toTensor,
 } from 'layertap';
 
+/** @typedef {import('./choices.js').Preset} Preset */
 /** @typedef {import('./weight-source.js').Recipe} Recipe */
 
 const SHARED = { interpolation: 'bilinear', mean: IMAGENET_MEAN, std: IMAGENET_STD };
 
-/** What each preset does to a photo. @type {Record<'imagenet' | 'segmentation' | 'none', Recipe>} */
+/** What each preset does to a photo. @type {Record<Preset, Recipe>} */
 const RECIPES = {
   imagenet: { preset: 'imageClassification', options: { resizeSize: 256, cropSize: 224, ...SHARED } },
   segmentation: { preset: 'semanticSegmentation', options: { resizeSize: 520, ...SHARED } },
@@ -39,11 +40,6 @@ const PREPARE = {
     return normalize(toTensor(centerCrop(squashed, cropSize)), mean, std);
   },
 };
-
-/** @typedef {keyof typeof RECIPES} Preset */
-
-/** The presets' names. */
-export const PRESETS = Object.keys(RECIPES);
 
 /**
  * What is done to photos: by which name, whether the network sees the whole photo, in another size alone, and the

@@ -6,22 +6,9 @@
 import { readFileSync } from 'node:fs';
 import completion from '@bomb.sh/tab/commander';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { listModels } from 'layertap/models';
-import { listWeights } from 'layertap/weights';
-import { classify } from './classify.js';
-import { convert, DTYPES } from './convert.js';
-import { embed } from './embed.js';
-import { extract } from './extract.js';
+import { DTYPES, FORMATS, namesModel, PRESETS } from './choices.js';
 import { failureLine, reasonOf, UsageError } from './failures.js';
-import { FORMATS } from './feature-file.js';
-import { inspect } from './inspect.js';
-import { describeModels } from './models.js';
-import { PRESETS } from './preparation.js';
 import { status, warn } from './print.js';
-import { segment } from './segment.js';
-import { similar } from './similar.js';
-import { namesModel } from './source.js';
-import { describeWeights } from './weights.js';
 
 /** @typedef {import('./outcome.js').Outcome} Outcome */
 
@@ -42,8 +29,8 @@ export async function run(args) {
     process.exit(1);
   });
   let isFailed = false;
-  const isCompleting = args[0] === 'complete';
-  const program = createProgram(isCompleting, (outcome) => {
+  const completes = args[0] === 'complete' ? await names() : null;
+  const program = createProgram(completes, (outcome) => {
     isFailed ||= outcome.isFailed ?? false;
   });
   const isJson = args.includes('--json');
@@ -62,6 +49,8 @@ export async function run(args) {
     return isFailed ? 1 : 0;
   } catch (error) {
     status('');
+    // A package is missing, of which the caller knows more.
+    if (/** @type {NodeJS.ErrnoException} */ (error)?.code === 'ERR_MODULE_NOT_FOUND') throw error;
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
       // Without a command, commander prints its help, which is more than a line.
@@ -76,6 +65,13 @@ export async function run(args) {
   }
 }
 
+/** What options may be that takes the core to know. */
+async function names() {
+  const { listModels } = await import('layertap/models');
+  const { listWeights } = await import('layertap/weights');
+  return { model: listModels(), weights: listWeights().map(String) };
+}
+
 /**
  * @param {Command} program
  * @param {string} name
@@ -85,13 +81,15 @@ function isCommand(program, name) {
 }
 
 /**
- * @param {boolean} isCompleting whether a shell asks for what may come next
+ * The commands. Each is loaded when it runs: help, and a shell that asks for what may come next, wait for none.
+ *
+ * @param {Readonly<Record<string, readonly string[]>> | null} completes what options may be, where a shell asks for it
  * @param {(outcome: Outcome) => void} onOutcome
  */
-function createProgram(isCompleting, onOutcome) {
+function createProgram(completes, onOutcome) {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   // So is it called without being installed. Where it is, its command is `layertap`.
-  const program = new Command(isCompleting ? COMMAND : 'npx layertap-cli')
+  const program = new Command(completes ? COMMAND : 'npx layertap-cli')
     .description('Taps the layers of torchvision networks.')
     .version(version)
     .exitOverride()
@@ -186,7 +184,10 @@ function createProgram(isCompleting, onOutcome) {
         'extract --model resnet18 --weights W --layers layer4 photo.jpg --output - > f.safetensors',
       ),
     )
-    .action(async (pictures, options) => print(await extract({ ...options, pictures }), options));
+    .action(async (pictures, options) => {
+      const { extract } = await import('./extract.js');
+      print(await extract({ ...options, pictures }), options);
+    });
 
   withSourceOptions(
     program
@@ -213,7 +214,10 @@ function createProgram(isCompleting, onOutcome) {
         'classify --weights ResNet50_Weights.DEFAULT photos/ --threads 2',
       ),
     )
-    .action(async (pictures, options) => print(await classify({ ...options, pictures }), options));
+    .action(async (pictures, options) => {
+      const { classify } = await import('./classify.js');
+      print(await classify({ ...options, pictures }), options);
+    });
 
   withSourceOptions(
     program
@@ -245,7 +249,10 @@ function createProgram(isCompleting, onOutcome) {
         'embed --model resnet18 --weights W --layers layer4 photos/ --output e.jsonl --skip-existing --threads 2',
       ),
     )
-    .action(async (pictures, options) => print(await embed({ ...options, pictures }), options));
+    .action(async (pictures, options) => {
+      const { embed } = await import('./embed.js');
+      print(await embed({ ...options, pictures }), options);
+    });
 
   withSourceOptions(
     program
@@ -272,7 +279,10 @@ function createProgram(isCompleting, onOutcome) {
         'similar e.safetensors - < query.jpg',
       )}`,
     )
-    .action(async (index, query, options) => print(await similar({ ...options, index, query }), options));
+    .action(async (index, query, options) => {
+      const { similar } = await import('./similar.js');
+      print(await similar({ ...options, index, query }), options);
+    });
 
   withSourceOptions(
     program
@@ -310,7 +320,10 @@ function createProgram(isCompleting, onOutcome) {
           'segment --weights DeepLabV3_ResNet50_Weights.DEFAULT photos/ --output-dir masks --threads 2',
         )}`,
     )
-    .action(async (pictures, options) => print(await segment({ ...options, pictures }), options));
+    .action(async (pictures, options) => {
+      const { segment } = await import('./segment.js');
+      print(await segment({ ...options, pictures }), options);
+    });
 
   withSourceOptions(
     program
@@ -329,7 +342,10 @@ function createProgram(isCompleting, onOutcome) {
   )
     .addOption(json())
     .addHelpText('after', examples('convert resnet50.pth resnet50.safetensors --dtype f16'))
-    .action(async (input, output, options) => print(await convert({ ...options, input, output }), options));
+    .action(async (input, output, options) => {
+      const { convert } = await import('./convert.js');
+      print(await convert({ ...options, input, output }), options);
+    });
 
   program
     .command('inspect')
@@ -353,7 +369,10 @@ function createProgram(isCompleting, onOutcome) {
     .option('--nodes', 'list what --layers may name besides: the nodes of the model, in order of execution')
     .addOption(json())
     .addHelpText('after', examples('inspect --model resnet50 --layers layer2=c3 --size 224 --depth 2'))
-    .action((options) => print(inspect(options), options));
+    .action(async (options) => {
+      const { inspect } = await import('./inspect.js');
+      print(inspect(options), options);
+    });
 
   program
     .command('models')
@@ -361,7 +380,10 @@ function createProgram(isCompleting, onOutcome) {
     .argument('[pattern]', 'of names: * stands for any characters, ? for one', '*')
     .addOption(json())
     .addHelpText('after', examples("models 'res*'"))
-    .action((pattern, options) => print(describeModels(pattern), options));
+    .action(async (pattern, options) => {
+      const { describeModels } = await import('./models.js');
+      print(describeModels(pattern), options);
+    });
 
   program
     .command('weights')
@@ -369,7 +391,10 @@ function createProgram(isCompleting, onOutcome) {
     .argument('[pattern]', 'of the names of weights or models: * stands for any characters, ? for one', '*')
     .addOption(json())
     .addHelpText('after', examples("weights 'resnet50' --json"))
-    .action((pattern, options) => print(describeWeights(pattern), options));
+    .action(async (pattern, options) => {
+      const { describeWeights } = await import('./weights.js');
+      print(describeWeights(pattern), options);
+    });
 
   for (const command of program.commands) {
     takeOptionsOnce(command);
@@ -388,15 +413,13 @@ function createProgram(isCompleting, onOutcome) {
     }
   };
   for (const command of completed.commands.values()) {
-    const complete = (/** @type {string} */ name, /** @type {() => readonly string[]} */ values) => {
+    for (const [name, values] of Object.entries(completes ?? {})) {
       const option = command.options.get(name);
-      if (!option) return;
+      if (!option) continue;
       option.handler = (add) => {
-        for (const value of values()) add(value, '');
+        for (const value of values) add(value, '');
       };
-    };
-    complete('model', () => listModels());
-    complete('weights', () => listWeights().map(String));
+    }
   }
   return program;
 }

@@ -14,8 +14,9 @@ import {
   openPretrained,
 } from 'layertap/weights';
 import { cachesOf } from './cache.js';
+import { FULL_NAME, HUB } from './choices.js';
 import { CommandError, UsageError } from './failures.js';
-import { HUB, hubSource } from './hub.js';
+import { hubSource } from './hub.js';
 import { attempted } from './models.js';
 import { warn } from './print.js';
 import { isUrl, withoutSecrets } from './secrets.js';
@@ -23,9 +24,6 @@ import { checkServer } from './server.js';
 
 /** Names the server that torchvision's weights are read from, in place of torchvision's own. */
 const MIRROR = 'LAYERTAP_MIRROR';
-
-/** torchvision's names of weights, which have the model in them. */
-const FULL_NAME = /^\w+_Weights\.\w+$/;
 
 /** As many bytes of a header as safetensors allows: who names a file on a command line trusts it so far. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -60,15 +58,6 @@ export async function sourceOf(text, options = {}) {
     throw new CommandError(`${label}: ${got}; did you mean ${near.join(', ')}?`);
   }
   return { label, path: text, modelOptions: {}, categories: null };
-}
-
-/**
- * Whether the model follows from what a text names.
- *
- * @param {string | undefined} text
- */
-export function namesModel(text = '') {
-  return text.startsWith(HUB) || FULL_NAME.test(text);
 }
 
 /**

@@ -273,7 +273,8 @@ describe('segment of pictures', () => {
       [['pics', '--output', 'p.png'], 'expected --output-dir with several pictures, got --output'],
       [['pics/a.png', '--image', 'pics/a.png', '--output', 'p.png'], 'expected pictures or --image, got both'],
       [['pics/a.png', '--output', '-', '--json'], 'expected --output - or --json, got both'],
-      [[], 'expected --input or --image, got neither'],
+      [['--output', 'm.png'], 'expected --input or --image, got neither'],
+      [[], "required options '--image <file> or --input <file>', '--output <file>' not specified"],
     ];
     const answers = folder.runAll(lines.map(([args]) => [...SEGMENT, ...args]));
     const expected = lines.map(([, message]) => `layertap: ${message}; see npx layertap-cli --help\n`);
