@@ -5,15 +5,17 @@
  * - From the choice of a ResNet-18's weight file to its tree, its first heat map, those of five layers, and its top
  *   five; once of PyTorch's own format and once of safetensors. The weights are seeded noise of the real shapes.
  *
- * Each run has a new profile, so nothing comes from a cache. A thing is there in the first frame that shows it. Bounds
- * are on medians of the runs, and on the longest task of the page's own thread in any of them. Ends with 1 where one
- * doesn't hold: so a machine that does something else meanwhile is no place for it. What a busy machine doesn't change
- * is a task's processor time, which one more visit with a trace tells.
+ * Each run has a new profile, so nothing comes from a cache. The browser has been left alone for two seconds before,
+ * since a visitor's runs already. A thing is there in the first frame that shows it. Bounds are on medians of the runs,
+ * and on the longest task of the page's own thread in any of them. Ends with 1 where one doesn't hold: so a machine
+ * that does something else meanwhile is no place for it. What a busy machine doesn't change is a task's processor time,
+ * which one more visit with a trace tells.
  */
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { resnet18, saveSafetensors } from 'layertap';
 import { chromium } from 'playwright-core';
@@ -50,6 +52,9 @@ function median(list) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** How long a browser is left alone before it visits: a visitor's runs already, and its start takes all CPUs. */
+const SETTLED_MS = 2000;
+
 /** Writes a ResNet-18's weights in both formats. @param {string} folder */
 function writeWeights(folder) {
   const state = stateDictOf(resnet18());
@@ -79,6 +84,7 @@ async function withPage(use) {
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE);
     await page.addInitScript(observe);
+    await setTimeout(SETTLED_MS);
     return await use(page);
   } finally {
     await browser.close();
