@@ -12,6 +12,7 @@ import type { ReadLimits } from './byte-ranges.ts';
 import { memorySource, originOf } from './byte-source.ts';
 import { HTTP_DEFAULTS } from './http-origin.ts';
 import { inFile } from './in-file.ts';
+import { jsonOf } from './json.ts';
 import {
   checkCallable,
   checkLimit,
@@ -30,7 +31,6 @@ import { checkDigits, checkSha256 } from './sha256.ts';
 import { checkKeyOptions, type KeyOptions, renamed, tensorsOf } from './state-dict-of.ts';
 import { checkedNames, collected, type TensorReader } from './tensor-reader.ts';
 import { isBinary, toBytes } from './to-bytes.ts';
-import { textOf } from './utf8.ts';
 import { weightFileKind } from './weight-file-kind.ts';
 
 const CALLER = 'openWeights';
@@ -217,10 +217,7 @@ async function readWhole({ origin, head, signal }: HeaderReading, expected: stri
 /** The files that an index names. */
 async function shardsOf(reading: HeaderReading): Promise<string[]> {
   const bytes = await readWhole(reading, 'an index within maxHeaderBytes', reading.maxHeaderBytes);
-  let map: unknown;
-  try {
-    map = (JSON.parse(textOf(bytes).replace(/^\ufeff/, '')) as { readonly weight_map?: unknown } | null)?.weight_map;
-  } catch {}
+  const map = (jsonOf(bytes) as { readonly weight_map?: unknown } | null | undefined)?.weight_map;
   const names = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
   const isName = (name: unknown) => typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name);
   if (names.length > 0 && names.length <= MAX_SHARDS && names.every(isName)) return names as string[];

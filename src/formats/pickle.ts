@@ -104,7 +104,7 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     '\x92': () => called(pops(3)),
     // BINPERSID
     Q() {
-      made += LARGE_VALUES;
+      count(LARGE_VALUES);
       return names.persistent(pop(), demand);
     },
     // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
@@ -168,9 +168,13 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
       if (!(end <= bytes.length)) return null;
       if (bytes[opcodeAt] === STOP) return { value, end };
       if (value !== undefined) stack.push(value);
-      made += value instanceof Object ? LARGE_VALUES * ((value as Map<unknown, unknown>).size + 1 || 1) : 1;
-      if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
+      count(value instanceof Object ? LARGE_VALUES * ((value as Map<unknown, unknown>).size + 1 || 1) : 1);
     }
+  }
+
+  function count(values: number): void {
+    made += values;
+    if (made + memo.length > MOST_VALUES) check(false, `at most ${MOST_VALUES} values in ${where}`, 'more');
   }
 
   /** By itself it throws where the opcode isn't known, or doesn't find what it takes. */
@@ -183,14 +187,14 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
   /** A name of texts alone: what lists of lists are as text takes forever. */
   function named(parts: readonly unknown[]): Global {
     demand(parts.every((part) => typeof part === 'string' && part.length < NAME_LENGTH));
-    made += LARGE_VALUES;
+    count(LARGE_VALUES);
     return new Global(parts.join('.'));
   }
 
   function called([callee, args]: readonly unknown[]): unknown {
     if (callee instanceof Opaque) return callee;
     demand(callee instanceof Global && Array.isArray(args));
-    for (const arg of args) made += Array.isArray(arg) ? arg.length : 1;
+    for (const arg of args) count(Array.isArray(arg) ? arg.length : 1);
     return names.call(callee.name, args, demand) ?? new Opaque(callee.name);
   }
 
@@ -205,6 +209,8 @@ export function unpickle(bytes: Uint8Array, begin: number, where: string, names:
     const dict = top();
     if (dict instanceof Opaque) return;
     demand(dict instanceof Map && items.length % 2 === 0);
+    // With the two that came, and before they are looked at: eight for each key.
+    count(3 * items.length);
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
       // A number becomes an object, since engines need long to tell numbers apart that a stranger has chosen.

@@ -168,7 +168,7 @@ export async function readPthLegacy(reading: PthReading): Promise<PthFile> {
   await pickles.next('the head');
   const object = await pickles.next('the object');
   const keys = await pickles.next('the list of storages');
-  check(Array.isArray(keys), 'a list of storages', describe(keys));
+  check(Array.isArray(keys), 'the list of storages', describe(keys));
   return { ...reading, object, places: legacyPlaces(keys, pickles, reading.origin.byteLength) };
 }
 

@@ -16,6 +16,9 @@ interface Wanted extends StoragePlace {
   readonly refs: [name: string, ref: TensorRef][];
 }
 
+/** The most deflated storages that are read at once: each takes some tenths of a millisecond, however small. */
+const MOST_PACKED = 4096;
+
 /** Storages as their contents: which tensors these hold is said elsewhere. */
 const STORAGES = {
   name: 'pth',
@@ -38,7 +41,7 @@ export function pthTensors(
     const byKey = new Map<string, Wanted>();
     let tensorBytes = 0;
     let storedBytes = 0;
-    let isPacked = false;
+    let packed = 0;
     for (const name of new Set(names)) {
       const ref = refs.get(name)!;
       const { storage, elements } = ref;
@@ -56,9 +59,10 @@ export function pthTensors(
       known?.refs.push([name, ref]);
       if (known) continue;
       storedBytes += place.end - place.begin;
-      isPacked ||= place.method !== 0;
+      packed += place.method && 1;
       byKey.set(storage.key, { ...place, refs: [[name, ref]] });
     }
+    check(packed <= MOST_PACKED, `at most ${MOST_PACKED} deflated entries`, packed);
     // Many tensors that have to be copied may be of the same bytes.
     checkGrowth('bytes of tensors', tensorBytes, storedBytes);
     /** In the order of their bytes, each by the name of a tensor in it. */
@@ -82,7 +86,7 @@ export function pthTensors(
     }
     const reader = new TensorReader(caller, STORAGES, { origin, head, tensors: storages, dataBegin: 0 }, limits);
     for await (const batch of reader.batches(storages.keys(), { ...reading, ...given })) {
-      if (!isPacked) yield tensorsIn(batch);
+      if (!packed) yield tensorsIn(batch);
       // To inflate takes turns.
       else for (const [storage, content] of batch) yield tensorsIn([[storage, await content]]);
     }

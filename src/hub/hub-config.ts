@@ -1,6 +1,7 @@
 /** What a repository's `config.json` says, as timm writes it now and as it wrote it before: checked, and no more. */
 
 import { describe, FormatError, UnsupportedError } from '../errors.ts';
+import { jsonOf } from '../formats/json.ts';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../image/presets.ts';
 import type { InterpolationMode } from '../image/resize.ts';
 
@@ -87,10 +88,7 @@ export function parseHubConfig(where: string, bytes: Uint8Array): HubConfig {
 }
 
 function parsedJson(where: string, bytes: Uint8Array): Fields {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {}
+  const value = jsonOf(bytes);
   if (isFields(value)) return value;
   const got = new TextDecoder().decode(bytes.subarray(0, 40));
   throw new FormatError(`${where}: expected a JSON object, got a file that begins with ${describe(got)}`);
