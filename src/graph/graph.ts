@@ -214,8 +214,11 @@ export function reductionsOf(
     let most: Rows = [0, 2];
     for (const x of node.inputs) {
       const [reduction, axis, unit = 0, rows] = all.get(x)!;
-      const ratio = unit ? 1 : (x.shape[axis] ?? 1) / (node.output.shape[axis] ?? 1);
-      const [by = ratio, to = axis, part = unit, own = rows] = node.op.rows?.(node.attrs, axis, x, node, all) ?? [];
+      const size = node.output.shape[axis] ?? 1;
+      const ratio = unit ? 1 : (x.shape[axis] ?? 1) / size;
+      // Rows beside others on an axis have become one where that isn't made of whole parts any more.
+      const [by = ratio, to = axis, part = unit, own = rows] =
+        node.op.rows?.(node.attrs, axis, x, node, all) ?? (size % unit ? [rows, Infinity, 0] : []);
       if (reduction * by > most[0]) most = [reduction * by, to, part, own];
     }
     all.set(node.output, most);

@@ -306,7 +306,7 @@ function progressOf({ plan, segments }: Entry, onProgress: (progress: Progress) 
 /** The error that says which parameters of a module have no values; the first eight by name. */
 export function missingValues(module: string, which: string, missing: readonly NamedState[]): StateDictError {
   const wayOut = missing.some(([, state]) => state.isReleased)
-    ? 'loadStateDictAsync keeps none where it is given inputShapes: load again, without them to keep the values'
+    ? 'loadStateDictAsync keeps none where it is given inputShapes: load without them'
     : 'call loadStateDict first';
   return new StateDictError(
     `${module}: expected values for ${which}, got none for ${listed(missing.map(([path]) => path))}; ${wayOut}`,

@@ -29,11 +29,15 @@ export const reshape: Op<ReshapeAttrs> = {
     const to = filled(shape);
     const [outer, size] = folded({ shape: filled(x.shape), axis });
     const [, , unit, own] = known.get(x)!;
-    const [before, rows] = unit ? [size / unit, own!] : [1, size];
-    // Behind all axes where there is none.
-    if (rows === 1) return [1, to.indexOf(1, 2) >>> 0];
-    const at = to.findIndex((_, i) => numel(to.slice(0, i + 1)) > outer * before);
-    const within = (outer * before) / numel(to.slice(0, at));
+    const start = unit ? (outer * size) / unit : outer;
+    const rows = unit ? own! : size;
+    if (rows === 1) {
+      // What was mixed is an image again where it has one's shape. Else it's behind all axes where there is none.
+      if (axis === Infinity) return to[3] ? [1 / to[2]!, 2] : [1];
+      return [1, to.indexOf(1, 2) >>> 0];
+    }
+    const at = to.findIndex((_, i) => numel(to.slice(0, i + 1)) > start);
+    const within = start / numel(to.slice(0, at));
     return within > 1 ? [1, at, to[at]! / within, rows] : [rows / to[at]!, at, 0];
   },
 

@@ -15,9 +15,7 @@ export function checkShape(name: string, shape: unknown): void {
 export function checkInputShape(name: string, shape: Shape): void {
   checkShape(name, shape);
   if (shape.length > 0 && !shape.includes(0, 1)) return;
-  throw new ShapeError(
-    `${name}: expected an input of shape [N, C, …] in which no axis but N is empty, got ${formatShape(shape)}`,
-  );
+  throw new ShapeError(`${name}: expected x of shape [N, C, …], none empty but N, got ${formatShape(shape)}`);
 }
 
 /** The product of all sizes: 1 for a scalar's `[]`. */

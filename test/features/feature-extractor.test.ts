@@ -645,7 +645,7 @@ describe('a model of several inputs', () => {
       { name: 'sum', module: 'add', shape: [2, 4, 5, 4], macs: 960 },
     ]);
     expect(thrown(() => made().featureInfo(a.shape, [1, 0]))).toBe(
-      'ShapeError: FeatureExtractor: expected an input of shape [N, C, …] in which no axis but N is empty, got [1, 0]',
+      'ShapeError: FeatureExtractor: expected x of shape [N, C, …], none empty but N, got [1, 0]',
     );
   });
 

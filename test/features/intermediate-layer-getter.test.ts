@@ -746,7 +746,9 @@ describe("where the model's own forward does more than run its children in a row
     const { features } = warned(network, { bn1: 'x' });
     expect(features.deviations(image.shape)).toEqual([]);
     expect(ran).toEqual([]);
-    expect(thrown(() => features.deviations([1, 3, 0, 32]))).toContain('expected an input of shape [N, C, …]');
+    expect(thrown(() => features.deviations([1, 3, 0, 32]))).toContain(
+      'expected x of shape [N, C, …], none empty but N',
+    );
   });
 });
 
@@ -803,7 +805,7 @@ describe('beyond torchvision: featureInfo', () => {
   it('refuses a shape that no image has', () => {
     const features = getter({ layer1: 'x' });
     const sizes = 'sizes that are whole numbers >= 0';
-    const axes = 'an input of shape [N, C, …] in which no axis but N is empty';
+    const axes = 'x of shape [N, C, …], none empty but N';
     for (const [shape, expected, printed] of [
       [[], axes, '[]'],
       [[1, 3, NaN, 32], sizes, '[1, 3, NaN, 32]'],

@@ -31,6 +31,8 @@ class Net extends L.Module {
   readonly four = new L.Linear(4, 4);
   readonly conv1d = new L.Conv1d(4, 9, 3, { padding: 1 });
   readonly decode = new L.Linear(4 * 13 * 8, 9 * 13 * 8);
+  readonly judge = new L.Linear(4 * 13 * 8, 4);
+  readonly paint = new L.Linear(4, 13 * 8);
   readonly tokens = new L.Parameter([1, 4, 300], { fill: 1 });
   readonly column = new L.Parameter([4, 13, 1], { fill: 1 });
   readonly few = new L.Parameter([2, 13], { fill: 1 });
@@ -376,6 +378,47 @@ describe('what changes rows', () => {
         return L.reshape(decode.call(L.flatten(x, 1)), [images, 9, rows, columns]);
       },
       9,
+    ],
+    [
+      "what is without the mean of each image's flat map",
+      (x) => L.sub(x, L.reshape(L.mean(L.flatten(x, 1), 1), [x.shape[0]!, 1, 1, 1])) as Value,
+    ],
+    [
+      'group norm of flat groups',
+      (x) => {
+        const groups = L.reshape(x, [2 * x.shape[0]!, 2 * x.shape[2]! * x.shape[3]!]);
+        return L.reshape(L.sub(groups, L.unsqueeze(L.mean(groups, 1), 1)) as Value, x.shape);
+      },
+    ],
+    [
+      'group norm by pooling',
+      (x) => {
+        const groups = L.reshape(x, [x.shape[0]!, 2, 2 * x.shape[2]! * x.shape[3]!]);
+        return L.reshape(L.sub(groups, L.adaptiveAvgPool1d(groups, 1)) as Value, x.shape);
+      },
+    ],
+    [
+      'rows beside channels without their mean',
+      (x) => {
+        const [images, channels, rows, columns] = x.shape as [number, number, number, number];
+        const flat = L.reshape(x, [images, channels * rows, columns]);
+        return L.sub(x, L.reshape(L.mean(flat, 1), [images, 1, 1, columns])) as Value;
+      },
+    ],
+    [
+      'a gate that is learned from a flat map',
+      (x, { judge }) => {
+        const gates = L.sigmoid(judge.call(L.flatten(x, 1)));
+        return L.mul(x, L.unsqueeze(L.unsqueeze(gates, 2), 3)) as Value;
+      },
+    ],
+    [
+      'a decoder of fewer numbers than a row has',
+      (x, { judge, paint }) => {
+        const [images, , rows, columns] = x.shape as [number, number, number, number];
+        return L.reshape(paint.call(judge.call(L.flatten(x, 1))), [images, 1, rows, columns]);
+      },
+      1,
     ],
     [
       'more learned tokens than pixels',

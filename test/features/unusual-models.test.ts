@@ -854,7 +854,7 @@ describe('loadStateDictAsync with inputShapes', () => {
     const sizes = 'Sequential: expected sizes that are whole numbers >= 0, got ';
     await expect(load([[[1, 1, 1, 2], 1]])).rejects.toThrow(`${sizes}1`);
     await expect(load([[1, 1, 1, 'x']])).rejects.toThrow(`${sizes}[1, 1, 1, "x"]`);
-    const axes = 'Sequential: expected an input of shape [N, C, …] in which no axis but N is empty, got ';
+    const axes = 'Sequential: expected x of shape [N, C, …], none empty but N, got ';
     await expect(load([[1, 1, 0, 4]])).rejects.toThrow(`${axes}[1, 1, 0, 4]`);
     await expect(load([[]])).rejects.toThrow(`${axes}[]`);
   });

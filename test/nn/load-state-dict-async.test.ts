@@ -214,7 +214,7 @@ describe('loadStateDictAsync with inputShapes', () => {
     expect(() => model.stateDict()).toThrow(
       'Sequential: expected values for all parameters, got none for "0.weight"; loadStateDictAsync keeps ' +
         'none where it is given ' +
-        'inputShapes: load again, without them to keep the values',
+        'inputShapes: load without them',
     );
   });
 
@@ -277,7 +277,7 @@ describe('loadStateDictAsync with inputShapes', () => {
     const message =
       'Sequential: expected values for all parameters that run, got none for "0.weight"; loadStateDictAsync ' +
       'keeps none where ' +
-      'it is given inputShapes: load again, without them to keep the values';
+      'it is given inputShapes: load without them';
     const input = generatedTensor('input', [1, 16, 20, 20]);
     for (const change of [
       (model: Sequential) => model.compile({ deterministic: true }),

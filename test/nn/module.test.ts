@@ -391,8 +391,7 @@ describe('call', () => {
     );
     for (const shape of [[], [1, 0, 4, 4], [0, 1, 0, 4], [0, 1, 4, 0], [0, 0], [1, 2, 0]]) {
       expect(thrown(() => new ReLU().call(zeros(shape)))).toBe(
-        'ShapeError: ReLU: expected an input of shape [N, C, …] in which no axis but N is empty, ' +
-          `got [${shape.join(', ')}]`,
+        `ShapeError: ReLU: expected x of shape [N, C, …], none empty but N, got [${shape.join(', ')}]`,
       );
     }
   });
