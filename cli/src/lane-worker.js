@@ -13,7 +13,6 @@ const PROGRESS_MS = 100;
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
 /** @type {Lane} */
 let lane;
-let keepsInputs = false;
 let told = performance.now();
 
 /**
@@ -21,15 +20,14 @@ let told = performance.now();
  * @param {readonly (readonly [string, import('./lanes.js').Sent])[]} state
  */
 function start(blueprint, state) {
-  const { model, modelOptions, layers, shape, deterministic, preparation, autoOrient } = blueprint;
+  const { model, modelOptions, layers, shape, deterministic, preparation, autoOrient, keepsInputs } = blueprint;
   const whole = buildModel(/** @type {string} */ (model), modelOptions);
   /** @type {import('layertap').Module<any>} */
   const network = layers ? featuresOf(whole, layers, shape).tapped : whole;
   network.compile({ deterministic });
   // Whoever started this worker has loaded the same, and knows that nothing is missing.
   network.loadStateDict(mapped(new Map(state), received), { strict: false });
-  lane = new Lane(network, { autoOrient, prepare: (image) => prepared(image, preparation) });
-  ({ keepsInputs } = blueprint);
+  lane = new Lane(network, { autoOrient, keepsInputs, prepare: (image) => prepared(image, preparation) });
 }
 
 /**
@@ -55,7 +53,7 @@ async function run(id, members) {
   const plain = groups.map(({ members, sizes, input, output }) => ({
     members,
     sizes,
-    input: keepsInputs ? give(input) : null,
+    input: input && give(input),
     output: output instanceof Map ? mapped(output, give) : give(output),
   }));
   const errors = failures.map(({ member, error }) => ({ member, message: error.message }));

@@ -19,9 +19,9 @@ import { readPhoto } from './photo.js';
 /** A picture of a batch: its path, or what was read of it. @typedef {{ picture: string, read?: Read }} Member */
 
 /**
- * Members of a batch that ran at once, with what they gave.
+ * Members of a batch that ran at once, with what they gave; without their input where it isn't needed.
  *
- * @typedef {{ members: number[], sizes: Read['size'][], input: Input, output: any }} Group
+ * @typedef {{ members: number[], sizes: Read['size'][], input: Input | null, output: any }} Group
  */
 
 /** What a batch came to. @typedef {{ groups: Group[], failures: { member: number, error: Error }[] }} Done */
@@ -34,9 +34,9 @@ import { readPhoto } from './photo.js';
  */
 
 /**
- * How a picture becomes an input.
+ * How a picture becomes an input, and whether that is needed with the output.
  *
- * @typedef {{ autoOrient: boolean, prepare: (image: import('layertap').Image) => Input }} Reading
+ * @typedef {{ autoOrient: boolean, prepare: (image: import('layertap').Image) => Input, keepsInputs: boolean }} Reading
  */
 
 /** A network, and how its pictures are read. */
@@ -85,7 +85,9 @@ export class Lane {
         const output = await this.#network.callAsync(input, {
           onProgress: (of) => onProgress((done + partOf(of) * some.length) / members.length),
         });
-        groups.push({ members: some, sizes: all.map(({ size }) => size), input, output });
+        const { keepsInputs } = this.#reading;
+        if (!keepsInputs) for (const one of new Set([input, ...own])) letGo(one.data);
+        groups.push({ members: some, sizes: all.map(({ size }) => size), input: keepsInputs ? input : null, output });
       } catch (error) {
         for (const member of some) failures.push({ member, error: expected(error) });
       }
@@ -99,13 +101,26 @@ export class Lane {
  * A picture as a network's input.
  *
  * @param {string} picture its path, or `-` for stdin
- * @param {Reading} reading
+ * @param {Pick<Reading, 'autoOrient' | 'prepare'>} reading
  * @returns {Promise<Read>}
  * @throws {CommandError} or {@link LayertapError} where it can't be decoded or prepared
  */
 export async function readPicture(picture, { autoOrient, prepare }) {
   const image = await readPhoto('', picture, { autoOrient });
-  return { input: prepare(image), size: { width: image.width, height: image.height } };
+  const input = prepare(image);
+  letGo(image.data);
+  return { input, size: { width: image.width, height: image.height } };
+}
+
+/**
+ * Gives the memory of an array back at once, where the engine can. Else a run over pictures would collect garbage after
+ * every few of them.
+ *
+ * @param {Uint8Array | Float32Array} data that has its buffer for itself
+ */
+function letGo(data) {
+  const buffer = /** @type {ArrayBuffer & { transfer?(byteLength: number): ArrayBuffer }} */ (data.buffer);
+  if (data.byteLength === buffer.byteLength) buffer.transfer?.(0);
 }
 
 /**

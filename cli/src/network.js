@@ -152,7 +152,7 @@ export class Network {
     });
     status('');
     const { model, modelOptions } = this.#options;
-    if (!this.#lanes || !recipe) return new Lane(this.module, { autoOrient, prepare });
+    if (!this.#lanes || !recipe) return new Lane(this.module, { autoOrient, prepare, keepsInputs });
     const same = { model, modelOptions, layers: this.#layers, shape, deterministic, autoOrient, keepsInputs };
     const state = this.#states().map(([name, state]) => /** @type {const} */ ([name, state.tensor]));
     this.#lanes.start({ ...same, preparation: recipe }, state);

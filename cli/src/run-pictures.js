@@ -156,7 +156,7 @@ export async function runPictures({
  */
 export async function runInput(network, input, { quiet = false, onReady, fit } = {}) {
   try {
-    const [weightsMs, runner] = await timed(() => network.start(input.shape, { fit }));
+    const [weightsMs, runner] = await timed(() => network.start(input.shape, { keepsInputs: true, fit }));
     onReady?.();
     const told = quiet ? () => {} : progress(`running ${network.model} on ${shapeText(input.shape)}`);
     const run = () =>
