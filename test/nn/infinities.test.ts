@@ -4,7 +4,9 @@
  */
 
 import { describe, expect, it } from 'vitest';
+import { Hardswish } from '../../src/nn/activation.ts';
 import { Conv2d } from '../../src/nn/conv.ts';
+import { GroupNorm } from '../../src/nn/normalization.ts';
 import { Tensor, tensor, zeros } from '../../src/tensor/tensor.ts';
 import { fillParameters } from '../support/generator.ts';
 
@@ -21,6 +23,15 @@ it('differs: an infinity may make NaN around its windows, but never where no til
       if (y >= 4 || column >= 4) expect(Number.isFinite(data[y * 16 + column]), `${y}, ${column}`).toBe(true);
     }
   }
+});
+
+it('differs: Hardswish and group norm of numbers near the largest float32 overflow in PyTorch, and give numbers', () => {
+  const x = tensor([1e38, 0, -1e38, 1], [1, 2, 1, 2]);
+  // PyTorch: Infinity, 0, -0, 0.6667; it multiplies by 6 before it divides.
+  expect([...new Hardswish().call(x).data]).toEqual([Math.fround(1e38), 0, -0, Math.fround(2 / 3)]);
+  // PyTorch: zeros; the sum of squares is Infinity.
+  const normal = new GroupNorm(1, 2, { affine: false }).call(x).data;
+  for (const [i, value] of [Math.SQRT2, 0, -Math.SQRT2, 0].entries()) expect(normal[i]).toBeCloseTo(value, 5);
 });
 
 describe('groups', () => {
