@@ -166,7 +166,7 @@ async function extractAll(options) {
     async take(picture, features, index, { input }) {
       /** @type {[string, import('layertap').Tensor<Float32Array>][]} */
       const own = namesOf(features).map(([name, feature]) => [name, rowOf(feature, index)]);
-      const one = folder === undefined ? null : rowOf(input, index);
+      const one = input && rowOf(input, index);
       const shown = one && shownPicture(one, network.preparation.prepare);
       if (one) checkDrawn(own.map(([name, { shape }]) => ({ name, shape })));
       const [place, ...places] = placesOf(

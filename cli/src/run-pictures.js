@@ -28,9 +28,11 @@ const WAITING = 4;
  *   is ready; what it throws ends the run
  * @property {(file: import('layertap').TensorStream) => import('layertap').TensorStream} [fit] as `Network.start` takes
  *   it
- * @property {(picture: string, output: any, index: number, read: import('./lane.js').Read) => Promise<void> | void
- *   } take is given each picture's output: of the batch, and which of it; of the batch is what was read, too
+ * @property {(picture: string, output: any, index: number, read: Taken) => Promise<void> | void} take is given each
+ *   picture's output: of the batch, and which of it; of the batch is the input, too
  */
+
+/** @typedef {Pick<import('./lane.js').Group, 'input'> & Pick<import('./lane.js').Read, 'size'>} Taken */
 
 /**
  * Runs all pictures.
