@@ -69,7 +69,8 @@ export function contactSheet(image, maps) {
 
 /** @param {{ data: Uint8ClampedArray, width: number, height: number }} picture of RGBA */
 async function opaquePng({ data, width, height }) {
-  const { sharp } = await import('./decoder.js');
+  // Loaded with the first picture, as decoder.js is, which would keep whoever calls this from decoding other kinds.
+  const { default: sharp } = await import('sharp');
   return sharp(data, { raw: { width, height, channels: 4 } })
     .removeAlpha()
     .png()
