@@ -34,7 +34,8 @@ const BOUNDS = {
   'resnet18.pth: top five': 1500,
   'resnet18.safetensors: five heat maps': 1500,
   'resnet18.safetensors: top five': 1500,
-  'longest task of the page': 50,
+  'longest task of the page: load': 50,
+  'longest task of the page: resnet18': 50,
   'longest task of the page, processor time': 50,
 };
 
@@ -119,7 +120,8 @@ function visit(url, weights) {
       [`${name}: first heat map`]: file.first,
       [`${name}: five heat maps`]: file.five,
       [`${name}: top five`]: file.answer,
-      'longest task of the page': Math.max(load.longestTask, file.longestTask),
+      'longest task of the page: load': load.longestTask,
+      'longest task of the page: resnet18': file.longestTask,
     };
   });
 }

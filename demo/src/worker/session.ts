@@ -15,7 +15,7 @@ import { type CamLayers, camLayers } from 'layertap/tools';
 import type { Event, Opened, WeightSource } from '../protocol.ts';
 import { builtin } from './builtin.ts';
 import { compileOptions } from './host.ts';
-import { DIGITS, type Network, treeOf } from './network.ts';
+import { type Network, treeOf } from './network.ts';
 import { network } from './networks.ts';
 import { OTHER_NETWORK, Said } from './problems.ts';
 
@@ -34,6 +34,10 @@ const ELEMENT_BYTES: readonly [type: RegExp, bytes: number][] = [
 
 /** The page is told of bytes that often at most: a file comes in a thousand pieces, and each would be drawn. */
 const PROGRESS_MS = 50;
+
+/** Pixels and parameters up to which any of torchvision's networks takes less than 1 GiB, the least that there is. */
+const SMALL_PIXELS = 2 * 224 ** 2;
+const SMALL_PARAMETERS = 20e6;
 
 /** A network with the weights that it has so far. */
 export class Session {
@@ -97,12 +101,11 @@ export class Session {
 
   /** What the page is told. */
   describe(): Opened {
-    const { key, hasWeights } = this;
-    const { id, kind, layers, size, ownSize, model } = this.network;
+    const { key, hasWeights, parameters } = this;
+    const { id, kind, layers, size, ownSize } = this.network;
     return {
-      ...{ key, id, kind, layers, size, ownSize, hasWeights, weightsName: this.#weightsName },
+      ...{ key, id, kind, layers, size, ownSize, hasWeights, parameters, weightsName: this.#weightsName },
       tree: treeOf(this.network),
-      parameters: Array.from(model.parameters()).reduce((sum, parameter) => sum + parameter.numel(), 0),
     };
   }
 
@@ -150,9 +153,7 @@ export class Session {
    */
   plan(layers: readonly string[], withAnswer: boolean, inputShape: Shape): void {
     const key = JSON.stringify([layers, withAnswer, inputShape]);
-    const { id, size } = this.network;
-    // The network that comes with the page fits, which saves the first picture a plan.
-    if (this.#planned === key || (id === DIGITS && inputShape[2]! * inputShape[3]! <= 2 * size ** 2)) return;
+    if (this.#planned === key || this.#isSmall(inputShape)) return;
     const probe = new Session(this.network.again(), null, '');
     try {
       probe.extractor(layers, withAnswer).forward(zeros(inputShape));
@@ -160,6 +161,16 @@ export class Session {
       if (!(error instanceof StateDictError)) throw error;
     }
     this.#planned = key;
+  }
+
+  /** Whether it fits in the smallest memory that there may be, whatever is asked for: that saves a picture a plan. */
+  #isSmall([, , height, width]: Shape): boolean {
+    return height! * width! <= SMALL_PIXELS && this.parameters <= SMALL_PARAMETERS;
+  }
+
+  /** How many numbers the network has learned. */
+  get parameters(): number {
+    return Array.from(this.network.model.parameters()).reduce((sum, parameter) => sum + parameter.numel(), 0);
   }
 
   /** Reads the weights that an extractor needs and that aren't there yet. */
