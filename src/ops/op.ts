@@ -61,7 +61,7 @@ export interface Op<A> {
 /**
  * How many of the network's rows one row of a value stands for, and the axis that has the rows. Where images or
  * channels are parts of that axis before the rows, `unit` is how many of its elements each of them has, and `rows` how
- * many rows; otherwise `unit` is 0.
+ * many rows; otherwise `unit` is 0. The axis is Infinity where a mean or a layer has mixed such an axis.
  */
 export type Rows = readonly [reduction: number, axis: number, unit?: number, rows?: number | undefined];
 

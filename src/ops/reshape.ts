@@ -21,7 +21,8 @@ export const reshape: Op<ReshapeAttrs> = {
   /**
    * Rows are on the axis in which they begin, by how many elements come before them. Where other parts of that axis
    * come before them, such as images, they stay as many until they are its first part again. One row is on an axis of
-   * size 1 behind the channels', where there is one, otherwise on none.
+   * size 1 behind the channels', where there is one, otherwise behind all axes. Rows that were mixed are told by the
+   * shape of an image that is made of them.
    */
   rows({ shape }, axis, x, _node, known) {
     // Of an empty batch as of one image.
@@ -32,7 +33,6 @@ export const reshape: Op<ReshapeAttrs> = {
     const start = unit ? (outer * size) / unit : outer;
     const rows = unit ? own! : size;
     if (rows === 1) {
-      // What was mixed is an image again where it has one's shape. Else it's behind all axes where there is none.
       if (axis === Infinity) return to[3] ? [1 / to[2]!, 2] : [1];
       return [1, to.indexOf(1, 2) >>> 0];
     }
