@@ -440,6 +440,32 @@ describe('what changes rows', () => {
     }
   });
 
+  it("a U-Net's steps up, resized to what they are added to, at any size", () => {
+    class UNet extends L.Module {
+      readonly stem = strided(8, 3);
+      readonly down = strided(2);
+      readonly deeper = strided(2);
+      readonly up = new L.ConvTranspose2d(4, 4, 2, { stride: 2 });
+      readonly join = strided(1);
+      readonly next = strided(2);
+      forward(x: Value): Value {
+        const [stem, rows] = [this.stem.call(x), (value: Value) => value.shape.slice(2) as [number, number]];
+        const down = this.down.call(stem);
+        const up = L.interpolate(this.up.call(this.deeper.call(down)), { size: rows(down) });
+        const back = L.interpolate(L.add(up, down) as Value, { size: rows(stem), mode: 'bilinear' });
+        return this.next.call(this.join.call(L.add(back, stem) as Value));
+      }
+    }
+    for (const side of [36, 56, 72, 97, 100, 129, 224, 250]) {
+      const nodes = { returnNodes: ['stem', 'down', 'deeper', 'up', 'join', 'next'], inputShape: [1, 3, side, side] };
+      const info = createFeatureExtractor(new UNet(), nodes).featureInfo(nodes.inputShape);
+      expect(
+        info.map(({ reduction }) => reduction),
+        String(side),
+      ).toEqual([8, 16, 32, 16, 8, 16]);
+    }
+  });
+
   it('frames of [N, T, C, H, W]', () => {
     class Frames extends L.Module {
       readonly a = strided(4, 3);

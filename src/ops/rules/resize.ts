@@ -30,7 +30,7 @@ export function resizedBy(
   const [from, to] = [x.shape[axis] ?? 1, output.shape[axis] ?? 1];
   const whole = (known.get(x)![0] * from) / to;
   const near = 2 ** Math.round(Math.log2(from / to));
-  const isRounded = Math.abs(whole - Math.round(whole)) > 1e-6 && Math.abs(from - near * to) < Math.max(1, near);
+  const isRounded = Math.abs(whole - Math.round(whole)) > 1e-6 && Math.abs(from - near * to) <= Math.max(1, near);
   return [isRounded ? near : from / to];
 }
 
