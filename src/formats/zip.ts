@@ -43,7 +43,7 @@ const ENTRY_BYTES = 30;
 const DIRECTORY_ENTRY_BYTES = 46;
 
 /** The most entries. Many small ones take long, and no state dict has as many. */
-const MOST_ENTRIES = 40000;
+const MOST_ENTRIES = 30000;
 
 function isRecord(bytes: Uint8Array, at: number, kind: number): boolean {
   return littleEndian(bytes, at, 4) === 0x4b50 + kind * 65536;

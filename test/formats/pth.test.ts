@@ -444,13 +444,16 @@ describe('an index of shards', () => {
     );
   });
 
-  it('refuses JSON of more lists than an index has, which takes fifty times its bytes', async () => {
+  it('refuses JSON of more lists than an index has, and what is no UTF-8', async () => {
     const nested = (depth: number) =>
       openWeights(
         new TextEncoder().encode(`{"weight_map":{"a":"x.safetensors"},"x":${'['.repeat(depth)}${']'.repeat(depth)}}`),
       );
     expect(await rejection(() => nested(200_000))).toMatch(/expected the option shard/);
     expect(await rejection(() => nested(300_000))).toMatch(/got JSON that is no index of shards/);
+    const bytes = new TextEncoder().encode('{"weight_map":{"a":"x.safetensors"},"x":"?"}');
+    bytes[bytes.length - 3] = 0xff;
+    expect(await rejection(() => openWeights(bytes))).toMatch(/got JSON that is no index of shards/);
   });
 });
 
@@ -576,12 +579,12 @@ describe('zip files', () => {
 
   it('of more entries than a state dict needs are refused before they are all read', async () => {
     const content = new Uint8Array(0);
-    const entries = [...parts(), ...Array.from({ length: 40000 }, (_, i) => ({ name: `x${i}`, content }))];
+    const entries = [...parts(), ...Array.from({ length: 30000 }, (_, i) => ({ name: `x${i}`, content }))];
     entries[0] = { ...entries[0]!, isZip64: true };
     expect(await rejection(() => openWeights(zipOf(entries)))).toBe(
-      'FormatError: pth: expected at most 40000 entries, got more',
+      'FormatError: pth: expected at most 30000 entries, got more',
     );
-    expect((await openWeights(zipOf(entries.slice(0, 40000)))).tensors.size).toBe(Object.keys(goldens).length);
+    expect((await openWeights(zipOf(entries.slice(0, 30000)))).tensors.size).toBe(Object.keys(goldens).length);
   });
 
   it('give as many deflated storages as are inflated within a second', async () => {
