@@ -96,10 +96,8 @@ async function withPage(use) {
 function ownWork(url, weights) {
   return withPage(async (page) => {
     const [longest] = await taskTimes(page, async () => {
-      await page.goto(url);
-      await notes(page, 'digits');
-      await page.locator('#weights-file').setInputFiles(weights);
-      await notes(page, 'resnet18');
+      await notes(page, 'digits', () => page.goto(url));
+      await notes(page, 'resnet18', () => page.locator('#weights-file').setInputFiles(weights));
     });
     return longest;
   });
@@ -108,10 +106,8 @@ function ownWork(url, weights) {
 /** One visit. @param {string} url @param {string} weights @returns {Promise<Record<string, number>>} */
 function visit(url, weights) {
   return withPage(async (page) => {
-    await page.goto(url);
-    const load = await notes(page, 'digits');
-    await page.locator('#weights-file').setInputFiles(weights);
-    const file = await notes(page, 'resnet18');
+    const load = await notes(page, 'digits', () => page.goto(url));
+    const file = await notes(page, 'resnet18', () => page.locator('#weights-file').setInputFiles(weights));
     const name = weights.slice(weights.lastIndexOf('resnet18'));
     return {
       'load: first heat map': load.first,

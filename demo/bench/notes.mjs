@@ -17,7 +17,6 @@ import { PATIENCE } from '../test/page.mjs';
 export function observe() {
   /** @type {Record<string, any>} */
   const all = {};
-  Object.assign(globalThis, { layertapNotes: all });
   /** @type {{ start: number, duration: number }[]} */
   const tasks = [];
   new PerformanceObserver((list) => {
@@ -52,7 +51,10 @@ export function observe() {
     if (maps.length >= 5) note('five');
     if (document.querySelector(network === 'digits' ? '.legend li' : '.classes li')) note('answer');
     const status = document.querySelector('[role=status]')?.textContent ?? '';
-    if (status.startsWith(`${network} ran on `)) note('end');
+    if (!status.startsWith(`${network} ran on `) || all[network].end) return;
+    note('end');
+    // Long tasks are told a moment after their end.
+    setTimeout(() => console.info(`notes of ${network}`, JSON.stringify(all[network])), 200);
   };
   const ask = () => {
     if (!isAsked) requestAnimationFrame(look);
@@ -63,18 +65,22 @@ export function observe() {
   });
 }
 
-/** What was noted of a network, once its run has ended. @param {import('playwright-core').Page} page
- * @param {string} network @returns {Promise<Notes>} */
-export async function notes(page, network) {
-  const noted = await page.waitForFunction(
-    (name) => {
-      const own = /** @type {any} */ (globalThis).layertapNotes[name];
-      return own?.end && { ...own };
-    },
-    network,
-    { timeout: PATIENCE, polling: 100 },
-  );
-  const { start, end, tasks, ...times } = await noted.jsonValue();
+/**
+ * What was noted of a network, once its run has ended. The page tells it by its console: whoever asks the page for it
+ * has code compiled there meanwhile, for 50 ms and more of the page's own thread.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} network
+ * @param {() => Promise<unknown>} act what opens the network
+ * @returns {Promise<Notes>}
+ */
+export async function notes(page, network, act) {
+  const prefix = `notes of ${network} `;
+  const [message] = await Promise.all([
+    page.waitForEvent('console', { predicate: (one) => one.text().startsWith(prefix), timeout: PATIENCE }),
+    act(),
+  ]);
+  const { start, end, tasks, ...times } = JSON.parse(message.text().slice(prefix.length));
   const own = tasks.filter((/** @type {any} */ task) => task.start >= start && task.start <= start + end);
   return { ...times, longestTask: Math.max(0, ...own.map((/** @type {any} */ { duration }) => duration)) };
 }

@@ -118,15 +118,6 @@ export function App({ engine }: { readonly engine: Engine }) {
 
   return (
     <>
-      <header class="top">
-        <h1>
-          <img src="./icon.svg" alt="" width="28" height="28" /> layertap
-        </h1>
-        <p class="lead">See what each layer of a network sees in your own photo.</p>
-        <p class="private">
-          <strong>Private:</strong> everything runs in this tab. Pictures and weight files never leave this machine.
-        </p>
-      </header>
       <main class={isOver ? 'over' : ''}>
         <NetworkPanel host={host} opened={opened} open={open} inbox={shared.inbox} />
         <div class="messages">
