@@ -2,7 +2,7 @@
  * How arguments are taken: each is checked where it enters, once, so that nothing of a wrong type reaches the inside.
  */
 
-import { describe, ValueError } from './errors.ts';
+import { describe, kindOf, ValueError } from './errors.ts';
 
 /**
  * The options with the defaults in the place of those that aren't given, or given as undefined.
@@ -17,7 +17,8 @@ export function withDefaults<O extends object, D extends Readonly<Record<keyof O
   defaults: D,
 ): { [K in keyof O]-?: Exclude<O[K], undefined> | D[K] } {
   const known = Object.keys(defaults);
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  // A promise, a Map or a signal has none of these names: what it was meant for would be left out without a word.
+  if (kindOf(options) !== 'Object') {
     throw new ValueError(`${name}: expected options as an object { ${known.join(', ')} }, got ${describe(options)}`);
   }
   const filled: Record<string, unknown> = { ...defaults };
@@ -70,6 +71,29 @@ export function isIndex(name: unknown): boolean {
 }
 
 /**
+ * Whether it has names and items: an iterable but bytes and numbers, or a plain object. A promise, a signal or a date
+ * seems to be an object without any.
+ */
+export function hasEntries(items: unknown): items is object {
+  if (Object(items) !== items || ArrayBuffer.isView(items)) return false;
+  // A plain object's prototype, in any realm, has none itself.
+  const prototype = Object.getPrototypeOf(items) ?? Object.prototype;
+  return Symbol.iterator in (items as object) || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Whether it can be a name and its item. */
+export function isPair(entry: unknown): boolean {
+  return Array.isArray(entry) && entry.length === 2;
+}
+
+/** The names and items of what has some, in pairs; null for all else. */
+export function pairsOf(items: unknown): [name: unknown, item: unknown][] | null {
+  if (!hasEntries(items)) return null;
+  const entries: unknown[] = Symbol.iterator in items ? [...(items as Iterable<unknown>)] : Object.entries(items);
+  return entries.every(isPair) ? (entries as [unknown, unknown][]) : null;
+}
+
+/**
  * The entries of a Map, an iterable or a plain object, in the order in which they were given.
  *
  * @param name what was called, for the message
@@ -84,8 +108,7 @@ export function entriesInOrder<Item>(
   const index = entries.find(([key]) => isIndex(key));
   if (index && entries.length > 1) {
     throw new ValueError(
-      `${name}: expected a Map or entries, since a plain object doesn't keep its order, ` +
-        `got one with a name like ${describe(index[0])}`,
+      `${name}: expected a Map or entries, since objects keep no order of names like ${describe(index[0])}`,
     );
   }
   return entries;

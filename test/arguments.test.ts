@@ -1,5 +1,6 @@
 /** Arguments of a wrong type are refused where they enter: by name, in a few words, in an error of layertap. */
 
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { LayertapError } from '../src/errors.ts';
 import { IntermediateLayerGetter } from '../src/features/intermediate-layer-getter.ts';
@@ -14,13 +15,16 @@ import { BatchNorm2d, FrozenBatchNorm2d } from '../src/nn/batchnorm.ts';
 import { ModuleDict, ModuleList, Sequential } from '../src/nn/container.ts';
 import { Conv2d } from '../src/nn/conv.ts';
 import { Dropout } from '../src/nn/dropout.ts';
-import { Flatten } from '../src/nn/flatten.ts';
+import { Flatten, Unflatten } from '../src/nn/flatten.ts';
 import * as functional from '../src/nn/functional.ts';
 import { Identity, Linear } from '../src/nn/linear.ts';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../src/nn/pooling.ts';
 import { Upsample } from '../src/nn/upsampling.ts';
 import { Parameter } from '../src/tensor/parameter.ts';
 import { Tensor, tensor, zeros } from '../src/tensor/tensor.ts';
+import { ThreadPool } from '../src/threads/index.ts';
+import { camLayers } from '../src/tools/index.ts';
+import { categoriesOf, getModelWeights, licenseNotice, modelOptionsOf, openPretrained } from '../src/weights/index.ts';
 import { fillParameters } from './support/generator.ts';
 import { thrown } from './support/thrown.ts';
 
@@ -284,5 +288,84 @@ describe('typical mistakes', () => {
     structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
     expect(thrown(() => linear.call(zeros([1, 2])))).toBe(message(2, '[1, 2]'));
     expect(value()).toBeInstanceOf(Value);
+  });
+});
+
+/** Objects that have no keys of their own: none of what they were meant for would be seen. */
+const KEYLESS: readonly (readonly [told: string, object])[] = [
+  ['a Promise that was not awaited', Promise.resolve({ numClasses: 7 })],
+  ['a Map', new Map([['stride', 2]])],
+  ['an AbortSignal', AbortSignal.abort()],
+  ['a Date', new Date(0)],
+];
+
+describe('objects of another kind', () => {
+  it.each(KEYLESS)('%s is refused as options', async (told, given: any) => {
+    const net = new Sequential(new ReLU());
+    const x = zeros([1, 1, 2, 2]);
+    expect(thrown(() => new Conv2d(3, 8, 3, given))).toContain(`got ${told}`);
+    expect(thrown(() => models.resnet18(given))).toContain(`got ${told}`);
+    expect(thrown(() => net.compile(given))).toContain(`got ${told}`);
+    await expect(net.callAsync(x, given)).rejects.toThrow(`callAsync: expected options as an object { onProgress`);
+    await expect(getter().forwardAsync(x, given)).rejects.toThrow(`got ${told}`);
+  });
+
+  it.each(KEYLESS.filter(([told]) => told !== 'a Map'))('%s is refused as names with items', (told, given: any) => {
+    expect(thrown(() => saveSafetensors(given))).toBe(
+      `ValueError: saveSafetensors: expected tensors as a Map, entries or an object, got ${told}`,
+    );
+    expect(thrown(() => saveSafetensors({}, given))).toContain(`got ${told}`);
+    expect(thrown(() => new IntermediateLayerGetter(new Sequential(new ReLU()), given))).toContain(`got ${told}`);
+    expect(thrown(() => new ModuleDict(given))).toContain(`got ${told}`);
+    expect(thrown(() => new Sequential(new ReLU()).loadStateDict(given, { strict: false }))).toContain(`got ${told}`);
+  });
+
+  it('plain objects without a prototype, and of other realms, are options and names with items', () => {
+    const bare = Object.assign(Object.create(null), { stride: 2 });
+    expect(new Conv2d(3, 8, 3, bare).stride).toEqual(new Conv2d(3, 8, 3, { stride: 2 }).stride);
+    expect([...new ModuleDict(Object.assign(Object.create(null), { a: new ReLU() }))]).toEqual(['a']);
+    const foreign = runInNewContext('({ stride: 2 })');
+    expect(new Conv2d(3, 8, 3, foreign).stride).toEqual(new Conv2d(3, 8, 3, { stride: 2 }).stride);
+    expect(saveSafetensors(runInNewContext('({})')).length).toBe(16);
+  });
+
+  it('are refused by calls of every model, as by asynchronous ones', () => {
+    const nets = [new Sequential(new ReLU()), getter(), models.lraspp_mobilenet_v3_large(), models.fcn_resnet50()];
+    const x = zeros([1, 3, 8, 8]);
+    for (const net of nets as { call(...inputs: any[]): unknown }[]) {
+      for (const inputs of [[Promise.resolve(x)], [new Float32Array(3)], [x, { only: ['a'] }], [undefined], []]) {
+        expect(thrown(() => net.call(...inputs))).toMatch(/^ValueError: call: expected Tensors, got \[/);
+      }
+    }
+    expect(thrown(() => nets[0]!.call(x, { only: ['a'] }))).toBe(
+      'ValueError: call: expected Tensors, got [a Tensor (float32, [1, 3, 8, 8]), { only }]',
+    );
+  });
+
+  it('are refused by layers and tools that take shapes', () => {
+    expect(thrown(() => new models.Permute(0 as never))).toBe(
+      'ShapeError: Permute: expected an array of whole numbers >= 0, got 0',
+    );
+    expect(thrown(() => new Unflatten(1, 2 as never))).toBe(
+      'ValueError: Unflatten: expected unflattenedSize as an array, got 2',
+    );
+    for (const shape of [undefined, 224, { inputShape: [1, 3, 224, 224] }]) {
+      expect(thrown(() => camLayers(models.resnet18(), shape as never))).toContain('ShapeError: camLayers: expected');
+    }
+  });
+
+  it('are refused by what takes weights: a name, and all weights of a model', async () => {
+    const way = "expected Weights, such as ResNet50_Weights.DEFAULT or getModelWeights('resnet50').DEFAULT, got";
+    for (const given of ['resnet50', getModelWeights('resnet50'), undefined] as any[]) {
+      for (const take of [categoriesOf, licenseNotice, modelOptionsOf]) {
+        expect(thrown(() => take(given))).toContain(`ValueError: ${take.name}: ${way}`);
+      }
+      await expect(openPretrained(given)).rejects.toThrow(`openPretrained: ${way}`);
+    }
+  });
+
+  it('are named where threads are counted', async () => {
+    await expect(ThreadPool.create('2' as never)).rejects.toThrow('from 1 to 64, got "2"');
+    await expect(ThreadPool.create({ threads: 2 } as never)).rejects.toThrow('got { threads }');
   });
 });

@@ -203,7 +203,7 @@ export async function readIndex(label, path) {
       shape[0] === pictures.length &&
       file.tensors.get(NAME)?.dtype === 'F32';
     if (!isIndex) {
-      throw new CommandError(`${named}: expected a file that layertap embed has written, got another safetensors file`);
+      throw new CommandError(`${named}: expected a file that embed has written, got another safetensors file`);
     }
     const tensors = await file.load([NAME]);
     const { data } = /** @type {Tensor} */ (tensors.get(NAME)).float();

@@ -68,6 +68,8 @@ async function extractOne(given) {
     checkEnd({ option: '--output', path: output }, known, '; --format says the format of other names');
   }
   const format = given.format ?? formatOf(output);
+  const other = FORMATS.find((one) => one !== format && output.toLowerCase().endsWith(`.${one}`));
+  if (other) throw new UsageError(`expected --format ${other} for ${output}, got --format ${format}`);
   checkFormat(format, layers.size);
   const network = await Network.of(given);
   network.checkLayers(layers);
@@ -138,7 +140,8 @@ async function extractOne(given) {
 async function extractAll(options) {
   const { layers, outputDir, heatmaps: folder, format = 'safetensors' } = options;
   checkFormat(format, layers.size);
-  const { all, left, placesOf } = await withPlaces(options, (below, names = [...layers.values()]) => [
+  const folders = { '--output-dir': outputDir, '--heatmaps': folder };
+  const { all, left, placesOf } = await withPlaces(options, folders, (below, names = [...layers.values()]) => [
     { option: '--output-dir', path: `${below(outputDir)}.${format}` },
     ...(folder === undefined ? [] : heatmapPlaces(below(folder), names, { images: 1, isPicture: true })),
   ]);
@@ -149,7 +152,7 @@ async function extractAll(options) {
     inputs: { '--weights': network.source.path },
     pictures: all,
     left,
-    folders: { '--output-dir': outputDir, '--heatmaps': folder },
+    folders,
     placesOf,
   });
   /** @type {import('layertap').FeatureInfo<any>[]} */

@@ -1,7 +1,7 @@
 /** Which pictures a command line names: files, folders, globs, and `-` for what comes in by stdin. */
 
 import { accessSync, constants, readdir, statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CommandError, reasonOf, UsageError } from './failures.js';
 
@@ -54,14 +54,16 @@ function walking(entersLinks) {
  * that isn't there is among them: it fails by itself, and the others go on.
  *
  * @param {readonly string[]} named
+ * @param {readonly string[]} [outputs] folders that outputs go to: pictures there, below a folder that is named or what
+ *   a glob begins with, are of an earlier run
  * @returns {Promise<string[]>}
  * @throws {CommandError} for a folder or a glob without pictures
  */
-export async function picturesOf(named) {
+export async function picturesOf(named, outputs = []) {
   /** @type {Map<string, string>} */
   const found = new Map();
   for (const name of named) {
-    for (const path of await filesOf(name)) {
+    for (const path of await filesOf(name, outputs)) {
       const full = fullPath(path);
       if (!found.has(full)) found.set(full, path);
     }
@@ -79,23 +81,55 @@ export function fullPath(path, folder = '') {
   return path === STANDARD ? path : resolve(folder, path);
 }
 
-/** @param {string} name */
-async function filesOf(name) {
+/** @param {string} name @param {readonly string[]} outputs */
+async function filesOf(name, outputs) {
   if (name === STANDARD) return [name];
   const stat = statOf(name);
   if (stat?.isDirectory()) {
     checkFolder(name);
     const options = { cwd: name, caseSensitiveMatch: false, ...LINKED_FILES };
-    const files = await glob(`**/*.{${EXTENSIONS.join(',')}}`, options);
-    if (files.length > 0) return files.sort().map((file) => join(name, file));
+    const found = await glob(`**/*.{${EXTENSIONS.join(',')}}`, options);
+    const below = found.sort().map((file) => join(name, file));
+    const files = withoutOutputs(below, name, outputs);
+    if (files.length > 0) return files;
     throw new CommandError(`${name}: expected a folder with pictures (${EXTENSIONS.join(', ')}), got none`);
   }
   // A file's own name may look like a glob.
   if (stat || !isDynamicPattern(name)) return [name];
   const followed = name.includes('**') ? LINKED_FILES : LINKED_FOLDERS;
-  const files = await glob(name.replaceAll('\\', '/'), { ...followed, expandDirectories: false });
-  if (files.length > 0) return files.sort();
+  const pattern = name.replaceAll('\\', '/');
+  const found = await glob(pattern, { ...followed, expandDirectories: false });
+  const files = withoutOutputs(found.sort(), beginOf(pattern), outputs);
+  if (files.length > 0) return files;
   throw new CommandError(`${name}: expected a glob that fits some files, got none`);
+}
+
+/** The folder that a glob begins with. @param {string} pattern */
+function beginOf(pattern) {
+  const parts = pattern.split('/');
+  const begin = parts
+    .slice(
+      0,
+      parts.findIndex((part) => isDynamicPattern(part)),
+    )
+    .join('/');
+  return begin || (pattern.startsWith('/') ? '/' : '.');
+}
+
+/**
+ * The files but those of an earlier run.
+ *
+ * @param {readonly string[]} files
+ * @param {string} folder where they were looked for
+ * @param {readonly string[]} outputs
+ */
+function withoutOutputs(files, folder, outputs) {
+  const isBelow = (/** @type {string} */ path, /** @type {string} */ of) => {
+    const way = relative(of, resolve(path));
+    return way !== '' && !isAbsolute(way) && way.split(/[\\/]/)[0] !== '..';
+  };
+  const own = outputs.map((output) => resolve(output)).filter((output) => isBelow(output, resolve(folder)));
+  return files.filter((file) => !own.some((output) => isBelow(file, output)));
 }
 
 /**

@@ -16,13 +16,15 @@ import { namesBelow, picturesOf } from './pictures.js';
 
 /**
  * @param {{ pictures: readonly string[], skipExisting?: boolean }} options
+ * @param {Readonly<Record<string, string | undefined>>} folders that outputs go to, by the options that named them
  * @param {(below: (folder: string) => string, names?: readonly string[]) => import('./output.js').Named[]} outputsOf a
  *   picture's outputs, by its path below any folder, which has no end
  * @returns {Promise<WithPlaces>}
  * @throws as {@link picturesOf}, and for stdin, which has no name
  */
-export async function withPlaces({ pictures, skipExisting = false }, outputsOf) {
-  const all = await picturesOf(pictures);
+export async function withPlaces({ pictures, skipExisting = false }, folders, outputsOf) {
+  const outputs = Object.values(folders).filter((folder) => folder !== undefined);
+  const all = await picturesOf(pictures, outputs);
   const stems = namesBelow(all);
   /** @param {string} picture @param {readonly string[]} [names] */
   const placesOf = (picture, names) => outputsOf((folder) => join(folder, `${stems.get(picture)}`), names);

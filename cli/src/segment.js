@@ -116,7 +116,8 @@ async function segmentOne(given) {
  */
 async function segmentAll(options) {
   const { outputDir, scores: scoresFolder } = options;
-  const { all, left, placesOf } = await withPlaces(options, (below) => [
+  const folders = { '--output-dir': outputDir, '--scores': scoresFolder };
+  const { all, left, placesOf } = await withPlaces(options, folders, (below) => [
     { option: '--output-dir', path: `${below(outputDir)}.png` },
     ...(scoresFolder === undefined ? [] : [{ option: '--scores', path: `${below(scoresFolder)}.safetensors` }]),
   ]);
@@ -125,7 +126,7 @@ async function segmentAll(options) {
     inputs: { '--weights': network.source.path },
     pictures: all,
     left,
-    folders: { '--output-dir': outputDir, '--scores': scoresFolder },
+    folders,
     placesOf,
   });
   checkModel(network);

@@ -151,6 +151,8 @@ export function LayersTab(props: {
   }, [opened]);
 
   useLayoutEffect(() => {
+    // While one is opened, the status says so in its place.
+    if (!opened && picture) say('No network is open: choose one.');
     if (!settings || settings.of !== opened || !picture) return;
     const { layers, size } = settings;
     const { name } = picture;

@@ -217,8 +217,10 @@ describe('the page', { skip: MISSING }, () => {
       async (page) => {
         assert.match(
           await problem(page),
-          /^Something went wrong\.TypeError: expected a file of this page, got status 404 for http/,
+          /^A file of this page couldn’t be loaded\. Reload the page\.TypeError: expected a file of this page, got status/,
         );
+        await give(page, 'Photo', picture('stripes.png', stripes));
+        await page.getByText('No network is open: choose one.').waitFor();
       },
       {
         setup: (context) => context.route('**/*.safetensors', (route) => route.fulfill({ status: 404 })),

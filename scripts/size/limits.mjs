@@ -56,7 +56,7 @@ export default [
   shipment('all weights with their classes', '{ getWeight, categoriesOf }', 'weights/index.js', '18 kB'),
   shipment('all models with weights', '{ pretrained }', 'weights/index.js', '91.5 kB'),
   shipment('a heat map', '{ heatmap, overlay }', 'tools/index.js', '4.5 kB'),
-  shipment('all tools', '*', 'tools/index.js', '15.2 kB'),
+  shipment('all tools', '*', 'tools/index.js', '15.3 kB'),
   shipment('all models by name', '{ createModel, listModels, modelInfo }', 'models/registry.js', '62 kB'),
   shipment('models of the hub', '{ fromHub, rangesInCache }', 'hub/index.js', '80 kB'),
 ];

@@ -10,7 +10,7 @@ import { type AsyncOptions, checkedAsyncOptions, type Recording } from '../nn/ex
 import type { AnyModule } from '../nn/module.ts';
 import { graphOf, valuesOf } from '../nn/output.ts';
 import { traced } from '../nn/traced.ts';
-import { withDefaults } from '../options.ts';
+import { pairsOf, withDefaults } from '../options.ts';
 import { checkInputShape, numel, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
@@ -165,16 +165,9 @@ export class Taps<Name extends FeatureName> {
  * @throws {@link ValueError} where it isn't one of the forms of {@link ReturnLayers}
  */
 export function layersOf<Name extends FeatureName>(expected: string, given: unknown): Map<string, Name> {
-  const isObject = typeof given === 'object' && given !== null;
-  const entries: readonly unknown[] = !isObject
-    ? [null]
-    : Symbol.iterator in given
-      ? [...(given as Iterable<unknown>)]
-      : Object.entries(given);
-  if (!entries.every((entry) => Array.isArray(entry) && entry.length === 2)) {
-    throw new ValueError(`${expected}, got ${describe(given)}`);
-  }
-  const layers = new Map(entries as [string, Name][]);
+  const pairs = pairsOf(given);
+  if (!pairs) throw new ValueError(`${expected}, got ${describe(given)}`);
+  const layers = new Map(pairs as [string, Name][]);
   for (const [layer, name] of layers) {
     if (typeof layer === 'string' && (typeof name === 'string' || typeof name === 'number')) continue;
     throw new ValueError(

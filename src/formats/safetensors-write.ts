@@ -1,7 +1,7 @@
 /** Writes safetensors files, byte for byte as the reference implementation does. */
 
 import { describe, ValueError } from '../errors.ts';
-import { entriesInOrder, flag, withDefaults } from '../options.ts';
+import { entriesInOrder, flag, hasEntries, isPair, withDefaults } from '../options.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { numel } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -143,12 +143,12 @@ function entriesOf<Item>(
   items: Iterable<readonly [string, Item]> | Readonly<Record<string, Item>>,
   inOrder: boolean,
 ): readonly (readonly [string, Item])[] {
-  if (typeof items !== 'object' || items === null || ArrayBuffer.isView(items)) {
+  if (!hasEntries(items)) {
     throw new ValueError(`saveSafetensors: expected ${what} as a Map, entries or an object, got ${describe(items)}`);
   }
   const entries =
     inOrder || Symbol.iterator in items ? entriesInOrder('saveSafetensors', items) : Object.entries<Item>(items);
-  const other = entries.find((entry) => !Array.isArray(entry) || entry.length !== 2);
+  const other = entries.find((entry) => !isPair(entry));
   if (other === undefined) return entries;
   throw new ValueError(`saveSafetensors: expected ${what} as pairs of name and value, got ${describe(other)}`);
 }

@@ -15,6 +15,7 @@ import { AdaptiveAvgPool2d } from '../nn/pooling.ts';
 import { add } from '../nn/same-shape.ts';
 import { finite, whole, withDefaults } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
+import { checkShape } from '../tensor/shape.ts';
 import { Conv2dNormActivation, checkedNorm, type NormLayer, StochasticDepth } from './blocks.ts';
 
 /** Options of the builders here, with torchvision's defaults. */
@@ -52,6 +53,7 @@ export class Permute extends Layer {
 
   constructor(dims: readonly number[]) {
     super();
+    checkShape('Permute', dims);
     this.dims = [...dims];
   }
 

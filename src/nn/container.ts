@@ -5,7 +5,7 @@
 
 import { describe, KeyError, listed, UnsupportedError, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { entriesInOrder } from '../options.ts';
+import { entriesInOrder, hasEntries, isPair } from '../options.ts';
 import { Parameter } from '../tensor/parameter.ts';
 import { type AnyModule, checkModule, checkName, Module, notAModule } from './module.ts';
 
@@ -262,25 +262,15 @@ export class ModuleDict<Out = any> extends Module<Out> {
    *   of such names
    */
   update(items: ModuleDictItems): this {
-    if (typeof items !== 'object' || items === null) {
-      throw new ValueError(
-        `ModuleDict.update should be called with an iterable of key/value pairs, but got ${describe(items)}`,
-      );
+    if (!hasEntries(items)) {
+      throw new ValueError(`ModuleDict: expected a Map, entries or an object, got ${describe(items)}`);
     }
-    const entries: readonly unknown[] = entriesInOrder(
-      'ModuleDict',
-      items instanceof ModuleDict ? items.items() : items,
-    );
-    let i = 0;
-    for (const entry of entries) {
-      if (!Array.isArray(entry)) {
-        throw new ValueError(`ModuleDict update sequence element #${i} should be Iterable; is ${describe(entry)}`);
-      }
-      if (entry.length !== 2) {
-        throw new ValueError(`ModuleDict update sequence element #${i} has length ${entry.length}; 2 is required`);
+    const entries = entriesInOrder('ModuleDict', items instanceof ModuleDict ? items.items() : items);
+    for (const [i, entry] of entries.entries()) {
+      if (!isPair(entry)) {
+        throw new ValueError(`ModuleDict: expected [name, module] at ${i}, got ${describe(entry)}`);
       }
       this.set(entry[0], entry[1]);
-      i++;
     }
     return this;
   }

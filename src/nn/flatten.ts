@@ -1,5 +1,6 @@
 /** Layers that give a value other sizes or another order. */
 
+import { describe, ValueError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { whole } from '../options.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -35,6 +36,9 @@ export class Unflatten extends Layer {
   constructor(dim: number, unflattenedSize: Shape) {
     super();
     this.dim = whole('Unflatten: dim', dim, -64);
+    if (!Array.isArray(unflattenedSize)) {
+      throw new ValueError(`Unflatten: expected unflattenedSize as an array, got ${describe(unflattenedSize)}`);
+    }
     this.unflattenedSize = unflattenedSize;
   }
 

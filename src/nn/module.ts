@@ -98,6 +98,7 @@ export abstract class Module<Out = Value> extends Registered {
       return this.execution().run(inputs);
     }
     const graph = graphOf(inputs) ?? recording;
+    if (!graph) throw notTensors('call', inputs);
     return recordingInto(graph, () => {
       graph?.watch?.enter?.(this, inputs);
       try {
@@ -126,7 +127,7 @@ export abstract class Module<Out = Value> extends Registered {
     const known = checkedAsyncOptions(withDefaults('callAsync', options, { onProgress: undefined, signal: undefined }));
     const tensors = inputs instanceof Tensor ? [inputs] : inputs;
     if (!Array.isArray(tensors) || tensors.length === 0 || ![...tensors].every((x) => x instanceof Tensor)) {
-      throw new ValueError(`callAsync: expected a Tensor or an array of them, got ${describe(inputs)}`);
+      throw notTensors('callAsync', inputs);
     }
     return this.execution().runAsync(tensors, known);
   }
@@ -601,6 +602,10 @@ export function checkModule(item: unknown): void {
 export function notAModule(item: unknown): ValueError {
   const wayOut = typeof item === 'function' && item.prototype instanceof Module ? `; write new ${item.name}(…)` : '';
   return new ValueError(`${describe(item)} is not a Module subclass; expected an instance of one${wayOut}`);
+}
+
+function notTensors(caller: string, inputs: unknown): ValueError {
+  return new ValueError(`${caller}: expected Tensors, got ${describe(inputs)}`);
 }
 
 /** @throws {@link ValueError} or {@link KeyError} where it can't be a module's name, in PyTorch's words */

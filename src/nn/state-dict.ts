@@ -1,6 +1,7 @@
 /** State dicts: tensors by PyTorch's keys. */
 
 import { describe, StateDictError } from '../errors.ts';
+import { pairsOf } from '../options.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** What {@link Module.stateDict} returns: a Map in PyTorch's order, with its metadata. */
@@ -21,18 +22,12 @@ export type StateDictLike =
  */
 export function entriesOf(stateDict: StateDictLike): ReadonlyMap<string, unknown> {
   if (stateDict instanceof Map) return stateDict;
-  const given = stateDict as Partial<Record<'tensors' | 'stream' | 'stateDict', unknown>> | null | undefined;
-  if (typeof given === 'object' && given !== null && !ArrayBuffer.isView(given)) {
-    const wayOut = wayOutOf(given);
-    if (wayOut) throw new StateDictError(`Expected state_dict to be dict-like, got ${describe(given)}; ${wayOut}`);
-    const prototype: unknown = Object.getPrototypeOf(given);
-    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-    const entries =
-      Symbol.iterator in given ? [...(given as Iterable<unknown>)] : isPlain ? Object.entries(given) : [null];
-    if (entries.every((entry) => Array.isArray(entry) && entry.length === 2))
-      return new Map(entries as [string, unknown][]);
-  }
-  throw new StateDictError(`Expected state_dict to be dict-like, got ${describe(stateDict)}.`);
+  const wayOut = wayOutOf(Object(stateDict));
+  const pairs = wayOut ? null : pairsOf(stateDict);
+  if (pairs) return new Map(pairs as [string, unknown][]);
+  throw new StateDictError(
+    `Expected state_dict to be dict-like, got ${describe(stateDict)}${wayOut ? `; ${wayOut}` : '.'}`,
+  );
 }
 
 /** What to do with what holds a state dict but isn't one; null for all else. */

@@ -8,7 +8,7 @@ export type Shape = readonly number[];
 /** @throws {@link ShapeError} where it isn't an array of whole numbers ≥ 0 */
 export function checkShape(name: string, shape: unknown): void {
   if (Array.isArray(shape) && [...shape].every((size) => Number.isSafeInteger(size) && size >= 0)) return;
-  throw new ShapeError(`${name}: expected sizes that are whole numbers >= 0, got ${describe(shape)}`);
+  throw new ShapeError(`${name}: expected an array of whole numbers >= 0, got ${describe(shape)}`);
 }
 
 /** @throws {@link ShapeError} where no module's input has that shape */

@@ -1,6 +1,6 @@
 /** ThreadPool: workers that share a plan's steps with the calling thread. */
 
-import { ThreadError, UnsupportedError, ValueError } from '../errors.ts';
+import { describe, ThreadError, UnsupportedError, ValueError } from '../errors.ts';
 import { nextTurn } from '../next-turn.ts';
 import { withDefaults } from '../options.ts';
 import type { PhaseRange, Pool, Stretch } from '../plan/pool.ts';
@@ -77,7 +77,7 @@ export class ThreadPool implements Pool {
     const { worker } = withDefaults('ThreadPool.create', options, { worker: undefined });
     if (!Number.isSafeInteger(threads) || threads < 1 || threads > MAX_THREADS) {
       throw new ValueError(
-        `ThreadPool.create: expected a whole number of threads from 1 to ${MAX_THREADS}, got ${threads}`,
+        `ThreadPool.create: expected a whole number of threads from 1 to ${MAX_THREADS}, got ${describe(threads)}`,
       );
     }
     const missing = threads > 1 ? missingForThreads() : null;

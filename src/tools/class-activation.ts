@@ -11,7 +11,7 @@ import { adaptiveAvgPool2d } from '../ops/adaptive-avg-pool2d.ts';
 import { linear } from '../ops/linear.ts';
 import { throughPlanes } from '../ops/lowering/relay.ts';
 import { mean } from '../ops/mean.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import { checkInputShape, formatShape, type Shape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { floatsOf } from './tensors.ts';
 
@@ -37,6 +37,7 @@ export interface CamLayers {
  * @see B. Zhou et al., Learning deep features for discriminative localization, arXiv:1512.04150
  */
 export function camLayers(model: AnyModule, inputShape: Shape): CamLayers {
+  checkInputShape('camLayers', inputShape);
   const graph = new Graph([inputShape]);
   const names = new NodeNames(model, graph.inputs, { isQuiet: true });
   graph.watch = names;

@@ -1,6 +1,6 @@
 /** What has to be told of weights before somebody uses them. */
 
-import type { Weights } from './weights.ts';
+import { checkedWeights, type Weights } from './weights.ts';
 
 /**
  * What to tell whoever uses weights that may not be used for everything; null where there is nothing to tell. The
@@ -9,6 +9,6 @@ import type { Weights } from './weights.ts';
  * @see https://github.com/facebookresearch/SWAG/blob/main/LICENSE
  */
 export function licenseNotice(weights: Weights): string | null {
-  const { license } = weights.meta;
+  const { license } = checkedWeights('licenseNotice', weights).meta;
   return license && `${weights} is licensed under CC BY-NC 4.0, which excludes commercial use; see ${license}`;
 }

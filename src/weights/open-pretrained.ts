@@ -11,7 +11,7 @@ import { cachedSource, checkCache, type RangeCache } from '../formats/range-cach
 import { withoutSecrets } from '../formats/secrets.ts';
 import { flag, withDefaults } from '../options.ts';
 import type { LoadProgress } from '../tensor/tensor-stream.ts';
-import type { Weights } from './weights.ts';
+import { checkedWeights, type Weights } from './weights.ts';
 
 /** Where a weight file is read from, and how. */
 export interface PretrainedSource extends OpenOptions {
@@ -66,7 +66,7 @@ export const SOURCE_DEFAULTS = {
 export async function openPretrained(weights: Weights, options: OpenPretrainedOptions = {}): Promise<OpenedWeights> {
   const caller = 'openPretrained';
   const { mirror, checkHash, local, cache, onProgress, ...settings } = withDefaults(caller, options, SOURCE_DEFAULTS);
-  const { url } = weights;
+  const { url } = checkedWeights(caller, weights);
   const place = mirror === undefined ? url : mirrored(caller, url, mirror);
   const isWhole = flag(`${caller}: checkHash`, checkHash ?? false);
   checkOpenSettings(caller, settings);

@@ -10,7 +10,7 @@ import type { TensorStream } from '../tensor/tensor-stream.ts';
 import { weightsOf } from './get-weight.ts';
 import { licenseNotice } from './license-notice.ts';
 import { openPretrained, type PretrainedSource, SOURCE_DEFAULTS } from './open-pretrained.ts';
-import type { Weights } from './weights.ts';
+import { checkedWeights, type Weights } from './weights.ts';
 
 /** Options of {@link pretrained}. */
 export interface PretrainedOptions<Name extends ModelName = ModelName>
@@ -104,7 +104,8 @@ export interface WeightsModelOptions {
 }
 
 /** The options with which torchvision's builder makes the model of weights; absent ones are its defaults. */
-export function modelOptionsOf({ model, meta }: Weights): WeightsModelOptions {
+export function modelOptionsOf(weights: Weights): WeightsModelOptions {
+  const { model, meta } = checkedWeights('modelOptionsOf', weights);
   if (model === 'googlenet') return { auxLogits: false, transformInput: true };
   if (model === 'inception_v3') return { transformInput: true };
   return meta.categories === 'voc' && !model.startsWith('lraspp') ? { auxLoss: true } : {};

@@ -3,6 +3,7 @@
  * known of it. The files themselves are in catalogue.ts, their classes' names in files of their own.
  */
 
+import { describe, ValueError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import {
   IMAGENET_MEAN,
@@ -97,6 +98,13 @@ export class Weights {
   toString(): string {
     return `${this.#enum}.${this.name}`;
   }
+}
+
+/** The weights. @throws {@link ValueError} for another thing, such as a model's name or all weights of a model */
+export function checkedWeights(caller: string, weights: unknown): Weights {
+  if (weights instanceof Weights) return weights;
+  const wayOut = "such as ResNet50_Weights.DEFAULT or getModelWeights('resnet50').DEFAULT";
+  throw new ValueError(`${caller}: expected Weights, ${wayOut}, got ${describe(weights)}`);
 }
 
 /**

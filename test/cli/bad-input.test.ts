@@ -75,6 +75,11 @@ const usage: readonly Case[] = [
     'expected --output as .safetensors, .npy, .npz or -, got o.txt; --format says the format of other names',
   ],
   [
+    'a name that ends as another format than the one that is asked for',
+    extract({ output: ['--output', 'o.safetensors', '--format', 'npy'] }),
+    'expected --format safetensors for o.safetensors, got --format npy',
+  ],
+  [
     'a mask of another format',
     ['segment', '--model', 'fcn_resnet50', ...WEIGHTS, ...INPUT, '--output', 'm.JPG'],
     'expected --output as .png or -, got m.JPG',

@@ -716,7 +716,7 @@ describe('similar', () => {
   it('refuses a file that embed has not written', () => {
     const { stderr } = folder.run('similar', 'w.safetensors', 'pics/b.png');
     expect(stderr).toBe(
-      'layertap: w.safetensors: expected a file that layertap embed has written, got another safetensors file\n',
+      'layertap: w.safetensors: expected a file that embed has written, got another safetensors file\n',
     );
   });
 });

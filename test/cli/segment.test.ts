@@ -1,6 +1,6 @@
 /** `layertap segment`: masks and scores of the library's models. */
 
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tensor as PackagedTensor } from 'layertap';
 import sharp from 'sharp';
@@ -245,6 +245,43 @@ describe('segment of pictures', () => {
       expect(folder.read(`${masks}/${below}.png`)).toEqual(folder.read(`${single}.mask.png`));
       expect(folder.read(`${scores}/${below}.safetensors`)).toEqual(folder.read(`${single}.safetensors`));
     }
+  });
+
+  it.each([
+    ['a folder', 'tree/inner'],
+    ['a folder by its whole path', () => join(folder.path, 'tree/inner')],
+    ['a glob', 'tree/inner/**/*.png'],
+    ['a glob by its whole path', () => join(folder.path, 'tree/inner/**/*.png')],
+    ['a folder above', 'tree'],
+  ])('leaves out the masks of an earlier run below %s', (_, named) => {
+    const run = (...args: string[]) => {
+      const given = typeof named === 'string' ? named : named();
+      return folder.run(...MANY, given, '--output-dir', 'tree/inner/masks', '--skip-existing', '--json', ...args);
+    };
+    rmSync(join(folder.path, 'tree/inner'), { recursive: true, force: true });
+    mkdirSync(join(folder.path, 'tree/inner'), { recursive: true });
+    folder.write('tree/inner/a.png', folder.read('pics/a.png'));
+    const first = JSON.parse(run().stdout);
+    const second = JSON.parse(run().stdout);
+    expect({ segmented: second.segmented, skipped: second.skipped }).toEqual({
+      segmented: 0,
+      skipped: first.segmented,
+    });
+    expect(first.masks.map(({ picture }: any) => picture)).not.toContainEqual(expect.stringContaining('masks'));
+  });
+
+  it('takes pictures of the very folder that masks go to', () => {
+    mkdirSync(join(folder.path, 'same'), { recursive: true });
+    folder.write('same/a.png', folder.read('pics/a.png'));
+    for (const named of ['same', 'same/*.png', './same/a.png']) {
+      const { stdout } = folder.run(...MANY, named, '--output-dir', 'same', '--json');
+      expect(JSON.parse(stdout).masks.map(({ picture }: any) => join('/', picture))).toEqual(['/same/a.png']);
+      rmSync(join(folder.path, 'same/a.png.png'));
+    }
+    mkdirSync(join(folder.path, 'same/in'), { recursive: true });
+    folder.write('same/in/b.png', folder.read('pics/a.png'));
+    const { stdout } = folder.run(...MANY, 'same/in', '--output-dir', 'same', '--json');
+    expect(JSON.parse(stdout).masks.map(({ picture }: any) => picture)).toEqual(['same/in/b.png']);
   });
 
   it("gives each mask the photo's size, and leaves out those that are there", async () => {

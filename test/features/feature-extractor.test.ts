@@ -682,7 +682,7 @@ describe('a model of several inputs', () => {
         'got [1, 3, 8, 8] for a Joined; give an array of them as inputShape',
     );
     expect(thrown(() => getGraphNodeNames(joined, { inputShape: [[1, 3, 8, 8], [1.5]] }))).toBe(
-      'ShapeError: getGraphNodeNames: inputShape: expected sizes that are whole numbers >= 0, got [1.5]',
+      'ShapeError: getGraphNodeNames: inputShape: expected an array of whole numbers >= 0, got [1.5]',
     );
   });
 
@@ -1065,7 +1065,7 @@ describe('bad input', () => {
     );
     for (const inputShape of ['x', [1, 3, -4, 5], [1, 3, 2.5]]) {
       expect(thrown(() => createFeatureExtractor(model, { returnNodes: [], inputShape } as never))).toBe(
-        'ShapeError: createFeatureExtractor: inputShape: expected sizes that are whole numbers >= 0, got ' +
+        'ShapeError: createFeatureExtractor: inputShape: expected an array of whole numbers >= 0, got ' +
           (typeof inputShape === 'string' ? '"x"' : `[${inputShape.join(', ')}]`),
       );
     }

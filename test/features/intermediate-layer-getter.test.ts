@@ -804,7 +804,7 @@ describe('beyond torchvision: featureInfo', () => {
 
   it('refuses a shape that no image has', () => {
     const features = getter({ layer1: 'x' });
-    const sizes = 'sizes that are whole numbers >= 0';
+    const sizes = 'an array of whole numbers >= 0';
     const axes = 'x of shape [N, C, …], none empty but N';
     for (const [shape, expected, printed] of [
       [[], axes, '[]'],

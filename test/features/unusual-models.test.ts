@@ -851,7 +851,7 @@ describe('loadStateDictAsync with inputShapes', () => {
     const file = { tensors: new Map([['0.weight', square(2)]]), async *stream() {} };
     const load = (inputShapes: unknown) =>
       new Sequential(times(1)).loadStateDictAsync(file as never, { inputShapes } as never);
-    const sizes = 'Sequential: expected sizes that are whole numbers >= 0, got ';
+    const sizes = 'Sequential: expected an array of whole numbers >= 0, got ';
     await expect(load([[[1, 1, 1, 2], 1]])).rejects.toThrow(`${sizes}1`);
     await expect(load([[1, 1, 1, 'x']])).rejects.toThrow(`${sizes}[1, 1, 1, "x"]`);
     const axes = 'Sequential: expected x of shape [N, C, …], none empty but N, got ';

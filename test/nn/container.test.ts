@@ -151,18 +151,18 @@ describe('ModuleDict', () => {
     );
   });
 
-  it("refuses updates in PyTorch's words", () => {
+  it("refuses updates by what isn't names and modules", () => {
     expect(thrown(() => new ModuleDict().update(5 as never))).toBe(
-      'ValueError: ModuleDict.update should be called with an iterable of key/value pairs, but got 5',
+      'ValueError: ModuleDict: expected a Map, entries or an object, got 5',
     );
     expect(thrown(() => new ModuleDict(null as never))).toBe(
-      'ValueError: ModuleDict.update should be called with an iterable of key/value pairs, but got null',
+      'ValueError: ModuleDict: expected a Map, entries or an object, got null',
     );
     expect(thrown(() => new ModuleDict([[a]] as never))).toBe(
-      'ValueError: ModuleDict update sequence element #0 has length 1; 2 is required',
+      'ValueError: ModuleDict: expected [name, module] at 0, got [a ReLU]',
     );
     expect(thrown(() => new ModuleDict([['x', a], 5] as never))).toBe(
-      'ValueError: ModuleDict update sequence element #1 should be Iterable; is 5',
+      'ValueError: ModuleDict: expected [name, module] at 1, got 5',
     );
   });
 

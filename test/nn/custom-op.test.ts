@@ -148,7 +148,7 @@ describe('customOp', () => {
       }
     }
     expect(thrown(() => new Shapeless().call(x))).toBe(
-      'ShapeError: shapeless: inferShape: expected sizes that are whole numbers >= 0, got 3',
+      'ShapeError: shapeless: inferShape: expected an array of whole numbers >= 0, got 3',
     );
   });
 

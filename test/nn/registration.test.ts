@@ -202,8 +202,7 @@ describe('plain objects', () => {
 
   it('are refused where the order counts and they do not tell it', () => {
     const message = (name: string) =>
-      `ValueError: ${name}: expected a Map or entries, since a plain object doesn't keep its order, ` +
-      'got one with a name like "0"';
+      `ValueError: ${name}: expected a Map or entries, since objects keep no order of names like "0"`;
     expect(thrown(() => new ModuleDict({ stem: a, '0': b }))).toBe(message('ModuleDict'));
     expect(thrown(() => new ModuleDict().update({ '1': a, '0': b }))).toBe(message('ModuleDict'));
     const one = tensor([1], [1]);

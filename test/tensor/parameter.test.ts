@@ -52,7 +52,7 @@ describe('Parameter', () => {
 
   it('refuses shapes that are none', () => {
     expect(thrown(() => new Parameter([3, -1]))).toBe(
-      'ShapeError: Parameter: expected sizes that are whole numbers >= 0, got [3, -1]',
+      'ShapeError: Parameter: expected an array of whole numbers >= 0, got [3, -1]',
     );
   });
 

@@ -32,7 +32,7 @@ describe('Tensor', () => {
 
   it('refuses shapes that are none', () => {
     const make = (shape: unknown) => thrown(() => new Tensor(new Float32Array(1), shape as never));
-    const message = 'ShapeError: Tensor: expected sizes that are whole numbers >= 0, got ';
+    const message = 'ShapeError: Tensor: expected an array of whole numbers >= 0, got ';
     expect(make([1, -1])).toBe(`${message}[1, -1]`);
     expect(make([1.5])).toBe(`${message}[1.5]`);
     expect(make([NaN])).toBe(`${message}[NaN]`);
@@ -86,7 +86,7 @@ describe('Tensor', () => {
       'ShapeError: Tensor: expected the data, then the shape, got them in the other order',
     );
     expect(thrown(() => new Tensor(new Float32Array(150528), new Float32Array(150528) as never))).toBe(
-      'ShapeError: Tensor: expected sizes that are whole numbers >= 0, got a Float32Array of 150528',
+      'ShapeError: Tensor: expected an array of whole numbers >= 0, got a Float32Array of 150528',
     );
   });
 
@@ -165,10 +165,8 @@ describe('tensor and zeros', () => {
       'ValueError: tensor: expected numbers alone, got [1, 2] at 0; nested arrays go in flat, then the shape',
     );
     expect(thrown(() => tensor([1], undefined as never))).toBe(
-      'ShapeError: tensor: expected sizes that are whole numbers >= 0, got undefined',
+      'ShapeError: tensor: expected an array of whole numbers >= 0, got undefined',
     );
-    expect(thrown(() => zeros(4 as never))).toBe(
-      'ShapeError: zeros: expected sizes that are whole numbers >= 0, got 4',
-    );
+    expect(thrown(() => zeros(4 as never))).toBe('ShapeError: zeros: expected an array of whole numbers >= 0, got 4');
   });
 });

@@ -1,6 +1,7 @@
 /** The files that come with the page. The page fetches them, while the worker's own code is on its way. */
 
 import type { BuiltinName, ToWorker } from '../protocol.ts';
+import { Said } from './problems.ts';
 
 type Taken = Extract<ToWorker, { name: 'builtin' }>;
 
@@ -15,7 +16,7 @@ function awaited(name: BuiltinName): Promise<Taken> {
 export async function builtin(name: BuiltinName): Promise<ArrayBuffer> {
   const { bytes, reason } = await files[name];
   if (bytes) return bytes;
-  throw new TypeError(reason);
+  throw new Said('A file of this page couldn’t be loaded. Reload the page.', `${reason}`);
 }
 
 /** Takes a file, or why it isn't there. */
