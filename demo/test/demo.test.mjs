@@ -177,6 +177,9 @@ describe('the page in Chromium', { skip: MISSING }, () => {
         await legend.getByText('7', { exact: true }).waitFor();
         // By hand, on clean paper: a stroke.
         await page.getByRole('button', { name: 'Clear' }).click();
+        await legend.getByText('7', { exact: true }).waitFor({ state: 'detached' });
+        await ran(page, 'your drawing');
+        assert.equal(await legend.getByRole('listitem').count(), 1);
         const paper = page.getByRole('img', { name: /^Paper to draw digits on/ });
         // A mouse moves to a place of the window, and the camera's button may have scrolled the page.
         await paper.scrollIntoViewIfNeeded();
@@ -186,7 +189,8 @@ describe('the page in Chromium', { skip: MISSING }, () => {
         await page.mouse.down();
         await page.mouse.move(pad.x + pad.width / 2 - 4, pad.y + pad.height * 0.8, { steps: 6 });
         await page.mouse.up();
-        await legend.getByText('7', { exact: true }).waitFor({ state: 'detached' });
+        // A digit beside the background, which is all that an empty sheet has.
+        await legend.getByRole('listitem').nth(1).waitFor();
         await page.getByRole('button', { name: 'Example' }).click();
         await ran(page, 'scene.png');
       },

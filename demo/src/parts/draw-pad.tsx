@@ -196,13 +196,7 @@ export function DrawPad({ take }: { readonly take: TakePicture }) {
           value={typed}
           onInput={(event) => write(event.currentTarget.value.replace(/\D/g, '').slice(0, 4))}
         />
-        <button
-          type="button"
-          onClick={() => {
-            setTyped('');
-            clear();
-          }}
-        >
+        <button type="button" onClick={() => write('')}>
           Clear
         </button>
       </div>
