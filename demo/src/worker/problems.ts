@@ -19,6 +19,9 @@ const CUT = 'This weight file isn’t whole: its end is missing.';
 /** What is said of weights that another network was trained to. */
 export const OTHER_NETWORK = 'These weights are another network’s. Choose the network that they were trained for.';
 
+/** What is said of a repository that may be private, in the place of the library's way out. */
+const NO_TOKEN = 'This page takes no token: download the weights of a private one, and open the file.';
+
 /** An error that is worded already. */
 export class Said extends Error {
   readonly problem: Problem;
@@ -40,7 +43,10 @@ export function problemOf(error: unknown): Problem {
     return { title: CUT, detail: `Copy it or download it once more. ${detail}` };
   }
   if (error instanceof FormatError) return { title: 'This file isn’t a weight file.', detail };
-  if (error instanceof NetworkError) return { kind: 'network', title: 'The weights couldn’t be fetched.', detail };
+  if (error instanceof NetworkError) {
+    const told = detail.replace(/; pass token$/, `. ${NO_TOKEN}`).replace(/A private one takes a token$/, NO_TOKEN);
+    return { kind: 'network', title: 'The weights couldn’t be fetched.', detail: told };
+  }
   if (error instanceof StateDictError) {
     return { title: OTHER_NETWORK, detail: detail.replace(/^Error\(s\) in loading state_dict for \S+:\s*/, '') };
   }
