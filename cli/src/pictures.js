@@ -107,13 +107,8 @@ async function filesOf(name, outputs) {
 /** The folder that a glob begins with. @param {string} pattern */
 function beginOf(pattern) {
   const parts = pattern.split('/');
-  const begin = parts
-    .slice(
-      0,
-      parts.findIndex((part) => isDynamicPattern(part)),
-    )
-    .join('/');
-  return begin || (pattern.startsWith('/') ? '/' : '.');
+  const count = parts.findIndex((part) => isDynamicPattern(part));
+  return parts.slice(0, count).join('/') || (pattern.startsWith('/') ? '/' : '.');
 }
 
 /**

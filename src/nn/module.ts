@@ -88,6 +88,7 @@ export abstract class Module<Out = Value> extends Registered {
    * computes: compiled on the first call with an input shape, then from the plan. Results are the caller's to keep. An
    * empty batch gives empty tensors.
    *
+   * @throws {@link ValueError} where something else than tensors or values came
    * @throws {@link ShapeError} where an input doesn't fit, with both sizes in the message
    * @throws {@link StateDictError} where a parameter that is needed has no values yet
    */
@@ -100,15 +101,15 @@ export abstract class Module<Out = Value> extends Registered {
     const graph = graphOf(inputs) ?? recording;
     if (!graph) throw notTensors('call', inputs);
     return recordingInto(graph, () => {
-      graph?.watch?.enter?.(this, inputs);
+      graph.watch?.enter?.(this, inputs);
       try {
         let output = this.forward(...inputs);
-        if (!graph?.watch?.isQuiet) {
+        if (!graph.watch?.isQuiet) {
           for (const hook of [...this.#hooks.values()]) output = hook(this, inputs, output) ?? output;
         }
-        return graph ? (graph.complete(this, output) as Out) : output;
+        return graph.complete(this, output) as Out;
       } finally {
-        graph?.watch?.exit?.(this);
+        graph.watch?.exit?.(this);
       }
     });
   }
