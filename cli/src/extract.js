@@ -67,9 +67,10 @@ async function extractOne(given) {
     const known = [...FORMATS.map((format) => `.${format}`), STANDARD];
     checkEnd({ option: '--output', path: output }, known, '; --format says the format of other names');
   }
-  const format = given.format ?? formatOf(output);
-  const other = FORMATS.find((one) => one !== format && output.toLowerCase().endsWith(`.${one}`));
-  if (other) throw new UsageError(`expected --format ${other} for ${output}, got --format ${format}`);
+  const named = formatOf(output);
+  const format = given.format ?? named ?? 'safetensors';
+  if (named && named !== format)
+    throw new UsageError(`expected --format ${named} for ${output}, got --format ${format}`);
   checkFormat(format, layers.size);
   const network = await Network.of(given);
   network.checkLayers(layers);

@@ -8,13 +8,13 @@ import { npyBytes, npzBytes } from './npy.js';
 /** @typedef {import('./choices.js').Format} Format */
 
 /**
- * The format that a file's name asks for.
+ * The format that a file's name asks for by its end, if any.
  *
  * @param {string} path
- * @returns {Format}
+ * @returns {Format | undefined}
  */
 export function formatOf(path) {
-  return FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`)) ?? 'safetensors';
+  return FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`));
 }
 
 /**

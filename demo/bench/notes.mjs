@@ -66,8 +66,8 @@ export function observe() {
 }
 
 /**
- * What was noted of a network, once its run has ended. The page tells it by its console: whoever asks the page for it
- * has code compiled there meanwhile, for 50 ms and more of the page's own thread.
+ * What was noted of a network, once its run has ended. The page tells it by its console: to ask the page for it would
+ * take the page's own thread, which compiles the tool's code then.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} network
